@@ -1,0 +1,216 @@
+//! A mutex with a place in the order.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+use std::sync::{self, PoisonError, TryLockError};
+
+use crate::hook::{self, Key, Kind, Object, Step};
+use crate::order::{After, Held, Level, Unordered};
+
+/// A mutual exclusion lock of level `L` around a `T`.
+pub struct Mutex<L, T> {
+    inner: sync::Mutex<T>,
+    key: Key,
+    fingerprint: fn(&T) -> u64,
+    level: PhantomData<fn() -> L>,
+}
+
+impl<L: Level, T> Mutex<L, T> {
+    /// A free mutex; `key` tells it from the others of its level.
+    pub fn new(key: impl Into<Key>, value: T) -> Self
+    where
+        T: Hash,
+    {
+        Mutex {
+            inner: sync::Mutex::new(value),
+            key: key.into(),
+            fingerprint: hook::fingerprint::<T>,
+            level: PhantomData,
+        }
+    }
+
+    /// The object that its steps name.
+    pub fn object(&self) -> Object {
+        Object { level: L::NAME, rank: L::RANK, key: self.key }
+    }
+
+    /// Takes the lock, waiting for it, where the order allows it.
+    #[track_caller]
+    #[inline]
+    pub fn lock<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> (Guard<'a, L, T>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        (self.acquire(Location::caller()), Held::token())
+    }
+
+    /// Takes the lock if it is free. The token narrows only on success.
+    #[track_caller]
+    #[inline]
+    pub fn try_lock<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> Option<(Guard<'a, L, T>, Held<'a, L>)>
+    where
+        L: After<H>,
+    {
+        self.try_acquire(Location::caller()).map(|guard| (guard, Held::token()))
+    }
+
+    /// Takes the lock of an object that may not be there; the token is the same either way.
+    #[track_caller]
+    #[inline]
+    pub fn lock_opt<'a, H>(
+        mutex: Option<&'a Self>,
+        _held: &'a mut Held<'_, H>,
+    ) -> (Option<Guard<'a, L, T>>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        let at = Location::caller();
+        (mutex.map(|mutex| mutex.acquire(at)), Held::token())
+    }
+
+    /// Takes several locks of this level, always in the order of their keys; the guards come in that order.
+    ///
+    /// # Panics
+    /// If one lock is named twice.
+    #[track_caller]
+    pub fn lock_all<'a, H>(
+        mutexes: impl IntoIterator<Item = &'a Self>,
+        _held: &'a mut Held<'_, H>,
+    ) -> (Vec<Guard<'a, L, T>>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        let at = Location::caller();
+        let mut mutexes: Vec<&Self> = mutexes.into_iter().collect();
+        mutexes.sort_by_key(|mutex| mutex.key);
+        assert!(mutexes.windows(2).all(|pair| pair[0].key < pair[1].key), "one lock of a level named twice");
+        (mutexes.into_iter().map(|mutex| mutex.acquire(at)).collect(), Held::token())
+    }
+
+    /// Takes the lock wherever the task stands: for specimens only.
+    #[track_caller]
+    pub fn lock_unordered<'a>(&'a self, _token: &'a Unordered) -> Guard<'a, L, T> {
+        self.acquire(Location::caller())
+    }
+
+    /// Tries to take the lock wherever the task stands: for specimens only.
+    #[track_caller]
+    pub fn try_lock_unordered<'a>(&'a self, _token: &'a Unordered) -> Option<Guard<'a, L, T>> {
+        self.try_acquire(Location::caller())
+    }
+
+    /// The value, for whoever owns the mutex alone.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    pub(crate) fn acquire(&self, at: &'static Location<'static>) -> Guard<'_, L, T> {
+        match hook::current() {
+            None => self.guard(self.inner.lock().unwrap_or_else(PoisonError::into_inner)),
+            Some(hook) => self.acquire_hooked(hook, at),
+        }
+    }
+
+    #[cold]
+    fn acquire_hooked(&self, hook: &dyn hook::Hook, at: &'static Location<'static>) -> Guard<'_, L, T> {
+        let step = Step { kind: Kind::Lock, object: self.object(), at };
+        hook.step(step);
+        let inner = loop {
+            match self.inner.try_lock() {
+                Ok(inner) => break inner,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => hook.blocked(step),
+            }
+        };
+        if hook.wants_contents() {
+            hook.observed(step.object, (self.fingerprint)(&inner));
+        }
+        self.guard(inner)
+    }
+
+    #[inline]
+    fn try_acquire(&self, at: &'static Location<'static>) -> Option<Guard<'_, L, T>> {
+        let hook = hook::current();
+        let object = self.object();
+        if let Some(hook) = hook
+            && !hook.step(Step { kind: Kind::TryLock, object, at })
+        {
+            return None;
+        }
+        let inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.observed(object, (self.fingerprint)(&inner));
+        }
+        Some(self.guard(inner))
+    }
+
+    #[inline]
+    fn guard<'a>(&'a self, inner: sync::MutexGuard<'a, T>) -> Guard<'a, L, T> {
+        Guard { inner: ManuallyDrop::new(inner), mutex: self }
+    }
+}
+
+/// The right to the value of a locked [`Mutex`]; dropping it releases the lock.
+pub struct Guard<'a, L: Level, T> {
+    inner: ManuallyDrop<sync::MutexGuard<'a, T>>,
+    mutex: &'a Mutex<L, T>,
+}
+
+impl<'a, L: Level, T> Guard<'a, L, T> {
+    /// Takes the guard apart without releasing anything, for a wait.
+    pub(crate) fn into_parts(self) -> (sync::MutexGuard<'a, T>, &'a Mutex<L, T>) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so `inner` is taken exactly once.
+        (unsafe { ManuallyDrop::take(&mut this.inner) }, this.mutex)
+    }
+
+    pub(crate) fn from_parts(inner: sync::MutexGuard<'a, T>, mutex: &'a Mutex<L, T>) -> Self {
+        mutex.guard(inner)
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        (self.mutex.fingerprint)(self)
+    }
+}
+
+impl<L: Level, T> Deref for Guard<'_, L, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<L: Level, T> DerefMut for Guard<'_, L, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}
+
+impl<L: Level, T> Drop for Guard<'_, L, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let hook = hook::current();
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.published(self.mutex.object(), self.fingerprint());
+        }
+        // SAFETY: dropped here once; nothing uses `inner` afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.inner) };
+        if let Some(hook) = hook {
+            hook.step(Step { kind: Kind::Unlock, object: self.mutex.object(), at: Location::caller() });
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A readers-writer lock with a place in the order.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+use std::sync::{self, PoisonError, TryLockError};
+
+use crate::hook::{self, Key, Kind, Object, Step};
+use crate::order::{After, Held, Level, Unordered};
+
+/// A lock of level `L` that many may hold for reading, or one for writing.
+pub struct RwLock<L, T> {
+    inner: sync::RwLock<T>,
+    key: Key,
+    fingerprint: fn(&T) -> u64,
+    level: PhantomData<fn() -> L>,
+}
+
+impl<L: Level, T> RwLock<L, T> {
+    /// A free lock; `key` tells it from the others of its level.
+    pub fn new(key: impl Into<Key>, value: T) -> Self
+    where
+        T: Hash,
+    {
+        RwLock {
+            inner: sync::RwLock::new(value),
+            key: key.into(),
+            fingerprint: hook::fingerprint::<T>,
+            level: PhantomData,
+        }
+    }
+
+    /// The object that its steps name.
+    pub fn object(&self) -> Object {
+        Object { level: L::NAME, rank: L::RANK, key: self.key }
+    }
+
+    /// Takes the lock for reading, waiting while a writer has it.
+    #[track_caller]
+    #[inline]
+    pub fn read<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> (ReadGuard<'a, L, T>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        (self.acquire_read(Location::caller()), Held::token())
+    }
+
+    /// Takes the lock for writing, waiting for it.
+    #[track_caller]
+    #[inline]
+    pub fn write<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> (WriteGuard<'a, L, T>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        (self.acquire_write(Location::caller()), Held::token())
+    }
+
+    /// Takes the lock for reading if no writer has it.
+    #[track_caller]
+    pub fn try_read<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> Option<(ReadGuard<'a, L, T>, Held<'a, L>)>
+    where
+        L: After<H>,
+    {
+        self.try_acquire_read(Location::caller()).map(|guard| (guard, Held::token()))
+    }
+
+    /// Takes the lock for writing if nobody has it.
+    #[track_caller]
+    pub fn try_write<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> Option<(WriteGuard<'a, L, T>, Held<'a, L>)>
+    where
+        L: After<H>,
+    {
+        self.try_acquire_write(Location::caller()).map(|guard| (guard, Held::token()))
+    }
+
+    /// Takes the write lock of an object that may not be there.
+    #[track_caller]
+    pub fn write_opt<'a, H>(
+        lock: Option<&'a Self>,
+        _held: &'a mut Held<'_, H>,
+    ) -> (Option<WriteGuard<'a, L, T>>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        let at = Location::caller();
+        (lock.map(|lock| lock.acquire_write(at)), Held::token())
+    }
+
+    /// Takes the lock for reading wherever the task stands: for specimens only.
+    #[track_caller]
+    pub fn read_unordered<'a>(&'a self, _token: &'a Unordered) -> ReadGuard<'a, L, T> {
+        self.acquire_read(Location::caller())
+    }
+
+    /// Takes the lock for writing wherever the task stands: for specimens only.
+    #[track_caller]
+    pub fn write_unordered<'a>(&'a self, _token: &'a Unordered) -> WriteGuard<'a, L, T> {
+        self.acquire_write(Location::caller())
+    }
+
+    /// Tries to take the lock for reading wherever the task stands: for specimens only.
+    #[track_caller]
+    pub fn try_read_unordered<'a>(&'a self, _token: &'a Unordered) -> Option<ReadGuard<'a, L, T>> {
+        self.try_acquire_read(Location::caller())
+    }
+
+    /// Tries to take the lock for writing wherever the task stands: for specimens only.
+    #[track_caller]
+    pub fn try_write_unordered<'a>(&'a self, _token: &'a Unordered) -> Option<WriteGuard<'a, L, T>> {
+        self.try_acquire_write(Location::caller())
+    }
+
+    /// The value, for whoever owns the lock alone.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn acquire_read(&self, at: &'static Location<'static>) -> ReadGuard<'_, L, T> {
+        let Some(hook) = hook::current() else {
+            return self.read_guard(self.inner.read().unwrap_or_else(PoisonError::into_inner));
+        };
+        let step = Step { kind: Kind::ReadLock, object: self.object(), at };
+        hook.step(step);
+        let inner = loop {
+            match self.inner.try_read() {
+                Ok(inner) => break inner,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => hook.blocked(step),
+            }
+        };
+        if hook.wants_contents() {
+            hook.observed(step.object, (self.fingerprint)(&inner));
+        }
+        self.read_guard(inner)
+    }
+
+    #[inline]
+    fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
+        let Some(hook) = hook::current() else {
+            return self.write_guard(self.inner.write().unwrap_or_else(PoisonError::into_inner));
+        };
+        let step = Step { kind: Kind::Lock, object: self.object(), at };
+        hook.step(step);
+        let inner = loop {
+            match self.inner.try_write() {
+                Ok(inner) => break inner,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => hook.blocked(step),
+            }
+        };
+        if hook.wants_contents() {
+            hook.observed(step.object, (self.fingerprint)(&inner));
+        }
+        self.write_guard(inner)
+    }
+
+    fn try_acquire_read(&self, at: &'static Location<'static>) -> Option<ReadGuard<'_, L, T>> {
+        let hook = hook::current();
+        let object = self.object();
+        if let Some(hook) = hook
+            && !hook.step(Step { kind: Kind::TryReadLock, object, at })
+        {
+            return None;
+        }
+        let inner = match self.inner.try_read() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.observed(object, (self.fingerprint)(&inner));
+        }
+        Some(self.read_guard(inner))
+    }
+
+    fn try_acquire_write(&self, at: &'static Location<'static>) -> Option<WriteGuard<'_, L, T>> {
+        let hook = hook::current();
+        let object = self.object();
+        if let Some(hook) = hook
+            && !hook.step(Step { kind: Kind::TryLock, object, at })
+        {
+            return None;
+        }
+        let inner = match self.inner.try_write() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.observed(object, (self.fingerprint)(&inner));
+        }
+        Some(self.write_guard(inner))
+    }
+
+    #[inline]
+    fn read_guard<'a>(&'a self, inner: sync::RwLockReadGuard<'a, T>) -> ReadGuard<'a, L, T> {
+        ReadGuard { inner: ManuallyDrop::new(inner), lock: self }
+    }
+
+    #[inline]
+    fn write_guard<'a>(&'a self, inner: sync::RwLockWriteGuard<'a, T>) -> WriteGuard<'a, L, T> {
+        WriteGuard { inner: ManuallyDrop::new(inner), lock: self }
+    }
+}
+
+/// The right to read the value of an [`RwLock`].
+pub struct ReadGuard<'a, L: Level, T> {
+    inner: ManuallyDrop<sync::RwLockReadGuard<'a, T>>,
+    lock: &'a RwLock<L, T>,
+}
+
+impl<L: Level, T> Deref for ReadGuard<'_, L, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<L: Level, T> Drop for ReadGuard<'_, L, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: dropped here once; nothing uses `inner` afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.inner) };
+        if let Some(hook) = hook::current() {
+            hook.step(Step { kind: Kind::ReadUnlock, object: self.lock.object(), at: Location::caller() });
+        }
+    }
+}
+
+/// The right to the value of an [`RwLock`].
+pub struct WriteGuard<'a, L: Level, T> {
+    inner: ManuallyDrop<sync::RwLockWriteGuard<'a, T>>,
+    lock: &'a RwLock<L, T>,
+}
+
+impl<L: Level, T> Deref for WriteGuard<'_, L, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<L: Level, T> DerefMut for WriteGuard<'_, L, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}
+
+impl<L: Level, T> Drop for WriteGuard<'_, L, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let hook = hook::current();
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.published(self.lock.object(), (self.lock.fingerprint)(self));
+        }
+        // SAFETY: dropped here once; nothing uses `inner` afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.inner) };
+        if let Some(hook) = hook {
+            hook.step(Step { kind: Kind::Unlock, object: self.lock.object(), at: Location::caller() });
+        }
+    }
+}
