@@ -122,3 +122,6 @@ impl HostConfig {
         Matrix { adapters: self.adapters, domains: self.domains, control_domains: self.control_domains }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,6 @@ const fn lower_hex(digit: u8) -> Option<u8> {
 pub const fn zapq_order_key(apqn: Apqn) -> u8 {
     ((apqn.to_u16() as u32).wrapping_mul(0x61C8_8647) >> 24) as u8
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,3 +231,6 @@ pub fn type_string(hwtype: u8, mode: Mode) -> String {
         None => format!("CEX{generation}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -301,3 +301,6 @@ mask! {
     /// A type of its own, so that adapters and domains cannot be mixed up.
     DomainMask of DomainId
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,6 @@ impl Iterator for Queues {
 
 impl ExactSizeIterator for Queues {}
 impl FusedIterator for Queues {}
+
+#[cfg(test)]
+mod tests;

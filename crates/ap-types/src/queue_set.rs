@@ -310,3 +310,6 @@ impl Iterator for Members<'_> {
 }
 
 impl FusedIterator for Members<'_> {}
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,6 @@ impl fmt::Display for Status {
         write!(f, "{:08x}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,3 +77,6 @@ pub fn ap_config(text: &[u8]) -> Result<Matrix, ConfigError> {
         control_domains: DomainMask::from_words(control_domains),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,6 @@ fn id(text: &[u8], at: &mut usize) -> Result<u8, MaskError> {
     *at += number.len;
     u8::try_from(number.value).map_err(|_| MaskError::OutOfRange { number: number.value })
 }
+
+#[cfg(test)]
+mod tests;

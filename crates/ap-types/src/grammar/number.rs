@@ -128,3 +128,6 @@ pub fn boolean_word(text: &[u8]) -> Result<bool, NumberError> {
         _ => Err(NumberError::Invalid),
     }
 }
+
+#[cfg(test)]
+mod tests;

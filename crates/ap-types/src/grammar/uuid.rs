@@ -85,3 +85,6 @@ pub fn uuid(text: &[u8]) -> Result<Uuid, UuidError> {
     }
     Ok(Uuid(bytes))
 }
+
+#[cfg(test)]
+mod tests;
