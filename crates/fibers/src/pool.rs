@@ -1,0 +1,61 @@
+//! Stacks that are used again.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use corosensei::stack::DefaultStack;
+
+use crate::fiber::Fiber;
+use crate::panics;
+
+/// The size of a stack unless another is asked for: real code runs on it.
+pub const DEFAULT_STACK: usize = 256 * 1024;
+
+/// A pool of stacks of one size, each with a guard page. Cloning gives another handle to the same pool.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    bytes: usize,
+    free: RefCell<Vec<DefaultStack>>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool::new(DEFAULT_STACK)
+    }
+}
+
+impl Pool {
+    /// A pool of stacks of at least `bytes`.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        panics::capture();
+        Pool { shared: Rc::new(Shared { bytes, free: RefCell::new(Vec::new()) }) }
+    }
+
+    /// A fiber that will run `body` when it is resumed for the first time.
+    ///
+    /// # Panics
+    /// If the system has no memory for another stack.
+    pub fn fiber(&self, body: impl FnOnce() + 'static) -> Fiber {
+        Fiber::new(self.clone(), body)
+    }
+
+    /// How many stacks lie ready.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.shared.free.borrow().len()
+    }
+
+    pub(crate) fn take(&self) -> DefaultStack {
+        let idle = self.shared.free.borrow_mut().pop();
+        idle.unwrap_or_else(|| DefaultStack::new(self.shared.bytes).expect("memory for a stack"))
+    }
+
+    pub(crate) fn give(&self, stack: DefaultStack) {
+        self.shared.free.borrow_mut().push(stack);
+    }
+}
