@@ -115,17 +115,84 @@ pub(crate) const fn is_subset(a: &Words, b: &Words) -> bool {
     is_empty(&and_not(a, b))
 }
 
-/// Returns the text form without its `0x`: 64 lower-case hex digits, most significant first.
+/// Says whether there is at most one id; cheaper than counting where there is no instruction for that.
+pub(crate) const fn at_most_one(words: &Words) -> bool {
+    let (mut word, mut seen) = (0, false);
+    while word < 4 {
+        let bits = words[word];
+        if bits != 0 {
+            if seen || bits & (bits - 1) != 0 {
+                return false;
+            }
+            seen = true;
+        }
+        word += 1;
+    }
+    true
+}
+
+/// Calls a function with each id, in no promised order, until it says true; says whether it did.
 ///
-/// A table instead of the formatting machinery: mask attributes are read in tight loops.
-pub(crate) const fn hex(words: &Words) -> [u8; 64] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 64];
-    let mut at = 0;
-    while at < 64 {
-        let nibble = words[at / 16] >> (60 - 4 * (at % 16)) & 0xf;
-        text[at] = DIGITS[nibble as usize];
-        at += 1;
+/// Questions to dense sets take at most a quarter of the time that they take with an iterator: that looks for the
+/// word of the next id at each step, and from the left, where taking a bit away takes longer than from
+/// the right.
+#[inline]
+pub(crate) fn any(words: &Words, mut found: impl FnMut(u8) -> bool) -> bool {
+    for (at, &word) in words.iter().enumerate() {
+        let mut left = word;
+        while left != 0 {
+            let id = 63 - left.trailing_zeros();
+            left &= left - 1;
+            if found((at as u8) << 6 | id as u8) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Returns those ids for which a function, called in no promised order, says true.
+#[inline]
+pub(crate) fn filter(words: &Words, mut keep: impl FnMut(u8) -> bool) -> Words {
+    let mut kept = NONE;
+    for (at, &word) in words.iter().enumerate() {
+        let (mut left, mut bits) = (word, 0);
+        while left != 0 {
+            let id = 63 - left.trailing_zeros();
+            let rest = left & (left - 1);
+            // Without a branch: what is kept is hard to predict.
+            bits |= (left ^ rest) * u64::from(keep((at as u8) << 6 | id as u8));
+            left = rest;
+        }
+        kept[at] = bits;
+    }
+    kept
+}
+
+/// The length of the text form.
+pub(crate) const TEXT_LEN: usize = 66;
+
+/// Returns the text form: `0x` and 64 lower-case hex digits, most significant first.
+///
+/// Without the formatting machinery: mask attributes are read in tight loops.
+pub(crate) fn text(words: &Words) -> [u8; TEXT_LEN] {
+    let mut text = [b'0'; TEXT_LEN];
+    text[1] = b'x';
+    for (digits, word) in text[2..].chunks_exact_mut(16).zip(words) {
+        digits[..8].copy_from_slice(&hex((word >> 32) as u32));
+        digits[8..].copy_from_slice(&hex(*word as u32));
     }
     text
+}
+
+/// Returns the eight hex digits of half a word, all computed at once, a byte each.
+const fn hex(half: u32) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut nibbles = half as u64;
+    nibbles = (nibbles << 16 | nibbles) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles << 4 | nibbles) & (EACH * 0xf);
+    // 1 in each byte whose nibble is 10 or more; letters are 39 further on than digits.
+    let letters = (nibbles + EACH * 6) >> 4 & EACH;
+    (nibbles + EACH * b'0' as u64 + letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }

@@ -246,8 +246,7 @@ macro_rules! mask {
         /// Writes `0x` and 64 lower-case hex digits, most significant first, as attributes show it.
         impl fmt::Display for $mask {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("0x")?;
-                f.write_str(core::str::from_utf8(&bits::hex(&self.0)).map_err(|_| fmt::Error)?)
+                f.write_str(core::str::from_utf8(&bits::text(&self.0)).map_err(|_| fmt::Error)?)
             }
         }
 

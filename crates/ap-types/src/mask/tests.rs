@@ -148,3 +148,35 @@ proptest! {
         prop_assert_eq!(real.len(), naive.len());
     }
 }
+
+#[test]
+fn at_most_one_is_a_count_below_two() {
+    let pair = |a: u8, b: u8| bits::with(bits::with(bits::NONE, a), b);
+    assert!(bits::at_most_one(&bits::NONE));
+    for a in 0..=255 {
+        for b in 0..=255 {
+            assert_eq!(bits::at_most_one(&pair(a, b)), a == b, "{a} {b}");
+        }
+    }
+    // The same bit of three words: adding or xoring the words would say one.
+    assert!(!bits::at_most_one(&[1 << 63, 1 << 63, 1 << 63, 0]));
+}
+
+proptest! {
+    #[test]
+    fn loops_see_every_member_once_until_one_is_enough(set: BTreeSet<u8>, limit in 0..20usize) {
+        let words = mask(&set).words();
+        let mut seen = Vec::new();
+        let stopped = bits::any(&words, |id| {
+            seen.push(id);
+            seen.len() == limit
+        });
+        prop_assert_eq!(stopped, limit > 0 && set.len() >= limit);
+        prop_assert_eq!(seen.len(), if stopped { limit } else { set.len() });
+        let distinct: BTreeSet<u8> = seen.iter().copied().collect();
+        prop_assert_eq!(distinct.len(), seen.len());
+        prop_assert!(distinct.is_subset(&set));
+        let even: BTreeSet<u8> = set.iter().copied().filter(|id| id % 2 == 0).collect();
+        prop_assert_eq!(bits::filter(&words, |id| id % 2 == 0), mask(&even).words());
+    }
+}
