@@ -1,0 +1,5 @@
+//! What the command line is made of: machine files, transcripts, reports, commands.
+
+#![forbid(unsafe_code)]
+
+pub mod replay;

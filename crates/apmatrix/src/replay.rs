@@ -1,0 +1,24 @@
+//! Recorded transcripts: reading them, doing what they say on a machine, and comparing what comes of it.
+//!
+//! [`transcript`] is the format, [`Target`] what a machine must be able to do, [`engine`] the loop over a
+//! transcript's operations, [`rules`] the few things that are not compared, [`files`] files, directories and
+//! archives, [`report`] what is printed. [`Recorded`] is a machine that answers from the transcript itself; it
+//! tests the comparison.
+
+pub mod engine;
+pub mod facts;
+pub mod files;
+pub mod perform;
+pub mod recorded;
+pub mod report;
+pub mod rules;
+pub mod target;
+pub mod transcript;
+
+pub use engine::{Difference, FileResult, Options, ReplayError, replay};
+pub use facts::{Fact, Facts};
+pub use files::{Input, InputError, inputs};
+pub use recorded::Recorded;
+pub use report::Report;
+pub use target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, TargetError, Ticket};
+pub use transcript::{Call, Code, GuestCall, Line, LineError};
