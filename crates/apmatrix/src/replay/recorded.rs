@@ -133,10 +133,12 @@ impl Target for Recorded<'_> {
 
     fn list(&mut self, path: &str) -> Result<Vec<Listed>, Failure> {
         if let Some(nodes) = self.nodes() {
-            let below = nodes.iter().filter_map(|(full, node)| {
-                let name = full.strip_prefix(path)?.strip_prefix('/')?;
-                (!name.contains('/')).then(|| listed(name, node))
-            });
+            let prefix = format!("{path}/");
+            let subtree = nodes
+                .range(prefix.clone()..)
+                .map_while(|(full, node)| Some((full.strip_prefix(&prefix)?, node)));
+            let below =
+                subtree.filter(|(name, _)| !name.contains('/')).map(|(name, node)| listed(name, node));
             return Ok(below.collect());
         }
         let name = |name: &String| listed(name, &Node::default());
