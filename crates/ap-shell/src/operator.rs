@@ -1,0 +1,101 @@
+//! The verbs `hw`, `guest` and `events` over a tree.
+
+use ap_sysfs::{Called, Errno, Filesystem};
+
+/// Why a verb failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct OperatorError {
+    /// The errno, for scripts and scenario results.
+    pub errno: Errno,
+    /// What to print.
+    pub message: String,
+}
+
+impl OperatorError {
+    /// With a message of its own.
+    pub fn new(errno: Errno, message: impl Into<String>) -> OperatorError {
+        OperatorError { errno, message: message.into() }
+    }
+}
+
+impl From<Errno> for OperatorError {
+    fn from(errno: Errno) -> OperatorError {
+        OperatorError { errno, message: errno.message().to_owned() }
+    }
+}
+
+/// Who carries out the verbs on the tree `F`.
+///
+/// A call gets the arguments as one line, blanks reduced to one, and answers with text to print.
+pub trait Operator<F: ?Sized> {
+    /// What the machine's operator does.
+    ///
+    /// # Errors
+    ///
+    /// The verb's error.
+    fn hw(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError>;
+
+    /// What guests do.
+    ///
+    /// # Errors
+    ///
+    /// The verb's error.
+    fn guest(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError>;
+
+    /// What happened.
+    ///
+    /// # Errors
+    ///
+    /// The verb's error.
+    fn events(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError>;
+}
+
+/// The verbs as lines for the tree's control files `hw`, `guests` and `events`, which is how other processes say them.
+///
+/// `hw`, `events` and `guest list` without arguments read the file.
+#[derive(Clone, Debug)]
+pub struct ControlFiles {
+    directory: String,
+}
+
+impl ControlFiles {
+    /// Over the files in `directory`.
+    pub fn new(directory: impl Into<String>) -> ControlFiles {
+        ControlFiles { directory: directory.into() }
+    }
+
+    fn say<F: Filesystem>(&self, tree: &mut F, file: &str, args: &str) -> Result<String, OperatorError> {
+        let entry = tree.resolve_following(&format!("{}/{file}", self.directory))?;
+        if args.is_empty() {
+            return match tree.show(entry.ino) {
+                Called::Done(shown) => Ok(String::from_utf8_lossy(&shown?).into_owned()),
+                Called::Pending(_) => Err(Errno::EAGAIN.into()),
+            };
+        }
+        match tree.store(entry.ino, format!("{args}\n").as_bytes()) {
+            Called::Done(stored) => stored.map(|_| String::new()).map_err(OperatorError::from),
+            Called::Pending(_) => Err(Errno::EAGAIN.into()),
+        }
+    }
+}
+
+impl Default for ControlFiles {
+    fn default() -> ControlFiles {
+        ControlFiles::new("/sys/kernel/debug/apmatrix")
+    }
+}
+
+impl<F: Filesystem> Operator<F> for ControlFiles {
+    fn hw(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError> {
+        self.say(tree, "hw", args)
+    }
+
+    fn guest(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError> {
+        self.say(tree, "guests", if args == "list" { "" } else { args })
+    }
+
+    fn events(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError> {
+        self.say(tree, "events", args)
+    }
+}

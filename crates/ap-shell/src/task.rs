@@ -1,0 +1,77 @@
+//! A script as a scenario's task: its result is the first failure.
+
+use ap_sysfs::Errno;
+
+use crate::ast::Script;
+use crate::shell::{Shell, Status, Stream};
+use crate::world::World;
+
+/// The command that failed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Its errno; none for what has none (`false`, an unknown command, a test that does not hold).
+    pub errno: Option<Errno>,
+    /// Its status.
+    pub status: u8,
+    /// Its line in the script, from 1.
+    pub line: u32,
+    /// Its column in the script, from 1.
+    pub column: u32,
+    /// Its text in the script.
+    pub command: String,
+    /// What it printed last to say why; empty if nothing.
+    pub message: String,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskResult {
+    /// All of it ran.
+    Ok,
+    /// It stopped at a failing command.
+    Failed(Failing),
+}
+
+impl TaskResult {
+    /// The result as scenarios write it: `ok`, an errno's name, or `failed` when the failure has no errno.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            TaskResult::Ok => "ok",
+            TaskResult::Failed(Failing { errno: Some(errno), .. }) => errno.name(),
+            TaskResult::Failed(_) => "failed",
+        }
+    }
+}
+
+/// Runs `script` as a task: it stops at the first failing command that is not followed by `||` and is no condition.
+///
+/// Jobs that it left in the background are waited for at its end, and the first of them that failed counts.
+/// What it prints is dropped but for [`Failing::message`].
+pub fn run_task(script: &Script, world: &mut dyn World) -> TaskResult {
+    let mut shell = Shell::new(world);
+    shell.state().strict = true;
+    let output = &mut |_: Stream, _: &str| {};
+    let status = shell.run(script, output);
+    if !status.is_ok() {
+        return TaskResult::Failed(failing(&mut shell, status));
+    }
+    shell.settle_jobs(output);
+    match shell.state().jobs.iter_mut().find_map(|job| job.failing.take()) {
+        Some(failing) => TaskResult::Failed(failing),
+        None => TaskResult::Ok,
+    }
+}
+
+fn failing<W: World>(shell: &mut Shell<W>, status: Status) -> Failing {
+    let unknown = || Failing {
+        errno: None,
+        status: 0,
+        line: 1,
+        column: 1,
+        command: String::new(),
+        message: String::new(),
+    };
+    let found = shell.state().failing.take().unwrap_or_else(unknown);
+    Failing { errno: status.errno, status: status.code, ..found }
+}

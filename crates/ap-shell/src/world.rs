@@ -1,0 +1,155 @@
+//! What the shell runs against.
+
+use ap_sysfs::{Entry, Errno};
+
+use crate::operator::OperatorError;
+
+/// A write that had not returned, by the number that its World gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// Why a write failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The error.
+    pub errno: Errno,
+    /// Whether open(2) failed, not write(2).
+    pub at_open: bool,
+}
+
+impl Failure {
+    /// Of open(2).
+    #[must_use]
+    pub fn open(errno: Errno) -> Failure {
+        Failure { errno, at_open: true }
+    }
+
+    /// Of write(2).
+    #[must_use]
+    pub fn write(errno: Errno) -> Failure {
+        Failure { errno, at_open: false }
+    }
+}
+
+/// The answer to a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// It returned.
+    Done(Result<usize, Failure>),
+    /// It waits for something; [`World::poll`] and [`World::wait`] know it by this number.
+    Pending(JobId),
+}
+
+/// A machine, its tree and its time, as the shell operates them.
+///
+/// Paths are absolute and may contain `.`, `..`, double and trailing slashes. A call may take long (a World on an
+/// explorer's fiber returns when the operation has); only a write may be answered later.
+pub trait World {
+    /// Opens, reads to the end, closes. `EACCES` for what may not be read, `EISDIR` for a directory.
+    ///
+    /// # Errors
+    ///
+    /// The errno of open(2) or read(2).
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno>;
+
+    /// Opens as `>` does, writes all of `data`, closes. No bytes: opens and closes only.
+    fn write(&mut self, path: &str, data: &[u8]) -> Written;
+
+    /// A directory's entries, names ascending, without `.` and `..`. A last link is followed.
+    ///
+    /// # Errors
+    ///
+    /// The errno of opendir(3): `ENOENT`, `ENOTDIR`.
+    fn list(&mut self, path: &str) -> Result<Vec<Entry>, Errno>;
+
+    /// The entry at `path`; `follow` says whether a last link is followed.
+    ///
+    /// # Errors
+    ///
+    /// The errno of stat(2).
+    fn stat(&mut self, path: &str, follow: bool) -> Result<Entry, Errno>;
+
+    /// A link's target. `EINVAL` if it is no link.
+    ///
+    /// # Errors
+    ///
+    /// The errno of readlink(2).
+    fn readlink(&mut self, path: &str) -> Result<String, Errno>;
+
+    /// Does what the machine's operator does: `plug 04`. The answer is text to print.
+    ///
+    /// # Errors
+    ///
+    /// The verb's error.
+    fn hw(&mut self, args: &str) -> Result<String, OperatorError>;
+
+    /// Does what a guest or its hypervisor does: `start NAME UUID`.
+    ///
+    /// # Errors
+    ///
+    /// The verb's error.
+    fn guest(&mut self, args: &str) -> Result<String, OperatorError>;
+
+    /// Tells what happened.
+    ///
+    /// # Errors
+    ///
+    /// The verb's error.
+    fn events(&mut self, args: &str) -> Result<String, OperatorError>;
+
+    /// Lets machine time pass.
+    fn sleep(&mut self, milliseconds: u64);
+
+    /// The answer to a pending write, if there is one now. It is given once.
+    fn poll(&mut self, job: JobId) -> Option<Result<usize, Failure>>;
+
+    /// Waits for the answer to a pending write; `None` if nothing is due that could bring it.
+    fn wait(&mut self, job: JobId) -> Option<Result<usize, Failure>>;
+}
+
+impl<W: World + ?Sized> World for &mut W {
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
+        (**self).read(path)
+    }
+
+    fn write(&mut self, path: &str, data: &[u8]) -> Written {
+        (**self).write(path, data)
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<Entry>, Errno> {
+        (**self).list(path)
+    }
+
+    fn stat(&mut self, path: &str, follow: bool) -> Result<Entry, Errno> {
+        (**self).stat(path, follow)
+    }
+
+    fn readlink(&mut self, path: &str) -> Result<String, Errno> {
+        (**self).readlink(path)
+    }
+
+    fn hw(&mut self, args: &str) -> Result<String, OperatorError> {
+        (**self).hw(args)
+    }
+
+    fn guest(&mut self, args: &str) -> Result<String, OperatorError> {
+        (**self).guest(args)
+    }
+
+    fn events(&mut self, args: &str) -> Result<String, OperatorError> {
+        (**self).events(args)
+    }
+
+    fn sleep(&mut self, milliseconds: u64) {
+        (**self).sleep(milliseconds);
+    }
+
+    fn poll(&mut self, job: JobId) -> Option<Result<usize, Failure>> {
+        (**self).poll(job)
+    }
+
+    fn wait(&mut self, job: JobId) -> Option<Result<usize, Failure>> {
+        (**self).wait(job)
+    }
+}
