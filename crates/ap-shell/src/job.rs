@@ -110,7 +110,9 @@ impl Interp<'_> {
     /// Goes on with a job; `answer` is that of the write it waits for.
     fn resume(&mut self, number: u32, answer: Option<Result<usize, Failure>>) {
         let Some(index) = self.state.jobs.iter().position(|job| job.number == number) else { return };
-        let job = &mut self.state.jobs[index];
+        // While it runs it is in no list, so that nothing in it can wait for it or forget it.
+        let mut job = self.state.jobs.remove(index);
+        let inside = std::mem::replace(&mut self.in_job, true);
         let (steps, mut next, mut status) = (job.steps.clone(), job.next, job.status);
         let parked = job.waiting.take();
         // The job runs in its own copy of the variables, and a failure of it is not the foreground's.
@@ -145,11 +147,13 @@ impl Interp<'_> {
             }
             next += 1;
         }
+        self.in_job = inside;
         let failed = std::mem::replace(&mut self.state.failing, failing);
-        let job = &mut self.state.jobs[index];
         std::mem::swap(&mut self.state.env, &mut job.env);
         job.failing = failed.filter(|_| waiting.is_none() && !status.is_ok());
         (job.next, job.status, job.waiting) = (next, status, waiting);
+        let place = self.state.jobs.partition_point(|other| other.number < number);
+        self.state.jobs.insert(place, job);
     }
 
     fn judge_at(&mut self, step: &Step, ended: Status) -> Status {
@@ -179,6 +183,9 @@ impl Interp<'_> {
 
     /// Goes on with the jobs whose writes have returned.
     pub fn reap(&mut self) {
+        if self.in_job {
+            return;
+        }
         let waiting: Vec<(u32, JobId)> = (self.state.jobs.iter())
             .filter_map(|job| job.waiting.as_ref().map(|parked| (job.number, parked.job)))
             .collect();
@@ -189,8 +196,11 @@ impl Interp<'_> {
         }
     }
 
-    /// Waits for a job's end.
+    /// Waits for a job's end. A job knows no other jobs, as a subshell doesn't: so none runs inside another.
     pub fn wait_for(&mut self, number: u32) -> Waited {
+        if self.in_job {
+            return Waited::Unknown;
+        }
         loop {
             let Some(job) = self.job(number) else { return Waited::Unknown };
             let Some(id) = job.waiting.as_ref().map(|parked| parked.job) else {

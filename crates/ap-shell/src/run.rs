@@ -51,6 +51,8 @@ pub(crate) struct Interp<'a> {
     /// Around how many conditions we are: inside one, a failure stops nothing.
     conditions: u32,
     pub loops: u32,
+    /// Whether it is a background job that runs.
+    pub in_job: bool,
     /// The simple command that runs.
     place: Place,
     source: Arc<str>,
@@ -81,6 +83,7 @@ impl<'a> Interp<'a> {
             left,
             conditions: 0,
             loops: 0,
+            in_job: false,
             place: Place { line: 1, column: 1 },
             source: "".into(),
             complaint: String::new(),

@@ -115,3 +115,17 @@ fn a_prompt_tells_of_jobs() {
     shell.notify(&mut |_, text| told.push_str(text));
     assert_eq!(told, "");
 }
+
+#[test]
+fn jobs_know_no_jobs() {
+    check("wait & wait 1; false || wait & wait 2", "");
+    check("wait 1 & true", "! wait: there is no job 1\n");
+    // Jobs that would wait for one another in a long chain.
+    let chain: String = (1..1000).map(|n| format!("echo 1 > /sys/m/remove && wait {} & ", n + 1)).collect();
+    let printed = run(&mut shell(), &format!("{chain} hw answer /sys/m/remove 2; wait 1"));
+    assert_eq!(printed, "! wait: there is no job 2\n= 127\n");
+    check(
+        "X=$(echo 1 > /sys/m/remove & echo $!) && echo $X & jobs; hw answer /sys/m/remove 2; wait",
+        "2\n[1] Done       X=$(echo 1 > /sys/m/remove & echo $!) && echo $X\n[2] Running    echo 1 > /sys/m/remove\n",
+    );
+}

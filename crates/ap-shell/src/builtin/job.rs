@@ -21,6 +21,9 @@ pub(super) fn wait(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, F
         }
         return Ok(status);
     }
+    if interp.in_job {
+        return Ok(Status::OK);
+    }
     let numbers: Vec<u32> = interp.state.jobs.iter().map(|job| job.number).collect();
     let (mut failed, mut blamed) = (Status::OK, None);
     for number in numbers {
