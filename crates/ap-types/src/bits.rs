@@ -133,9 +133,9 @@ pub(crate) const fn at_most_one(words: &Words) -> bool {
 
 /// Calls a function with each id, in no promised order, until it says true; says whether it did.
 ///
-/// Questions to dense sets take at most a quarter of the time that they take with an iterator: that looks for the
-/// word of the next id at each step, and from the left, where taking a bit away takes longer than from
-/// the right.
+/// Questions to dense sets take at most a quarter of the time that they take with an iterator: that looks
+/// for the word of the next id at each step, and from the left, where taking a bit away takes longer than
+/// from the right.
 #[inline]
 pub(crate) fn any(words: &Words, mut found: impl FnMut(u8) -> bool) -> bool {
     for (at, &word) in words.iter().enumerate() {
