@@ -12,6 +12,7 @@ pub mod perform;
 pub mod recorded;
 pub mod report;
 pub mod rules;
+pub mod session;
 pub mod target;
 pub mod transcript;
 
@@ -20,5 +21,6 @@ pub use facts::{Fact, Facts};
 pub use files::{Input, InputError, inputs};
 pub use recorded::Recorded;
 pub use report::Report;
+pub use session::InProcess;
 pub use target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, TargetError, Ticket};
 pub use transcript::{Call, Code, GuestCall, Line, LineError};

@@ -1,0 +1,304 @@
+//! Mediated devices as devices: how they come and go. (Page 3, "Creating and removing mdevs".)
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ap_types::{Matrix, Uuid};
+use locks::{Key, Held, Mutex, Nothing};
+
+use super::state::{Mdev, MdevId, MdevPhase, Mdevs};
+use crate::Host;
+use crate::event::{Action, Sink, Subject, Work};
+use crate::order::{Device, Guests};
+
+/// How often a guest is asked to let go of an mdev that is to be removed, in milliseconds.
+const RELAY_INTERVAL: u64 = 10_000;
+/// Every how many requests one is logged.
+const RELAY_LOGGED: u32 = 10;
+/// The guest can't be asked, and that was said.
+const NOT_ASKED: u32 = u32::MAX;
+
+/// An mdev's device lock.
+pub struct MdevDevice {
+    /// **D**: whether the device is still there; held over removal.
+    pub device: Mutex<Device, bool>,
+}
+
+/// Why an mdev was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// One of that name is there (`EEXIST`).
+    #[error("a mediated device of that name is there already")]
+    Exists,
+    /// No instances are left (`EUSERS`).
+    #[error("no instances are left")]
+    NoInstances,
+}
+
+/// Why an mdev was not unbound or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnbindMdevError {
+    /// No such mdev, or it has no driver (`ENODEV`).
+    #[error("no such mediated device")]
+    NoDevice,
+}
+
+fn lowest_free(used: &mut BTreeSet<u32>) -> u32 {
+    let number = used.iter().zip(0..).take_while(|(used, free)| **used == *free).count() as u32;
+    used.insert(number);
+    number
+}
+
+impl Host {
+    /// Makes an mdev.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    ///
+    /// # Locks
+    /// D of the new device, G, M.
+    pub fn create_mdev(
+        &self,
+        uuid: Uuid,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> Result<MdevId, CreateError> {
+        // Lock order: G -> M
+        let (_guests, mut held) = self.guests.lock(held);
+        let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+        if mdevs.by_uuid.contains_key(&uuid) {
+            return Err(CreateError::Exists);
+        }
+        if mdevs.available() == 0 {
+            return Err(CreateError::NoInstances);
+        }
+        let id = MdevId(mdevs.next_id);
+        mdevs.next_id += 1;
+        let key = Key { id: 0x2_0000, generation: id.0 };
+        let mdev = Mdev {
+            uuid,
+            phase: MdevPhase::Live,
+            matrix: Matrix::default(),
+            shadow: Matrix::default(),
+            adding: Matrix::default(),
+            guest: None,
+            opener: None,
+            request: None,
+            iommu_group: lowest_free(&mut mdevs.iommu_groups),
+            vfio_group: lowest_free(&mut mdevs.vfio_groups),
+            vfio_device: lowest_free(&mut mdevs.vfio_devices),
+            device: Arc::new(MdevDevice { device: Mutex::new(key, true) }),
+        };
+        out.uevent(Action::Add, Subject::Mdev { id, uuid, bound: false });
+        out.log(6, format!("vfio_ap_mdev {uuid}: Adding to iommu group {}", mdev.iommu_group));
+        out.uevent(Action::Add, Subject::VfioGroup { id, number: mdev.vfio_group, iommu_group: mdev.iommu_group });
+        out.uevent(Action::Add, Subject::VfioDevice { id, uuid, number: mdev.vfio_device });
+        out.uevent(Action::Bind, Subject::Mdev { id, uuid, bound: true });
+        mdevs.by_uuid.insert(uuid, id);
+        mdevs.list.insert(id, mdev);
+        Ok(id)
+    }
+
+    /// Removes an mdev; waits for the guest that holds it.
+    ///
+    /// # Errors
+    /// [`UnbindMdevError::NoDevice`] (`ENODEV`).
+    ///
+    /// # Locks
+    /// D of the mdev; under it M (released while it waits), then G and M.
+    pub fn remove_mdev(
+        &self,
+        id: MdevId,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> Result<(), UnbindMdevError> {
+        self.take_mdev(id, true, held, out)
+    }
+
+    /// Takes an mdev from its driver by hand; waits for the guest that holds it.
+    ///
+    /// # Errors
+    /// [`UnbindMdevError::NoDevice`] (`ENODEV`).
+    ///
+    /// # Locks
+    /// As [`Host::remove_mdev`].
+    pub fn unbind_mdev(
+        &self,
+        uuid: &Uuid,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> Result<(), UnbindMdevError> {
+        let id = self.mdevs.lock(held).0.find(uuid).map(|(id, _)| id).ok_or(UnbindMdevError::NoDevice)?;
+        self.take_mdev(id, false, held, out)
+    }
+
+    fn take_mdev(
+        &self,
+        id: MdevId,
+        whole: bool,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> Result<(), UnbindMdevError> {
+        let device = {
+            let (mdevs, _held) = self.mdevs.lock(held);
+            mdevs.list.get(&id).ok_or(UnbindMdevError::NoDevice)?.device.clone()
+        };
+        let (mut alive, mut held) = device.device.lock(held);
+        if !*alive {
+            return Err(UnbindMdevError::NoDevice);
+        }
+        {
+            let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+            let Some(mdev) = mdevs.list.get_mut(&id) else { return Err(UnbindMdevError::NoDevice) };
+            if mdev.phase == MdevPhase::Unbound {
+                if !whole {
+                    return Err(UnbindMdevError::NoDevice);
+                }
+                *alive = false;
+                let uuid = mdev.uuid;
+                mdevs.forget(id);
+                out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
+                return Ok(());
+            }
+            mdev.phase = MdevPhase::Removing { asked: 0, whole };
+            let (uuid, number) = (mdev.uuid, mdev.vfio_device);
+            out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number });
+            if mdev.opener.is_some() {
+                mdev.relay(out);
+                out.due(Work::Relay, RELAY_INTERVAL);
+                let held_open =
+                    |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|mdev| mdev.opener.is_some());
+                drop(self.released.wait_while(mdevs, held_open));
+            }
+        }
+        self.end_mdev(id, whole, &mut held.at(), out);
+        if whole {
+            *alive = false;
+        }
+        Ok(())
+    }
+
+    /// The rest of a removal, after the guest has let go.
+    fn end_mdev(&self, id: MdevId, whole: bool, held: &mut Held<'_, crate::order::Perms>, out: &dyn Sink) {
+        // Lock order: G -> M
+        let (_guests, mut held) = self.guests.lock(held);
+        let (mut mdevs, mut held) = self.mdevs.lock(&mut held);
+        let Some(mdev) = mdevs.list.get(&id) else { return };
+        let (uuid, matrix) = (mdev.uuid, mdev.matrix);
+        let (iommu, group, number) = (mdev.iommu_group, mdev.vfio_group, mdev.vfio_device);
+        out.uevent(Action::Remove, Subject::VfioGroup { id, number: group, iommu_group: iommu });
+        let linked = mdevs.linked_queues(id);
+        self.reset_queues(&linked, &mut mdevs, &mut held, out);
+        for apqn in linked {
+            mdevs.unlink(apqn);
+        }
+        mdevs.assigned.remove_product(&matrix.adapters, &matrix.domains);
+        mdevs.iommu_groups.remove(&iommu);
+        mdevs.vfio_groups.remove(&group);
+        mdevs.vfio_devices.remove(&number);
+        out.log(6, format!("vfio_ap_mdev {uuid}: Removing from iommu group {iommu}"));
+        out.uevent(Action::Unbind, Subject::Mdev { id, uuid, bound: false });
+        if whole {
+            mdevs.forget(id);
+            out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
+        } else if let Some(mdev) = mdevs.list.get_mut(&id) {
+            mdev.phase = MdevPhase::Unbound;
+            (mdev.matrix, mdev.shadow, mdev.adding) = Default::default();
+        }
+    }
+
+    /// Asks the guests whose mdevs wait to be removed, every ten seconds.
+    ///
+    /// # Locks
+    /// M.
+    pub fn relay_requests(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
+        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let mut waiting = false;
+        for mdev in mdevs.list.values_mut() {
+            if matches!(mdev.phase, MdevPhase::Removing { .. }) && mdev.opener.is_some() {
+                mdev.relay(out);
+                waiting = true;
+            }
+        }
+        if waiting {
+            out.due(Work::Relay, RELAY_INTERVAL);
+        }
+    }
+
+    /// All mdevs go, oldest first: the driver is being unloaded (nobody has one open: that holds the module).
+    pub(crate) fn remove_all_mdevs(&self, held: &mut Held<'_, crate::order::Modules>, out: &dyn Sink) {
+        let all: Vec<MdevId> = self.mdevs.lock(held).0.list.keys().copied().collect();
+        for id in all {
+            let Some(device) = self.mdevs.lock(held).0.list.get(&id).map(|mdev| mdev.device.clone()) else {
+                continue;
+            };
+            let (mut alive, mut held) = device.device.lock(held);
+            if !std::mem::replace(&mut *alive, false) {
+                continue;
+            }
+            let unbound = {
+                let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+                let Some(mdev) = mdevs.list.get_mut(&id) else { continue };
+                let (uuid, number) = (mdev.uuid, mdev.vfio_device);
+                if mdev.phase == MdevPhase::Unbound {
+                    mdevs.forget(id);
+                    out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
+                    true
+                } else {
+                    mdev.phase = MdevPhase::Removing { asked: NOT_ASKED, whole: true };
+                    out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number });
+                    false
+                }
+            };
+            if !unbound {
+                self.end_mdev(id, true, &mut held.at(), out);
+            }
+        }
+    }
+
+    /// Whether some guest has an mdev open. G stays with the caller, so that the answer holds.
+    pub(crate) fn any_open(&self, held: &mut Held<'_, Guests>) -> bool {
+        self.mdevs.lock(held).0.list.values().any(|mdev| mdev.opener.is_some())
+    }
+}
+
+impl Mdevs {
+    fn forget(&mut self, id: MdevId) {
+        if let Some(mdev) = self.list.remove(&id) {
+            self.by_uuid.remove(&mdev.uuid);
+        }
+    }
+}
+
+impl Mdev {
+    /// Asks the guest to let go, through its request interrupt.
+    fn relay(&mut self, out: &dyn Sink) {
+        let uuid = self.uuid;
+        let MdevPhase::Removing { asked, .. } = &mut self.phase else { return };
+        match &mut self.request {
+            Some(count) => {
+                let number = if *asked == NOT_ASKED { 0 } else { *asked };
+                if number % RELAY_LOGGED == 0 {
+                    out.log(
+                        5,
+                        format!("vfio_ap_mdev {uuid}: Relaying device request to user (#{number})"),
+                    );
+                }
+                *count += 1;
+                *asked = number + 1;
+            }
+            None if *asked == 0 => {
+                out.log(
+                    5,
+                    format!(
+                        "vfio_ap_mdev {uuid}: No device request registered, blocked until released by user"
+                    ),
+                );
+                *asked = NOT_ASKED;
+            }
+            None => {}
+        }
+    }
+}

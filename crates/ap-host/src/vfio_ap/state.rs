@@ -1,0 +1,265 @@
+//! What vfio_ap knows, all of it under M.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use ap_types::{Apqn, HostConfig, Matrix, QueueSet, ResponseCode, Uuid};
+
+use super::guest::Guest;
+use super::mdev::MdevDevice;
+use crate::device::Stamp;
+
+/// How many mdevs there can be.
+pub const INSTANCES: u32 = 65_536;
+
+/// An mdev's number: ascending in the order of creation, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MdevId(pub u32);
+
+/// **M**: the contents of every mdev and queue record, and vfio_ap's copy of the host configuration.
+#[derive(Clone, Default)]
+pub struct Mdevs {
+    /// The host configuration as vfio_ap knows it; `None` without QCI, and while the driver is not loaded.
+    pub config: Option<HostConfig>,
+    /// All mdevs, oldest first.
+    pub list: BTreeMap<MdevId, Mdev>,
+    /// Their names.
+    pub by_uuid: BTreeMap<Uuid, MdevId>,
+    /// Records of the queues that are bound to vfio_ap.
+    pub queues: BTreeMap<u16, QueueRecord>,
+    /// The same as a set.
+    pub bound: QueueSet,
+    /// Bound queues whose last reset did not end well.
+    pub failed: QueueSet,
+    /// The queues of all mdevs' matrices.
+    pub assigned: QueueSet,
+    /// The next mdev's number.
+    pub next_id: u32,
+    /// When the last link was made.
+    pub links: u64,
+    /// IOMMU groups in use.
+    pub iommu_groups: BTreeSet<u32>,
+    /// VFIO groups in use.
+    pub vfio_groups: BTreeSet<u32>,
+    /// VFIO device numbers in use.
+    pub vfio_devices: BTreeSet<u32>,
+}
+
+/// Where an mdev is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MdevPhase {
+    /// Usable.
+    Live,
+    /// Its removal waits for the guest that holds it; `asked`: how often the guest was asked.
+    Removing {
+        /// How often the guest was asked to let go (`u32::MAX`: it can't be asked, and that was said).
+        asked: u32,
+        /// Whether the device itself goes, too, or only loses its driver.
+        whole: bool,
+    },
+    /// It was unbound from its driver: only the device is left.
+    Unbound,
+}
+
+/// What an administrator assigned to a guest, and what the guest gets of it.
+#[derive(Clone)]
+pub struct Mdev {
+    /// Its name.
+    pub uuid: Uuid,
+    /// Where it is in its life.
+    pub phase: MdevPhase,
+    /// What was assigned.
+    pub matrix: Matrix,
+    /// The shadow APCB: what the guest really gets.
+    pub shadow: Matrix,
+    /// Adapters, domains and control domains that the machine is adding ("being added").
+    pub adding: Matrix,
+    /// The guest that it is attached to.
+    pub guest: Option<Arc<Guest>>,
+    /// A guest (also one without APCB) has it open; its name.
+    pub opener: Option<Arc<Guest>>,
+    /// The request interrupt, and how often it was signalled.
+    pub request: Option<u64>,
+    /// Its IOMMU group.
+    pub iommu_group: u32,
+    /// Its VFIO group.
+    pub vfio_group: u32,
+    /// Its VFIO device number.
+    pub vfio_device: u32,
+    /// Its device lock.
+    pub device: Arc<MdevDevice>,
+}
+
+/// A queue that is bound to vfio_ap.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QueueRecord {
+    /// The mdev that it is linked to.
+    pub mdev: Option<MdevId>,
+    /// When it was linked.
+    pub linked: Stamp,
+    /// The answer of its last reset.
+    pub last_reset: ResponseCode,
+    /// What its guest's interrupts hold.
+    pub irq: Option<IrqResources>,
+}
+
+/// What a guest's interrupt request holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IrqResources {
+    /// The interruption subclass, 0-7.
+    pub isc: u8,
+    /// The pinned page's address.
+    pub address: u64,
+    /// The guest's name.
+    pub guest: String,
+}
+
+impl Mdev {
+    /// Whether a running guest's APCB is this mdev's shadow APCB.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        self.guest.is_some()
+    }
+}
+
+impl Mdevs {
+    /// A live mdev.
+    #[must_use]
+    pub fn live(&self, id: MdevId) -> Option<&Mdev> {
+        self.list.get(&id).filter(|mdev| mdev.phase == MdevPhase::Live)
+    }
+
+    /// The mdev of that name, whatever phase it is in.
+    #[must_use]
+    pub fn find(&self, uuid: &Uuid) -> Option<(MdevId, &Mdev)> {
+        let id = *self.by_uuid.get(uuid)?;
+        self.list.get(&id).map(|mdev| (id, mdev))
+    }
+
+    /// The mdev whose matrix has the queue.
+    #[must_use]
+    pub fn owner(&self, apqn: Apqn) -> Option<MdevId> {
+        if !self.assigned.contains(apqn) {
+            return None;
+        }
+        self.list.iter().rev().find(|(_, mdev)| mdev.matrix.contains(apqn)).map(|(id, _)| *id)
+    }
+
+    /// The mdev that a bound queue is linked to.
+    #[must_use]
+    pub fn linked_mdev(&self, apqn: Apqn) -> Option<MdevId> {
+        self.queues.get(&apqn.to_u16())?.mdev
+    }
+
+    /// Whether a running guest has the queue in its APCB.
+    #[must_use]
+    pub fn in_running_guest(&self, apqn: Apqn) -> bool {
+        self.linked_mdev(apqn)
+            .and_then(|id| self.list.get(&id))
+            .is_some_and(|mdev| mdev.running() && mdev.shadow.contains(apqn))
+    }
+
+    /// The guest of an mdev.
+    #[must_use]
+    pub fn guest_of(&self, id: MdevId) -> Option<Arc<Guest>> {
+        self.list.get(&id).and_then(|mdev| mdev.guest.clone())
+    }
+
+    /// How many mdevs can still be made.
+    #[must_use]
+    pub fn available(&self) -> u32 {
+        INSTANCES - self.list.len() as u32
+    }
+
+    /// The host configuration's matrix, empty without QCI.
+    #[must_use]
+    pub fn host(&self) -> Matrix {
+        self.config.map(|config| config.matrix()).unwrap_or_default()
+    }
+
+    /// Highest adapter and domain ids that may be assigned. (Page 3, "Assigning"; page 1.)
+    #[must_use]
+    pub fn highest_ids(&self) -> (u8, u8) {
+        match self.config {
+            Some(config) if config.features.contains(ap_types::Features::APXA) => (config.na, config.nd),
+            _ => (63, 15),
+        }
+    }
+
+    /// Links a bound queue to an mdev.
+    pub fn link(&mut self, id: MdevId, apqn: Apqn) {
+        if let Some(record) = self.queues.get_mut(&apqn.to_u16()) {
+            self.links += 1;
+            record.mdev = Some(id);
+            record.linked = Stamp(self.links);
+        }
+    }
+
+    /// Unlinks a bound queue from its mdev.
+    pub fn unlink(&mut self, apqn: Apqn) {
+        if let Some(record) = self.queues.get_mut(&apqn.to_u16()) {
+            record.mdev = None;
+        }
+    }
+
+    /// All queues linked to an mdev, in the order in which a hash table of the reference gives them. (Page 3,
+    /// "Order of all linked queues".)
+    #[must_use]
+    pub fn linked_queues(&self, id: MdevId) -> Vec<Apqn> {
+        let Some(mdev) = self.list.get(&id) else { return Vec::new() };
+        let mut linked: Vec<(u8, std::cmp::Reverse<u64>, Apqn)> = self
+            .bound
+            .intersection_product(&mdev.matrix.adapters, &mdev.matrix.domains)
+            .filter_map(|apqn| {
+                let record = self.queues.get(&apqn.to_u16())?;
+                (record.mdev == Some(id)).then_some((
+                    ap_types::zapq_order_key(apqn),
+                    std::cmp::Reverse(record.linked.0),
+                    apqn,
+                ))
+            })
+            .collect();
+        linked.sort_unstable();
+        linked.into_iter().map(|(_, _, apqn)| apqn).collect()
+    }
+
+    /// The linked queues of a product, ascending by adapter, domain.
+    #[must_use]
+    pub fn linked_product(&self, id: MdevId, of: &Matrix) -> Vec<Apqn> {
+        self.bound
+            .intersection_product(&of.adapters, &of.domains)
+            .filter(|apqn| self.linked_mdev(*apqn) == Some(id))
+            .collect()
+    }
+}
+
+/// Numbers (ids, stamps, groups) are left out where they only say what came first.
+impl Hash for Mdevs {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.config.hash(state);
+        for mdev in self.list.values() {
+            mdev.hash(state);
+        }
+        for (apqn, record) in &self.queues {
+            apqn.hash(state);
+            let mdev = record.mdev.and_then(|id| self.list.get(&id)).map(|mdev| mdev.uuid);
+            (mdev, record.mdev.is_some(), record.last_reset, &record.irq).hash(state);
+        }
+    }
+}
+
+impl Hash for Mdev {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let phase = match self.phase {
+            MdevPhase::Live => 0,
+            MdevPhase::Removing { whole, .. } => 1 + u8::from(whole),
+            MdevPhase::Unbound => 3,
+        };
+        (self.uuid, phase, self.matrix, self.shadow, self.adding).hash(state);
+        self.guest.as_ref().map(|guest| &guest.name).hash(state);
+        self.opener.as_ref().map(|guest| &guest.name).hash(state);
+        self.request.is_some().hash(state);
+        (self.iommu_group, self.vfio_group, self.vfio_device).hash(state);
+    }
+}

@@ -1,0 +1,202 @@
+//! A transcript's machine in this process: a session over a fresh host.
+
+use ap_host::vfio_ap::OpenStage;
+use ap_sysfs::{Answer, Called, Errno, Event, Filesystem, Kind, Session, Token};
+
+use crate::replay::target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
+use crate::replay::transcript::GuestCall;
+
+/// How long a write that may block is waited for, in milliseconds of machine time.
+const LATER_MS: u64 = 300;
+
+/// A session, as a transcript operates it.
+#[derive(Default)]
+pub struct InProcess {
+    session: Session,
+    answers: Vec<(Token, Result<usize, Errno>)>,
+}
+
+impl InProcess {
+    /// A fresh machine.
+    #[must_use]
+    pub fn new() -> InProcess {
+        InProcess::default()
+    }
+
+    /// Opens as open(2) with O_WRONLY or O_RDONLY would.
+    fn open(&mut self, path: &str, bits: u16) -> Result<ap_sysfs::Ino, Failure> {
+        let at_open = |errno| Failure::at(errno, "open");
+        let entry = self.session.resolve_following(path).map_err(at_open)?;
+        if entry.kind == Kind::Directory {
+            return Err(at_open(Errno::EISDIR));
+        }
+        if entry.mode & bits == 0 {
+            return Err(at_open(Errno::EACCES));
+        }
+        Ok(entry.ino)
+    }
+
+    fn collect(&mut self) {
+        for (token, answer) in self.session.finished() {
+            if let Answer::Stored(result) = answer {
+                self.answers.push((token, result));
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket) -> Option<Result<usize, Failure>> {
+        self.collect();
+        let at = self.answers.iter().position(|(token, _)| token.0 == ticket.0)?;
+        Some(self.answers.swap_remove(at).1.map_err(Failure::new))
+    }
+}
+
+impl Target for InProcess {
+    fn write(&mut self, path: &str, data: &[u8]) -> Result<usize, Failure> {
+        let ino = self.open(path, 0o222)?;
+        match self.session.store(ino, data) {
+            Called::Done(result) => result.map_err(Failure::new),
+            Called::Pending(_) => Err(Failure::new(Errno::EAGAIN)),
+        }
+    }
+
+    fn write_later(&mut self, path: &str, data: &[u8]) -> Later {
+        let ino = match self.open(path, 0o222) {
+            Ok(ino) => ino,
+            Err(failure) => return Later::Done(Err(Failure { at: None, ..failure })),
+        };
+        match self.session.store_within(ino, data, LATER_MS) {
+            Called::Done(result) => Later::Done(result.map_err(Failure::new)),
+            Called::Pending(token) => Later::Pending(Ticket(token.0)),
+        }
+    }
+
+    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<usize, Failure>> {
+        if let Some(answer) = self.answer(ticket) {
+            return Some(answer);
+        }
+        let mut left = ms;
+        while left > 0 {
+            let step = self.session.next_due().unwrap_or(left).clamp(1, left);
+            self.session.advance(step);
+            left -= step;
+            if let Some(answer) = self.answer(ticket) {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
+    fn read(&mut self, path: &str) -> Result<Vec<u8>, Failure> {
+        let ino = self.open(path, 0o444)?;
+        match self.session.show(ino) {
+            Called::Done(result) => result.map_err(Failure::new),
+            Called::Pending(_) => Err(Failure::new(Errno::EAGAIN)),
+        }
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<Listed>, Failure> {
+        let entry = self.session.resolve_following(path)?;
+        if entry.kind != Kind::Directory {
+            return Err(Errno::ENOTDIR.into());
+        }
+        let entries = self.session.entries(entry.ino)?;
+        let listed = |entry: ap_sysfs::Entry| Listed {
+            size: entry.size(),
+            name: entry.name,
+            kind: entry.kind,
+            mode: entry.mode,
+        };
+        Ok(entries.into_iter().map(listed).collect())
+    }
+
+    fn readlink(&mut self, path: &str) -> Result<String, Failure> {
+        let entry = self.session.resolve(path)?;
+        Ok(self.session.readlink(entry.ino)?)
+    }
+
+    fn stat(&mut self, path: &str) -> Result<Stat, Failure> {
+        let entry = self.session.resolve_following(path)?;
+        let kind = match entry.kind {
+            Kind::Directory => 0o040_000,
+            Kind::File => 0o100_000,
+            Kind::Link => 0o120_000,
+        };
+        Ok(Stat { mode: kind | u32::from(entry.mode), size: entry.size() })
+    }
+
+    fn machine(&mut self, command: &str) -> Result<(), Failure> {
+        self.session.machine(command).map_err(|error| Failure::new(error.errno))
+    }
+
+    fn insmod(&mut self, module: &str, parameters: &str) -> Result<(), Failure> {
+        Ok(self.session.insmod(module, parameters)?)
+    }
+
+    fn rmmod(&mut self, module: &str) -> Result<(), Failure> {
+        Ok(self.session.rmmod(module)?)
+    }
+
+    fn guest(&mut self, call: &GuestCall) -> Result<GuestFacts, Failure> {
+        let mut facts = GuestFacts::default();
+        match call {
+            GuestCall::Open { uuid, guest } => {
+                let name = guest.as_deref().unwrap_or("-");
+                self.session.guest_open(uuid, name).map_err(|(errno, stage)| {
+                    let stage = match stage {
+                        OpenStage::IommuGroup => "iommu_group",
+                        OpenStage::Group => "group",
+                        OpenStage::Device => "device",
+                    };
+                    Failure::at(errno, stage)
+                })?;
+            }
+            GuestCall::Close(uuid) => self.session.guest_close(uuid)?,
+            GuestCall::Reset(uuid) => self.session.guest_reset(uuid)?,
+            GuestCall::Info(uuid) => {
+                let info = self.session.guest_info(uuid)?;
+                facts.flags = Some(info.flags.into());
+                facts.num_regions = Some(info.num_regions.into());
+                facts.num_irqs = Some(info.num_irqs.into());
+                facts.irq0 = Some((info.irq0.0.into(), info.irq0.1.into()));
+            }
+            GuestCall::RequestIrq(uuid) => self.session.guest_request_irq(uuid)?,
+            GuestCall::EventCount(uuid) => facts.count = Some(self.session.guest_event_count(uuid)?),
+            GuestCall::WithoutApcb(name) => self.session.make_guest(name, false),
+        }
+        Ok(facts)
+    }
+
+    fn guests(&mut self) -> Vec<GuestState> {
+        let shown = self.session.call(|tree, held, _| {
+            let guests = tree.host.guests(held);
+            let state = |guest: std::sync::Arc<ap_host::Guest>, held: &mut locks::Held<'_, locks::Nothing>| {
+                let kvm = *guest.kvm.lock(held).0;
+                GuestState {
+                    name: guest.name.clone(),
+                    hook: u64::from(guest.hook.read(held).0.is_some()),
+                    nset: kvm.set_count.into(),
+                    nclear: kvm.clear_count.into(),
+                    apm: kvm.apcb.adapters.to_string(),
+                    aqm: kvm.apcb.domains.to_string(),
+                    adm: kvm.apcb.control_domains.to_string(),
+                }
+            };
+            guests.into_iter().map(|guest| state(guest, held)).collect()
+        });
+        match shown {
+            Called::Done(Ok(guests)) => guests,
+            _ => Vec::new(),
+        }
+    }
+
+    fn sleep(&mut self, ms: u64) {
+        self.session.advance(ms);
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        let events = self.session.events();
+        self.session.changes();
+        events
+    }
+}
