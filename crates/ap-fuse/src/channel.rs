@@ -1,0 +1,91 @@
+//! How requests come and answers go: `/dev/fuse` today, a ring per CPU some day.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::wire::Message;
+
+/// What came of waiting for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A request of so many bytes.
+    Request(usize),
+    /// None within the time that was allowed.
+    Nothing,
+    /// The file system is unmounted, or its connection was cut: none will come any more.
+    Closed,
+}
+
+/// A source of requests, for the one thread that serves them.
+pub trait Channel {
+    /// Waits for a request, as long as `patience` (for ever without).
+    ///
+    /// # Errors
+    /// What the kernel says; nothing that waiting again would cure.
+    fn receive(&mut self, buffer: &mut [u8], patience: Option<Duration>) -> io::Result<Received>;
+
+    /// Where answers and notifications go.
+    fn outlet(&self) -> Arc<dyn Outlet>;
+}
+
+/// The way to the kernel, for any thread.
+pub trait Outlet: Send + Sync {
+    /// Sends a reply or a notification.
+    ///
+    /// A notification may block until clients that hold a directory got *their* answers: the thread that serves
+    /// must never send one.
+    ///
+    /// # Errors
+    /// What the kernel says, except that nobody waits for it any more.
+    fn send(&self, message: &mut Message) -> io::Result<()>;
+}
+
+/// `/dev/fuse`, opened and mounted.
+pub struct DevFuse(Arc<OwnedFd>);
+
+impl DevFuse {
+    /// The channel of a mounted device.
+    #[must_use]
+    pub fn new(device: OwnedFd) -> DevFuse {
+        DevFuse(Arc::new(device))
+    }
+}
+
+impl Channel for DevFuse {
+    fn receive(&mut self, buffer: &mut [u8], patience: Option<Duration>) -> io::Result<Received> {
+        if let Some(patience) = patience {
+            let patience = Timespec::try_from(patience).unwrap_or(Timespec { tv_sec: 3600, tv_nsec: 0 });
+            match poll(&mut [PollFd::new(&*self.0, PollFlags::IN)], Some(&patience)) {
+                Ok(0) | Err(Errno::INTR) => return Ok(Received::Nothing),
+                Ok(_) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        match rustix::io::read(&*self.0, buffer) {
+            Ok(length) => Ok(Received::Request(length)),
+            // The request was withdrawn (ENOENT), or a signal came: look again.
+            Err(Errno::NOENT | Errno::INTR | Errno::AGAIN) => Ok(Received::Nothing),
+            Err(Errno::NODEV | Errno::CONNABORTED) => Ok(Received::Closed),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn outlet(&self) -> Arc<dyn Outlet> {
+        Arc::new(DevFuse(Arc::clone(&self.0)))
+    }
+}
+
+impl Outlet for DevFuse {
+    fn send(&self, message: &mut Message) -> io::Result<()> {
+        match rustix::io::write(&*self.0, message.finish()) {
+            // Whoever waited is gone, or the kernel had forgotten already, or all is over.
+            Ok(_) | Err(Errno::NOENT | Errno::NODEV | Errno::NOTCONN | Errno::CONNABORTED) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}

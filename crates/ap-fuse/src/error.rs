@@ -1,0 +1,121 @@
+//! Why a mount could not be made or a command not be started, in one sentence and with what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No FUSE device.
+    #[error(
+        "there is no /dev/fuse: load the module (`modprobe fuse`) or, in a container, give it the device \
+         (`--device /dev/fuse`)"
+    )]
+    NoDevice,
+    /// The FUSE device may not be opened.
+    #[error(
+        "/dev/fuse may not be opened ({0}): `chmod 0666 /dev/fuse` as root lets ordinary users, `--device /dev/fuse` \
+         a container"
+    )]
+    DeviceDenied(io::Error),
+    /// Switched off by `user.max_user_namespaces`.
+    #[error(
+        "user namespaces are switched off: `sysctl -w user.max_user_namespaces=15000` as root, or run this as root"
+    )]
+    NamespacesOff,
+    /// Switched off by `kernel.unprivileged_userns_clone`.
+    #[error(
+        "ordinary users may not make user namespaces: `sysctl -w kernel.unprivileged_userns_clone=1` as root, or \
+         run this as root"
+    )]
+    NamespacesForRoot,
+    /// Refused by AppArmor.
+    #[error(
+        "AppArmor refuses user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` as root, or \
+         run this as root"
+    )]
+    NamespacesAppArmor,
+    /// Refused by a container.
+    #[error(
+        "the container refuses namespaces ({0}): start it with `--cap-add SYS_ADMIN --device /dev/fuse --security-opt \
+         apparmor=unconfined --security-opt seccomp=unconfined`"
+    )]
+    NamespacesContainer(io::Error),
+    /// Refused by something else.
+    #[error(
+        "namespaces are refused ({0}): run this as root, or where ordinary users may make user namespaces"
+    )]
+    Namespaces(io::Error),
+    /// Mounts are refused.
+    #[error(
+        "mounting is refused ({0}): in a container add `--cap-add SYS_ADMIN --security-opt apparmor=unconfined`; \
+         otherwise a security module forbids it"
+    )]
+    MountDenied(io::Error),
+    /// The kernel lacks the new mount calls.
+    #[error(
+        "the kernel has no fsopen(2): Linux 5.4 or later is needed, and a seccomp profile that knows the call"
+    )]
+    OldKernel,
+    /// `/sys` is missing.
+    #[error("there is no directory /sys to cover: `mkdir /sys` in the container's image")]
+    NoSys,
+    /// Mounting on a directory without the right to.
+    #[error("mounting on a directory needs root: `sudo apmatrix mount …`, or `apmatrix run`, which does not")]
+    NeedsRoot,
+    /// The mount point does not exist.
+    #[error("{0} does not exist: `mkdir {0}`")]
+    Missing(PathBuf),
+    /// The mount point is no directory.
+    #[error("{0} is not a directory: the tree needs one")]
+    NotADirectory(PathBuf),
+    /// The mount point is one already.
+    #[error("{path} is in use: {what} is mounted there; `umount {path}` or take another directory")]
+    Busy {
+        /// The directory.
+        path: PathBuf,
+        /// What is mounted there.
+        what: String,
+    },
+    /// A mount whose server is gone.
+    #[error("{0} is a dead mount (its server is gone): clear it with `umount -l {0}`")]
+    DeadMount(PathBuf),
+    /// The command does not exist.
+    #[error("{0}: command not found")]
+    CommandNotFound(String),
+    /// The command can't be executed.
+    #[error("{command}: {source}")]
+    CommandNotExecutable {
+        /// The command.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Anything else.
+    #[error("{what}: {source}")]
+    Setup {
+        /// What was tried.
+        what: &'static str,
+        /// What came of it.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The exit status that goes with it: 3 if the environment lacks something, 127 and 126 for the command,
+    /// otherwise 125.
+    #[must_use]
+    pub fn exit_status(&self) -> i32 {
+        match self {
+            Error::CommandNotFound(_) => 127,
+            Error::CommandNotExecutable { .. } => 126,
+            Error::Setup { .. } => 125,
+            _ => 3,
+        }
+    }
+
+    pub(crate) fn setup<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Error {
+        move |source| Error::Setup { what, source: source.into() }
+    }
+}

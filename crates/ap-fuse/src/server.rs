@@ -1,0 +1,458 @@
+//! A file server with sysfs's semantics over a [`Filesystem`], whatever carries its requests.
+//!
+//! What clients rely on is in its methods: modes that hold for root, too; one show per open and offset 0; one store
+//! per write; files of removed objects that answer `ENODEV`; calls that wait without holding up others; a panic
+//! that costs one `EIO`. One thread owns it.
+
+mod handles;
+mod listing;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ap_sysfs::{Answer, Called, Change, Entry, Errno, Event, Filesystem, Ino, Kind, Token, Uevent};
+
+use self::handles::{Handle, Handles};
+use self::listing::Listings;
+pub use self::listing::{Item, cookie};
+
+/// The most that one show gives and one store takes.
+pub const PAGE: usize = 4096;
+const NAME_MAX: usize = 255;
+
+/// Whom an answer is for: chosen by the back end, given back with a late answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// An answer now, or later from [`Server::settle`].
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Here it is.
+    Now(Result<T, Errno>),
+    /// The call waits; nobody else does.
+    Later,
+}
+
+/// A late answer.
+#[derive(Debug)]
+pub enum Late {
+    /// To a read.
+    Read(Result<Vec<u8>, Errno>),
+    /// To a write.
+    Written(Result<usize, Errno>),
+}
+
+/// A point in time: seconds and nanoseconds.
+pub type Time = (i64, u32);
+
+/// What `stat` says of a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes {
+    /// Its number.
+    pub ino: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Its owner.
+    pub user: u32,
+    /// Its group.
+    pub group: u32,
+    /// 4096 for an attribute.
+    pub size: u64,
+    /// Names of it; 1 for directories, which tells programs not to conclude anything from it.
+    pub links: u32,
+    /// Last access.
+    pub accessed: Time,
+    /// Last change of the content.
+    pub modified: Time,
+    /// Last change of anything.
+    pub changed: Time,
+}
+
+/// What a client wants to change of a node; a size is none of it: truncating an attribute does nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Permissions.
+    pub mode: Option<u32>,
+    /// The owner.
+    pub user: Option<u32>,
+    /// The group.
+    pub group: Option<u32>,
+    /// Last access.
+    pub accessed: Option<Time>,
+    /// Last change of the content.
+    pub modified: Option<Time>,
+}
+
+/// What has to reach clients besides answers, in the order in which it has to.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Names that came and went: first of all, so that nobody finds what is gone.
+    pub changes: Vec<Change>,
+    /// Device events: their readers look at the tree.
+    pub uevents: Vec<Uevent>,
+    /// Late answers: last, so that whoever waited sees all of the above.
+    pub late: Vec<(Ticket, Late)>,
+}
+
+impl Settled {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.uevents.is_empty() && self.late.is_empty()
+    }
+}
+
+enum Waiting {
+    Show { ticket: Ticket, handle: u64, offset: u64, size: usize },
+    Store { ticket: Ticket },
+}
+
+/// The server.
+pub struct Server {
+    fs: Box<dyn Filesystem>,
+    handles: Handles,
+    listings: Listings,
+    overrides: HashMap<Ino, Wanted>,
+    waiting: HashMap<Token, Waiting>,
+    /// When `advance` last said what time it is.
+    told: Instant,
+    /// When the next background work is due.
+    due: Option<Instant>,
+    started: Time,
+}
+
+impl Server {
+    /// A server for `fs`, whose time runs from now on.
+    #[must_use]
+    pub fn new(fs: Box<dyn Filesystem>) -> Server {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut server = Server {
+            fs,
+            handles: Handles::default(),
+            listings: Listings::default(),
+            overrides: HashMap::new(),
+            waiting: HashMap::new(),
+            told: Instant::now(),
+            due: None,
+            started: (now.as_secs() as i64, now.subsec_nanos()),
+        };
+        server.look_ahead();
+        server
+    }
+
+    /// The entry `name` of `parent`.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`.
+    pub fn lookup(&mut self, parent: Ino, name: &str) -> Result<Attributes, Errno> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let entry = caught(|| self.fs.lookup(parent, name))?;
+        Ok(self.describe(&entry))
+    }
+
+    /// What `stat` says of a node. Files that are still open are known beyond their object's life.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone.
+    pub fn attributes(&mut self, ino: Ino) -> Result<Attributes, Errno> {
+        match caught(|| self.fs.entry(ino)) {
+            Ok(entry) => Ok(self.describe(&entry)),
+            Err(errno) => match self.handles.entry_of(ino) {
+                Some(entry) => Ok(Attributes { links: 0, ..self.describe(&entry) }),
+                None => Err(errno),
+            },
+        }
+    }
+
+    /// Changes what can be changed of a node, and remembers it as long as the node lives.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone.
+    pub fn change(&mut self, ino: Ino, wanted: Wanted) -> Result<Attributes, Errno> {
+        let before = self.attributes(ino)?;
+        let kept = self.overrides.entry(ino).or_default();
+        kept.mode = wanted.mode.map(|mode| mode & 0o7777).or(kept.mode);
+        kept.user = wanted.user.or(kept.user);
+        kept.group = wanted.group.or(kept.group);
+        kept.accessed = wanted.accessed.or(kept.accessed);
+        kept.modified = wanted.modified.or(kept.modified);
+        if before.links == 0 {
+            // Gone already: nothing will ever tell us to forget it.
+            self.overrides.remove(&ino);
+        }
+        self.attributes(ino)
+    }
+
+    /// A link's target.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is no link, `ENOENT` if it is gone.
+    pub fn readlink(&mut self, ino: Ino) -> Result<String, Errno> {
+        caught(|| self.fs.readlink(ino))
+    }
+
+    /// Opens an attribute with open(2)'s flags.
+    ///
+    /// The modes hold for root, too, as in sysfs: those that the attribute has, and those that chmod left.
+    ///
+    /// # Errors
+    /// `EACCES` by the mode, `ENODEV` if its object is gone, `EISDIR`.
+    pub fn open(&mut self, ino: Ino, flags: i32) -> Result<u64, Errno> {
+        let entry = match caught(|| self.fs.entry(ino)) {
+            Err(Errno::ENOENT) => return Err(Errno::ENODEV),
+            other => other?,
+        };
+        if entry.kind != Kind::File {
+            return Err(Errno::EISDIR);
+        }
+        let changed = self.overrides.get(&ino).and_then(|kept| kept.mode).unwrap_or(0o7777);
+        let mode = u32::from(entry.mode) & changed;
+        let access = flags & libc::O_ACCMODE;
+        let reads = access != libc::O_WRONLY;
+        let writes = access != libc::O_RDONLY;
+        if reads && mode & 0o444 == 0 || writes && mode & 0o222 == 0 {
+            return Err(Errno::EACCES);
+        }
+        Ok(self.handles.insert(Handle::new(entry)))
+    }
+
+    /// Reads from an open attribute into `out`: what show said at offset 0 or after a seek, and then the rest of it.
+    pub fn read(
+        &mut self,
+        ticket: Ticket,
+        handle: u64,
+        offset: u64,
+        size: usize,
+        out: &mut Vec<u8>,
+    ) -> Step<()> {
+        let Some(open) = self.handles.get(handle) else { return Step::Now(Err(Errno::EBADF)) };
+        open.seen = true;
+        let ino = open.entry.ino;
+        if open.continues(offset) {
+            // An object that went while its text was being read: sysfs checks before it looks at its buffer.
+            if let Err(errno) = caught(|| self.fs.entry(ino)) {
+                return Step::Now(Err(if errno == Errno::ENOENT { Errno::ENODEV } else { errno }));
+            }
+        } else {
+            match caught_call(|| self.fs.show(ino)) {
+                Called::Done(Ok(text)) => open.shown(text, offset),
+                Called::Done(Err(errno)) => return Step::Now(Err(errno)),
+                Called::Pending(token) => {
+                    self.waiting.insert(token, Waiting::Show { ticket, handle, offset, size });
+                    return Step::Later;
+                }
+            }
+        }
+        out.extend_from_slice(open.take(offset, size));
+        Step::Now(Ok(()))
+    }
+
+    /// Writes to an open attribute: one store, whatever the offset, of at most a page.
+    pub fn write(&mut self, ticket: Ticket, handle: u64, data: &[u8]) -> Step<usize> {
+        let Some(open) = self.handles.get(handle) else { return Step::Now(Err(Errno::EBADF)) };
+        let ino = open.entry.ino;
+        if data.is_empty() {
+            return Step::Now(Ok(0));
+        }
+        let data = &data[..data.len().min(PAGE)];
+        self.pass_time();
+        match caught_call(|| self.fs.store(ino, data)) {
+            Called::Done(answer) => Step::Now(answer.map(|count| count.min(data.len()))),
+            Called::Pending(token) => {
+                self.waiting.insert(token, Waiting::Store { ticket });
+                Step::Later
+            }
+        }
+    }
+
+    /// Whether the file would tell poll(2) that its content changed: until it was read once, as in sysfs.
+    pub fn unseen(&mut self, handle: u64) -> bool {
+        self.handles.get(handle).is_some_and(|open| !open.seen)
+    }
+
+    /// Closes a file.
+    pub fn release(&mut self, handle: u64) {
+        self.handles.remove(handle);
+    }
+
+    /// Gives a directory's entries after `cookie` (0: from the start), until `take` wants no more.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone, `ENOTDIR`.
+    pub fn list(
+        &mut self,
+        dir: Ino,
+        after: u64,
+        mut take: impl FnMut(&Item<'_>) -> bool,
+    ) -> Result<(), Errno> {
+        if after < listing::FIRST {
+            let parent = caught(|| self.fs.parent(dir))?;
+            for (number, name, ino) in [(1, ".", dir), (2, "..", parent)] {
+                if after < number {
+                    let entry = caught(|| self.fs.entry(ino))?;
+                    let attributes = self.describe(&entry);
+                    if !take(&Item { name, cookie: number, attributes }) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        let listing = self.listings.get(dir, after, || caught(|| self.fs.entries(dir)))?;
+        for (number, entry) in listing.after(after) {
+            let attributes = describe(entry, self.overrides.get(&entry.ino), self.started);
+            if !take(&Item { name: &entry.name, cookie: *number, attributes }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The client that waits for this answer is dying: nobody waits for it any more.
+    ///
+    /// The call itself goes on, as the kernel's would; `true` if there was one.
+    pub fn abandon(&mut self, ticket: Ticket) -> bool {
+        let token =
+            self.waiting.iter().find(|(_, waiting)| waiting.ticket() == ticket).map(|(token, _)| *token);
+        token.is_some_and(|token| self.waiting.remove(&token).is_some())
+    }
+
+    /// Whether an answer to `ticket` is still to come.
+    #[must_use]
+    pub fn waits(&self, ticket: Ticket) -> bool {
+        self.waiting.values().any(|waiting| waiting.ticket() == ticket)
+    }
+
+    /// How long the machine has nothing to do by itself; `None`: nothing until somebody asks for something.
+    #[must_use]
+    pub fn idle(&self) -> Option<Duration> {
+        self.due.map(|due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Does the background work that is due; `true` if there was some.
+    pub fn work(&mut self) -> bool {
+        let due = self.due.is_some_and(|due| due <= Instant::now());
+        if due {
+            self.pass_time();
+            self.look_ahead();
+        }
+        due
+    }
+
+    /// What came of the calls since the last question: to be asked after each that can change something.
+    pub fn settle(&mut self) -> Settled {
+        self.look_ahead();
+        let changes = caught(|| Ok(self.fs.changes())).unwrap_or_default();
+        for change in &changes {
+            match change {
+                Change::Appeared { parent, .. } => self.listings.forget(*parent),
+                Change::Gone { parent, ino, .. } => {
+                    self.listings.forget(*parent);
+                    self.listings.forget(*ino);
+                    self.overrides.remove(ino);
+                }
+            }
+        }
+        let events = caught(|| Ok(self.fs.events())).unwrap_or_default();
+        let uevents = events.into_iter().filter_map(|event| match event {
+            Event::Uevent(uevent) => Some(uevent),
+            Event::Log { .. } | Event::Instruction(_) => None,
+        });
+        Settled { changes, uevents: uevents.collect(), late: self.late() }
+    }
+
+    fn late(&mut self) -> Vec<(Ticket, Late)> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let finished = caught(|| Ok(self.fs.finished())).unwrap_or_default();
+        let mut late = Vec::new();
+        for (token, answer) in finished {
+            match (self.waiting.remove(&token), answer) {
+                (Some(Waiting::Store { ticket }), Answer::Stored(answer)) => {
+                    late.push((ticket, Late::Written(answer.map(|count| count.min(PAGE)))));
+                }
+                (Some(Waiting::Show { ticket, handle, offset, size }), Answer::Shown(answer)) => {
+                    let answer = answer.map(|text| match self.handles.get(handle) {
+                        Some(open) => {
+                            open.shown(text, offset);
+                            open.take(offset, size).to_vec()
+                        }
+                        None => Vec::new(),
+                    });
+                    late.push((ticket, Late::Read(answer)));
+                }
+                (Some(waiting), _) => late.push((waiting.ticket(), Late::Written(Err(Errno::EIO)))),
+                (None, _) => {} // abandoned
+            }
+        }
+        late
+    }
+
+    fn pass_time(&mut self) {
+        let passed = self.told.elapsed().as_millis() as u64;
+        if passed > 0 {
+            self.told += Duration::from_millis(passed);
+            let _ = caught(|| {
+                self.fs.advance(passed);
+                Ok(())
+            });
+        }
+    }
+
+    fn look_ahead(&mut self) {
+        let next = caught(|| Ok(self.fs.next_due())).unwrap_or_default();
+        // A millisecond late rather than early: `advance` counts whole ones.
+        self.due =
+            next.and_then(|milliseconds| self.told.checked_add(Duration::from_millis(milliseconds.max(1))));
+    }
+
+    fn describe(&self, entry: &Entry) -> Attributes {
+        describe(entry, self.overrides.get(&entry.ino), self.started)
+    }
+}
+
+impl Waiting {
+    fn ticket(&self) -> Ticket {
+        match self {
+            Waiting::Show { ticket, .. } | Waiting::Store { ticket } => *ticket,
+        }
+    }
+}
+
+fn describe(entry: &Entry, kept: Option<&Wanted>, started: Time) -> Attributes {
+    let kept = kept.copied().unwrap_or_default();
+    let kind = match entry.kind {
+        Kind::Directory => libc::S_IFDIR,
+        Kind::File => libc::S_IFREG,
+        Kind::Link => libc::S_IFLNK,
+    };
+    Attributes {
+        ino: entry.ino.0,
+        mode: kind | kept.mode.unwrap_or(u32::from(entry.mode)),
+        user: kept.user.unwrap_or(0),
+        group: kept.group.unwrap_or(0),
+        size: entry.size(),
+        links: 1,
+        accessed: kept.accessed.unwrap_or(started),
+        modified: kept.modified.unwrap_or(started),
+        changed: started,
+    }
+}
+
+/// Runs a call into the tree; a panic in it is one `EIO`.
+fn caught<T>(call: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        tracing::error!("a call into the tree panicked; its caller gets EIO");
+        Err(Errno::EIO)
+    })
+}
+
+fn caught_call<T>(call: impl FnOnce() -> Called<T>) -> Called<T> {
+    match caught(|| Ok(call())) {
+        Ok(called) => called,
+        Err(errno) => Called::Done(Err(errno)),
+    }
+}

@@ -1,0 +1,75 @@
+//! Open files.
+
+use ap_sysfs::{Entry, Ino};
+
+use super::PAGE;
+
+/// An open attribute: what show said when it was last asked, as sysfs keeps it.
+pub struct Handle {
+    pub entry: Entry,
+    /// Whether it was read since it was opened.
+    pub seen: bool,
+    text: Option<Vec<u8>>,
+    position: u64,
+}
+
+impl Handle {
+    pub fn new(entry: Entry) -> Handle {
+        Handle { entry, seen: false, text: None, position: 0 }
+    }
+
+    /// Whether a read at `offset` continues the text that is here; else show has to be asked.
+    pub fn continues(&self, offset: u64) -> bool {
+        self.text.is_some() && offset != 0 && offset == self.position
+    }
+
+    /// Keeps what show said for a read at `offset`.
+    pub fn shown(&mut self, mut text: Vec<u8>, offset: u64) {
+        text.truncate(PAGE);
+        self.text = Some(text);
+        self.position = offset;
+    }
+
+    /// The next at most `size` bytes of the text at `offset`.
+    pub fn take(&mut self, offset: u64, size: usize) -> &[u8] {
+        let text = self.text.as_deref().unwrap_or_default();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
+        let end = start.saturating_add(size).min(text.len());
+        self.position = offset + (end - start) as u64;
+        &text[start..end]
+    }
+}
+
+/// All open files by their numbers, which are used again.
+#[derive(Default)]
+pub struct Handles {
+    slots: Vec<Option<Handle>>,
+    free: Vec<usize>,
+}
+
+impl Handles {
+    pub fn insert(&mut self, handle: Handle) -> u64 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.slots[slot] = Some(handle);
+        slot as u64
+    }
+
+    pub fn get(&mut self, number: u64) -> Option<&mut Handle> {
+        self.slots.get_mut(usize::try_from(number).ok()?)?.as_mut()
+    }
+
+    pub fn remove(&mut self, number: u64) {
+        let Ok(slot) = usize::try_from(number) else { return };
+        if self.slots.get_mut(slot).is_some_and(|handle| handle.take().is_some()) {
+            self.free.push(slot);
+        }
+    }
+
+    /// What an open file of that node was when it was opened.
+    pub fn entry_of(&self, ino: Ino) -> Option<Entry> {
+        self.slots.iter().flatten().find(|handle| handle.entry.ino == ino).map(|handle| handle.entry.clone())
+    }
+}

@@ -1,0 +1,265 @@
+//! The two threads behind a mount: one serves, one announces.
+//!
+//! The serving thread owns the tree, which is built on it and never leaves it, and drives the machine's own work
+//! when it falls due; with nothing due it sleeps in the kernel until a request comes. It never waits for a client.
+//! What a client could delay (the kernel's name cache is changed under the locks of directories that clients hold
+//! while *their* requests are served) is done by the announcing thread: first names, then uevents, then the answer
+//! to whoever caused them.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ap_sysfs::{Change, Errno, Uevent};
+use rustix::fs::{Mode, OFlags};
+
+use crate::Factory;
+use crate::channel::{Channel, Outlet, Received};
+use crate::dispatch::{self, Next};
+use crate::server::{Server, Settled, Ticket};
+use crate::wire::{Message, REQUEST_ROOM, Request};
+
+/// Where uevents go.
+pub type UeventSink = Box<dyn FnMut(&Uevent) + Send>;
+
+/// How often one looks whether a client that was interrupted in a waiting call is dying.
+const DYING: Duration = Duration::from_millis(50);
+
+/// A tree that is being served.
+pub struct Session {
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Session {
+    /// Builds the tree on a thread of its own and serves it there; returns when the tree stands.
+    ///
+    /// # Errors
+    /// If a thread can't be made, or building the tree panicked.
+    pub fn start<C>(channel: C, factory: Factory, uevents: Option<UeventSink>) -> io::Result<Session>
+    where
+        C: Channel + Send + 'static,
+    {
+        let proc =
+            rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
+        let (jobs, work) = mpsc::channel();
+        let outlet = channel.outlet();
+        let announcer = Announcer { outlet: Arc::clone(&outlet), uevents };
+        std::thread::Builder::new().name("announce".to_owned()).spawn(move || announcer.run(&work))?;
+        let (ready, stands) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("serve".to_owned()).spawn(move || {
+            let server = match catch_unwind(AssertUnwindSafe(|| Server::new(factory()))) {
+                Ok(server) => server,
+                Err(_) => return Err(io::Error::other("building the machine panicked")),
+            };
+            let _ = ready.send(());
+            Serving { channel, outlet, server, jobs, proc, waiting: HashMap::new(), watched: Vec::new() }
+                .run()
+        })?;
+        match stands.recv() {
+            Ok(()) => Ok(Session { thread }),
+            Err(_) => Err(match thread.join() {
+                Ok(Err(error)) => error,
+                _ => io::Error::other("building the machine panicked"),
+            }),
+        }
+    }
+
+    /// Whether it still serves.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Waits until the file system is unmounted or its connection cut.
+    ///
+    /// # Errors
+    /// What ended it otherwise.
+    pub fn wait(self) -> io::Result<()> {
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the serving thread panicked")))
+    }
+}
+
+struct Serving<C> {
+    channel: C,
+    outlet: Arc<dyn Outlet>,
+    server: Server,
+    jobs: Sender<Job>,
+    /// `/proc` as it was: requests name threads by their numbers there.
+    proc: Option<OwnedFd>,
+    /// Who waits for a late answer.
+    waiting: HashMap<Ticket, u32>,
+    /// Which of them got a signal meanwhile.
+    watched: Vec<Ticket>,
+}
+
+impl<C: Channel> Serving<C> {
+    fn run(mut self) -> io::Result<()> {
+        let mut buffer = vec![0; REQUEST_ROOM];
+        let mut out = Message::default();
+        let mut text = Vec::new();
+        loop {
+            let received = self.channel.receive(&mut buffer, self.patience())?;
+            if self.server.work() {
+                self.settle(None);
+            }
+            if !self.watched.is_empty() {
+                self.release_the_dying();
+            }
+            match received {
+                Received::Closed => return Ok(()),
+                Received::Nothing => {}
+                Received::Request(length) => match Request::parse(&buffer[..length]) {
+                    Some(request) => self.serve(&request, &mut out, &mut text),
+                    None => tracing::error!("a request of {length} bytes makes no sense"),
+                },
+            }
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let idle = self.server.idle();
+        if self.watched.is_empty() { idle } else { Some(idle.map_or(DYING, |idle| idle.min(DYING))) }
+    }
+
+    fn serve(&mut self, request: &Request<'_>, out: &mut Message, text: &mut Vec<u8>) {
+        let dispatched =
+            catch_unwind(AssertUnwindSafe(|| dispatch::dispatch(&mut self.server, request, out, text)));
+        let next = dispatched.unwrap_or_else(|_| {
+            tracing::error!("serving a request panicked; its caller gets EIO");
+            out.error(request.unique, Errno::EIO.number());
+            Next::SettleThenReply
+        });
+        match next {
+            Next::Reply => send(&*self.outlet, out),
+            Next::SettleThenReply => self.settle(Some(out)),
+            Next::Settle => {
+                self.waiting.insert(Ticket(request.unique), request.pid);
+                self.settle(None);
+            }
+            Next::Interrupted(unique) => {
+                if self.server.waits(Ticket(unique)) {
+                    self.watched.push(Ticket(unique));
+                    self.release_the_dying();
+                }
+            }
+            Next::Nothing => {}
+        }
+    }
+
+    /// Has announced what happened, and sends the reply: at once if nothing did.
+    fn settle(&mut self, reply: Option<&mut Message>) {
+        let settled = self.server.settle();
+        for (ticket, _) in &settled.late {
+            self.waiting.remove(ticket);
+            self.watched.retain(|watched| watched != ticket);
+        }
+        if !settled.is_empty() {
+            let job = Job { settled, reply: reply.map(std::mem::take) };
+            if self.jobs.send(job).is_err() {
+                tracing::error!("the announcing thread is gone");
+            }
+        } else if let Some(reply) = reply {
+            send(&*self.outlet, reply);
+        }
+    }
+
+    /// Lets go of clients that were killed while their call waits: the kernel holds them until they are answered.
+    ///
+    /// Others that got a signal go on waiting, as they would in a driver.
+    fn release_the_dying(&mut self) {
+        let mut watched = std::mem::take(&mut self.watched);
+        watched.retain(|ticket| {
+            let pid = self.waiting.get(ticket).copied().unwrap_or(0);
+            if pid != 0 && !is_dying(self.proc.as_ref(), pid) {
+                return true;
+            }
+            self.waiting.remove(ticket);
+            if self.server.abandon(*ticket) {
+                let mut message = Message::default();
+                message.error(ticket.0, Errno::EINTR.number());
+                send(&*self.outlet, &mut message);
+            }
+            false
+        });
+        self.watched = watched;
+    }
+}
+
+/// Whether a thread has a SIGKILL to die of (every fatal signal becomes one).
+fn is_dying(proc: Option<&OwnedFd>, pid: u32) -> bool {
+    const SIGKILL: u64 = 1 << 8;
+    let Some(proc) = proc else { return true };
+    let Ok(file) =
+        rustix::fs::openat(proc, format!("{pid}/status"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    else {
+        return true;
+    };
+    let mut text = [0; 4096];
+    let length = rustix::io::read(&file, &mut text).unwrap_or(0);
+    String::from_utf8_lossy(&text[..length]).lines().any(|line| {
+        let pending = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"));
+        pending
+            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .is_some_and(|mask| mask & SIGKILL != 0)
+    })
+}
+
+/// What the announcing thread has to do.
+struct Job {
+    settled: Settled,
+    reply: Option<Message>,
+}
+
+struct Announcer {
+    outlet: Arc<dyn Outlet>,
+    uevents: Option<UeventSink>,
+}
+
+impl Announcer {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        for Job { settled, reply } in jobs {
+            for change in &settled.changes {
+                self.announce(change);
+            }
+            if let Some(sink) = &mut self.uevents {
+                settled.uevents.iter().for_each(sink);
+            }
+            if let Some(mut reply) = reply {
+                send(&*self.outlet, &mut reply);
+            }
+            for (ticket, answer) in &settled.late {
+                send(&*self.outlet, &mut dispatch::late(*ticket, answer));
+            }
+        }
+    }
+
+    fn announce(&self, change: &Change) {
+        match change {
+            // Absent names aren't kept by the kernel, but listings are.
+            Change::Appeared { parent, name } => {
+                send(&*self.outlet, &mut Message::stale_name(parent.0, name));
+                send(&*self.outlet, &mut Message::stale_node(parent.0));
+            }
+            Change::Gone { parent, name, ino, directory } => {
+                if *directory {
+                    send(&*self.outlet, &mut Message::deleted(parent.0, ino.0, name));
+                } else {
+                    send(&*self.outlet, &mut Message::stale_name(parent.0, name));
+                    send(&*self.outlet, &mut Message::stale_node(ino.0));
+                }
+                send(&*self.outlet, &mut Message::stale_node(parent.0));
+            }
+        }
+    }
+}
+
+fn send(outlet: &dyn Outlet, message: &mut Message) {
+    if let Err(error) = outlet.send(message) {
+        tracing::warn!("the kernel takes no answer: {error}");
+    }
+}
