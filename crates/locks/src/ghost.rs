@@ -27,7 +27,9 @@ impl<T> Ghost<T> {
     where
         T: Hash,
     {
-        Ghost { value: UnsafeCell::new(value), name, key: key.into(), fingerprint: hook::fingerprint::<T> }
+        let key = key.into();
+        hook::created(Object { level: name, rank: u16::MAX, key }, || hook::fingerprint(&value));
+        Ghost { value: UnsafeCell::new(value), name, key, fingerprint: hook::fingerprint::<T> }
     }
 
     /// Updates (or looks at) the value, inside an exploration; nothing in production.

@@ -58,6 +58,8 @@ pub enum Kind {
     Read,
     /// Writes tracked data.
     Write,
+    /// Frees tracked data: nobody may touch it afterwards.
+    Free,
     /// Updates what an oracle looks at.
     Ghost,
     /// Sleeps until a time (milliseconds).
@@ -99,7 +101,7 @@ pub trait Hook {
     /// The task acquired the object, whose contents have this fingerprint.
     fn observed(&self, _object: Object, _fingerprint: u64) {}
 
-    /// The task is about to release the object, whose contents have this fingerprint.
+    /// The task made the object, or is about to release it; its contents have this fingerprint.
     fn published(&self, _object: Object, _fingerprint: u64) {}
 
     /// The task's local state from here on is a function of `key` alone: what it observed before no longer counts.
@@ -134,7 +136,8 @@ pub fn install<R>(hook: &dyn Hook, f: impl FnOnce() -> R) -> R {
     }
     // SAFETY: only the lifetime is erased. The pointer is removed again, also by a panic, before `hook`'s borrow
     // ends, and it never leaves this thread.
-    let erased = unsafe { std::mem::transmute::<NonNull<dyn Hook + '_>, NonNull<dyn Hook>>(NonNull::from(hook)) };
+    let erased =
+        unsafe { std::mem::transmute::<NonNull<dyn Hook + '_>, NonNull<dyn Hook>>(NonNull::from(hook)) };
     let _restore = Restore(HOOK.replace(Some(erased)));
     f()
 }
@@ -158,6 +161,15 @@ pub fn exploring() -> bool {
 pub fn checkpoint(key: u64) {
     if let Some(hook) = current() {
         hook.checkpoint(key);
+    }
+}
+
+/// Tells an explorer of an object that was just made; nothing in production.
+pub(crate) fn created(object: Object, fingerprint: impl FnOnce() -> u64) {
+    if let Some(hook) = current()
+        && hook.wants_contents()
+    {
+        hook.published(object, fingerprint());
     }
 }
 

@@ -24,12 +24,9 @@ impl<L: Level, T> Mutex<L, T> {
     where
         T: Hash,
     {
-        Mutex {
-            inner: sync::Mutex::new(value),
-            key: key.into(),
-            fingerprint: hook::fingerprint::<T>,
-            level: PhantomData,
-        }
+        let key = key.into();
+        hook::created(Object { level: L::NAME, rank: L::RANK, key }, || hook::fingerprint(&value));
+        Mutex { inner: sync::Mutex::new(value), key, fingerprint: hook::fingerprint::<T>, level: PhantomData }
     }
 
     /// The object that its steps name.

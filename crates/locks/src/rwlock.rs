@@ -24,9 +24,11 @@ impl<L: Level, T> RwLock<L, T> {
     where
         T: Hash,
     {
+        let key = key.into();
+        hook::created(Object { level: L::NAME, rank: L::RANK, key }, || hook::fingerprint(&value));
         RwLock {
             inner: sync::RwLock::new(value),
-            key: key.into(),
+            key,
             fingerprint: hook::fingerprint::<T>,
             level: PhantomData,
         }
@@ -68,7 +70,10 @@ impl<L: Level, T> RwLock<L, T> {
 
     /// Takes the lock for writing if nobody has it.
     #[track_caller]
-    pub fn try_write<'a, H>(&'a self, _held: &'a mut Held<'_, H>) -> Option<(WriteGuard<'a, L, T>, Held<'a, L>)>
+    pub fn try_write<'a, H>(
+        &'a self,
+        _held: &'a mut Held<'_, H>,
+    ) -> Option<(WriteGuard<'a, L, T>, Held<'a, L>)>
     where
         L: After<H>,
     {

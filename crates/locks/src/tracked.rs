@@ -29,7 +29,9 @@ impl<T> Tracked<T> {
     where
         T: Hash,
     {
-        Tracked { value: UnsafeCell::new(value), name, key: key.into(), fingerprint: hook::fingerprint::<T> }
+        let key = key.into();
+        hook::created(Object { level: name, rank: u16::MAX, key }, || hook::fingerprint(&value));
+        Tracked { value: UnsafeCell::new(value), name, key, fingerprint: hook::fingerprint::<T> }
     }
 
     fn object(&self) -> Object {
@@ -73,5 +75,16 @@ impl<T> Tracked<T> {
             hook.published(self.object(), (self.fingerprint)(value));
         }
         result
+    }
+
+    /// Marks the data as freed: an explorer reports every use that doesn't come before; nothing in production.
+    ///
+    /// The value itself is dropped with the `Tracked`, so that a use that is found stays defined.
+    #[track_caller]
+    #[inline]
+    pub fn free(&self) {
+        if let Some(hook) = hook::current() {
+            hook.step(Step { kind: Kind::Free, object: self.object(), at: Location::caller() });
+        }
     }
 }

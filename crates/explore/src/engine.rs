@@ -1,0 +1,20 @@
+//! The engine.
+
+pub(crate) mod automaton;
+pub(crate) mod cache;
+pub(crate) mod clocks;
+pub(crate) mod collect;
+pub(crate) mod control;
+pub(crate) mod deadlock;
+pub(crate) mod depend;
+pub(crate) mod executor;
+pub(crate) mod fpset;
+pub(crate) mod graph;
+pub(crate) mod knowledge;
+pub(crate) mod model;
+pub(crate) mod objects;
+pub(crate) mod races;
+pub(crate) mod random;
+pub(crate) mod replay;
+pub(crate) mod shrink;
+pub(crate) mod tree;

@@ -1,0 +1,75 @@
+//! What tasks were seen to do: for each task an automaton, learned from real executions.
+//!
+//! A task is deterministic: where it stands (a [`Node`]: all that it observed so far, and the step it is about to
+//! take) and what that step lets it observe (the *input*) decide what it publishes and where it stands next (an
+//! [`Edge`]). So each edge needs to be executed once; interleavings are then walked through without executing
+//! anything.
+
+use rustc_hash::FxHashMap;
+
+use super::model::mix;
+use super::objects::{ObjectId, Op};
+
+pub(crate) type NodeId = u32;
+
+/// Where a task stands.
+pub(crate) struct Node {
+    /// The step it is about to take; none if it has ended.
+    pub op: Option<Op>,
+    /// It takes the step at once, whatever the step is (it is panicking).
+    pub forced: bool,
+}
+
+/// What a task does from one step to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub next: NodeId,
+    /// The contents it published, in order.
+    pub published: Vec<(ObjectId, u64)>,
+    /// What its oracles found.
+    pub findings: Vec<u32>,
+}
+
+#[derive(Default)]
+pub(crate) struct Automaton {
+    nodes: Vec<Node>,
+    by_hash: FxHashMap<u64, NodeId>,
+    edges: Vec<Edge>,
+    by_input: FxHashMap<(NodeId, u64), u32>,
+}
+
+impl Automaton {
+    /// The node of a task with this history that is about to take this step.
+    pub(crate) fn node(&mut self, task: usize, history: u64, op: Option<Op>, forced: bool) -> NodeId {
+        let step = op.map_or(1, |op| {
+            let what = (op.kind as u64) << 33 | u64::from(forced) << 32 | u64::from(op.object);
+            mix(mix(what, u64::from(op.mutex)), std::ptr::from_ref(op.at) as usize as u64)
+        });
+        let hash = mix(mix(history, step), task as u64);
+        *self.by_hash.entry(hash).or_insert_with(|| {
+            self.nodes.push(Node { op, forced });
+            u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 places")
+        })
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, node: NodeId) -> &Node {
+        &self.nodes[node as usize]
+    }
+
+    #[inline]
+    pub(crate) fn edge(&self, node: NodeId, input: u64) -> Option<&Edge> {
+        self.by_input.get(&(node, input)).map(|&edge| &self.edges[edge as usize])
+    }
+
+    /// Notes an edge that was executed; `false` if it was executed before and did something else then.
+    pub(crate) fn learn(&mut self, node: NodeId, input: u64, edge: Edge) -> bool {
+        if let Some(known) = self.edge(node, input) {
+            return *known == edge;
+        }
+        let number = u32::try_from(self.edges.len()).expect("fewer than 2^32 edges");
+        self.edges.push(edge);
+        self.by_input.insert((node, input), number);
+        true
+    }
+}

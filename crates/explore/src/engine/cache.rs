@@ -1,0 +1,570 @@
+//! The state cache: every state once.
+//!
+//! A state is where each task stands and what all objects contain. States are walked through on the automata that
+//! real executions taught; where an edge is missing, one execution is led to that place and takes it.
+
+use rustc_hash::FxHashMap;
+
+use super::automaton::NodeId;
+use super::collect::{Collector, End, Limits, estimate};
+use super::control::{Control, all_settled, input};
+use super::deadlock::Deadlock;
+use super::executor::Executor;
+use super::fpset::FpSet;
+use super::knowledge::{self, Knowledge};
+use super::model::{FREED, MAX_TASKS, Model, Phase, Tasks, members, mix};
+use super::objects::{Op, OpKind};
+use crate::program::Finding;
+use crate::report::Progress;
+
+/// A state.
+struct State {
+    nodes: [NodeId; MAX_TASKS],
+    model: Model,
+    knowledge: Knowledge,
+}
+
+impl State {
+    fn new(tasks: usize) -> Self {
+        State { nodes: [0; MAX_TASKS], model: Model::new(tasks), knowledge: Knowledge::new(tasks) }
+    }
+
+    fn copy(&mut self, from: &State) {
+        self.nodes = from.nodes;
+        self.model.clone_from(&from.model);
+        self.knowledge.clone_from(&from.knowledge);
+    }
+
+    fn fingerprint(&mut self) -> u64 {
+        let mut sum = self.model.hash.wrapping_add(self.knowledge.normalise(&self.model));
+        for task in 0..self.model.tasks {
+            let phase = match self.model.phases[task] {
+                Phase::Ready | Phase::Ended => 0,
+                Phase::Waiting(_) => 1,
+                Phase::Woken => 2,
+            };
+            let place = u64::from(self.nodes[task]) << 2 | phase;
+            sum = sum.wrapping_add(mix(place, task as u64 + 0x7A5C));
+        }
+        mix(sum, 0x57A7E)
+    }
+
+    fn enabled(&self, control: &Control) -> Tasks {
+        let mut enabled = 0;
+        for task in 0..self.model.tasks {
+            if let Some(op) = &control.automaton.get(self.nodes[task]).op
+                && self.model.enabled(task, op)
+            {
+                enabled |= 1 << task;
+            }
+        }
+        enabled
+    }
+
+    fn pending(&self, control: &Control) -> [Option<Op>; MAX_TASKS] {
+        std::array::from_fn(|task| match self.model.phases[task] {
+            Phase::Ended => None,
+            _ => control.automaton.get(self.nodes[task]).op,
+        })
+    }
+}
+
+/// Why a step can't be walked.
+enum Missing {
+    /// It was never executed.
+    Edge,
+    /// It does not end.
+    Endless,
+}
+
+struct Frame {
+    state: State,
+    todo: Tasks,
+    width: u32,
+    /// The task of the step before, and how often tasks took turns up to here.
+    last: Option<usize>,
+    switches: u32,
+    /// The length of the path up to here.
+    steps: usize,
+}
+
+/// How states are remembered.
+enum Visited {
+    Set(FpSet),
+    /// With the fewest switches by which a state was reached by a step of the same task.
+    Bounded {
+        fewest: FxHashMap<u64, u32>,
+        bound: u32,
+        hit: bool,
+    },
+}
+
+/// A walk over all states.
+pub(crate) struct Walk<'e, 'c, 'p, 'l, 'a> {
+    executor: &'e mut Executor<'c, 'p>,
+    limits: &'l mut Limits<'a>,
+    pub collector: Collector,
+    visited: Visited,
+    frames: Vec<Frame>,
+    depth: usize,
+    /// The tasks chosen up to the present state, and the tasks of all steps.
+    choices: Vec<u8>,
+    path: Vec<u8>,
+    /// What the real execution did so far.
+    live: Vec<u8>,
+    begun: bool,
+    found: Vec<(u32, usize)>,
+    terminals: FxHashMap<u64, usize>,
+    /// The deepest path.
+    pub deepest: usize,
+    /// Whether to stop when one of these was found.
+    wanted: Option<Vec<u32>>,
+    cut: bool,
+}
+
+impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
+    /// A walk over all states.
+    pub(crate) fn new(executor: &'e mut Executor<'c, 'p>, limits: &'l mut Limits<'a>) -> Self {
+        Walk {
+            executor,
+            limits,
+            collector: Collector::default(),
+            visited: Visited::Set(FpSet::new()),
+            frames: Vec::new(),
+            depth: 0,
+            choices: Vec::new(),
+            path: Vec::new(),
+            live: Vec::new(),
+            begun: false,
+            found: Vec::new(),
+            terminals: FxHashMap::default(),
+            deepest: 0,
+            wanted: None,
+            cut: false,
+        }
+    }
+
+    /// A walk that looks for these findings in executions with at most so many context switches.
+    pub(crate) fn bounded(
+        executor: &'e mut Executor<'c, 'p>,
+        limits: &'l mut Limits<'a>,
+        bound: u32,
+        wanted: Vec<u32>,
+    ) -> Self {
+        let mut walk = Walk::new(executor, limits);
+        walk.visited = Visited::Bounded { fewest: FxHashMap::default(), bound, hit: false };
+        walk.wanted = Some(wanted);
+        walk
+    }
+
+    /// How many states there are.
+    pub(crate) fn states(&self) -> u64 {
+        match &self.visited {
+            Visited::Set(set) => set.len() as u64,
+            Visited::Bounded { fewest, .. } => fewest.len() as u64,
+        }
+    }
+
+    /// Whether the bound on switches kept anything from being walked.
+    pub(crate) fn bound_hit(&self) -> bool {
+        matches!(self.visited, Visited::Bounded { hit: true, .. })
+    }
+
+    pub(crate) fn run(&mut self) -> End {
+        if !self.enter_first() {
+            return self.end();
+        }
+        loop {
+            if self.cut || self.restart() {
+                return self.end();
+            }
+            let frame = &mut self.frames[self.depth];
+            if frame.todo == 0 {
+                if self.depth == 0 {
+                    return self.end();
+                }
+                self.depth -= 1;
+                self.choices.pop();
+                continue;
+            }
+            let task = match frame.last {
+                Some(last) if frame.todo >> last & 1 == 1 => last,
+                _ => frame.todo.trailing_zeros() as usize,
+            };
+            frame.todo &= !(1 << task);
+            if !self.advance(task) {
+                return self.end();
+            }
+            self.choices.push(task as u8);
+            self.depth += 1;
+            self.enter();
+            let (executions, states, depth) = (self.collector.executions, self.states(), self.depth);
+            let frames = &self.frames[..=self.depth];
+            if self.limits.tick(4096, |elapsed| Progress {
+                executions,
+                states,
+                depth,
+                elapsed,
+                done: estimate(frames.iter().map(|f| (f.width - f.todo.count_ones().min(f.width), f.width))),
+            }) {
+                self.cut = true;
+            }
+        }
+    }
+
+    fn restart(&self) -> bool {
+        self.executor.conductor.control.borrow().restart
+    }
+
+    fn end(&mut self) -> End {
+        self.executor.abandon();
+        if self.restart() {
+            End::Restart
+        } else if self.cut {
+            End::Cut
+        } else {
+            End::Exhausted
+        }
+    }
+
+    fn problem(&mut self, problem: String) {
+        self.executor.conductor.control.borrow_mut().problem.get_or_insert(problem);
+        self.cut = true;
+    }
+
+    /// Walks to the state in which every task stands before its first step.
+    fn enter_first(&mut self) -> bool {
+        self.begin();
+        let tasks = self.executor.tasks();
+        let mut state = State::new(tasks);
+        let mut control = self.executor.conductor.control.borrow_mut();
+        for task in 0..tasks {
+            let root = control.root(task);
+            state.nodes[task] = root;
+            let walked = follow(&mut control, &mut state, task, root, 0, &mut self.found, &self.path)
+                .and_then(|goes_on| match goes_on {
+                    true => walk(
+                        &mut control,
+                        &mut state,
+                        task,
+                        &mut self.path,
+                        &mut self.found,
+                        self.limits.max_steps,
+                    ),
+                    false => Ok(()),
+                });
+            if walked.is_err() {
+                control.restart |= control.overrun;
+                drop(control);
+                self.problem("the tasks begin in different ways".to_owned());
+                return false;
+            }
+        }
+        drop(control);
+        let frame = Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: self.path.len() };
+        self.frames.push(frame);
+        self.report();
+        self.enter();
+        true
+    }
+
+    fn begin(&mut self) {
+        self.executor.conductor.control.borrow_mut().recording = true;
+        self.executor.begin();
+        self.live.clear();
+        self.begun = true;
+    }
+
+    /// Leads the real execution to the present state.
+    fn sync(&mut self) -> bool {
+        if !self.begun || !self.choices.starts_with(&self.live) {
+            if self.begun {
+                self.executor.drain(self.limits.max_steps.min(1000));
+            }
+            self.begin();
+        }
+        for index in self.live.len()..self.choices.len() {
+            if !self.execute(self.choices[index] as usize) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn execute(&mut self, task: usize) -> bool {
+        if self.executor.enabled() >> task & 1 == 0 {
+            self.problem(
+                "an execution took another way than before: the program is not deterministic".to_owned(),
+            );
+            return false;
+        }
+        self.executor.step(task);
+        self.live.push(task as u8);
+        true
+    }
+
+    /// Walks a step of the task from the present state into the next frame; executes it if it is not known.
+    fn advance(&mut self, task: usize) -> bool {
+        if self.frames.len() == self.depth + 1 {
+            let state = State::new(self.frames[0].state.model.tasks);
+            self.frames.push(Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0 });
+        }
+        for _ in 0..2 {
+            let (before, after) = self.frames.split_at_mut(self.depth + 1);
+            let (frame, next) = (&before[self.depth], &mut after[0]);
+            next.state.copy(&frame.state);
+            next.last = Some(task);
+            next.switches = frame.switches + u32::from(frame.last.is_some_and(|last| last != task));
+            self.path.truncate(frame.steps);
+            self.found.clear();
+            let mut control = self.executor.conductor.control.borrow_mut();
+            match walk(
+                &mut control,
+                &mut next.state,
+                task,
+                &mut self.path,
+                &mut self.found,
+                self.limits.max_steps,
+            ) {
+                Ok(()) => {
+                    next.steps = self.path.len();
+                    drop(control);
+                    self.report();
+                    return true;
+                }
+                Err(Missing::Endless) => {
+                    drop(control);
+                    self.livelock();
+                    return false;
+                }
+                Err(Missing::Edge) => {}
+            }
+            drop(control);
+            if !self.sync() || !self.execute(task) {
+                return false;
+            }
+            if self.executor.conductor.control.borrow().overrun {
+                if !self.restart() {
+                    self.livelock();
+                }
+                return false;
+            }
+        }
+        self.problem("a step that was just executed is not known".to_owned());
+        false
+    }
+
+    /// Notes what the last step found.
+    fn report(&mut self) {
+        for (finding, steps) in std::mem::take(&mut self.found) {
+            self.violation(finding, steps);
+        }
+    }
+
+    fn violation(&mut self, finding: u32, steps: usize) {
+        self.collector.violation(finding, &self.path[..steps]);
+        self.cut |= self.limits.stop_at_first;
+        if let Some(wanted) = &mut self.wanted {
+            wanted.retain(|&wanted| wanted != finding);
+            self.cut |= wanted.is_empty();
+        }
+    }
+
+    fn livelock(&mut self) {
+        let finding = livelock(self.limits.max_steps);
+        let number = self.executor.conductor.control.borrow_mut().finding(finding);
+        self.violation(number, self.path.len());
+        self.cut = true;
+    }
+
+    /// Looks at the state that was walked to.
+    fn enter(&mut self) {
+        self.deepest = self.deepest.max(self.path.len());
+        let frame = &mut self.frames[self.depth];
+        frame.todo = 0;
+        frame.width = 0;
+        let fingerprint = frame.state.fingerprint();
+        let fresh = match &mut self.visited {
+            Visited::Set(set) => set.insert(fingerprint),
+            Visited::Bounded { fewest, .. } => {
+                let key = mix(fingerprint, frame.last.map_or(0, |last| last as u64 + 1));
+                let before = fewest.entry(key).or_insert(u32::MAX);
+                let fresh = frame.switches < *before;
+                *before = frame.switches.min(*before);
+                fresh
+            }
+        };
+        if !fresh {
+            self.collector.executions += 1;
+            if let Some(&outcome) = self.terminals.get(&fingerprint) {
+                self.collector.outcomes[outcome].executions += 1;
+            }
+            return;
+        }
+        if self.path.len() > self.limits.max_steps {
+            return self.livelock();
+        }
+        let control = self.executor.conductor.control.borrow();
+        let enabled = frame.state.enabled(&control);
+        if enabled == 0 {
+            drop(control);
+            self.collector.executions += 1;
+            return self.ended(fingerprint);
+        }
+        frame.todo = enabled;
+        match &mut self.visited {
+            Visited::Set(_) => {
+                // A sleep touches nothing: whether it comes before or after steps of others makes no difference.
+                let sleeps = |&task: &usize| {
+                    let node = control.automaton.get(frame.state.nodes[task]);
+                    node.op.is_some_and(|op| op.kind == OpKind::Sleep)
+                };
+                if let Some(task) = members(enabled).find(sleeps) {
+                    frame.todo = 1 << task;
+                }
+            }
+            Visited::Bounded { bound, hit, .. } => {
+                if let Some(last) = frame.last
+                    && frame.switches == *bound
+                {
+                    *hit |= enabled != 1 << last;
+                    frame.todo &= 1 << last;
+                }
+            }
+        }
+        frame.width = frame.todo.count_ones();
+    }
+
+    /// Looks at a state in which no task can go on.
+    fn ended(&mut self, fingerprint: u64) {
+        let frame = &self.frames[self.depth];
+        let unfinished = |&task: &usize| match frame.state.model.phases[task] {
+            Phase::Ended => false,
+            Phase::Waiting(_) => self.executor.daemons() >> task & 1 == 0,
+            _ => true,
+        };
+        let stuck: Tasks =
+            (0..frame.state.model.tasks).filter(unfinished).fold(0, |set, task| set | 1 << task);
+        if stuck != 0 {
+            let mut control = self.executor.conductor.control.borrow_mut();
+            let deadlock = Deadlock::of(&frame.state.model, &frame.state.pending(&control), stuck);
+            let finding = deadlock.finding(&control.objects, &control.names);
+            let number = control.finding(finding);
+            drop(control);
+            return self.violation(number, self.path.len());
+        }
+        if !self.sync() {
+            return;
+        }
+        let (results, outcome) = self.executor.finish();
+        self.begun = false;
+        for finding in &outcome.findings {
+            let number = self.executor.conductor.control.borrow_mut().finding(finding.clone());
+            self.violation(number, self.path.len());
+        }
+        let index = self.collector.outcome(results, outcome, &self.path);
+        self.terminals.insert(fingerprint, index);
+    }
+}
+
+pub(crate) fn livelock(steps: usize) -> Finding {
+    Finding::new("livelock", format!("an execution goes on after {steps} steps"))
+}
+
+/// Walks the task's pending step and all that follow at once.
+fn walk(
+    control: &mut Control,
+    state: &mut State,
+    task: usize,
+    path: &mut Vec<u8>,
+    found: &mut Vec<(u32, usize)>,
+    max_steps: usize,
+) -> Result<(), Missing> {
+    for _ in 0..=max_steps {
+        let node = state.nodes[task];
+        let op = control.automaton.get(node).op.expect("a task that has not ended has a step");
+        let woken = state.model.phases[task] == Phase::Woken;
+        path.push(task as u8);
+        if op.kind.is_access() {
+            access(control, state, task, &op, path.len(), found);
+        }
+        let ok = state.model.perform(task, &op);
+        state.knowledge.perform(task, &op, ok, woken);
+        let waits = op.kind == OpKind::Wait && !woken;
+        if (op.kind.is_release() || waits) && control.objects.get(op.mutex).watched {
+            settle(control, &state.model, path.len(), found)?;
+        }
+        if waits {
+            return Ok(());
+        }
+        let input = input(&state.model, &op, ok, woken);
+        if !follow(control, state, task, node, input, found, path)? {
+            return Ok(());
+        }
+    }
+    Err(Missing::Endless)
+}
+
+/// Follows an edge; says whether the task goes on at once.
+fn follow(
+    control: &mut Control,
+    state: &mut State,
+    task: usize,
+    node: NodeId,
+    input: u64,
+    found: &mut Vec<(u32, usize)>,
+    path: &[u8],
+) -> Result<bool, Missing> {
+    let edge = control.automaton.edge(node, input).ok_or(Missing::Edge)?;
+    for &(object, content) in &edge.published {
+        state.model.set_content(object, content);
+    }
+    found.extend(edge.findings.iter().map(|&finding| (finding, path.len())));
+    state.nodes[task] = edge.next;
+    let next = control.automaton.get(edge.next);
+    let Some(op) = &next.op else {
+        state.model.phases[task] = Phase::Ended;
+        return Ok(false);
+    };
+    Ok(next.forced || !control.objects.is_point(op, false))
+}
+
+fn access(
+    control: &mut Control,
+    state: &mut State,
+    task: usize,
+    op: &Op,
+    steps: usize,
+    found: &mut Vec<(u32, usize)>,
+) {
+    let tracked = control.objects.get(op.object).tracked.expect("accesses are to tracked data");
+    if !knowledge::fits(state.model.tasks, tracked + 1) {
+        control.problem.get_or_insert_with(|| {
+            "too many tracked objects for the state cache: races may be missed".to_owned()
+        });
+        return;
+    }
+    let freed = state.model.cell(op.object).writer == FREED;
+    for race in state.knowledge.access(task, op, tracked, freed) {
+        let info = control.objects.get_mut(race.object);
+        if race.needs_interleaving() && !info.racy {
+            info.racy = true;
+            control.restart = true;
+        }
+        let finding = race.finding(&control.objects, &control.names);
+        found.push((control.finding(finding), steps));
+    }
+}
+
+fn settle(
+    control: &Control,
+    model: &Model,
+    steps: usize,
+    found: &mut Vec<(u32, usize)>,
+) -> Result<(), Missing> {
+    if all_settled(model, &control.objects) {
+        let findings = control.settled.get(&model.hash).ok_or(Missing::Edge)?;
+        found.extend(findings.iter().map(|&finding| (finding, steps)));
+    }
+    Ok(())
+}

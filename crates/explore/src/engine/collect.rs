@@ -1,0 +1,137 @@
+//! What an exploration gathers: outcomes and violations, each with the path that led there.
+
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use crate::program::Outcome;
+
+/// The tasks of the steps of an execution.
+pub(crate) type Path = Vec<u8>;
+
+pub(crate) struct Seen {
+    pub results: Vec<String>,
+    pub state: String,
+    pub executions: u64,
+    pub path: Path,
+}
+
+#[derive(Default)]
+pub(crate) struct Collector {
+    pub outcomes: Vec<Seen>,
+    by_outcome: FxHashMap<(Vec<String>, String), usize>,
+    /// Findings in the order in which they were made, with the first path and the number of times.
+    pub violations: Vec<(u32, Path, u64)>,
+    by_finding: FxHashMap<u32, usize>,
+    pub executions: u64,
+}
+
+impl Collector {
+    /// Notes a violation; `true` if it is a new one.
+    pub(crate) fn violation(&mut self, finding: u32, path: &[u8]) -> bool {
+        let next = self.violations.len();
+        let index = *self.by_finding.entry(finding).or_insert(next);
+        if index == next {
+            self.violations.push((finding, path.to_vec(), 1));
+        } else {
+            let (_, best, count) = &mut self.violations[index];
+            *count += 1;
+            if path.len() < best.len() {
+                path.clone_into(best);
+            }
+        }
+        index == next
+    }
+
+    /// Notes the end of an execution; gives the outcome's number.
+    pub(crate) fn outcome(&mut self, results: Vec<String>, outcome: Outcome, path: &[u8]) -> usize {
+        let next = self.outcomes.len();
+        let key = (results, outcome.state);
+        if let Some(&index) = self.by_outcome.get(&key) {
+            self.outcomes[index].executions += 1;
+            return index;
+        }
+        let (results, state) = key.clone();
+        self.by_outcome.insert(key, next);
+        self.outcomes.push(Seen { results, state, executions: 1, path: path.to_vec() });
+        next
+    }
+}
+
+/// When to look up, and when to stop.
+pub(crate) struct Limits<'a> {
+    pub started: Instant,
+    pub budget: Option<Duration>,
+    pub stop_at_first: bool,
+    pub max_steps: usize,
+    pub max_executions: u64,
+    pub progress: Option<&'a mut dyn FnMut(&crate::report::Progress)>,
+    ticks: u32,
+    shown: Instant,
+}
+
+impl<'a> Limits<'a> {
+    pub(crate) fn new(
+        options: &crate::options::Options,
+        progress: Option<&'a mut dyn FnMut(&crate::report::Progress)>,
+    ) -> Self {
+        let now = Instant::now();
+        Limits {
+            started: now,
+            budget: options.budget,
+            stop_at_first: options.stop_at_first,
+            max_steps: options.max_steps,
+            max_executions: options.max_executions.unwrap_or(u64::MAX),
+            progress,
+            ticks: 0,
+            shown: now,
+        }
+    }
+
+    /// Whether the time is up; looks at the clock every so often only.
+    #[inline]
+    pub(crate) fn tick(
+        &mut self,
+        every: u32,
+        progress: impl FnOnce(Duration) -> crate::report::Progress,
+    ) -> bool {
+        self.ticks += 1;
+        if self.ticks < every {
+            return false;
+        }
+        self.ticks = 0;
+        let now = Instant::now();
+        let elapsed = now - self.started;
+        if let Some(show) = &mut self.progress
+            && now - self.shown >= Duration::from_millis(100)
+        {
+            self.shown = now;
+            show(&progress(elapsed));
+        }
+        self.budget.is_some_and(|budget| elapsed >= budget)
+    }
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// There is nothing more to find.
+    Exhausted,
+    /// It was cut short: time, executions, the first violation, a bound on steps.
+    Cut,
+    /// Something was learned of the objects: begin anew.
+    Restart,
+}
+
+/// The share of a search tree that is done, from how much of each of the first frames is.
+pub(crate) fn estimate(frames: impl Iterator<Item = (u32, u32)>) -> f64 {
+    let (mut done, mut share) = (0.0, 1.0);
+    for (finished, width) in frames.take(40) {
+        if width == 0 {
+            break;
+        }
+        share /= f64::from(width);
+        done += share * f64::from(finished);
+    }
+    done.clamp(0.0, 1.0)
+}

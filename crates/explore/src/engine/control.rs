@@ -1,0 +1,562 @@
+//! What happens inside an execution: the other end of `locks::hook`.
+
+use std::cell::RefCell;
+
+use locks::Object;
+use locks::hook::{Hook, Step};
+use rustc_hash::FxHashMap;
+
+use super::automaton::{Automaton, Edge, NodeId};
+use super::clocks::Clocks;
+use super::graph::{Graph, Holding};
+use super::model::{MAX_TASKS, Model, Phase, Tasks, mix};
+use super::objects::{ObjectId, Objects, Op, OpKind};
+use crate::program::{Finding, Program};
+
+/// A step that was taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub task: u8,
+    pub op: Op,
+    /// What a try-lock answered.
+    pub ok: bool,
+    /// It takes the mutex of a wait again.
+    pub woken: bool,
+}
+
+/// The segment that a task executes, on its way to an edge.
+struct Open {
+    node: NodeId,
+    input: u64,
+    edge: Edge,
+}
+
+/// The state of an execution, and what is kept over all of them.
+pub(crate) struct Control {
+    // Kept.
+    pub objects: Objects,
+    pub graph: Graph,
+    pub automaton: Automaton,
+    pub findings: Vec<Finding>,
+    /// What oracles over settled states found, by the fingerprint of all objects.
+    pub settled: FxHashMap<u64, Box<[u32]>>,
+    /// Fingerprints of objects' contents at the beginning; 0 where not met yet.
+    initial: Vec<u64>,
+    pub names: Vec<String>,
+    /// Why nothing that is found can be trusted.
+    pub problem: Option<String>,
+    /// Steps of this exploration, over all executions.
+    pub steps: u64,
+    /// It was learned that more steps must be told apart: all begins anew.
+    pub restart: bool,
+
+    // How to execute.
+    /// Contents are observed and automata learned.
+    pub recording: bool,
+    /// Every step is one that others may go before.
+    pub every: bool,
+    /// The search leaves out interleavings that differ by independent steps.
+    pub reduced: bool,
+    /// The most steps in one go.
+    pub max_steps: usize,
+
+    // This execution.
+    pub model: Model,
+    pub clocks: Clocks,
+    pub pending: [Option<Op>; MAX_TASKS],
+    forced: bool,
+    pub held: Vec<Vec<Holding>>,
+    pub current: usize,
+    /// Above zero: steps are not announced (set-up, oracles).
+    quiet: u32,
+    pub abandoned: bool,
+    relocked: bool,
+    answer: bool,
+    roots: Tasks,
+    pub events: Vec<Event>,
+    /// What was found, and after how many steps.
+    pub found: Vec<(u32, usize)>,
+    /// A task took more steps in one go than may be.
+    pub overrun: bool,
+    eager: usize,
+    settle: bool,
+    history: [u64; MAX_TASKS],
+    pub nodes: [NodeId; MAX_TASKS],
+    open: Option<Open>,
+    numbers: FxHashMap<(&'static str, String), u32>,
+}
+
+impl Control {
+    pub(crate) fn new() -> Self {
+        Control {
+            objects: Objects::default(),
+            graph: Graph::default(),
+            automaton: Automaton::default(),
+            findings: Vec::new(),
+            settled: FxHashMap::default(),
+            initial: Vec::new(),
+            names: Vec::new(),
+            problem: None,
+            steps: 0,
+            restart: false,
+            recording: false,
+            every: false,
+            reduced: false,
+            max_steps: usize::MAX,
+            model: Model::new(0),
+            clocks: Clocks::new(),
+            pending: [None; MAX_TASKS],
+            forced: false,
+            held: Vec::new(),
+            current: 0,
+            quiet: 1,
+            abandoned: false,
+            relocked: false,
+            answer: true,
+            roots: 0,
+            events: Vec::new(),
+            found: Vec::new(),
+            overrun: false,
+            eager: 0,
+            settle: false,
+            history: [0; MAX_TASKS],
+            nodes: [0; MAX_TASKS],
+            open: None,
+            numbers: FxHashMap::default(),
+        }
+    }
+
+    /// Prepares for an execution of so many tasks.
+    pub(crate) fn reset(&mut self, tasks: usize) {
+        self.model.reset(tasks);
+        self.clocks.reset();
+        self.clocks.causal = self.reduced;
+        self.pending = [None; MAX_TASKS];
+        self.held.resize_with(tasks, Vec::new);
+        self.held.iter_mut().for_each(Vec::clear);
+        self.abandoned = false;
+        self.relocked = false;
+        self.roots = 0;
+        self.events.clear();
+        self.found.clear();
+        self.overrun = false;
+        self.settle = false;
+        self.open = None;
+        for (task, history) in self.history.iter_mut().enumerate() {
+            *history = mix(0xB0A7, task as u64);
+        }
+    }
+
+    pub(crate) fn hush(&mut self) {
+        self.quiet += 1;
+    }
+
+    pub(crate) fn unhush(&mut self) {
+        self.quiet -= 1;
+    }
+
+    /// Where a task stands that has not run yet.
+    pub(crate) fn root(&mut self, task: usize) -> NodeId {
+        self.automaton.node(task, mix(0xB0A7, task as u64), None, true)
+    }
+
+    /// Begins the first segment of a task, before its first step.
+    pub(crate) fn starts(&mut self, task: usize) {
+        self.current = task;
+        self.eager = 0;
+        if self.recording {
+            let node = self.root(task);
+            self.open = Some(Open { node, input: 0, edge: Edge::default() });
+        }
+    }
+
+    /// A task takes a step that others could have gone before.
+    #[inline]
+    pub(crate) fn start_eager(&mut self) {
+        self.eager = 0;
+    }
+
+    fn announce(&mut self, kind: OpKind, object: Object, mutex: Option<Object>, at: &Step) {
+        let object = self.object(object);
+        let mutex = mutex.map_or(object, |mutex| self.object(mutex));
+        let op = Op { kind, object, mutex, at: at.at };
+        match kind {
+            OpKind::TryLock | OpKind::TryReadLock => {
+                let info = self.objects.get_mut(object);
+                if !info.tried {
+                    info.tried = true;
+                    self.restart = true;
+                }
+            }
+            OpKind::Read | OpKind::Write | OpKind::Free => self.objects.track(object),
+            _ => {}
+        }
+        let task = self.current;
+        let path = self.events.iter().map(|event| event.task);
+        self.graph.asks(task, &op, &self.held[task], path);
+        self.pending[task] = Some(op);
+        if self.recording {
+            self.close(Some(op));
+        }
+    }
+
+    fn object(&mut self, object: Object) -> ObjectId {
+        self.objects.id(object).0
+    }
+
+    /// Ends the open segment with the step that the task is about to take.
+    fn close(&mut self, op: Option<Op>) {
+        let task = self.current;
+        let node = self.automaton.node(task, self.history[task], op, self.forced);
+        self.nodes[task] = node;
+        let Some(mut open) = self.open.take() else { return };
+        open.edge.next = node;
+        if !self.automaton.learn(open.node, open.input, open.edge) {
+            let name = &self.names[task];
+            self.problem.get_or_insert_with(|| {
+                format!(
+                    "task `{name}` does different things though it observed the same: contents that a fingerprint \
+                     leaves out decide, or a checkpoint leaves something out"
+                )
+            });
+        }
+    }
+
+    /// Takes the pending step of an enabled task; says whether the task goes on then (one that waits does not).
+    pub(crate) fn perform(&mut self, task: usize) -> bool {
+        let op = self.pending[task].expect("an enabled task has a pending step");
+        let woken = self.model.phases[task] == Phase::Woken;
+        if !self.forced && self.objects.is_point(&op, self.reduced) {
+            self.clocks.event(task);
+        }
+        if op.kind == OpKind::Notify && !woken {
+            for other in 0..self.model.tasks {
+                if self.model.phases[other] == Phase::Waiting(op.object) {
+                    self.clocks.wakes(task, other);
+                }
+            }
+        }
+        let ok = self.model.perform(task, &op);
+        self.steps += 1;
+        self.events.push(Event { task: task as u8, op, ok, woken });
+        if !self.recording {
+            self.order(task, &op, ok, woken);
+        }
+        self.hold(task, &op, ok, woken);
+        self.answer = ok;
+        if op.kind == OpKind::Wait && !woken {
+            return false;
+        }
+        self.pending[task] = None;
+        if self.recording {
+            let input = input(&self.model, &op, ok, woken);
+            self.history[task] = mix(self.history[task], input);
+            self.open = Some(Open { node: self.nodes[task], input, edge: Edge::default() });
+        }
+        true
+    }
+
+    /// Moves the clocks, and notes the races that the step completes.
+    fn order(&mut self, task: usize, op: &Op, ok: bool, woken: bool) {
+        for race in self.clocks.perform(task, op, ok, woken, &self.objects) {
+            let info = self.objects.get_mut(race.object);
+            if race.needs_interleaving() && !info.racy {
+                info.racy = true;
+                self.restart = true;
+            }
+            let finding = race.finding(&self.objects, &self.names);
+            self.find(finding);
+        }
+    }
+
+    /// Keeps account of what the task holds.
+    fn hold(&mut self, task: usize, op: &Op, ok: bool, woken: bool) {
+        let held = &mut self.held[task];
+        let object = if woken { op.mutex } else { op.object };
+        let read = matches!(op.kind, OpKind::ReadLock | OpKind::TryReadLock);
+        if woken || (op.kind.is_acquire() && ok) {
+            held.push(Holding { object, read, at: op.at });
+            return;
+        }
+        if op.kind.is_release() || op.kind == OpKind::Wait {
+            if let Some(index) = held.iter().rposition(|held| held.object == op.mutex) {
+                held.remove(index);
+            }
+            self.settle |= self.objects.get(op.mutex).watched;
+        }
+    }
+
+    /// The number of a finding.
+    pub(crate) fn finding(&mut self, finding: Finding) -> u32 {
+        let next = self.findings.len() as u32;
+        let key = (finding.verdict, finding.what.clone());
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.findings.push(finding);
+        }
+        number
+    }
+
+    /// Notes what was found just now.
+    pub(crate) fn find(&mut self, finding: Finding) {
+        let number = self.finding(finding);
+        self.found.push((number, self.events.len()));
+        if let Some(open) = &mut self.open {
+            open.edge.findings.push(number);
+        }
+    }
+
+    /// A task ended.
+    pub(crate) fn ended(&mut self, task: usize, result: &str) {
+        self.current = task;
+        self.model.phases[task] = Phase::Ended;
+        self.pending[task] = None;
+        if self.recording {
+            self.history[task] = mix(locks::hook::fingerprint(result), 0xE4D);
+            self.close(None);
+        }
+    }
+
+    fn bypassed(&self) -> bool {
+        self.quiet > 0 || self.abandoned
+    }
+
+    /// A content's fingerprint as it is compared: 0 stands for the beginning's.
+    fn normal(&self, id: ObjectId, fingerprint: u64) -> u64 {
+        match self.initial.get(id as usize) {
+            Some(&initial) if initial == fingerprint => 0,
+            _ => fingerprint,
+        }
+    }
+
+    fn observed(&mut self, object: Object, fingerprint: u64) {
+        let id = self.object(object);
+        let fingerprint = fingerprint.max(1);
+        let content = self.model.cell(id).content;
+        if content == 0 {
+            let index = id as usize;
+            if self.initial.len() <= index {
+                self.initial.resize(index + 1, 0);
+            }
+            if self.initial[index] == 0 {
+                self.initial[index] = fingerprint;
+            }
+        }
+        if self.normal(id, fingerprint) != content {
+            let name = self.objects.name(id);
+            self.problem.get_or_insert_with(|| {
+                format!("the contents of `{name}` changed while nobody held it (or two objects have one name and key)")
+            });
+        }
+    }
+
+    fn published(&mut self, object: Object, fingerprint: u64) {
+        let id = self.object(object);
+        let content = self.normal(id, fingerprint.max(1));
+        self.model.set_content(id, content);
+        if let Some(open) = &mut self.open {
+            open.edge.published.push((id, content));
+        }
+    }
+}
+
+/// What a step lets its task observe.
+#[inline]
+pub(crate) fn input(model: &Model, op: &Op, ok: bool, woken: bool) -> u64 {
+    match op.kind {
+        _ if woken => model.cell(op.mutex).content,
+        OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock if ok => {
+            model.cell(op.object).content
+        }
+        OpKind::TryLock | OpKind::TryReadLock => 1 << 63 | 0x7A11,
+        OpKind::Read | OpKind::Write | OpKind::Ghost => model.cell(op.object).content,
+        _ => 0,
+    }
+}
+
+/// The hook of an exploration.
+pub(crate) struct Conductor<'p> {
+    pub control: RefCell<Control>,
+    pub program: RefCell<&'p mut dyn Program>,
+}
+
+impl Conductor<'_> {
+    /// Asks the program's oracle, if a watched lock was released and all of them are free.
+    #[inline]
+    pub(crate) fn settle(&self) {
+        let mut control = self.control.borrow_mut();
+        if !control.settle {
+            return;
+        }
+        control.settle = false;
+        if control.bypassed() || !all_settled(&control.model, &control.objects) {
+            return;
+        }
+        let state = control.model.hash;
+        if control.recording && control.settled.contains_key(&state) {
+            return;
+        }
+        control.hush();
+        drop(control);
+        let findings = self.program.borrow_mut().settled();
+        let mut control = self.control.borrow_mut();
+        control.unhush();
+        let numbers: Box<[u32]> = findings.into_iter().map(|finding| control.finding(finding)).collect();
+        let steps = control.events.len();
+        control.found.extend(numbers.iter().map(|&number| (number, steps)));
+        if control.recording {
+            control.settled.insert(state, numbers);
+        }
+    }
+}
+
+/// Whether no watched lock is held.
+pub(crate) fn all_settled(model: &Model, objects: &Objects) -> bool {
+    (0..model.cells.len()).all(|id| !objects.get(id as u32).watched || model.free(id as u32))
+}
+
+impl Hook for Conductor<'_> {
+    fn step(&self, step: Step) -> bool {
+        let mut control = self.control.borrow_mut();
+        if control.bypassed() {
+            return true;
+        }
+        if control.relocked {
+            control.relocked = false;
+            return true;
+        }
+        self.meet(&mut control, step.object);
+        control.forced = std::thread::panicking();
+        control.announce(step.kind.into(), step.object, None, &step);
+        let task = control.current;
+        let op = control.pending[task].expect("announced");
+        let forced = control.forced;
+        let mut point = control.every || control.objects.is_point(&op, control.reduced);
+        if !point && !forced {
+            control.eager += 1;
+            if control.eager > control.max_steps {
+                // It spins on data without a scheduling point: from now on there is one.
+                control.overrun = true;
+                if op.kind.is_access() && !control.objects.get(op.object).racy {
+                    control.objects.get_mut(op.object).racy = true;
+                    control.restart = true;
+                }
+                point = true;
+            }
+        }
+        if point && !forced {
+            drop(control);
+            fibers::suspend();
+            return self.control.borrow().answer;
+        }
+        control.perform(task);
+        control.forced = false;
+        let answer = control.answer;
+        drop(control);
+        self.settle();
+        answer
+    }
+
+    fn blocked(&self, step: Step) {
+        let control = self.control.borrow();
+        let name = super::objects::name(&step.object);
+        let why = if control.quiet > 0 {
+            "an oracle or the set-up asks for a lock that a task holds"
+        } else if control.abandoned {
+            "a destructor takes a lock while its execution is abandoned"
+        } else {
+            "two locks have one level and key, or one was taken outside the exploration"
+        };
+        drop(control);
+        panic!("`{name}` is taken though nobody is known to hold it: {why}");
+    }
+
+    fn wait(&self, condvar: Step, mutex: Object) {
+        let mut control = self.control.borrow_mut();
+        if control.bypassed() {
+            return;
+        }
+        self.meet(&mut control, condvar.object);
+        if std::thread::panicking() {
+            // A destructor waits: it finds itself woken at once, as conditions may.
+            control.forced = true;
+            control.announce(OpKind::Unlock, mutex, None, &condvar);
+            let task = control.current;
+            control.perform(task);
+            control.forced = false;
+            return;
+        }
+        control.announce(OpKind::Wait, condvar.object, Some(mutex), &condvar);
+        drop(control);
+        fibers::suspend();
+        self.control.borrow_mut().relocked = true;
+    }
+
+    fn wants_contents(&self) -> bool {
+        let control = self.control.borrow();
+        control.recording && !control.bypassed()
+    }
+
+    fn observed(&self, object: Object, fingerprint: u64) {
+        let mut control = self.control.borrow_mut();
+        if !control.bypassed() {
+            control.observed(object, fingerprint);
+        }
+    }
+
+    fn published(&self, object: Object, fingerprint: u64) {
+        let mut control = self.control.borrow_mut();
+        if !control.bypassed() {
+            self.meet(&mut control, object);
+            control.published(object, fingerprint);
+        }
+    }
+
+    fn checkpoint(&self, key: u64) {
+        let mut control = self.control.borrow_mut();
+        let task = control.current;
+        control.history[task] = mix(key, task as u64 + 1);
+    }
+
+    fn violation(&self, verdict: &'static str, what: String) {
+        let mut control = self.control.borrow_mut();
+        if !control.bypassed() {
+            control.find(Finding { verdict, what });
+        }
+    }
+
+    fn claim_root(&self) -> bool {
+        let mut control = self.control.borrow_mut();
+        if control.bypassed() {
+            return true;
+        }
+        let bit = 1 << control.current;
+        let free = control.roots & bit == 0;
+        control.roots |= bit;
+        free
+    }
+
+    fn release_root(&self) {
+        let mut control = self.control.borrow_mut();
+        if !control.bypassed() {
+            let bit = 1 << control.current;
+            control.roots &= !bit;
+        }
+    }
+
+    fn exploring(&self) -> bool {
+        true
+    }
+}
+
+impl Conductor<'_> {
+    /// Numbers an object that is met for the first time, and asks the program whether it watches it.
+    #[inline]
+    fn meet(&self, control: &mut Control, object: Object) {
+        let (id, new) = control.objects.id(object);
+        if new {
+            // `settled` is never active here: tasks don't run inside it.
+            control.objects.get_mut(id).watched = self.program.borrow().watches(&object);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Which steps depend on each other, and what must be explored because they do.
+//!
+//! Dependence is a property of the steps alone, so it may be assumed where there is none, but never missed. The
+//! causal clocks ([`Clocks`](super::clocks::Clocks)) follow the same relation, by what steps did rather than by
+//! what they could do.
+
+use super::clocks::Vc;
+use super::model::{Phase, Tasks};
+use super::objects::{ObjectId, Objects, Op, OpKind};
+use super::tree::Frame;
+
+/// A step of an execution that others could have gone before.
+pub(crate) struct Event {
+    pub task: usize,
+    pub op: Op,
+    /// The task's causal clock before the step, and after it.
+    pub before: Vc,
+    pub after: Vc,
+}
+
+/// What a step does to an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Acquire { read: bool, tries: bool },
+    Release { read: bool },
+    Change,
+    Share,
+}
+
+/// The step that a task takes: after a notification, the mutex.
+pub(crate) fn effective(op: Op, phase: Phase) -> Op {
+    match phase {
+        Phase::Woken => Op { kind: OpKind::Lock, object: op.mutex, ..op },
+        _ => op,
+    }
+}
+
+fn roles(op: &Op) -> [Option<(ObjectId, Role)>; 2] {
+    let role = match op.kind {
+        OpKind::Lock => Role::Acquire { read: false, tries: false },
+        OpKind::TryLock => Role::Acquire { read: false, tries: true },
+        OpKind::ReadLock => Role::Acquire { read: true, tries: false },
+        OpKind::TryReadLock => Role::Acquire { read: true, tries: true },
+        OpKind::Unlock => Role::Release { read: false },
+        OpKind::ReadUnlock => Role::Release { read: true },
+        OpKind::Notify | OpKind::Ghost | OpKind::Write | OpKind::Free => Role::Change,
+        OpKind::Read => Role::Share,
+        OpKind::Wait => {
+            return [Some((op.object, Role::Share)), Some((op.mutex, Role::Release { read: false }))];
+        }
+        OpKind::Sleep => return [None, None],
+    };
+    [Some((op.object, role)), None]
+}
+
+/// Whether the order of two steps by different tasks can matter to anybody.
+pub(crate) fn dependent(a: &Op, b: &Op, objects: &Objects) -> bool {
+    roles(a).iter().flatten().any(|a| roles(b).iter().flatten().any(|b| related(a, b, objects)))
+}
+
+fn related(a: &(ObjectId, Role), b: &(ObjectId, Role), objects: &Objects) -> bool {
+    let same = a.0 == b.0;
+    let ordinary = same
+        && match (a.1, b.1) {
+            (Role::Acquire { read: a, .. }, Role::Acquire { read: b, .. }) => !(a && b),
+            (Role::Release { read }, Role::Acquire { read: asks, tries })
+            | (Role::Acquire { read: asks, tries }, Role::Release { read }) => tries && !(read && asks),
+            (Role::Change, Role::Change | Role::Share) | (Role::Share, Role::Change) => true,
+            _ => false,
+        };
+    ordinary || (objects.get(a.0).watched && objects.get(b.0).watched && seen(a.1, b.1, same))
+}
+
+/// Whether an oracle that looks whenever watched locks are free can tell the order of two such steps.
+fn seen(a: Role, b: Role, same: bool) -> bool {
+    match (a, b) {
+        (Role::Release { read }, Role::Acquire { read: asks, .. })
+        | (Role::Acquire { read: asks, .. }, Role::Release { read }) => !same || (read && asks),
+        (Role::Release { read: a }, Role::Release { read: b }) => !same || (a && b),
+        _ => false,
+    }
+}
+
+/// Adds what must be explored because of the races of `event`, which comes after `events`.
+///
+/// For each earlier step that it depends on and that doesn't come before it in its own task's past, some task must
+/// be tried there with which the order of the two can be reversed: an initial of what doesn't come after the
+/// earlier step (a source set).
+pub(crate) fn races(frames: &mut [Frame], events: &[Event], event: &Event, objects: &Objects) {
+    for index in (0..events.len()).rev() {
+        let earlier = &events[index];
+        if earlier.task == event.task
+            || before(index, earlier.task, &event.before)
+            || !dependent(&earlier.op, &event.op, objects)
+        {
+            continue;
+        }
+        let frame = &mut frames[index];
+        let initials = initials(events, index, event, objects) & frame.enabled;
+        if initials == 0 {
+            frame.backtrack |= frame.enabled;
+        } else if initials & frame.backtrack == 0 {
+            let task =
+                if initials >> event.task & 1 == 1 { event.task } else { initials.trailing_zeros() as usize };
+            frame.backtrack |= 1 << task;
+        }
+    }
+}
+
+/// Whether the event of this index and task is in the past that the clock tells of.
+fn before(index: usize, task: usize, clock: &Vc) -> bool {
+    clock[task] as usize > index
+}
+
+/// The tasks that can begin a sequence in which all that doesn't come after the earlier step happens, and then the
+/// event.
+fn initials(events: &[Event], earlier: usize, event: &Event, objects: &Objects) -> Tasks {
+    let by = events[earlier].task;
+    let independent = |index: &usize| !before(earlier, by, &events[*index].after);
+    let mut initials: Tasks = 0;
+    let mut met: Tasks = 0;
+    for index in (earlier + 1..events.len()).filter(independent) {
+        let task = events[index].task;
+        if met >> task & 1 == 1 {
+            continue;
+        }
+        met |= 1 << task;
+        let waits = (earlier + 1..index).filter(independent).any(|other| {
+            events[other].task != task && before(other, events[other].task, &events[index].after)
+        });
+        if !waits {
+            initials |= 1 << task;
+        }
+    }
+    if met >> event.task & 1 == 0 {
+        let waits = (earlier + 1..events.len()).filter(independent).any(|other| {
+            let other_event = &events[other];
+            other_event.task != event.task
+                && (before(other, other_event.task, &event.before)
+                    || dependent(&other_event.op, &event.op, objects))
+        });
+        if !waits {
+            initials |= 1 << event.task;
+        }
+    }
+    initials
+}

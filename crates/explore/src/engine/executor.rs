@@ -1,0 +1,181 @@
+//! Executes a program for real, one step of one task at a time.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use fibers::{Fiber, Pool, Progress};
+
+use super::control::Conductor;
+use super::model::{MAX_TASKS, Phase, Tasks};
+use crate::program::{Finding, Outcome};
+
+/// A driver of real executions. It begins one after the other; each reuses the stacks of the one before.
+pub(crate) struct Executor<'c, 'p> {
+    pub conductor: &'c Conductor<'p>,
+    pool: Pool,
+    fibers: Vec<Fiber>,
+    results: Rc<RefCell<Vec<String>>>,
+    daemons: Tasks,
+    running: bool,
+    /// How many executions were begun.
+    pub begun: u64,
+}
+
+impl<'c, 'p> Executor<'c, 'p> {
+    pub(crate) fn new(conductor: &'c Conductor<'p>, stack: usize) -> Self {
+        Executor {
+            conductor,
+            pool: Pool::new(stack),
+            fibers: Vec::new(),
+            results: Rc::default(),
+            daemons: 0,
+            running: false,
+            begun: 0,
+        }
+    }
+
+    /// Begins an execution; every task stands before its first step then.
+    ///
+    /// # Panics
+    /// If the program has more than [`MAX_TASKS`] tasks.
+    pub(crate) fn begin(&mut self) {
+        self.abandon();
+        self.begun += 1;
+        let tasks = self.conductor.program.borrow_mut().begin();
+        assert!(
+            tasks.len() <= MAX_TASKS,
+            "{} tasks are more than the {MAX_TASKS} that can be explored",
+            tasks.len()
+        );
+        self.daemons = 0;
+        let mut control = self.conductor.control.borrow_mut();
+        control.reset(tasks.len());
+        let names_known = control.names.len() == tasks.len();
+        if !names_known {
+            control.names.clear();
+        }
+        let mut results = self.results.borrow_mut();
+        results.clear();
+        results.resize(tasks.len(), String::new());
+        drop(results);
+        for (index, task) in tasks.into_iter().enumerate() {
+            if !names_known {
+                control.names.push(task.name);
+            }
+            self.daemons |= Tasks::from(task.daemon) << index;
+            let (results, body) = (self.results.clone(), task.body);
+            self.fibers.push(self.pool.fiber(move || {
+                let result = body();
+                results.borrow_mut()[index] = result;
+            }));
+        }
+        control.unhush();
+        self.running = true;
+        drop(control);
+        for task in 0..self.fibers.len() {
+            self.conductor.control.borrow_mut().starts(task);
+            self.resume(task);
+        }
+    }
+
+    pub(crate) fn tasks(&self) -> usize {
+        self.fibers.len()
+    }
+
+    /// The tasks that can take their pending step.
+    pub(crate) fn enabled(&self) -> Tasks {
+        let control = self.conductor.control.borrow();
+        let enabled =
+            |&task: &usize| control.pending[task].as_ref().is_some_and(|op| control.model.enabled(task, op));
+        (0..self.fibers.len()).filter(enabled).fold(0, |set, task| set | 1 << task)
+    }
+
+    /// The tasks that have not ended, but for those that may be left waiting and do.
+    pub(crate) fn unfinished(&self) -> Tasks {
+        let control = self.conductor.control.borrow();
+        let unfinished = |&task: &usize| match control.model.phases[task] {
+            Phase::Ended => false,
+            Phase::Waiting(_) => self.daemons >> task & 1 == 0,
+            _ => true,
+        };
+        (0..self.fibers.len()).filter(unfinished).fold(0, |set, task| set | 1 << task)
+    }
+
+    pub(crate) fn daemons(&self) -> Tasks {
+        self.daemons
+    }
+
+    /// Takes the pending step of an enabled task, and all that follow at once.
+    #[inline]
+    pub(crate) fn step(&mut self, task: usize) {
+        let mut control = self.conductor.control.borrow_mut();
+        control.current = task;
+        control.start_eager();
+        let goes_on = control.perform(task);
+        drop(control);
+        self.conductor.settle();
+        if goes_on {
+            self.resume(task);
+        }
+    }
+
+    fn resume(&mut self, task: usize) {
+        match self.fibers[task].resume() {
+            Progress::Yielded => {}
+            Progress::Returned => {
+                let results = self.results.borrow();
+                self.conductor.control.borrow_mut().ended(task, &results[task]);
+            }
+            Progress::Panicked(panic) => {
+                let mut control = self.conductor.control.borrow_mut();
+                let what = format!("{}: {panic}", control.names[task]);
+                control.current = task;
+                control.find(Finding { verdict: "panic", what });
+                self.results.borrow_mut()[task] = "panic".to_owned();
+                control.ended(task, "panic");
+            }
+        }
+    }
+
+    /// Lets the program look at the end of an execution in which no task is unfinished.
+    pub(crate) fn finish(&mut self) -> (Vec<String>, Outcome) {
+        self.unwind();
+        let results = self.results.take();
+        let outcome = self.conductor.program.borrow_mut().finish(&results);
+        (results, outcome)
+    }
+
+    /// Ends the execution where it stands.
+    pub(crate) fn abandon(&mut self) {
+        self.unwind();
+    }
+
+    /// Goes on with the execution in any way, for at most so many steps: quicker than unwinding it, and automata
+    /// are learned on the way.
+    pub(crate) fn drain(&mut self, steps: usize) {
+        for _ in 0..steps {
+            let enabled = self.enabled();
+            if enabled == 0 || self.conductor.control.borrow().overrun {
+                break;
+            }
+            self.step(enabled.trailing_zeros() as usize);
+        }
+    }
+
+    fn unwind(&mut self) {
+        if !std::mem::take(&mut self.running) {
+            return;
+        }
+        let mut control = self.conductor.control.borrow_mut();
+        control.abandoned = true;
+        control.hush();
+        drop(control);
+        self.fibers.clear();
+    }
+}
+
+impl Drop for Executor<'_, '_> {
+    fn drop(&mut self) {
+        self.unwind();
+    }
+}

@@ -1,0 +1,180 @@
+//! The objects that steps were about, and what was learned of them.
+
+use locks::Object;
+use locks::hook::{Key, Kind};
+use rustc_hash::FxHashMap;
+use std::panic::Location;
+
+/// An object's number: its place in [`Objects`].
+pub(crate) type ObjectId = u32;
+
+/// The kinds of step, as the engine tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OpKind {
+    Lock,
+    TryLock,
+    Unlock,
+    ReadLock,
+    TryReadLock,
+    ReadUnlock,
+    Wait,
+    Notify,
+    Read,
+    Write,
+    Free,
+    Ghost,
+    Sleep,
+}
+
+impl From<Kind> for OpKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Lock => OpKind::Lock,
+            Kind::TryLock => OpKind::TryLock,
+            Kind::Unlock => OpKind::Unlock,
+            Kind::ReadLock => OpKind::ReadLock,
+            Kind::TryReadLock => OpKind::TryReadLock,
+            Kind::ReadUnlock => OpKind::ReadUnlock,
+            Kind::Wait => OpKind::Wait,
+            Kind::Notify => OpKind::Notify,
+            Kind::Read => OpKind::Read,
+            Kind::Write => OpKind::Write,
+            Kind::Free => OpKind::Free,
+            Kind::Ghost => OpKind::Ghost,
+            Kind::Sleep(_) => OpKind::Sleep,
+        }
+    }
+}
+
+impl OpKind {
+    /// The step in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            OpKind::Lock => "lock",
+            OpKind::TryLock => "try-lock",
+            OpKind::Unlock => "unlock",
+            OpKind::ReadLock => "read-lock",
+            OpKind::TryReadLock => "try-read-lock",
+            OpKind::ReadUnlock => "read-unlock",
+            OpKind::Wait => "wait",
+            OpKind::Notify => "notify",
+            OpKind::Read => "read",
+            OpKind::Write => "write",
+            OpKind::Free => "free",
+            OpKind::Ghost => "oracle",
+            OpKind::Sleep => "sleep",
+        }
+    }
+
+    pub(crate) fn is_access(self) -> bool {
+        matches!(self, OpKind::Read | OpKind::Write | OpKind::Free)
+    }
+
+    pub(crate) fn is_release(self) -> bool {
+        matches!(self, OpKind::Unlock | OpKind::ReadUnlock)
+    }
+
+    pub(crate) fn is_acquire(self) -> bool {
+        matches!(self, OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock)
+    }
+}
+
+/// A step that a task is about to take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op {
+    pub kind: OpKind,
+    pub object: ObjectId,
+    /// The mutex that a [`OpKind::Wait`] releases; else the object itself.
+    pub mutex: ObjectId,
+    pub at: &'static Location<'static>,
+}
+
+/// What is known of an object.
+pub(crate) struct Info {
+    pub object: Object,
+    /// It was try-locked once: its release is a step of its own (somebody can tell held from free).
+    pub tried: bool,
+    /// Accesses to it are not ordered: each is a step of its own.
+    pub racy: bool,
+    /// The program's oracle looks at it.
+    pub watched: bool,
+    /// Its number among tracked objects, if it is one.
+    pub tracked: Option<u32>,
+}
+
+/// All objects, numbered as they are met. Numbers stay the same over all executions of one exploration.
+#[derive(Default)]
+pub(crate) struct Objects {
+    infos: Vec<Info>,
+    /// By the address of the level's name: quick, but one name may have several addresses.
+    quick: FxHashMap<(usize, u16, Key), ObjectId>,
+    exact: FxHashMap<Object, ObjectId>,
+    trackeds: u32,
+}
+
+impl Objects {
+    /// The object's number; a new one if it is met for the first time (`true`).
+    #[inline]
+    pub(crate) fn id(&mut self, object: Object) -> (ObjectId, bool) {
+        let quick = (object.level.as_ptr() as usize, object.rank, object.key);
+        if let Some(&id) = self.quick.get(&quick) {
+            return (id, false);
+        }
+        self.id_slow(quick, object)
+    }
+
+    #[cold]
+    fn id_slow(&mut self, quick: (usize, u16, Key), object: Object) -> (ObjectId, bool) {
+        let mut new = false;
+        let id = *self.exact.entry(object).or_insert_with(|| {
+            new = true;
+            let info = Info { object, tried: false, racy: false, watched: false, tracked: None };
+            self.infos.push(info);
+            ObjectId::try_from(self.infos.len() - 1).expect("fewer than 2^32 objects")
+        });
+        self.quick.insert(quick, id);
+        (id, new)
+    }
+
+    pub(crate) fn get(&self, id: ObjectId) -> &Info {
+        &self.infos[id as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ObjectId) -> &mut Info {
+        &mut self.infos[id as usize]
+    }
+
+    /// Notes that the object is tracked data.
+    pub(crate) fn track(&mut self, id: ObjectId) {
+        let info = &mut self.infos[id as usize];
+        if info.tracked.is_none() {
+            info.tracked = Some(self.trackeds);
+            self.trackeds += 1;
+        }
+    }
+
+    /// Whether others may go first when a task is about to take this step.
+    #[inline]
+    pub(crate) fn is_point(&self, op: &Op, reduced: bool) -> bool {
+        let info = &self.infos[op.object as usize];
+        match op.kind {
+            OpKind::Unlock | OpKind::ReadUnlock => info.tried || (info.watched && reduced),
+            OpKind::Read | OpKind::Write | OpKind::Free => info.racy,
+            _ => true,
+        }
+    }
+
+    /// The object's name for people: its level, and its key where that says anything.
+    pub(crate) fn name(&self, id: ObjectId) -> String {
+        name(&self.infos[id as usize].object)
+    }
+}
+
+/// An object's name for people.
+pub(crate) fn name(object: &Object) -> String {
+    match object.key {
+        Key { id: 0, generation: 0 } => object.level.to_owned(),
+        Key { id, generation: 0 } => format!("{} {id}", object.level),
+        Key { id, generation } => format!("{} {id}/{generation}", object.level),
+    }
+}

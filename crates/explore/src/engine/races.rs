@@ -1,0 +1,67 @@
+//! Races, in words that are the same however they were found.
+
+use super::objects::{ObjectId, Objects, OpKind};
+use crate::program::Finding;
+
+/// An access to tracked data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub task: usize,
+    pub kind: OpKind,
+}
+
+/// Two accesses that must not be as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Race {
+    pub object: ObjectId,
+    /// The access before, in this execution.
+    first: Access,
+    second: Access,
+    /// The second comes after the free (rather than: nothing orders the two).
+    after_free: bool,
+}
+
+impl Race {
+    pub(crate) fn unordered(object: ObjectId, first: Access, second: Access) -> Self {
+        Race { object, first, second, after_free: false }
+    }
+
+    pub(crate) fn after_free(object: ObjectId, freed_by: usize, second: Access) -> Self {
+        Race { object, first: Access { task: freed_by, kind: OpKind::Free }, second, after_free: true }
+    }
+
+    /// Whether accesses to the object must be steps of their own to see all that follows.
+    pub(crate) fn needs_interleaving(&self) -> bool {
+        !self.after_free
+    }
+
+    pub(crate) fn finding(&self, objects: &Objects, names: &[String]) -> Finding {
+        let object = objects.name(self.object);
+        let verb = |access: Access| match access.kind {
+            OpKind::Read => "reads",
+            OpKind::Write => "writes",
+            _ => "frees",
+        };
+        if self.after_free {
+            let (user, freer) = (&names[self.second.task], &names[self.first.task]);
+            return Finding::new(
+                "use-after-free",
+                format!("`{object}`: {user} {} it after {freer} freed it", verb(self.second)),
+            );
+        }
+        let (mut a, mut b) = (self.first, self.second);
+        if (a.task, a.kind as u8) > (b.task, b.kind as u8) {
+            std::mem::swap(&mut a, &mut b);
+        }
+        let freed = a.kind == OpKind::Free || b.kind == OpKind::Free;
+        let verdict = if freed { "use-after-free" } else { "race" };
+        let what = format!(
+            "`{object}`: {} {} it, {} {} it, and nothing orders the two",
+            names[a.task],
+            verb(a),
+            names[b.task],
+            verb(b)
+        );
+        Finding::new(verdict, what)
+    }
+}

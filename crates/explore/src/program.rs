@@ -1,0 +1,85 @@
+//! What is explored: a program of tasks, and what it says about its ends.
+
+use locks::Object;
+
+/// A task: it runs at the same time as all others of its program.
+pub struct Task {
+    /// The name that traces print.
+    pub name: String,
+    /// What it does; the text it returns is its *result*.
+    pub body: Box<dyn FnOnce() -> String>,
+    /// Whether it may be left waiting on a condition when all others have ended (a worker that waits for more).
+    pub daemon: bool,
+}
+
+impl Task {
+    /// A task that must end.
+    ///
+    /// The result must say all that an outcome is told apart by, besides the program's final state.
+    pub fn new(name: impl Into<String>, body: impl FnOnce() -> String + 'static) -> Self {
+        Task { name: name.into(), body: Box::new(body), daemon: false }
+    }
+
+    /// The same, without a result.
+    pub fn silent(name: impl Into<String>, body: impl FnOnce() + 'static) -> Self {
+        Task::new(name, move || {
+            body();
+            String::new()
+        })
+    }
+
+    /// Allows the task to be left waiting on a condition variable when all others have ended.
+    #[must_use]
+    pub fn daemon(mut self) -> Self {
+        self.daemon = true;
+        self
+    }
+}
+
+/// Something that must not be, and when it is said to be so.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Finding {
+    /// The kind, one word (`deadlock`, `race`, …).
+    pub verdict: &'static str,
+    /// What is wrong, in a sentence that is the same for all interleavings that show the same thing.
+    pub what: String,
+}
+
+impl Finding {
+    /// A finding.
+    pub fn new(verdict: &'static str, what: impl Into<String>) -> Self {
+        Finding { verdict, what: what.into() }
+    }
+}
+
+/// How one execution ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The final state, in words; together with the tasks' results it is what outcomes are told apart by.
+    pub state: String,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// A program to explore.
+///
+/// It must be deterministic: tasks do the same whenever they observe the same. Whatever tasks share lies in locks,
+/// `Tracked` or `Ghost` objects, whose fingerprints tell all that tasks may base a decision on.
+pub trait Program {
+    /// Sets up a new execution and gives its tasks. No step in here is a scheduling point.
+    fn begin(&mut self) -> Vec<Task>;
+
+    /// Looks at the end of an execution in which all tasks returned; `results` are in the tasks' order.
+    fn finish(&mut self, results: &[String]) -> Outcome;
+
+    /// Whether [`Program::settled`] is about this lock.
+    fn watches(&self, _object: &Object) -> bool {
+        false
+    }
+
+    /// Called whenever a watched lock was released and none of the watched locks is held: the place for an
+    /// invariant that holds while they are free. It may take watched locks and any that no task holds.
+    fn settled(&mut self) -> Vec<Finding> {
+        Vec::new()
+    }
+}
