@@ -2,5 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod commands;
+pub mod control;
+pub mod error;
+pub mod inventory;
 pub mod machine;
 pub mod replay;

@@ -1,3 +1,7 @@
 //! The command `apmatrix`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    apmatrix::cli::main(std::env::args_os())
+}

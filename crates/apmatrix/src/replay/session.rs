@@ -170,7 +170,8 @@ impl Target for InProcess {
     fn guests(&mut self) -> Vec<GuestState> {
         let shown = self.session.call(|tree, held, _| {
             let guests = tree.host.guests(held);
-            let state = |guest: std::sync::Arc<ap_host::Guest>, held: &mut locks::Held<'_, locks::Nothing>| {
+            let state = |guest: std::sync::Arc<ap_host::Guest>,
+                         held: &mut locks::Held<'_, locks::Nothing>| {
                 let kvm = *guest.kvm.lock(held).0;
                 GuestState {
                     name: guest.name.clone(),

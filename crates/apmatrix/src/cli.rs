@@ -1,0 +1,113 @@
+//! The command line: what there is, and how it ends.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::error::{CliError, Kind};
+
+/// The Linux s390 AP bus and vfio_ap in user space: try it, replay it, explore it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "apmatrix",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Begin with `apmatrix demo`. `apmatrix help COMMAND` says more about each.\n\n\
+                  Exit status: 0 done, nothing wrong; 1 a check failed; 2 usage; 3 the environment lacks \
+                  something; 4 bad input file."
+)]
+pub struct Cli {
+    /// When to use colours; NO_COLOR is respected.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    color: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(commands::demo::Args),
+    Run(commands::run::Args),
+    Mount(commands::mount::Args),
+    Shell(commands::shell::Args),
+    Ls(commands::ls::Args),
+    Hw(commands::hw::Args),
+    Guest(commands::guest::Args),
+    Events(commands::events::Args),
+    Explore(commands::explore::Args),
+    Replay(commands::replay::Args),
+    Machine(commands::machine::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
+}
+
+/// What a command that had no error ends with.
+pub type Outcome = Result<u8, CliError>;
+
+/// The command line's description, for completions and manual pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Does what the arguments say; the first is the program's name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.status()));
+        }
+    };
+    match cli.color {
+        Colour::Auto => ColorChoice::Auto,
+        Colour::Always => ColorChoice::Always,
+        Colour::Never => ColorChoice::Never,
+    }
+    .write_global();
+    match run(cli.command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            if error.kind != Kind::BrokenPipe {
+                let mut stderr = anstream::stderr();
+                let colour = stderr.current_choice() != ColorChoice::Never;
+                let _ = write!(stderr, "{}", error.render(colour));
+            }
+            ExitCode::from(error.kind.status())
+        }
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Run(args) => commands::run::run(&args),
+        Command::Mount(args) => commands::mount::run(&args),
+        Command::Shell(args) => commands::shell::run(&args),
+        Command::Ls(args) => commands::ls::run(&args),
+        Command::Hw(args) => commands::hw::run(&args),
+        Command::Guest(args) => commands::guest::run(&args),
+        Command::Events(args) => commands::events::run(&args),
+        Command::Explore(args) => commands::explore::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::Machine(args) => commands::machine::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
+    }
+}

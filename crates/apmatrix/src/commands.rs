@@ -1,0 +1,56 @@
+//! The commands, one file each.
+
+pub mod completions;
+pub mod demo;
+pub mod events;
+pub mod explore;
+pub mod guest;
+pub mod hw;
+pub mod ls;
+pub mod machine;
+pub mod man;
+pub mod mount;
+pub mod replay;
+pub mod run;
+pub mod shell;
+
+use crate::error::CliError;
+
+/// Where a mounted tree is, for those who look at it from outside.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Root {
+    /// Where the tree is
+    #[arg(long, value_name = "DIR", default_value = "/sys", value_hint = clap::ValueHint::DirPath)]
+    pub root: std::path::PathBuf,
+}
+
+/// Which machine to boot.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Machine {
+    /// A built-in machine (default, tiny, wide, max) or a machine file
+    #[arg(long, value_name = "M", default_value = "default", value_hint = clap::ValueHint::FilePath)]
+    pub machine: String,
+}
+
+impl Machine {
+    /// The machine, checked.
+    ///
+    /// # Errors
+    /// If there is no such machine, or its file is wrong.
+    pub fn load(&self) -> Result<crate::machine::Machine, CliError> {
+        crate::machine::Machine::load(&self.machine).map_err(CliError::from)
+    }
+}
+
+/// Prints a document for scripts.
+fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)?;
+    writeln!(anstream::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// The answer of a command whose engine is not part of this build.
+fn not_here(command: &str) -> CliError {
+    CliError::environment(format!("this build of apmatrix has no `{command}`")).hint("use a complete build")
+}

@@ -1,0 +1,25 @@
+//! `apmatrix completions`: what shells complete.
+
+use clap_complete::Shell;
+
+use crate::cli::{self, Outcome};
+use std::io::Write as _;
+
+/// Print a shell's completions
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix completions bash > /etc/bash_completion.d/apmatrix\n  \
+    apmatrix completions fish > ~/.config/fish/completions/apmatrix.fish")]
+pub struct Args {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut cli::command(), "apmatrix", &mut text);
+    anstream::stdout().write_all(&text)?;
+    Ok(0)
+}

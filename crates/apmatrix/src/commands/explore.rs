@@ -1,0 +1,45 @@
+//! `apmatrix explore`: every interleaving, every sequence.
+
+use std::path::PathBuf;
+
+use crate::cli::Outcome;
+use crate::commands::not_here;
+
+/// Explore every interleaving of operations that run at the same time
+///
+/// Proves that the invariants hold, or prints the shortest trace that breaks one. Exits with 1 if a violation was
+/// found.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix explore --list                             what there is\n  \
+    apmatrix explore mask-against-assign.toml\n  \
+    apmatrix explore --specimen v12                     a table: which patches of a series are safe\n  \
+    apmatrix explore --sequences --budget 60")]
+pub struct Args {
+    /// Scenario files, or names that --list tells
+    #[arg(value_name = "SCENARIO", value_hint = clap::ValueHint::FilePath)]
+    pub scenarios: Vec<PathBuf>,
+    /// Explore a specimen: a lock protocol as a patch series had it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["scenarios", "sequences"])]
+    pub specimen: Option<String>,
+    /// Explore every sequence of operations on a tiny machine instead
+    #[arg(long, conflicts_with = "scenarios")]
+    pub sequences: bool,
+    /// Say what can be explored
+    #[arg(long, conflicts_with_all = ["scenarios", "specimen", "sequences", "replay"])]
+    pub list: bool,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub budget: Option<u64>,
+    /// Follow this schedule, as a report names it, step by step
+    #[arg(long, value_name = "SCHEDULE")]
+    pub replay: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(_args: &Args) -> Outcome {
+    Err(not_here("explore"))
+}

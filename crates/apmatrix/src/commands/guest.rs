@@ -1,0 +1,108 @@
+//! `apmatrix guest`: guests on mediated devices.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::Outcome;
+use crate::commands::{Root, print_json};
+use crate::control::Control;
+
+/// Start, stop and watch guests on mediated devices
+///
+/// Writes the line to the control file of a mounted tree.
+#[derive(Debug, clap::Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Verbs:\n  \
+    start NAME UUID                                     a guest opens the mediated device\n  \
+    stop NAME\n  \
+    reset NAME\n  \
+    list\n  \
+    show NAME                                           what the guest sees\n  \
+    aqic NAME APQN on|off [ISC NIB]                     the guest's interrupt request\n  \
+    protect NAME                                        the guest becomes protected\n  \
+    unmap NAME ADDRESS                                  a page of the guest goes\n\n\
+    Examples:\n  \
+    apmatrix guest start g1 62177883-f1bb-47f0-914d-32a22e3a8804\n  \
+    apmatrix guest list --json"
+)]
+pub struct Args {
+    #[command(flatten)]
+    root: Root,
+    /// Print one JSON document (list, show)
+    #[arg(long)]
+    json: bool,
+    /// The verb
+    #[arg(value_name = "VERB", value_parser = VERBS)]
+    verb: String,
+    /// Its arguments
+    #[arg(value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+const VERBS: [&str; 8] = ["start", "stop", "reset", "list", "show", "aqic", "protect", "unmap"];
+
+#[derive(Serialize)]
+struct Guests<'a> {
+    schema: &'static str,
+    guests: Vec<Guest<'a>>,
+}
+
+#[derive(Serialize)]
+struct Guest<'a> {
+    name: &'a str,
+    mdevs: Vec<&'a str>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let control = Control::of(&args.root.root)?;
+    if args.verb == "list" && args.arguments.is_empty() {
+        let text = control.show("guests")?;
+        if args.json {
+            print_json(&Guests { schema: "apmatrix.guests/1", guests: guests(&text) })?;
+        } else {
+            write!(anstream::stdout(), "{text}")?;
+        }
+        return Ok(0);
+    }
+    let line = [std::slice::from_ref(&args.verb), &args.arguments].concat().join(" ");
+    let answer = control.verb("guest", "guests", &line)?;
+    if args.json {
+        let mut facts = serde_json::Map::new();
+        facts.insert("schema".into(), format!("apmatrix.guest-{}/1", args.verb).into());
+        for (key, value) in answer.lines().filter_map(|line| line.split_once(' ')) {
+            add(&mut facts, key, value);
+        }
+        print_json(&facts)?;
+    } else {
+        write!(anstream::stdout(), "{answer}")?;
+    }
+    Ok(0)
+}
+
+/// Adds a fact; the ones that a guest can have several of are lists.
+fn add(facts: &mut serde_json::Map<String, serde_json::Value>, key: &str, value: &str) {
+    match key {
+        "queue" | "pinned" => {
+            let list = facts.entry(format!("{key}s")).or_insert_with(|| serde_json::Value::Array(Vec::new()));
+            if let Some(list) = list.as_array_mut() {
+                list.push(value.into());
+            }
+        }
+        "hook" | "nset" | "nclear" => {
+            let number = value.parse::<u64>().map_or_else(|_| value.into(), serde_json::Value::from);
+            facts.insert(key.to_owned(), number);
+        }
+        _ => drop(facts.insert(key.to_owned(), value.into())),
+    }
+}
+
+/// Lines of `NAME UUID,…`, `-` for none.
+fn guests(text: &str) -> Vec<Guest<'_>> {
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines
+        .map(|(name, uuids)| Guest { name, mdevs: uuids.split(',').filter(|uuid| *uuid != "-").collect() })
+        .collect()
+}

@@ -1,0 +1,172 @@
+//! `apmatrix machine`: the machines there are, and machine files.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::Outcome;
+use crate::commands::print_json;
+use crate::error::CliError;
+use crate::machine::{self, BUILT_IN, Machine};
+
+/// List, show and check machines
+#[derive(Debug, clap::Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+    apmatrix machine list\n  \
+    apmatrix machine show default > mine.toml           a file to begin with\n  \
+    apmatrix machine check mine.toml\n  \
+    apmatrix machine schema > machine.schema.json       for editors"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// List the built-in machines
+    List {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a machine's file
+    Show {
+        /// A built-in machine or a machine file
+        #[arg(value_name = "M", value_hint = clap::ValueHint::FilePath)]
+        machine: String,
+    },
+    /// Check a machine file
+    Check {
+        /// The file
+        #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON schema of machine files
+    Schema,
+}
+
+#[derive(Serialize)]
+struct List {
+    schema: &'static str,
+    machines: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    about: &'static str,
+    adapters: usize,
+    domains: usize,
+    queues: usize,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    schema: &'static str,
+    file: String,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adapters: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domains: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queues: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    match &args.what {
+        What::List { json } => list(*json),
+        What::Show { machine } => show(machine),
+        What::Check { file, json } => check(file, *json),
+        What::Schema => {
+            writeln!(anstream::stdout(), "{}", machine::schema())?;
+            Ok(0)
+        }
+    }
+}
+
+fn list(json: bool) -> Outcome {
+    let mut machines = Vec::new();
+    let mut text = String::new();
+    for built_in in BUILT_IN {
+        let machine = Machine::parse(built_in.name, built_in.text)?;
+        text.push_str(&format!("{:8} {:46} {machine}\n", built_in.name, built_in.about));
+        machines.push(Listed {
+            name: built_in.name,
+            about: built_in.about,
+            adapters: machine.adapters.len(),
+            domains: machine.domains.iter().count(),
+            queues: machine.queue_count(),
+        });
+    }
+    if json {
+        print_json(&List { schema: "apmatrix.machines/1", machines })?;
+    } else {
+        write!(anstream::stdout(), "{text}")?;
+    }
+    Ok(0)
+}
+
+fn show(name: &str) -> Outcome {
+    let text = match machine::builtin::find(name) {
+        Some(built_in) => built_in.text.to_owned(),
+        None => machine::source(Path::new(name))?,
+    };
+    Machine::parse(name, &text)?;
+    write!(anstream::stdout(), "{text}")?;
+    Ok(0)
+}
+
+fn check(file: &Path, json: bool) -> Outcome {
+    let checked = Machine::read(file);
+    if !json {
+        let machine = checked?;
+        writeln!(anstream::stdout(), "ok: {}: {machine}", machine.name)?;
+        return Ok(0);
+    }
+    let empty = Checked {
+        schema: "apmatrix.machine-check/1",
+        file: file.display().to_string(),
+        ok: false,
+        name: None,
+        adapters: None,
+        domains: None,
+        queues: None,
+        line: None,
+        message: None,
+        expected: None,
+    };
+    match &checked {
+        Ok(machine) => print_json(&Checked {
+            ok: true,
+            name: Some(&machine.name),
+            adapters: Some(machine.adapters.len()),
+            domains: Some(machine.domains.iter().count()),
+            queues: Some(machine.queue_count()),
+            ..empty
+        })?,
+        Err(error) => print_json(&Checked {
+            line: error.line(),
+            message: Some(error.to_string()),
+            expected: Some(error.expected()).filter(|expected| !expected.is_empty()),
+            ..empty
+        })?,
+    }
+    checked.map(|_| 0).map_err(CliError::from)
+}

@@ -1,0 +1,82 @@
+//! `apmatrix replay`: recorded transcripts.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::cli::Outcome;
+use crate::commands::not_here;
+use crate::error::CliError;
+use crate::replay::{self, FileResult, InProcess, Options, ReplayError, Report, Target, report};
+
+/// Replay recorded transcripts and compare
+///
+/// Every operation is carried out on an emulated machine that begins empty; its answer, uevents, log lines and AP
+/// instructions must be as recorded from the real driver. Exits with 1 if a transcript differs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix replay transcripts.tar.xz\n  \
+    apmatrix replay --keep-going scenario-21-host-config-change.jsonl\n  \
+    apmatrix replay --json transcripts/ | jq .failed")]
+pub struct Args {
+    /// Transcripts (.jsonl), archives of them (.tar.xz), directories of either
+    #[arg(required = true, value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Go on with a transcript after a difference; what follows may be its consequence
+    #[arg(long)]
+    keep_going: bool,
+    /// Replay through the files of a mounted tree instead of in this process
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    through: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let inputs = replay::inputs(&args.paths)?;
+    let mut all = Report::default();
+    let options = Options { keep_going: args.keep_going };
+    for input in inputs {
+        input.each::<CliError>(&mut |name, lines| {
+            let mut target = fresh(args)?;
+            let result = replay::replay(name, lines, &mut *target, options).map_err(|error| match error {
+                ReplayError::Input(error) => CliError::from(error),
+                ReplayError::Target(error) => CliError::from(error),
+            })?;
+            if !args.json {
+                print(&result)?;
+            }
+            all.files.push(result);
+            Ok(())
+        })?;
+    }
+    let mut out = anstream::stdout();
+    if args.json {
+        writeln!(out, "{}", all.json())?;
+    } else {
+        writeln!(out, "{}", all.summary())?;
+    }
+    Ok(all.status())
+}
+
+/// An empty machine.
+fn fresh(args: &Args) -> Result<Box<dyn Target>, CliError> {
+    match &args.through {
+        None => Ok(Box::new(InProcess::new())),
+        Some(_) => Err(not_here("replay --through")),
+    }
+}
+
+fn print(result: &FileResult) -> Result<(), CliError> {
+    let colour = if result.ok() { AnsiColor::Green } else { AnsiColor::Red };
+    let style = Style::new().fg_color(Some(colour.into()));
+    let mut out = anstream::stdout().lock();
+    for line in report::lines(result).lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        writeln!(out, "{style}{word}{style:#} {rest}")?;
+    }
+    Ok(())
+}

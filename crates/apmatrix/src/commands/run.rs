@@ -1,0 +1,37 @@
+//! `apmatrix run`: a command with a private /sys that is the machine.
+
+use std::ffi::OsString;
+
+use crate::cli::Outcome;
+use crate::commands::{Machine, not_here};
+
+/// Run a command with a private /sys that is the machine
+///
+/// Nothing on this host changes: the tree is in a namespace of its own that ends with the command. Works as root and,
+/// where user namespaces are allowed, as an ordinary user. Exits with the command's status (128 and the signal's
+/// number if one killed it), 125 if it could not be started.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix run                                        a shell on the machine `default`\n  \
+    apmatrix run --machine tiny -- ls /sys/bus/ap/devices\n  \
+    apmatrix run -- sh -c 'echo -10 > /sys/bus/ap/apmask; lszcrypt -V'")]
+pub struct Args {
+    /// Which machine.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Pin the tree's server and the command to this CPU: faster, more even
+    #[arg(long, value_name = "N")]
+    pub cpu: Option<usize>,
+    /// Send no uevents into the namespace
+    #[arg(long)]
+    pub no_uevents: bool,
+    /// The command and its arguments; default: $SHELL
+    #[arg(last = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    args.machine.load()?;
+    Err(not_here("run"))
+}

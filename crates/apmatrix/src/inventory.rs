@@ -1,0 +1,244 @@
+//! The cards and queues of a host, as its sysfs shows them: of an emulated machine or a real one.
+//!
+//! What is not there is data: an attribute that a driver or a kernel doesn't have, a driver that isn't bound.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ap_types::{AdapterId, Apqn};
+use serde::Serialize;
+
+use crate::control::Control;
+
+/// A host's cards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// Always `apmatrix.ls/1`.
+    pub schema: &'static str,
+    /// Ascending.
+    pub cards: Vec<Card>,
+}
+
+/// A card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Card {
+    /// `04`.
+    pub card: String,
+    /// 4.
+    pub adapter: u8,
+    /// `CEX8P`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `accel`, `cca`, `ep11`.
+    pub mode: Option<String>,
+    /// 14.
+    pub hwtype: Option<u8>,
+    /// The driver it is bound to.
+    pub driver: Option<String>,
+    /// Whether the host may use it.
+    pub online: Option<bool>,
+    /// Whether it is configured.
+    pub config: Option<bool>,
+    /// Whether it is checkstopped.
+    pub checkstopped: Option<bool>,
+    /// Its serial number.
+    pub serial: Option<String>,
+    /// Ascending.
+    pub queues: Vec<Queue>,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Queue {
+    /// `04.0006`.
+    pub queue: String,
+    /// 4.
+    pub adapter: u8,
+    /// 6.
+    pub domain: u8,
+    /// The driver it is bound to.
+    pub driver: Option<String>,
+    /// Whether the host may use it.
+    pub online: Option<bool>,
+    /// Whether it is configured.
+    pub config: Option<bool>,
+    /// Whether it is checkstopped.
+    pub checkstopped: Option<bool>,
+    /// What vfio_ap says of it.
+    pub status: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose a queue is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Owner {
+    /// The host's own drivers'.
+    Host,
+    /// Assigned to a mediated device that no guest uses.
+    Mdev {
+        /// Its name.
+        mdev: String,
+    },
+    /// A running guest's.
+    Guest {
+        /// The mediated device through which it has it.
+        mdev: String,
+        /// The guest's name, if the host tells it.
+        guest: Option<String>,
+    },
+    /// Nobody's: bound to vfio_ap and not assigned.
+    Free,
+    /// Nobody's: not bound to a driver.
+    None,
+}
+
+impl Inventory {
+    /// Reads the tree at `root`.
+    ///
+    /// # Errors
+    /// If there is no AP bus.
+    pub fn read(root: &Path) -> io::Result<Inventory> {
+        let devices = root.join("bus/ap/devices");
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&devices)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort();
+        let assigned = Assigned::read(root);
+        let mut cards: BTreeMap<u8, Card> = BTreeMap::new();
+        for name in names.iter().filter_map(|name| name.strip_prefix("card")) {
+            if let Ok(adapter) = u8::from_str_radix(name, 16) {
+                cards.insert(adapter, card(&Device(devices.join(format!("card{name}"))), name, adapter));
+            }
+        }
+        for (name, apqn) in names.iter().filter_map(|name| Some((name, name.parse::<Apqn>().ok()?))) {
+            if let Some(card) = cards.get_mut(&apqn.adapter.0) {
+                card.queues.push(queue(&Device(devices.join(name)), apqn, &assigned));
+            }
+        }
+        Ok(Inventory { schema: "apmatrix.ls/1", cards: cards.into_values().collect() })
+    }
+
+    /// Keeps one card, or one queue of it; says whether it is there.
+    pub fn keep(&mut self, adapter: AdapterId, domain: Option<u8>) -> bool {
+        self.cards.retain(|card| card.adapter == adapter.0);
+        if let Some(domain) = domain {
+            self.cards.iter_mut().for_each(|card| card.queues.retain(|queue| queue.domain == domain));
+            self.cards.retain(|card| !card.queues.is_empty());
+        }
+        !self.cards.is_empty()
+    }
+}
+
+/// A device's directory.
+struct Device(PathBuf);
+
+impl Device {
+    fn text(&self, attribute: &str) -> Option<String> {
+        let text = fs::read_to_string(self.0.join(attribute)).ok()?;
+        Some(text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn flag(&self, attribute: &str) -> Option<bool> {
+        match self.text(attribute)?.as_str() {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        }
+    }
+
+    fn driver(&self) -> Option<String> {
+        let link = fs::read_link(self.0.join("driver")).ok()?;
+        Some(link.file_name()?.to_str()?.to_owned())
+    }
+
+    /// The variable of that name in the device's uevent.
+    fn variable(&self, name: &str) -> Option<String> {
+        let uevent = self.text("uevent")?;
+        let value = uevent.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.to_owned())
+    }
+}
+
+fn card(device: &Device, name: &str, adapter: u8) -> Card {
+    let kind = device.text("type");
+    let mode = device.variable("MODE").or_else(|| {
+        // Older kernels don't tell; the type's letter does.
+        let letter = kind.as_deref()?.chars().last()?;
+        [('A', "accel"), ('C', "cca"), ('P', "ep11")]
+            .iter()
+            .find(|(known, _)| *known == letter)
+            .map(|(_, mode)| (*mode).to_owned())
+    });
+    Card {
+        card: name.to_owned(),
+        adapter,
+        kind,
+        mode,
+        hwtype: device.text("hwtype").and_then(|text| text.parse().ok()),
+        driver: device.driver(),
+        online: device.flag("online"),
+        config: device.flag("config"),
+        checkstopped: device.flag("chkstop"),
+        serial: device.text("serialnr"),
+        queues: Vec::new(),
+    }
+}
+
+fn queue(device: &Device, apqn: Apqn, assigned: &Assigned) -> Queue {
+    let driver = device.driver();
+    let status = device.text("status");
+    let owner = match driver.as_deref() {
+        None => Owner::None,
+        Some("vfio_ap") => assigned.owner(apqn, status.as_deref()),
+        Some(_) => Owner::Host,
+    };
+    Queue {
+        queue: apqn.to_string(),
+        adapter: apqn.adapter.0,
+        domain: apqn.domain.0,
+        driver,
+        online: device.flag("online"),
+        config: device.flag("config"),
+        checkstopped: device.flag("chkstop"),
+        status,
+        owner,
+    }
+}
+
+/// Which mediated device has which queue.
+struct Assigned {
+    mdevs: BTreeMap<Apqn, String>,
+    guests: BTreeMap<String, String>,
+}
+
+impl Assigned {
+    fn read(root: &Path) -> Assigned {
+        let mut mdevs = BTreeMap::new();
+        for entry in fs::read_dir(root.join("devices/vfio_ap/matrix")).into_iter().flatten().flatten() {
+            let Ok(uuid) = entry.file_name().into_string() else { continue };
+            let Ok(matrix) = fs::read_to_string(entry.path().join("matrix")) else { continue };
+            mdevs.extend(matrix.lines().filter_map(|line| Some((line.parse().ok()?, uuid.clone()))));
+        }
+        let list =
+            Control::if_there(root).and_then(|control| control.read("guests").ok()).unwrap_or_default();
+        let lines = list.lines().filter_map(|line| line.split_once(' '));
+        let guests =
+            lines.flat_map(|(name, uuids)| uuids.split(',').map(|uuid| (uuid.to_owned(), name.to_owned())));
+        Assigned { mdevs, guests: guests.collect() }
+    }
+
+    fn owner(&self, apqn: Apqn, status: Option<&str>) -> Owner {
+        match self.mdevs.get(&apqn) {
+            None => Owner::Free,
+            Some(mdev) if status == Some("in use") => {
+                Owner::Guest { mdev: mdev.clone(), guest: self.guests.get(mdev).cloned() }
+            }
+            Some(mdev) => Owner::Mdev { mdev: mdev.clone() },
+        }
+    }
+}
