@@ -151,7 +151,13 @@ impl Card {
     /// What uevents about it are about.
     #[must_use]
     pub fn subject(&self, driver: Option<DriverId>) -> Subject {
-        Subject::Card { adapter: self.id, generation: self.generation, hwtype: self.hwtype, mode: self.mode, driver }
+        Subject::Card {
+            adapter: self.id,
+            generation: self.generation,
+            hwtype: self.hwtype,
+            mode: self.mode,
+            driver,
+        }
     }
 }
 

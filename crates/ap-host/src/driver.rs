@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ap_types::{AdapterId, Apqn};
 use locks::{Held, Nothing};
 
+use crate::Host;
 use crate::device::{Card, DevState, QueueDevice};
 use crate::event::{Action, Sink};
 use crate::order::{Device, Perms as PermsLevel};
 use crate::perms::Perms;
 use crate::registry::DeviceRef;
-use crate::Host;
 
 /// A driver of the AP bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -241,10 +241,6 @@ impl Subject {
 
     /// The variables that every event of `action` carries beside SUBSYSTEM. (Page 5, uevents.)
     pub fn variables(&self, action: Action, mut put: impl FnMut(&'static str, String)) {
-        let shown = |driver: &Option<DriverId>| match action {
-            Action::Unbind | Action::Remove => None,
-            _ => driver.map(DriverId::name),
-        };
         match self {
             Subject::Z90crypt => {
                 put("MAJOR", "10".into());
@@ -253,8 +249,8 @@ impl Subject {
             }
             Subject::Card { hwtype, mode, driver, .. } => {
                 put("DEVTYPE", "ap_card".into());
-                if let Some(name) = shown(driver) {
-                    put("DRIVER", name.into());
+                if let Some(driver) = driver {
+                    put("DRIVER", driver.name().into());
                 }
                 put("DEV_TYPE", format!("{hwtype:04X}"));
                 if action != Action::Unbind {
@@ -266,19 +262,15 @@ impl Subject {
             }
             Subject::Queue { mode, driver, .. } => {
                 put("DEVTYPE", "ap_queue".into());
-                if let Some(name) = shown(driver) {
-                    put("DRIVER", name.into());
+                if let Some(driver) = driver {
+                    put("DRIVER", driver.name().into());
                 }
                 if let Some(mode) = mode.uevent_name() {
                     put("MODE", mode.into());
                 }
             }
-            Subject::Matrix { bound } if *bound && !matches!(action, Action::Unbind | Action::Remove) => {
-                put("DRIVER", "vfio_ap".into());
-            }
-            Subject::Mdev { bound, .. } if *bound && !matches!(action, Action::Unbind | Action::Remove) => {
-                put("DRIVER", "vfio_ap_mdev".into());
-            }
+            Subject::Matrix { bound: true } => put("DRIVER", "vfio_ap".into()),
+            Subject::Mdev { bound: true, .. } => put("DRIVER", "vfio_ap_mdev".into()),
             Subject::VfioGroup { number, .. } => {
                 put("MAJOR", "254".into());
                 put("MINOR", number.to_string());

@@ -106,7 +106,11 @@ impl Host {
     ///
     /// # Locks
     /// M.
-    pub fn with_mdevs<R>(&self, held: &mut locks::Held<'_, locks::Nothing>, look: impl FnOnce(&Mdevs) -> R) -> R {
+    pub fn with_mdevs<R>(
+        &self,
+        held: &mut locks::Held<'_, locks::Nothing>,
+        look: impl FnOnce(&Mdevs) -> R,
+    ) -> R {
         look(&self.mdevs.lock(held).0)
     }
 

@@ -14,7 +14,7 @@ use ap_types::{
 };
 use locks::{Held, Mutex, RwLock};
 
-pub use command::{CommandError, queue_change};
+pub use command::{CommandError, QueueChange, queue_change};
 
 use crate::hardware::Facilities;
 use crate::order::{Devices, Hw, HwConfig};

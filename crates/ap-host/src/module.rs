@@ -189,9 +189,7 @@ impl Host {
             perms.domains = mask_parameter::<DomainMask>(text.as_bytes());
         }
         let fits = |domain: i32| {
-            u8::try_from(domain)
-                .ok()
-                .filter(|id| *id <= max_domain && perms.domains.contains((*id).into()))
+            u8::try_from(domain).ok().filter(|id| *id <= max_domain && perms.domains.contains((*id).into()))
         };
         let default_domain = domain.and_then(fits);
         if let Some(domain) = domain.filter(|domain| *domain != -1 && default_domain.is_none()) {
@@ -327,10 +325,9 @@ impl Host {
 /// The highest ids, taken once when `ap` is loaded. (Page 1.)
 fn highest_ids(config: Option<&HostConfig>) -> (u8, u8) {
     match config {
-        Some(config) if config.features.contains(Features::APXA) => (
-            if config.na == 0 { 63 } else { config.na },
-            if config.nd == 0 { 15 } else { config.nd },
-        ),
+        Some(config) if config.features.contains(Features::APXA) => {
+            (if config.na == 0 { 63 } else { config.na }, if config.nd == 0 { 15 } else { config.nd })
+        }
         _ => (63, 15),
     }
 }

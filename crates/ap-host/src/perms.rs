@@ -4,9 +4,9 @@ use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, Apqn, DomainMask, MaskError};
 use locks::{Held, Nothing};
 
+use crate::Host;
 use crate::driver::DriverId;
 use crate::event::{Action, Sink, Subject};
-use crate::Host;
 
 /// **P**: what the host's default drivers own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -72,7 +72,7 @@ impl Host {
     }
 
     /// Polls a reset once.
-    pub(crate) fn reset_poll(
+    fn reset_poll(
         &self,
         apqn: Apqn,
         state: &mut QueueState,
@@ -151,7 +151,8 @@ impl Host {
         }
     }
 
-    fn poll_queue(
+    /// One step of the state machine.
+    pub(crate) fn poll_queue(
         &self,
         apqn: Apqn,
         state: &mut QueueState,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, HostConfig};
 use locks::{After, Held};
 
+use crate::Host;
 use crate::device::{Card, QueueDevice};
 use crate::driver::{DeviceName, DriverId};
 use crate::module::Loaded;
 use crate::order::{Devices, Queue};
-use crate::Host;
 
 /// A device of the AP bus.
 #[derive(Clone)]

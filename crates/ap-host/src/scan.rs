@@ -224,8 +224,7 @@ impl Host {
         held: &mut Held<'_, Scan>,
         out: &dyn Sink,
     ) {
-        let devices: Vec<Arc<QueueDevice>> =
-            self.registry.read(held).0.queues_of(card.id).cloned().collect();
+        let devices: Vec<Arc<QueueDevice>> = self.registry.read(held).0.queues_of(card.id).cloned().collect();
         let mut devices = devices.into_iter().peekable();
         let max_domain = self.registry.read(held).0.max_domain;
         for domain in (0..=max_domain).map(DomainId) {
@@ -298,7 +297,13 @@ impl Host {
     }
 
     /// Takes over what changed about a queue: one thing, the first that applies.
-    fn update_queue(&self, queue: &Arc<QueueDevice>, status: Status, held: &mut Held<'_, Scan>, out: &dyn Sink) {
+    fn update_queue(
+        &self,
+        queue: &Arc<QueueDevice>,
+        status: Status,
+        held: &mut Held<'_, Scan>,
+        out: &dyn Sink,
+    ) {
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
         let mut start = false;
@@ -397,7 +402,8 @@ impl Host {
     {
         let queues = self.queues_in_order(held);
         let scanned = self.registry.read(held).0.scans > 0;
-        let bound = queues.iter().filter(|queue| queue.state.lock(&mut held.at::<Devices>()).0.driver.is_some());
+        let bound =
+            queues.iter().filter(|queue| queue.state.lock(&mut held.at::<Devices>()).0.driver.is_some());
         (bound.count(), queues.len(), scanned)
     }
 }

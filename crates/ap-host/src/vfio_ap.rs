@@ -12,7 +12,9 @@ mod state;
 mod update;
 
 pub use assign::{AssignError, Part};
-pub use guest::{CloseError, DeviceInfo, Guest, GuestMemory, GuestState, OpenError, OpenStage, RequestError, ResetFailed};
+pub use guest::{
+    CloseError, DeviceInfo, Guest, GuestMemory, GuestState, OpenError, OpenStage, RequestError, ResetFailed,
+};
 pub use mdev::{CreateError, MdevDevice, UnbindMdevError};
 pub use queue::QueueStatus;
 pub use state::{IrqResources, Mdev, MdevId, MdevPhase, Mdevs, QueueRecord};

@@ -40,9 +40,7 @@ impl Host {
         state.online = true;
         if state.config && !state.chkstop {
             self.init_queue(queue.apqn, &mut state, false, &mut held, out);
-            if state.sm == Sm::ResetWait {
-                self.reset_poll(queue.apqn, &mut state, interrupts, &mut held, out);
-            }
+            self.poll_queue(queue.apqn, &mut state, interrupts, false, &mut held, out);
         } else {
             state.state = DevState::Operating;
             state.sm = Sm::ResetStart;

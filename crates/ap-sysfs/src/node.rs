@@ -3,9 +3,9 @@
 //! A number holds the kind of directory, the object that it belongs to with its generation, and the place in the
 //! directory: nothing is stored, and no number is used again for another object.
 
+use ap_host::MdevId;
 use ap_host::driver::DriverId;
 use ap_host::module::Module;
-use ap_host::MdevId;
 use ap_types::{AdapterId, Apqn};
 
 use crate::front::{Ino, ROOT};
@@ -138,14 +138,8 @@ pub enum Fixed {
 }
 
 impl Fixed {
-    pub(crate) const ALL: [Fixed; 6] = [
-        Fixed::Subsystem,
-        Fixed::Driver,
-        Fixed::Module,
-        Fixed::Device,
-        Fixed::IommuGroup,
-        Fixed::MdevType,
-    ];
+    pub(crate) const ALL: [Fixed; 6] =
+        [Fixed::Subsystem, Fixed::Driver, Fixed::Module, Fixed::Device, Fixed::IommuGroup, Fixed::MdevType];
 
     /// Its name.
     #[must_use]
@@ -308,9 +302,7 @@ impl Node {
         Some(match place {
             0 => Node::Dir(dir),
             1..FIXED_PLACE => Node::Attribute(dir, (place - 1) as u8),
-            FIXED_PLACE..LISTED_PLACE => {
-                Node::Link(dir, *Fixed::ALL.get((place - FIXED_PLACE) as usize)?)
-            }
+            FIXED_PLACE..LISTED_PLACE => Node::Link(dir, *Fixed::ALL.get((place - FIXED_PLACE) as usize)?),
             _ => {
                 let generation = (object >> 16 & bits::GENERATION) as u32;
                 let listed = match place - LISTED_PLACE {

@@ -144,7 +144,8 @@ impl Runner {
     /// Runs all tasks until each has ended or waits.
     pub fn run(&mut self) {
         loop {
-            let ready = self.shared.waits.borrow().iter().find(|(_, w)| **w == Waits::Ready).map(|(id, _)| *id);
+            let ready =
+                self.shared.waits.borrow().iter().find(|(_, w)| **w == Waits::Ready).map(|(id, _)| *id);
             let Some(id) = ready else { break };
             self.resume(id);
         }

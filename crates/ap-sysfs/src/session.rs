@@ -290,8 +290,7 @@ impl Session {
     /// # Errors
     /// [`ControlError`].
     pub fn machine(&mut self, command: &str) -> Result<(), ControlError> {
-        let line =
-            if command.starts_with("pqap ") { command.to_owned() } else { format!("raw {command}") };
+        let line = if command.starts_with("pqap ") { command.to_owned() } else { format!("raw {command}") };
         self.hw(&line).map(|_| ())
     }
 

@@ -112,9 +112,7 @@ impl Tree {
             Dir::VfioGroup(id) | Dir::IommuGroup(id) | Dir::IommuGroupDevices(id) => {
                 self.mdev(id, held).filter(grouped).map(Object::Mdev).ok_or(Errno::ENOENT)
             }
-            Dir::BusAp | Dir::BusApDevices | Dir::BusApDrivers | Dir::DevicesAp => {
-                here(self.loaded(held).ap)
-            }
+            Dir::BusAp | Dir::BusApDevices | Dir::BusApDrivers | Dir::DevicesAp => here(self.loaded(held).ap),
             Dir::ApDriver(driver) => {
                 here(self.host.with_registry(held, |registry| registry.drivers.contains(&driver)))
             }
@@ -282,7 +280,9 @@ impl Tree {
                 let shown = if dir == Dir::MdevDriver { live } else { present };
                 self.mdev_by_name(name, held).filter(shown).map(|mdev| Listed::Mdev(mdev.id))
             }
-            _ => self.listed(dir, held).into_iter().find(|(known, _)| known == name).map(|(_, device)| device),
+            _ => {
+                self.listed(dir, held).into_iter().find(|(known, _)| known == name).map(|(_, device)| device)
+            }
         }
     }
 
@@ -310,8 +310,12 @@ impl Tree {
             (Dir::Card(..) | Dir::Queue(..) | Dir::Z90crypt | Dir::VfioGroup(_), Fixed::Subsystem)
             | (Dir::Matrix, Fixed::Subsystem | Fixed::Driver)
             | (Dir::MdevVfioDevice(_), Fixed::Subsystem | Fixed::Device)
-            | (Dir::ApDriver(_) | Dir::MdevDriver | Dir::DevicesAp | Dir::DevicesVfioAp, Fixed::Module) => true,
-            (Dir::Card(..), Fixed::Driver) => matches!(object, Object::Card(_, state) if state.driver.is_some()),
+            | (Dir::ApDriver(_) | Dir::MdevDriver | Dir::DevicesAp | Dir::DevicesVfioAp, Fixed::Module) => {
+                true
+            }
+            (Dir::Card(..), Fixed::Driver) => {
+                matches!(object, Object::Card(_, state) if state.driver.is_some())
+            }
             (Dir::Queue(..), Fixed::Driver) => {
                 matches!(object, Object::Queue(_, state) if state.driver.is_some())
             }
@@ -449,7 +453,8 @@ impl Tree {
             Dir::IommuGroupDevices(id) => Dir::IommuGroup(id),
             Dir::Root => Dir::Root,
             other => {
-                let fixed = |parent: &Dir| Self::fixed_subdirectories(*parent).iter().any(|(_, d)| *d == other);
+                let fixed =
+                    |parent: &Dir| Self::fixed_subdirectories(*parent).iter().any(|(_, d)| *d == other);
                 HOLDERS.iter().copied().find(fixed).unwrap_or(Dir::Root)
             }
         }

@@ -12,8 +12,7 @@ impl MachineConfig {
     /// What a queue answers before its own state counts: `None` where that decides.
     fn answer(&self, apqn: Apqn, queue: &HwQueue) -> Option<ResponseCode> {
         let adapter = self.adapters.get(&apqn.adapter.0).filter(|adapter| adapter.hwtype != 0);
-        let configured =
-            self.qci.adapters.contains(apqn.adapter) && self.qci.domains.contains(apqn.domain);
+        let configured = self.qci.adapters.contains(apqn.adapter) && self.qci.domains.contains(apqn.domain);
         let Some(adapter) = adapter.filter(|_| configured && queue.rc != ResponseCode::Q_NOT_AVAIL.0) else {
             return Some(ResponseCode::Q_NOT_AVAIL);
         };

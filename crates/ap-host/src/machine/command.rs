@@ -1,8 +1,6 @@
 //! The operator's commands, in the transcripts' words. (`conformance/README.md`, hw commands.)
 
-use ap_types::{
-    AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mode,
-};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mode};
 use locks::Held;
 
 use super::{Adapter, Machine, functions_of};
@@ -183,7 +181,8 @@ impl Machine {
         mut words: impl Iterator<Item = &'t str>,
         held: &mut Held<'_, Devices>,
     ) -> Result<(), CommandError> {
-        let adapters = ids(words.next().ok_or(CommandError::Missing { command: "ap", what: "a list of ids" })?)?;
+        let adapters =
+            ids(words.next().ok_or(CommandError::Missing { command: "ap", what: "a list of ids" })?)?;
         let (mut hwtype, mut word, mut ml, mut qd) = (None, None, None, None);
         let (mut deconfigured, mut checkstopped, mut serial) = (None, None, None);
         for pair in pairs("ap", words) {
@@ -244,7 +243,7 @@ impl Machine {
         let missing = CommandError::Missing { command: "q", what: "a list of adapters and one of domains" };
         let adapters: Vec<u8> = ids(words.next().ok_or_else(|| missing.clone())?)?.collect();
         let domains: Vec<u8> = ids(words.next().ok_or(missing)?)?.collect();
-        let mut changes: Vec<Box<dyn Fn(&mut super::HwQueue)>> = Vec::new();
+        let mut changes: Vec<QueueChange> = Vec::new();
         for pair in pairs("q", words) {
             let (key, text) = pair?;
             changes.push(queue_change(key, text)?);
@@ -259,11 +258,14 @@ impl Machine {
     }
 }
 
+/// What a fault does to a queue.
+pub type QueueChange = Box<dyn Fn(&mut super::HwQueue)>;
+
 /// What `KEY=VALUE` of the `q` command does to a queue.
 ///
 /// # Errors
 /// [`CommandError::Key`], [`CommandError::Value`].
-pub fn queue_change(key: &str, text: &str) -> Result<Box<dyn Fn(&mut super::HwQueue)>, CommandError> {
+pub fn queue_change(key: &str, text: &str) -> Result<QueueChange, CommandError> {
     Ok(match key {
         "rc" => {
             let rc = value::<u8>(key, text)?;

@@ -13,8 +13,8 @@ use crate::order::Mdevs as MdevsLevel;
 const INTERVAL: u64 = 20;
 /// How often AQIC is tried again.
 const RETRIES: usize = 5;
-/// Enable, in GR1.
-const IR: u64 = 0x8000;
+/// Enable: bit 16 of GR1.
+const IR: u64 = 1 << 47;
 
 fn failed(code: ResponseCode) -> u64 {
     u64::from(code.0) << 16

@@ -310,7 +310,8 @@ impl Host {
         held: &mut Held<'_, Nothing>,
     ) -> Result<(), RequestError> {
         let (mut mdevs, _held) = self.mdevs.lock(held);
-        let (id, _) = mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
+        let (id, _) =
+            mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
         if let Some(mdev) = mdevs.list.get_mut(&id) {
             mdev.request = on.then_some(0);
         }
@@ -326,7 +327,8 @@ impl Host {
     /// M.
     pub fn guest_event_count(&self, uuid: &Uuid, held: &mut Held<'_, Nothing>) -> Result<u64, RequestError> {
         let (mut mdevs, _held) = self.mdevs.lock(held);
-        let (id, _) = mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
+        let (id, _) =
+            mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
         let request = mdevs.list.get_mut(&id).and_then(|mdev| mdev.request.as_mut());
         Ok(request.map(std::mem::take).unwrap_or(0))
     }

@@ -55,12 +55,7 @@ impl Host {
 
     /// The adapters that came, but for those that have a queue, among the usage domains that came, too, that does
     /// not exist or is too old.
-    fn known_adapters(
-        &self,
-        new: &HostConfig,
-        old: &HostConfig,
-        held: &mut Held<'_, Guests>,
-    ) -> AdapterMask {
+    fn known_adapters(&self, new: &HostConfig, old: &HostConfig, held: &mut Held<'_, Guests>) -> AdapterMask {
         let domains = new.domains - old.domains;
         let came = new.adapters - old.adapters;
         came.iter().filter(|adapter| self.adapter_is_known(*adapter, &domains, &mut held.at())).collect()
@@ -103,11 +98,7 @@ impl Host {
         &self,
         id: MdevId,
         held: &mut Held<'_, Guests>,
-        f: impl FnOnce(
-            &mut super::state::Mdevs,
-            &mut Option<Attached<'_>>,
-            &mut Held<'_, crate::order::Mdevs>,
-        ),
+        f: impl FnOnce(&mut super::state::Mdevs, &mut Option<Attached<'_>>, &mut Held<'_, crate::order::Mdevs>),
     ) {
         let guest = self.mdevs.lock(held).0.guest_of(id);
         let (kvm, mut held) = Mutex::lock_opt(guest.as_deref().map(|guest| &guest.kvm), held);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ap_types::{Matrix, Uuid};
-use locks::{Key, Held, Mutex, Nothing};
+use locks::{Held, Key, Mutex, Nothing};
 
 use super::state::{Mdev, MdevId, MdevPhase, Mdevs};
 use crate::Host;
@@ -93,7 +93,10 @@ impl Host {
         };
         out.uevent(Action::Add, Subject::Mdev { id, uuid, bound: false });
         out.log(6, format!("vfio_ap_mdev {uuid}: Adding to iommu group {}", mdev.iommu_group));
-        out.uevent(Action::Add, Subject::VfioGroup { id, number: mdev.vfio_group, iommu_group: mdev.iommu_group });
+        out.uevent(
+            Action::Add,
+            Subject::VfioGroup { id, number: mdev.vfio_group, iommu_group: mdev.iommu_group },
+        );
         out.uevent(Action::Add, Subject::VfioDevice { id, uuid, number: mdev.vfio_device });
         out.uevent(Action::Bind, Subject::Mdev { id, uuid, bound: true });
         mdevs.by_uuid.insert(uuid, id);
@@ -162,11 +165,11 @@ impl Host {
                 out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
                 return Ok(());
             }
-            mdev.phase = MdevPhase::Removing { asked: 0, whole };
+            mdev.phase = MdevPhase::Removing { asked: 0, next: 0, whole };
             let (uuid, number) = (mdev.uuid, mdev.vfio_device);
             out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number });
             if mdev.opener.is_some() {
-                mdev.relay(out);
+                mdev.relay(self.clock.now(), out);
                 out.due(Work::Relay, RELAY_INTERVAL);
                 let held_open =
                     |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|mdev| mdev.opener.is_some());
@@ -215,15 +218,17 @@ impl Host {
     /// M.
     pub fn relay_requests(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
         let (mut mdevs, _held) = self.mdevs.lock(held);
-        let mut waiting = false;
+        let now = self.clock.now();
+        let mut next = None;
         for mdev in mdevs.list.values_mut() {
-            if matches!(mdev.phase, MdevPhase::Removing { .. }) && mdev.opener.is_some() {
-                mdev.relay(out);
-                waiting = true;
+            if mdev.opener.is_some()
+                && let Some(at) = mdev.relay(now, out)
+            {
+                next = Some(next.map_or(at, |next: u64| next.min(at)));
             }
         }
-        if waiting {
-            out.due(Work::Relay, RELAY_INTERVAL);
+        if let Some(at) = next {
+            out.due(Work::Relay, at - now);
         }
     }
 
@@ -247,7 +252,7 @@ impl Host {
                     out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
                     true
                 } else {
-                    mdev.phase = MdevPhase::Removing { asked: NOT_ASKED, whole: true };
+                    mdev.phase = MdevPhase::Removing { asked: NOT_ASKED, next: 0, whole: true };
                     out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number });
                     false
                 }
@@ -273,18 +278,19 @@ impl Mdevs {
 }
 
 impl Mdev {
-    /// Asks the guest to let go, through its request interrupt.
-    fn relay(&mut self, out: &dyn Sink) {
+    /// Asks the guest to let go, through its request interrupt, if that is due; answers when it is due next.
+    fn relay(&mut self, now: u64, out: &dyn Sink) -> Option<u64> {
         let uuid = self.uuid;
-        let MdevPhase::Removing { asked, .. } = &mut self.phase else { return };
+        let MdevPhase::Removing { asked, next, .. } = &mut self.phase else { return None };
+        if now < *next {
+            return Some(*next);
+        }
+        *next = now + RELAY_INTERVAL;
         match &mut self.request {
             Some(count) => {
                 let number = if *asked == NOT_ASKED { 0 } else { *asked };
                 if number % RELAY_LOGGED == 0 {
-                    out.log(
-                        5,
-                        format!("vfio_ap_mdev {uuid}: Relaying device request to user (#{number})"),
-                    );
+                    out.log(5, format!("vfio_ap_mdev {uuid}: Relaying device request to user (#{number})"));
                 }
                 *count += 1;
                 *asked = number + 1;
@@ -300,5 +306,6 @@ impl Mdev {
             }
             None => {}
         }
+        Some(*next)
     }
 }

@@ -87,11 +87,8 @@ impl Host {
                 mdev.shadow.adapters -= adapter;
             }
             self.hand_over(shadow, id, &mdevs, &mut attached, out);
-            let left = Matrix {
-                adapters: adapter,
-                domains: shadow.domains,
-                control_domains: DomainMask::EMPTY,
-            };
+            let left =
+                Matrix { adapters: adapter, domains: shadow.domains, control_domains: DomainMask::EMPTY };
             let reset = mdevs.linked_product(id, &left);
             self.reset_queues(&reset, &mut mdevs, &mut held, out);
         } else if mdevs.host().contains(apqn) {

@@ -92,7 +92,9 @@ impl Host {
         held: &mut Held<'_, MdevsLevel>,
         out: &dyn Sink,
     ) -> bool {
-        let Some(last) = mdevs.queues.get(&apqn.to_u16()).map(|record| record.last_reset) else { return false };
+        let Some(last) = mdevs.queues.get(&apqn.to_u16()).map(|record| record.last_reset) else {
+            return false;
+        };
         let (status, _) = self.hw.tapq(apqn, &mut held.at());
         match status.response_code() {
             ResponseCode::NORMAL | ResponseCode::DECONFIGURED | ResponseCode::CHECKSTOPPED => {

@@ -55,6 +55,8 @@ pub enum MdevPhase {
     Removing {
         /// How often the guest was asked to let go (`u32::MAX`: it can't be asked, and that was said).
         asked: u32,
+        /// When it is asked next, in milliseconds of machine time.
+        next: u64,
         /// Whether the device itself goes, too, or only loses its driver.
         whole: bool,
     },

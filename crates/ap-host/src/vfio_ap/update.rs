@@ -39,11 +39,7 @@ impl Mdevs {
         let out = self.bound.adapters_missing_any(&adapters, &domains)
             | self.failed.adapters_having_any(&adapters, &domains);
         let shadow = Matrix { adapters: adapters - out, domains, control_domains: old.control_domains };
-        let filtered = Matrix {
-            adapters: old.adapters & out,
-            domains,
-            control_domains: DomainMask::EMPTY,
-        };
+        let filtered = Matrix { adapters: old.adapters & out, domains, control_domains: DomainMask::EMPTY };
         let reset = self.linked_product(id, &filtered);
         if let Some(mdev) = self.list.get_mut(&id) {
             mdev.shadow = shadow;

@@ -22,23 +22,35 @@ pub(super) const AP: &[Attribute] = &[
     ro("ap_max_adapter_id", |t, _, _, held, _| line(registry(t, held, |r| r.max_adapter))),
     ro("ap_max_domain_id", |t, _, _, held, _| line(registry(t, held, |r| r.max_domain))),
     ro("ap_usage_domain_mask", |t, _, _, held, _| config(t, held, |c| c.domains.to_string())),
-    rw("apmask", |t, _, _, held, _| line(t.host.masks(held).0), |t, _, _, data, held, out| {
-        Ok(t.host.write_apmask(data, held, out)?)
-    }),
-    rw("aqmask", |t, _, _, held, _| line(t.host.masks(held).1), |t, _, _, data, held, out| {
-        Ok(t.host.write_aqmask(data, held, out)?)
-    }),
+    rw(
+        "apmask",
+        |t, _, _, held, _| line(t.host.masks(held).0),
+        |t, _, _, data, held, out| Ok(t.host.write_apmask(data, held, out)?),
+    ),
+    rw(
+        "aqmask",
+        |t, _, _, held, _| line(t.host.masks(held).1),
+        |t, _, _, data, held, out| Ok(t.host.write_aqmask(data, held, out)?),
+    ),
     ro("bindings", show_bindings),
     rw("config_time", |t, _, _, held, _| line(registry(t, held, |r| r.config_time)), store_config_time),
     rw("drivers_autoprobe", show_autoprobe, store_autoprobe),
     wo("drivers_probe", store_drivers_probe),
     ro("features", show_features),
-    rw("poll_thread", |t, _, _, held, _| line(registry(t, held, |r| u8::from(r.poll_thread))), store_poll_thread),
+    rw(
+        "poll_thread",
+        |t, _, _, held, _| line(registry(t, held, |r| u8::from(r.poll_thread))),
+        store_poll_thread,
+    ),
     rw("poll_timeout", |t, _, _, held, _| line(registry(t, held, |r| r.poll_timeout)), store_poll_timeout),
-    rw("scans", |t, _, _, held, _| line(registry(t, held, |r| r.scans)), |t, _, _, _, held, out| {
-        t.host.force_scan(held, out);
-        Ok(())
-    }),
+    rw(
+        "scans",
+        |t, _, _, held, _| line(registry(t, held, |r| r.scans)),
+        |t, _, _, _, held, out| {
+            t.host.force_scan(held, out);
+            Ok(())
+        },
+    ),
     wo("uevent", synth::store),
 ];
 
@@ -54,7 +66,9 @@ pub(super) const MATRIX: &[Attribute] = &[
 pub(super) const MDEV: &[Attribute] = &[
     rw("drivers_autoprobe", show_autoprobe, store_autoprobe),
     wo("drivers_probe", |t, _, _, data, held, _| {
-        mdev_name(data).and_then(|uuid| t.host.with_mdevs(held, |m| m.find(&uuid).map(|_| ()))).ok_or(Errno::ENODEV)
+        mdev_name(data)
+            .and_then(|uuid| t.host.with_mdevs(held, |m| m.find(&uuid).map(|_| ())))
+            .ok_or(Errno::ENODEV)
     }),
     wo("uevent", synth::store),
 ];
@@ -74,12 +88,8 @@ pub(super) const DRIVER: &[Attribute] = &[
 pub(super) const MATRIX_DRIVER: &[Attribute] = &[wo("uevent", synth::store)];
 
 pub(super) const MDEV_DRIVER: &[Attribute] = &[
-    wo("bind", |t, _, _, data, held, _| {
-        // An mdev that has a driver is bound; one that lost it is refused (page 3).
-        let uuid = mdev_name(data).ok_or(Errno::ENODEV)?;
-        let live = t.host.with_mdevs(held, |m| m.find(&uuid).is_some_and(|(id, _)| m.live(id).is_some()));
-        Err(if live { Errno::EBUSY } else { Errno::ENODEV })
-    }),
+    // An mdev binds when it is made; nothing can be bound again by hand (page 3).
+    wo("bind", |_, _, _, _, _, _| Err(Errno::ENODEV)),
     wo("uevent", synth::store),
     wo("unbind", |t, _, _, data, held, out| {
         let uuid = mdev_name(data).ok_or(Errno::ENODEV)?;
@@ -119,32 +129,26 @@ fn config(
     held: Root,
     look: impl FnOnce(&ap_types::HostConfig) -> String,
 ) -> Result<Vec<u8>, Errno> {
-    let text = registry(tree, held, |r| {
-        r.config.filter(|c| !c.features.is_empty()).as_ref().map(look)
-    });
+    let text = registry(tree, held, |r| r.config.filter(|c| !c.features.is_empty()).as_ref().map(look));
     line(text.unwrap_or_else(|| "not supported".into()))
 }
 
 fn show_features(tree: &Tree, _: Dir, _: &Object, held: Root, _: &dyn Sink) -> Result<Vec<u8>, Errno> {
-    let text = registry(tree, held, |r| {
-        r.config.filter(|c| !c.features.is_empty()).map(|c| c.features.to_string())
-    });
+    let text =
+        registry(tree, held, |r| r.config.filter(|c| !c.features.is_empty()).map(|c| c.features.to_string()));
     line(text.unwrap_or_else(|| "-".into()))
 }
 
 fn show_bindings(tree: &Tree, _: Dir, _: &Object, held: Root, _: &dyn Sink) -> Result<Vec<u8>, Errno> {
     let (bound, all, scanned) = tree.host.bindings(held);
-    if bound == all && scanned { line(format_args!("{bound}/{all} (complete)")) } else { line(format_args!("{bound}/{all}")) }
+    if bound == all && scanned {
+        line(format_args!("{bound}/{all} (complete)"))
+    } else {
+        line(format_args!("{bound}/{all}"))
+    }
 }
 
-fn store_domain(
-    tree: &Tree,
-    _: Dir,
-    _: &Object,
-    data: &[u8],
-    held: Root,
-    _: &dyn Sink,
-) -> Result<(), Errno> {
+fn store_domain(tree: &Tree, _: Dir, _: &Object, data: &[u8], held: Root, _: &dyn Sink) -> Result<(), Errno> {
     let domain = u8::try_from(scanned_prefixed(data)?).map_err(|_| Errno::EINVAL)?;
     let aqmask = tree.host.masks(held).1;
     tree.host.configure_bus(held, |registry| {

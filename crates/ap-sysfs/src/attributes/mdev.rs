@@ -1,7 +1,7 @@
 //! The attributes of the matrix device, its type and mediated devices. (Specification, page 3.)
 
-use ap_host::vfio_ap::{MdevPhase, Part};
 use ap_host::MdevId;
+use ap_host::vfio_ap::{MdevPhase, Part};
 use ap_types::grammar::{ap_config, strict, uuid};
 use ap_types::{AdapterId, DomainId, Matrix};
 
@@ -27,10 +27,8 @@ pub(super) const TYPE: &[Attribute] = &[
     ro("name", |_, _, _, _, _| line("VFIO AP Passthrough Device")),
 ];
 
-pub(super) const IOMMU_GROUP: &[Attribute] = &[
-    ro("name", |_, _, _, _, _| line("vfio-noiommu")),
-    ro("type", |_, _, _, _, _| line("unknown")),
-];
+pub(super) const IOMMU_GROUP: &[Attribute] =
+    &[ro("name", |_, _, _, _, _| line("vfio-noiommu")), ro("type", |_, _, _, _, _| line("unknown"))];
 
 const fn adapter(id: u8) -> Part {
     Part::Adapter(AdapterId(id))

@@ -140,31 +140,22 @@ fn store_online(
     Ok(tree.host.switch_queue(queue, on, held, out)?)
 }
 
-fn facts(
-    tree: &Tree,
-    object: &Object,
-    held: Root,
-    out: &dyn Sink,
-) -> Result<Option<AdapterFacts>, Errno> {
+fn facts(tree: &Tree, object: &Object, held: Root, out: &dyn Sink) -> Result<Option<AdapterFacts>, Errno> {
     let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
     Ok(tree.host.ask_adapter(queue.apqn.adapter, Some(queue), held, out))
 }
 
 /// Master key verification patterns: of an adapter that answers they are derived from its serial number.
-fn show_mkvps(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    held: Root,
-    out: &dyn Sink,
-) -> Result<Vec<u8>, Errno> {
+fn show_mkvps(tree: &Tree, _: Dir, object: &Object, held: Root, out: &dyn Sink) -> Result<Vec<u8>, Errno> {
     let facts = facts(tree, object, held, out)?;
     let pattern = facts.map(|facts| locks::hook::fingerprint(&facts.serial));
     let mut text = String::new();
     if mode(object) == Some(Mode::Ep11) {
         match pattern {
             Some(p) => {
-                text.push_str(&format!("WK CUR: valid 0x{p:016x}{p:016x}{p:016x}{p:016x}\nWK NEW: empty -\n"));
+                text.push_str(&format!(
+                    "WK CUR: valid 0x{p:016x}{p:016x}{p:016x}{p:016x}\nWK NEW: empty -\n"
+                ));
             }
             None => text.push_str("WK CUR: - -\nWK NEW: - -\n"),
         }

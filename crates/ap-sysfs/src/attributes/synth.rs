@@ -1,7 +1,7 @@
 //! The `uevent` attribute of every device. (Specification, page 5.)
 
-use ap_host::event::{Action, Event, Subject, Uevent};
 use ap_host::Sink;
+use ap_host::event::{Action, Event, Subject, Uevent};
 use ap_types::grammar::{device_name, uuid};
 
 use super::{Attribute, rw, wo};
@@ -20,17 +20,17 @@ fn subject(dir: Dir, object: &Object) -> Option<Subject> {
     Some(match (dir, object) {
         (Dir::Card(..), Object::Card(card, state)) => card.subject(state.driver),
         (Dir::Queue(..), Object::Queue(queue, state)) => queue.subject(state.driver),
-        (Dir::Mdev(_), Object::Mdev(mdev)) => {
-            Subject::Mdev { id: mdev.id, uuid: mdev.uuid, bound: mdev.phase == ap_host::vfio_ap::MdevPhase::Live }
-        }
+        (Dir::Mdev(_), Object::Mdev(mdev)) => Subject::Mdev {
+            id: mdev.id,
+            uuid: mdev.uuid,
+            bound: mdev.phase == ap_host::vfio_ap::MdevPhase::Live,
+        },
         (Dir::MdevVfioDevice(_), Object::Mdev(mdev)) => {
             Subject::VfioDevice { id: mdev.id, uuid: mdev.uuid, number: mdev.vfio_device }
         }
-        (Dir::VfioGroup(_), Object::Mdev(mdev)) => Subject::VfioGroup {
-            id: mdev.id,
-            number: mdev.vfio_group,
-            iommu_group: mdev.iommu_group,
-        },
+        (Dir::VfioGroup(_), Object::Mdev(mdev)) => {
+            Subject::VfioGroup { id: mdev.id, number: mdev.vfio_group, iommu_group: mdev.iommu_group }
+        }
         (Dir::Matrix, _) => Subject::Matrix { bound: true },
         (Dir::DevicesAp, _) => Subject::ApRoot,
         (Dir::DevicesVfioAp, _) => Subject::VfioRoot,

@@ -88,7 +88,9 @@ pub fn guest(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<Stri
         ["aqic", name, apqn, "on", isc, nib] => {
             let isc = number(isc)?;
             if isc > 7 {
-                return Err(ControlError::invalid(format!("`{isc}` is no interruption subclass: expected 0-7")));
+                return Err(ControlError::invalid(format!(
+                    "`{isc}` is no interruption subclass: expected 0-7"
+                )));
             }
             aqic(tree, name, apqn, true, isc, number(nib)?, held, out)
         }
@@ -106,9 +108,7 @@ pub fn guest(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<Stri
             verb @ ("start" | "stop" | "reset" | "show" | "aqic" | "protect" | "unmap" | "request" | "events"
             | "info" | "make"),
             ..,
-        ] => {
-            Err(ControlError::invalid(format!("`guest {verb}`: wrong number of words; see `guest --help`")))
-        }
+        ] => Err(ControlError::invalid(format!("`guest {verb}`: wrong number of words; see `guest --help`"))),
         [verb, ..] => Err(ControlError::invalid(format!("`{verb}` is no guest verb: {USAGE}"))),
         [] => Err(ControlError::invalid(USAGE)),
     }
@@ -151,7 +151,10 @@ fn opened(tree: &Tree, name: &str, held: Root) -> Result<Vec<Uuid>, ControlError
         mine.map(|mdev| mdev.uuid).collect()
     });
     if open.is_empty() {
-        return Err(ControlError::errno(Errno::ENOENT, format!("guest `{name}` has no mediated device open")));
+        return Err(ControlError::errno(
+            Errno::ENOENT,
+            format!("guest `{name}` has no mediated device open"),
+        ));
     }
     Ok(open)
 }
@@ -172,7 +175,7 @@ fn aqic(
         .map_err(|_| ControlError::invalid(format!("`{apqn}` is no APQN: expected AA.DDDD in hex")))?;
     let guest = named(tree, name, held)?;
     let gr0 = 0x0300_0000 | u64::from(apqn.to_u16());
-    let gr1 = if on { 0x8000 << 32 >> 32 | isc } else { 0 };
+    let gr1 = if on { 1 << 47 | isc } else { 0 };
     let status = tree.host.guest_pqap(&guest, gr0, gr1, nib, held, out);
     let code = (status >> 16) as u8;
     Ok(format!("status {status:08x} (response code {code:02x})\n"))

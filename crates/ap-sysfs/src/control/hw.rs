@@ -36,11 +36,13 @@ pub fn hw(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<String,
             let module = module(name)?;
             return done(tree.host.load_module(module, &parameters.join(" "), held, out), name);
         }
-        ("modules", ["unload", name]) => return done(tree.host.unload_module(module(name)?, held, out), name),
+        ("modules", ["unload", name]) => {
+            return done(tree.host.unload_module(module(name)?, held, out), name);
+        }
         ("advance", [milliseconds]) => {
-            let milliseconds: u64 = milliseconds
-                .parse()
-                .map_err(|_| ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds")))?;
+            let milliseconds: u64 = milliseconds.parse().map_err(|_| {
+                ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds"))
+            })?;
             tree.host.clock.sleep(milliseconds);
             return Ok(String::new());
         }
@@ -50,11 +52,13 @@ pub fn hw(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<String,
         }
         ("pqap", [name, gr0, gr1, gr2]) => return pqap(tree, name, [gr0, gr1, gr2], held, out),
         (
-            "plug" | "unplug" | "control" | "configure" | "deconfigure" | "checkstop" | "repair" | "type" | "fault"
-            | "set" | "modules" | "advance",
+            "plug" | "unplug" | "control" | "configure" | "deconfigure" | "checkstop" | "repair" | "type"
+            | "fault" | "set" | "modules" | "advance",
             _,
         ) => {
-            return Err(ControlError::invalid(format!("`hw {verb}`: wrong number of words; see `hw --help`")));
+            return Err(ControlError::invalid(format!(
+                "`hw {verb}`: wrong number of words; see `hw --help`"
+            )));
         }
         _ => return Err(ControlError::invalid(format!("`{verb}` is no hw verb: {USAGE}"))),
     }
@@ -71,7 +75,9 @@ fn number(text: &str) -> Result<u8, ControlError> {
         Some(hex) => u8::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| ControlError::invalid(format!("`{text}` is no id: expected 0-255, or 0x and hex digits")))
+    parsed.map_err(|_| {
+        ControlError::invalid(format!("`{text}` is no id: expected 0-255, or 0x and hex digits"))
+    })
 }
 
 fn id(text: &str) -> Result<u8, ControlError> {
@@ -144,7 +150,8 @@ fn checkstop(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), Contro
 }
 
 fn set_type(tree: &Tree, adapter: u8, name: &str, held: Root) -> Result<(), ControlError> {
-    let bad = || ControlError::invalid(format!("`{name}` is no adapter type: expected CEX4 to CEX8 and A, C or P"));
+    let bad =
+        || ControlError::invalid(format!("`{name}` is no adapter type: expected CEX4 to CEX8 and A, C or P"));
     let rest = name.strip_prefix("CEX").ok_or_else(bad)?;
     let (generation, mode) = rest.split_at_checked(1).ok_or_else(bad)?;
     let generation: u8 = generation.parse().ok().filter(|g| (4..=8).contains(g)).ok_or_else(bad)?;
@@ -189,7 +196,9 @@ fn set(tree: &Tree, pairs: &[&str], held: Root, out: &dyn Sink) -> Result<String
 
 fn module(name: &str) -> Result<Module, ControlError> {
     Module::from_name(name).ok_or_else(|| {
-        ControlError::invalid(format!("`{name}` is no module: expected ap, zcrypt, zcrypt_cex4, mdev or vfio_ap"))
+        ControlError::invalid(format!(
+            "`{name}` is no module: expected ap, zcrypt, zcrypt_cex4, mdev or vfio_ap"
+        ))
     })
 }
 
