@@ -69,7 +69,7 @@ fn a_schedule_replays_step_by_step() {
     let replay = with(Strategy::StateCache).replay(&mut abba(), &schedule).unwrap();
     assert_eq!(replay.trace, violation.trace);
     assert_eq!(replay.deadlock, violation.deadlock);
-    assert_eq!(replay.findings, [violation.finding.clone()]);
+    assert_eq!(replay.findings, std::slice::from_ref(&violation.finding));
 }
 
 #[test]

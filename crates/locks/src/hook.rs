@@ -104,7 +104,7 @@ pub trait Hook {
     /// The task made the object, or is about to release it; its contents have this fingerprint.
     fn published(&self, _object: Object, _fingerprint: u64) {}
 
-    /// The task's local state from here on is a function of `key` alone: what it observed before no longer counts.
+    /// The task's local state from here on is a function of `key` alone; see [`checkpoint`].
     fn checkpoint(&self, _key: u64) {}
 
     /// A violation that an oracle found.
@@ -157,6 +157,10 @@ pub fn exploring() -> bool {
 }
 
 /// Tells an explorer that the task's local state is a function of `key` alone from here on; nothing in production.
+///
+/// States that differ in what the task observed before are then one state, which is what keeps a loop small. `key`
+/// must tell apart all from which the task goes on differently: the place, local variables, and what it changed
+/// under guards that it still holds. (What it holds and has not changed is known to the explorer.)
 #[inline]
 pub fn checkpoint(key: u64) {
     if let Some(hook) = current() {

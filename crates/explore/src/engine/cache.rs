@@ -241,20 +241,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         for task in 0..tasks {
             let root = control.root(task);
             state.nodes[task] = root;
-            let walked = follow(&mut control, &mut state, task, root, 0, &mut self.found, &self.path)
-                .and_then(|goes_on| match goes_on {
-                    true => walk(
-                        &mut control,
-                        &mut state,
-                        task,
-                        &mut self.path,
-                        &mut self.found,
-                        self.limits.max_steps,
-                    ),
-                    false => Ok(()),
-                });
-            if walked.is_err() {
-                control.restart |= control.overrun;
+            if follow(&mut control, &mut state, task, root, 0, &mut self.found, &self.path).is_err() {
                 drop(control);
                 self.problem("the tasks begin in different ways".to_owned());
                 return false;

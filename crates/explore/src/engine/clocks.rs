@@ -233,8 +233,9 @@ impl Clocks {
         let clock = &self.sync[task];
         let past = &mut self.accesses[index];
         let this = Access { task, kind: op.kind };
-        if let Some(by) = past.freed {
-            return vec![Race::after_free(op.object, by.into(), this)];
+        if let (Some(by), Some((_, epoch, _))) = (past.freed, past.write) {
+            let by = usize::from(by);
+            return vec![Race::after_free(op.object, by, this, by != task && clock[by] < epoch)];
         }
         let mut races = Vec::new();
         if let Some((by, epoch, kind)) = past.write

@@ -27,20 +27,19 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Notes a violation; `true` if it is a new one.
-    pub(crate) fn violation(&mut self, finding: u32, path: &[u8]) -> bool {
+    /// Notes a violation, and the path with the fewest context switches by which it was met.
+    pub(crate) fn violation(&mut self, finding: u32, path: &[u8]) {
         let next = self.violations.len();
         let index = *self.by_finding.entry(finding).or_insert(next);
         if index == next {
             self.violations.push((finding, path.to_vec(), 1));
-        } else {
-            let (_, best, count) = &mut self.violations[index];
-            *count += 1;
-            if path.len() < best.len() {
-                path.clone_into(best);
-            }
+            return;
         }
-        index == next
+        let (_, best, count) = &mut self.violations[index];
+        *count += 1;
+        if (switches(path), path.len()) < (switches(best), best.len()) {
+            path.clone_into(best);
+        }
     }
 
     /// Notes the end of an execution; gives the outcome's number.
@@ -56,6 +55,11 @@ impl Collector {
         self.outcomes.push(Seen { results, state, executions: 1, path: path.to_vec() });
         next
     }
+}
+
+/// How often consecutive steps are by different tasks.
+pub(crate) fn switches(path: &[u8]) -> usize {
+    path.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
 
 /// When to look up, and when to stop.

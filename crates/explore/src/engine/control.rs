@@ -66,6 +66,8 @@ pub(crate) struct Control {
     pub pending: [Option<Op>; MAX_TASKS],
     forced: bool,
     pub held: Vec<Vec<Holding>>,
+    /// What tasks released while they panicked: steps that are still to be taken, in the order of the list.
+    unwound: Vec<(usize, Op)>,
     pub current: usize,
     /// Above zero: steps are not announced (set-up, oracles).
     quiet: u32,
@@ -73,6 +75,8 @@ pub(crate) struct Control {
     relocked: bool,
     answer: bool,
     roots: Tasks,
+    /// Tasks that took a step. The first is always one that others may go before.
+    started: Tasks,
     pub events: Vec<Event>,
     /// What was found, and after how many steps.
     pub found: Vec<(u32, usize)>,
@@ -108,12 +112,14 @@ impl Control {
             pending: [None; MAX_TASKS],
             forced: false,
             held: Vec::new(),
+            unwound: Vec::new(),
             current: 0,
             quiet: 1,
             abandoned: false,
             relocked: false,
             answer: true,
             roots: 0,
+            started: 0,
             events: Vec::new(),
             found: Vec::new(),
             overrun: false,
@@ -134,9 +140,11 @@ impl Control {
         self.pending = [None; MAX_TASKS];
         self.held.resize_with(tasks, Vec::new);
         self.held.iter_mut().for_each(Vec::clear);
+        self.unwound.clear();
         self.abandoned = false;
         self.relocked = false;
         self.roots = 0;
+        self.started = 0;
         self.events.clear();
         self.found.clear();
         self.overrun = false;
@@ -179,16 +187,19 @@ impl Control {
     fn announce(&mut self, kind: OpKind, object: Object, mutex: Option<Object>, at: &Step) {
         let object = self.object(object);
         let mutex = mutex.map_or(object, |mutex| self.object(mutex));
-        let op = Op { kind, object, mutex, at: at.at };
-        match kind {
+        self.announce_op(Op { kind, object, mutex, at: at.at });
+    }
+
+    fn announce_op(&mut self, op: Op) {
+        match op.kind {
             OpKind::TryLock | OpKind::TryReadLock => {
-                let info = self.objects.get_mut(object);
+                let info = self.objects.get_mut(op.object);
                 if !info.tried {
                     info.tried = true;
                     self.restart = true;
                 }
             }
-            OpKind::Read | OpKind::Write | OpKind::Free => self.objects.track(object),
+            OpKind::Read | OpKind::Write | OpKind::Free => self.objects.track(op.object),
             _ => {}
         }
         let task = self.current;
@@ -222,13 +233,33 @@ impl Control {
         }
     }
 
+    /// Goes on with a task that panicked: it takes the steps that it left, up to one that others may go before.
+    /// Says whether it took one; it has ended if there is none left.
+    pub(crate) fn unwinds(&mut self, task: usize) -> Option<bool> {
+        let index = self.unwound.iter().position(|(by, _)| *by == task)?;
+        let (_, op) = self.unwound.remove(index);
+        self.current = task;
+        self.announce_op(op);
+        let takes = !self.every && !self.is_point(task, &op);
+        if takes {
+            self.perform(task);
+        }
+        Some(takes)
+    }
+
+    /// Whether others may go before this step of the task.
+    fn is_point(&self, task: usize, op: &Op) -> bool {
+        self.started >> task & 1 == 0 || self.objects.is_point(op, self.reduced)
+    }
+
     /// Takes the pending step of an enabled task; says whether the task goes on then (one that waits does not).
     pub(crate) fn perform(&mut self, task: usize) -> bool {
         let op = self.pending[task].expect("an enabled task has a pending step");
         let woken = self.model.phases[task] == Phase::Woken;
-        if !self.forced && self.objects.is_point(&op, self.reduced) {
+        if !self.forced && self.is_point(task, &op) {
             self.clocks.event(task);
         }
+        self.started |= 1 << task;
         if op.kind == OpKind::Notify && !woken {
             for other in 0..self.model.tasks {
                 if self.model.phases[other] == Phase::Waiting(op.object) {
@@ -284,6 +315,16 @@ impl Control {
             }
             self.settle |= self.objects.get(op.mutex).watched;
         }
+    }
+
+    /// What the task observed no longer counts, but for the contents of what it holds.
+    fn checkpoint(&mut self, key: u64) {
+        let task = self.current;
+        let mut history = mix(key, task as u64 + 1);
+        for held in &self.held[task] {
+            history = mix(mix(history, held.object.into()), self.model.cell(held.object).content);
+        }
+        self.history[task] = history;
     }
 
     /// The number of a finding.
@@ -427,11 +468,19 @@ impl Hook for Conductor<'_> {
         }
         self.meet(&mut control, step.object);
         control.forced = std::thread::panicking();
+        let kind = OpKind::from(step.kind);
+        if control.forced && kind.is_release() {
+            // A panicking task can't be suspended: it takes this step when it is unwound.
+            control.forced = false;
+            let (task, object) = (control.current, control.object(step.object));
+            control.unwound.push((task, Op { kind, object, mutex: object, at: step.at }));
+            return true;
+        }
         control.announce(step.kind.into(), step.object, None, &step);
         let task = control.current;
         let op = control.pending[task].expect("announced");
         let forced = control.forced;
-        let mut point = control.every || control.objects.is_point(&op, control.reduced);
+        let mut point = control.every || control.is_point(task, &op);
         if !point && !forced {
             control.eager += 1;
             if control.eager > control.max_steps {
@@ -514,8 +563,9 @@ impl Hook for Conductor<'_> {
 
     fn checkpoint(&self, key: u64) {
         let mut control = self.control.borrow_mut();
-        let task = control.current;
-        control.history[task] = mix(key, task as u64 + 1);
+        if control.recording && !control.bypassed() {
+            control.checkpoint(key);
+        }
     }
 
     fn violation(&self, verdict: &'static str, what: String) {

@@ -9,6 +9,9 @@ use super::control::Conductor;
 use super::model::{MAX_TASKS, Phase, Tasks};
 use crate::program::{Finding, Outcome};
 
+/// The result of a task that panicked.
+const PANICKED: &str = "panic";
+
 /// A driver of real executions. It begins one after the other; each reuses the stacks of the one before.
 pub(crate) struct Executor<'c, 'p> {
     pub conductor: &'c Conductor<'p>,
@@ -114,8 +117,27 @@ impl<'c, 'p> Executor<'c, 'p> {
         let goes_on = control.perform(task);
         drop(control);
         self.conductor.settle();
-        if goes_on {
+        if !goes_on {
+            return;
+        }
+        if self.fibers[task].ended() {
+            self.unwinds(task);
+        } else {
             self.resume(task);
+        }
+    }
+
+    /// Goes on with a task that panicked.
+    fn unwinds(&mut self, task: usize) {
+        loop {
+            let mut control = self.conductor.control.borrow_mut();
+            match control.unwinds(task) {
+                None => return control.ended(task, PANICKED),
+                Some(false) => return,
+                Some(true) => {}
+            }
+            drop(control);
+            self.conductor.settle();
         }
     }
 
@@ -131,8 +153,9 @@ impl<'c, 'p> Executor<'c, 'p> {
                 let what = format!("{}: {panic}", control.names[task]);
                 control.current = task;
                 control.find(Finding { verdict: "panic", what });
-                self.results.borrow_mut()[task] = "panic".to_owned();
-                control.ended(task, "panic");
+                drop(control);
+                self.results.borrow_mut()[task] = PANICKED.to_owned();
+                self.unwinds(task);
             }
         }
     }

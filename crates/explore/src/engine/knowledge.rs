@@ -125,12 +125,13 @@ impl Knowledge {
         }
         let (writer, frees) = self.writers[index];
         let this = Access { task, kind: op.kind };
-        if freed {
-            return vec![Race::after_free(op.object, usize::from(writer) - 1, this)];
-        }
-        let mut races = Vec::new();
         let write = self.record(tracked, 0);
         let own = *self.row(task);
+        if freed {
+            let by = usize::from(writer) - 1;
+            return vec![Race::after_free(op.object, by, this, by != task && !has(&own, write))];
+        }
+        let mut races = Vec::new();
         if writer != 0 && usize::from(writer) - 1 != task && !has(&own, write) {
             let kind = if frees { OpKind::Free } else { OpKind::Write };
             races.push(Race::unordered(op.object, Access { task: usize::from(writer) - 1, kind }, this));
@@ -173,13 +174,17 @@ impl Knowledge {
                 }
             }
         }
+        for (tracked, _) in self.writers.iter().enumerate().filter(|(_, (_, frees))| *frees) {
+            let record = tracked * (self.tasks + 1);
+            common[record / 64] &= !(1 << (record % 64));
+        }
         for row in &mut self.rows {
             for (row, common) in row.iter_mut().zip(common) {
                 *row &= !common;
             }
         }
-        for (tracked, (writer, frees)) in self.writers.iter_mut().enumerate() {
-            if !*frees && has(&common, tracked * (self.tasks + 1)) {
+        for (tracked, (writer, _)) in self.writers.iter_mut().enumerate() {
+            if has(&common, tracked * (self.tasks + 1)) {
                 *writer = 0;
             }
         }

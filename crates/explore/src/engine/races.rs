@@ -17,22 +17,25 @@ pub(crate) struct Race {
     /// The access before, in this execution.
     first: Access,
     second: Access,
-    /// The second comes after the free (rather than: nothing orders the two).
+    /// In this execution the second comes after a free.
     after_free: bool,
+    /// Nothing orders the two: there is another execution in which they come the other way round.
+    unordered: bool,
 }
 
 impl Race {
     pub(crate) fn unordered(object: ObjectId, first: Access, second: Access) -> Self {
-        Race { object, first, second, after_free: false }
+        Race { object, first, second, after_free: false, unordered: true }
     }
 
-    pub(crate) fn after_free(object: ObjectId, freed_by: usize, second: Access) -> Self {
-        Race { object, first: Access { task: freed_by, kind: OpKind::Free }, second, after_free: true }
+    pub(crate) fn after_free(object: ObjectId, freed_by: usize, second: Access, unordered: bool) -> Self {
+        let first = Access { task: freed_by, kind: OpKind::Free };
+        Race { object, first, second, after_free: true, unordered }
     }
 
     /// Whether accesses to the object must be steps of their own to see all that follows.
     pub(crate) fn needs_interleaving(&self) -> bool {
-        !self.after_free
+        self.unordered
     }
 
     pub(crate) fn finding(&self, objects: &Objects, names: &[String]) -> Finding {

@@ -1,0 +1,104 @@
+//! The differential fuzzer: random small lock programs, and explorers that must agree on them.
+//!
+//! `APMATRIX_FUZZ_PROGRAMS=20000 cargo test --release -p explore --test fuzz` runs the long form;
+//! `APMATRIX_FUZZ_SEED=N` begins with program N. A mismatch prints the program.
+
+#[path = "fuzz/generate.rs"]
+mod generate;
+#[path = "fuzz/interpret.rs"]
+mod interpret;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use explore::{Explorer, Finding, Options, Report, Strategy};
+
+use generate::{Program, Random, generate};
+
+/// What a strategy says of a program.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    outcomes: BTreeSet<(Vec<String>, String)>,
+    findings: BTreeSet<Finding>,
+}
+
+fn explore(program: &Program, options: Options) -> Report {
+    Explorer::new(options).run(&mut interpret::scene(program.clone()))
+}
+
+fn said(report: &Report) -> Said {
+    Said {
+        outcomes: report.outcomes.iter().map(|o| (o.results.clone(), o.state.clone())).collect(),
+        findings: report.violations.iter().map(|v| v.finding.clone()).collect(),
+    }
+}
+
+/// Explores a program in all ways; says how it was compared, or what differs.
+fn compare(program: &Program) -> Result<&'static str, String> {
+    let plain = |strategy, most| Options {
+        strategy,
+        shrink: false,
+        max_executions: Some(most),
+        max_steps: 500,
+        ..Options::default()
+    };
+    let cache =
+        explore(program, Options { strategy: Strategy::StateCache, max_steps: 500, ..Options::default() });
+    let dpor = explore(program, plain(Strategy::Dpor, 40_000));
+    let dfs = explore(program, plain(Strategy::Dfs, 40_000));
+    if !cache.exhausted {
+        return Err(format!("the state cache is not exhausted: {:?}", cache.why));
+    }
+    for violation in &cache.violations {
+        if !violation.fewest {
+            return Err(format!("not shrunk: {violation:#?}"));
+        }
+    }
+    if dpor.exhausted && said(&cache) != said(&dpor) {
+        return Err(format!("state cache {:#?}\nDPOR {:#?}", said(&cache), said(&dpor)));
+    }
+    if dfs.exhausted {
+        if said(&cache) != said(&dfs) {
+            return Err(format!("state cache {:#?}\nDFS {:#?}", said(&cache), said(&dfs)));
+        }
+        let switches = |report: &Report| -> BTreeMap<Finding, u32> {
+            report.violations.iter().map(|v| (v.finding.clone(), v.switches)).collect()
+        };
+        if switches(&cache) != switches(&dfs) {
+            return Err(format!("fewest switches: {:#?}, DFS {:#?}", switches(&cache), switches(&dfs)));
+        }
+        if dpor.exhausted && !program.watched && dpor.executions > dfs.executions {
+            return Err(format!("DPOR took {} executions, DFS {}", dpor.executions, dfs.executions));
+        }
+    }
+    Ok(match (dpor.exhausted, dfs.exhausted) {
+        (true, true) => "all three",
+        (true, false) => "state cache and DPOR",
+        _ => "none",
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+#[test]
+fn explorers_agree_on_random_programs() {
+    let programs = number("APMATRIX_FUZZ_PROGRAMS").unwrap_or(1500);
+    let first = number("APMATRIX_FUZZ_SEED").unwrap_or(0);
+    let mut compared: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut wrong: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in first..first + programs {
+        let program = generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
+        match compare(&program) {
+            Ok(how) => *compared.entry(how).or_default() += 1,
+            Err(difference) => panic!("program {seed} differs:\n{program}\n{difference}"),
+        }
+        let report = explore(&program, Options { shrink: false, max_steps: 500, ..Options::default() });
+        for verdict in report.violations.iter().map(|v| v.finding.verdict).collect::<BTreeSet<_>>() {
+            *wrong.entry(verdict).or_default() += 1;
+        }
+    }
+    println!("{programs} programs: compared {compared:?}; found {wrong:?}");
+    let all = compared.get("all three").copied().unwrap_or(0);
+    assert!(all * 10 >= programs * 7, "too few programs are small enough for all three: {compared:?}");
+}

@@ -1,0 +1,230 @@
+//! Runs a random program on the real locks.
+
+use std::rc::Rc;
+
+use explore::{Finding, Scene};
+use locks::hook::checkpoint;
+use locks::mutex::Guard;
+use locks::rwlock::{ReadGuard, WriteGuard};
+use locks::{Clock, Condvar, Ghost, Mutex, RwLock, Tracked, Unordered, violation};
+
+use crate::generate::{Op, Program};
+
+locks::hierarchy! { mod order { M => R } }
+use order::{M, R};
+
+pub struct World {
+    mutexes: [Mutex<M, u8>; 3],
+    rwlocks: [RwLock<R, u8>; 2],
+    conditions: [Condvar; 3],
+    tracked: [Tracked<u8>; 2],
+    ghosts: [Ghost<u8>; 2],
+    clock: Clock,
+}
+
+fn world() -> World {
+    World {
+        mutexes: [0, 1, 2].map(|key: u32| Mutex::new(key, 0)),
+        rwlocks: [0, 1].map(|key: u32| RwLock::new(key, 0)),
+        conditions: [0, 1, 2].map(|key: u32| Condvar::new("condition", key)),
+        // SAFETY: this is only ever explored: one thread.
+        tracked: [0, 1].map(|key: u32| unsafe { Tracked::new("tracked", key, 0) }),
+        ghosts: [0, 1].map(|key: u32| Ghost::new("ghost", key, 0)),
+        clock: Clock::new(0),
+    }
+}
+
+/// A task on its way.
+struct Local<'w> {
+    task: usize,
+    value: u8,
+    mutexes: [Option<Guard<'w, M, u8>>; 3],
+    readers: [Option<ReadGuard<'w, R, u8>>; 2],
+    writers: [Option<WriteGuard<'w, R, u8>>; 2],
+    /// What it holds may differ from what it found there.
+    changed: bool,
+}
+
+impl<'w> Local<'w> {
+    fn observe(&mut self, value: u8) {
+        self.value = self.value.wrapping_mul(3).wrapping_add(value).wrapping_add(1) % 8;
+    }
+
+    fn change(&mut self) {
+        self.changed = true;
+        let new = |old: u8, value: u8, task: usize| (old * 3 + value + task as u8 + 1) % 8;
+        for guard in self.mutexes.iter_mut().flatten() {
+            **guard = new(**guard, self.value, self.task);
+        }
+        for guard in self.writers.iter_mut().flatten() {
+            **guard = new(**guard, self.value, self.task);
+        }
+    }
+
+    fn look(&mut self) {
+        let values: Vec<u8> = self
+            .mutexes
+            .iter()
+            .flatten()
+            .map(|guard| **guard)
+            .chain(self.readers.iter().flatten().map(|guard| **guard))
+            .chain(self.writers.iter().flatten().map(|guard| **guard))
+            .collect();
+        values.into_iter().for_each(|value| self.observe(value));
+    }
+
+    fn holds_rw(&self, index: usize) -> bool {
+        self.readers[index].is_some() || self.writers[index].is_some()
+    }
+
+    /// What is held and the value: all that a task's future depends on, besides the place in its program.
+    fn key(&self, place: usize) -> u64 {
+        let held = |held: bool| u64::from(held);
+        let mut key = (place as u64) << 4 | u64::from(self.changed) << 3 | u64::from(self.value);
+        for guard in &self.mutexes {
+            let value = guard.as_ref().filter(|_| self.changed).map_or(0, |guard| u64::from(**guard));
+            key = key << 5 | held(guard.is_some()) << 4 | value;
+        }
+        for index in 0..2 {
+            let writer = self.writers[index].as_ref();
+            let value = writer.filter(|_| self.changed).map_or(0, |guard| u64::from(**guard));
+            let held = held(self.readers[index].is_some()) << 1 | held(writer.is_some());
+            key = key << 6 | held << 4 | value;
+        }
+        key
+    }
+
+    fn run(&mut self, world: &'w World, token: &'w Unordered, ops: &[Op]) {
+        let mut place = 0;
+        while place < ops.len() {
+            let op = &ops[place];
+            place += 1;
+            match *op {
+                Op::SkipIfEven => place += usize::from(self.value % 2 == 0),
+                Op::Forget => {
+                    self.value = 0;
+                    checkpoint(self.key(place));
+                }
+                _ => self.step(world, token, op),
+            }
+        }
+    }
+
+    fn step(&mut self, world: &'w World, token: &'w Unordered, op: &Op) {
+        match *op {
+            // A mutex that is held already deadlocks with itself in some programs.
+            Op::Lock(m) if self.mutexes[m].is_none() || self.value == 5 => {
+                let guard = world.mutexes[m].lock_unordered(token);
+                self.observe(*guard);
+                self.mutexes[m] = Some(guard);
+            }
+            Op::TryLock(m) => match world.mutexes[m].try_lock_unordered(token) {
+                Some(guard) => {
+                    self.observe(1);
+                    self.mutexes[m] = Some(guard);
+                }
+                None => self.observe(2),
+            },
+            Op::Unlock(m) => self.mutexes[m] = None,
+            Op::Read(r) if !self.holds_rw(r) => {
+                let guard = world.rwlocks[r].read_unordered(token);
+                self.observe(*guard);
+                self.readers[r] = Some(guard);
+            }
+            Op::Write(r) if !self.holds_rw(r) || self.value == 5 => {
+                let guard = world.rwlocks[r].write_unordered(token);
+                self.observe(*guard);
+                self.writers[r] = Some(guard);
+            }
+            Op::TryRead(r) if !self.holds_rw(r) => match world.rwlocks[r].try_read_unordered(token) {
+                Some(guard) => {
+                    self.observe(3);
+                    self.readers[r] = Some(guard);
+                }
+                None => self.observe(4),
+            },
+            Op::TryWrite(r) => match world.rwlocks[r].try_write_unordered(token) {
+                Some(guard) => {
+                    self.observe(5);
+                    self.writers[r] = Some(guard);
+                }
+                None => self.observe(6),
+            },
+            Op::ReleaseRw(r) => {
+                self.readers[r] = None;
+                self.writers[r] = None;
+            }
+            Op::Look => self.look(),
+            Op::Change => self.change(),
+            Op::Wait(m) => {
+                if let Some(guard) = self.mutexes[m].take_if(|guard| **guard < 4) {
+                    let guard = world.conditions[m].wait(guard);
+                    self.observe(*guard);
+                    self.mutexes[m] = Some(guard);
+                }
+            }
+            Op::Notify(m) => world.conditions[m].notify_all(),
+            Op::Get(t) => {
+                let value = world.tracked[t].with(|value| *value);
+                self.observe(value);
+            }
+            Op::Set(t) => world.tracked[t].with_mut(|value| *value = (*value + self.value + 1) % 8),
+            Op::Free(t) => world.tracked[t].free(),
+            Op::Ghost(g) => {
+                let (task, mine) = (self.task as u8, self.value);
+                world.ghosts[g].update(|value| {
+                    *value = (*value * 3 + task + mine + 1) % 8;
+                    if *value == 6 {
+                        violation("stolen", || format!("ghost {g} is 6 by task {task}"));
+                    }
+                });
+            }
+            Op::Sleep => world.clock.sleep(10),
+            Op::Complain(value) if self.value == value => {
+                violation("leak", || format!("task {} is at {value}", self.task));
+            }
+            Op::Panic(value) => assert!(self.value != value, "task {} panics at {value}", self.task),
+            _ => {}
+        }
+    }
+}
+
+fn settled(world: &World) -> Vec<Finding> {
+    let token = Unordered::specimen();
+    let (a, b) = (*world.mutexes[0].lock_unordered(&token), *world.mutexes[1].lock_unordered(&token));
+    if (a + b) % 4 == 3 {
+        return vec![Finding::new("unfiltered", format!("{a} and {b} are seen together"))];
+    }
+    Vec::new()
+}
+
+pub fn scene(program: Program) -> Scene<World> {
+    let program = Rc::new(program);
+    let watched = program.watched;
+    let mut scene = Scene::new(world)
+        .state(|world| {
+            let token = Unordered::specimen();
+            let mutexes: Vec<u8> = world.mutexes.iter().map(|m| *m.lock_unordered(&token)).collect();
+            let rwlocks: Vec<u8> = world.rwlocks.iter().map(|r| *r.read_unordered(&token)).collect();
+            let tracked: Vec<u8> = world.tracked.iter().map(|t| t.with(|value| *value)).collect();
+            format!("{mutexes:?} {rwlocks:?} {tracked:?}")
+        })
+        .settled(move |object| watched && object.level == "M" && object.key.id < 2, settled);
+    for task in 0..program.tasks.len() {
+        let program = program.clone();
+        scene = scene.task(format!("t{task}"), move |world| {
+            let token = Unordered::specimen();
+            let mut local = Local {
+                task,
+                value: 0,
+                mutexes: [None, None, None],
+                readers: [None, None],
+                writers: [None, None],
+                changed: false,
+            };
+            local.run(world, &token, &program.tasks[task]);
+            local.value.to_string()
+        });
+    }
+    scene
+}
