@@ -11,6 +11,7 @@ pub mod device;
 pub mod driver;
 pub mod event;
 pub mod hardware;
+pub mod invariants;
 pub mod machine;
 pub mod module;
 pub mod order;
@@ -19,6 +20,7 @@ pub mod queue;
 pub mod registry;
 pub mod scan;
 pub mod secure;
+pub mod snapshot;
 pub mod vfio_ap;
 pub mod zcrypt;
 
@@ -29,6 +31,7 @@ use locks::{Clock, Condvar, Mutex, RwLock, Ticket};
 pub use event::{Action, Event, Instruction, Sink, Subject, Uevent, Work};
 pub use hardware::Hardware;
 pub use machine::Machine;
+pub use snapshot::Snapshot;
 pub use vfio_ap::{Guest, MdevId, Mdevs};
 
 use perms::Perms;

@@ -37,9 +37,12 @@ pub struct Session {
     panics: Vec<String>,
 }
 
+/// Where a task leaves its answer.
+type Slot<T> = Rc<RefCell<Option<T>>>;
+
 enum Late {
-    Shown(Rc<RefCell<Option<Result<Vec<u8>, Errno>>>>),
-    Stored(Rc<RefCell<Option<Result<usize, Errno>>>>),
+    Shown(Slot<Result<Vec<u8>, Errno>>),
+    Stored(Slot<Result<usize, Errno>>),
     Other,
 }
 
@@ -109,7 +112,7 @@ impl Session {
     fn start<R: 'static>(
         &mut self,
         body: impl FnOnce(&Tree, &mut Held<'_, Nothing>, &dyn Sink) -> R + 'static,
-    ) -> (TaskId, Rc<RefCell<Option<R>>>) {
+    ) -> (TaskId, Slot<R>) {
         let slot = Rc::new(RefCell::new(None));
         let (tree, ring, answer) = (self.tree.clone(), self.ring.clone(), slot.clone());
         let task = self.runner.start(move || {

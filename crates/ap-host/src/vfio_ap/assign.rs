@@ -214,6 +214,7 @@ impl Host {
         mdev.matrix.domains -= gone.domains;
         mdev.shadow.adapters -= gone.adapters;
         mdev.shadow.domains -= gone.domains;
+        mdev.fresh = false;
         let mut reset: Vec<Apqn>;
         if gone.domains.is_empty() {
             let left = Matrix { adapters: shadow.adapters & gone.adapters, ..shadow };

@@ -44,6 +44,7 @@ impl Host {
         };
         let (mut mdevs, _held) = self.mdevs.lock(&mut held);
         for mdev in mdevs.list.values_mut() {
+            mdev.fresh = false;
             mdev.adding = Matrix {
                 adapters: mdev.matrix.adapters & came.adapters,
                 domains: mdev.matrix.domains & came.domains,

@@ -83,6 +83,7 @@ impl Host {
             matrix: Matrix::default(),
             shadow: Matrix::default(),
             adding: Matrix::default(),
+            fresh: true,
             guest: None,
             opener: None,
             request: None,

@@ -53,6 +53,9 @@ impl Host {
         let Some(id) = owner else { return true };
         mdevs.link(id, apqn);
         let adding = mdevs.list[&id].adding;
+        if let Some(mdev) = mdevs.list.get_mut(&id) {
+            mdev.fresh = false;
+        }
         if adding.adapters.is_empty() && adding.domains.is_empty() {
             self.filter_and_update(id, &mut mdevs, &mut attached, &mut held, out);
         }
@@ -95,6 +98,9 @@ impl Host {
             self.reset_queues(&[apqn], &mut mdevs, &mut held, out);
         } else {
             self.free_irq(apqn, &mut mdevs, &mut held, out);
+        }
+        if let Some(mdev) = linked.and_then(|id| mdevs.list.get_mut(&id)) {
+            mdev.fresh = false;
         }
         mdevs.queues.remove(&apqn.to_u16());
         mdevs.bound.remove(apqn);

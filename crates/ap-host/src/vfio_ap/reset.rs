@@ -30,6 +30,9 @@ impl Mdevs {
     fn set_last_reset(&mut self, apqn: Apqn, code: ResponseCode) {
         if let Some(record) = self.queues.get_mut(&apqn.to_u16()) {
             record.last_reset = code;
+            if let Some(mdev) = record.mdev.and_then(|id| self.list.get_mut(&id)) {
+                mdev.fresh = false;
+            }
             if passable(code) {
                 self.failed.remove(apqn);
             } else {

@@ -77,6 +77,9 @@ pub struct Mdev {
     pub shadow: Matrix,
     /// Adapters, domains and control domains that the machine is adding ("being added").
     pub adding: Matrix,
+    /// The shadow APCB is what a filtering made of it, and nothing that filtering looks at has changed since. It
+    /// is for invariants only (I4 of page 4).
+    pub fresh: bool,
     /// The guest that it is attached to.
     pub guest: Option<Arc<Guest>>,
     /// A guest (also one without APCB) has it open; its name.

@@ -43,6 +43,7 @@ impl Mdevs {
         let reset = self.linked_product(id, &filtered);
         if let Some(mdev) = self.list.get_mut(&id) {
             mdev.shadow = shadow;
+            mdev.fresh = true;
         }
         reset
     }

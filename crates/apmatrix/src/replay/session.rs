@@ -195,6 +195,15 @@ impl Target for InProcess {
         self.session.advance(ms);
     }
 
+    fn violations(&mut self) -> Vec<String> {
+        if !self.session.quiescent() {
+            return Vec::new();
+        }
+        let (host, machine) = (self.session.host().clone(), self.session.tree().machine.clone());
+        let state = locks::enter(|held| host.snapshot(&machine, held));
+        ap_host::invariants::check(&state).into_iter().map(|b| format!("{}: {}", b.invariant, b.what)).collect()
+    }
+
     fn events(&mut self) -> Vec<Event> {
         let events = self.session.events();
         self.session.changes();
