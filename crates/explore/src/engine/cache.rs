@@ -200,7 +200,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             self.enter();
             let (executions, states, depth) = (self.collector.executions, self.states(), self.depth);
             let frames = &self.frames[..=self.depth];
-            if self.limits.tick(4096, |elapsed| Progress {
+            if self.limits.tick(256, |elapsed| Progress {
                 executions,
                 states,
                 depth,
@@ -267,6 +267,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         if !self.begun || !self.choices.starts_with(&self.live) {
             if self.begun {
                 self.executor.drain(self.limits.max_steps.min(1000));
+                if self.restart() {
+                    return false;
+                }
             }
             self.begin();
         }
@@ -287,7 +290,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         }
         self.executor.step(task);
         self.live.push(task as u8);
-        true
+        // What was learned changes which steps are told apart: choices mean something else now.
+        !self.restart()
     }
 
     /// Walks a step of the task from the present state into the next frame; executes it if it is not known.
@@ -317,7 +321,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     next.steps = self.path.len();
                     drop(control);
                     self.report();
-                    return true;
+                    return !self.restart();
                 }
                 Err(Missing::Endless) => {
                     drop(control);
@@ -331,9 +335,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 return false;
             }
             if self.executor.conductor.control.borrow().overrun {
-                if !self.restart() {
-                    self.livelock();
-                }
+                self.livelock();
                 return false;
             }
         }

@@ -91,9 +91,9 @@ pub fn generate(random: &mut Random) -> Program {
     let watched = random.chance(25);
     let tasks = if random.chance(55) { 2 } else { 3 + usize::from(random.chance(15)) };
     let length = match tasks {
-        2 => 3 + random.below(7),
-        3 => 2 + random.below(5),
-        _ => 2 + random.below(2),
+        2 => 4 + random.below(11),
+        3 => 2 + random.below(7),
+        _ => 2 + random.below(3),
     };
     Program { tasks: (0..tasks).map(|_| task(random, &flavour, length)).collect(), watched }
 }

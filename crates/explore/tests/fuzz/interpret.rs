@@ -100,7 +100,7 @@ impl<'w> Local<'w> {
             let op = &ops[place];
             place += 1;
             match *op {
-                Op::SkipIfEven => place += usize::from(self.value % 2 == 0),
+                Op::SkipIfEven => place += usize::from(self.value.is_multiple_of(2)),
                 Op::Forget => {
                     self.value = 0;
                     checkpoint(self.key(place));
