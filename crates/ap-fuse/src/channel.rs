@@ -85,6 +85,8 @@ impl Outlet for DevFuse {
         match rustix::io::write(&*self.0, message.finish()) {
             // Whoever waited is gone, or the kernel had forgotten already, or all is over.
             Ok(_) | Err(Errno::NOENT | Errno::NODEV | Errno::NOTCONN | Errno::CONNABORTED) => Ok(()),
+            // A directory that is gone while somebody has something in it open: its name is dropped all the same.
+            Err(Errno::NOTEMPTY | Errno::BUSY) => Ok(()),
             Err(errno) => Err(errno.into()),
         }
     }

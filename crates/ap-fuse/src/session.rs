@@ -6,7 +6,7 @@
 //! while *their* requests are served) is done by the announcing thread: first names, then uevents, then the answer
 //! to whoever caused them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -223,9 +223,7 @@ struct Announcer {
 impl Announcer {
     fn run(mut self, jobs: &Receiver<Job>) {
         for Job { settled, reply } in jobs {
-            for change in &settled.changes {
-                self.announce(change);
-            }
+            self.announce(&settled.changes);
             if let Some(sink) = &mut self.uevents {
                 settled.uevents.iter().for_each(sink);
             }
@@ -238,22 +236,31 @@ impl Announcer {
         }
     }
 
-    fn announce(&self, change: &Change) {
-        match change {
-            // Absent names aren't kept by the kernel, but listings are.
-            Change::Appeared { parent, name } => {
-                send(&*self.outlet, &mut Message::stale_name(parent.0, name));
-                send(&*self.outlet, &mut Message::stale_node(parent.0));
-            }
-            Change::Gone { parent, name, ino, directory } => {
-                if *directory {
-                    send(&*self.outlet, &mut Message::deleted(parent.0, ino.0, name));
-                } else {
+    /// Makes the kernel forget what is no longer so.
+    ///
+    /// Names first, also of what has come: the kernel keeps no absent names, but does that under the directory's
+    /// lock, so that whoever is reading the old listing has ended before the listing itself is dropped. The other
+    /// way round the reader would put the old one back for good.
+    fn announce(&self, changes: &[Change]) {
+        let mut stale = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Appeared { parent, name } => {
                     send(&*self.outlet, &mut Message::stale_name(parent.0, name));
-                    send(&*self.outlet, &mut Message::stale_node(ino.0));
+                    stale.insert(parent.0);
                 }
-                send(&*self.outlet, &mut Message::stale_node(parent.0));
+                Change::Gone { parent, name, ino, directory: true } => {
+                    send(&*self.outlet, &mut Message::deleted(parent.0, ino.0, name));
+                    stale.insert(parent.0);
+                }
+                Change::Gone { parent, name, ino, directory: false } => {
+                    send(&*self.outlet, &mut Message::stale_name(parent.0, name));
+                    stale.extend([parent.0, ino.0]);
+                }
             }
+        }
+        for ino in stale {
+            send(&*self.outlet, &mut Message::stale_node(ino));
         }
     }
 }
