@@ -108,6 +108,8 @@ pub struct TraceStep {
     pub held: Vec<String>,
     /// What was found in this step.
     pub found: Vec<Finding>,
+    /// What the task said of it ([`locks::hook::note`]).
+    pub notes: Vec<String>,
 }
 
 /// Tasks that wait for ever.

@@ -161,3 +161,19 @@ fn a_daemon_may_be_left_waiting() {
         assert_eq!(report.outcomes[0].state, "0");
     }
 }
+
+#[test]
+fn what_tasks_say_of_their_steps_is_in_the_trace() {
+    let mut scene = Scene::new(world).task("speaks", |world| {
+        locks::hook::note(|| "begins".into());
+        let token = Unordered::specimen();
+        let a = world.a.lock_unordered(&token);
+        locks::hook::note(|| format!("finds {}", *a));
+        drop(a);
+        locks::hook::note(|| "is done".into());
+        "ok".into()
+    });
+    let replay = with(Strategy::StateCache).replay(&mut scene, &"0x2".parse().unwrap()).unwrap();
+    let notes: Vec<_> = replay.trace.iter().map(|step| (step.step, step.notes.join(", "))).collect();
+    assert_eq!(notes, [("lock", "begins, finds 0".to_owned()), ("unlock", "is done".to_owned())]);
+}

@@ -107,6 +107,14 @@ pub trait Hook {
     /// The task's local state from here on is a function of `key` alone; see [`checkpoint`].
     fn checkpoint(&self, _key: u64) {}
 
+    /// Whether [`Hook::note`] is wanted.
+    fn wants_notes(&self) -> bool {
+        false
+    }
+
+    /// What the task says of the step that it took last; see [`note`].
+    fn note(&self, _text: String) {}
+
     /// A violation that an oracle found.
     fn violation(&self, verdict: &'static str, what: String);
 
@@ -165,6 +173,17 @@ pub fn exploring() -> bool {
 pub fn checkpoint(key: u64) {
     if let Some(hook) = current() {
         hook.checkpoint(key);
+    }
+}
+
+/// Says, for whoever reads a trace, what the task made of the step that it took last; nothing in production, and
+/// never a step.
+#[inline]
+pub fn note(text: impl FnOnce() -> String) {
+    if let Some(hook) = current()
+        && hook.wants_notes()
+    {
+        hook.note(text());
     }
 }
 

@@ -80,6 +80,8 @@ pub(crate) struct Control {
     pub events: Vec<Event>,
     /// What was found, and after how many steps.
     pub found: Vec<(u32, usize)>,
+    /// What tasks said of their steps: who, after how many steps, whether it had taken one, and what.
+    pub notes: Vec<(usize, usize, bool, String)>,
     /// A task took more steps in one go than may be.
     pub overrun: bool,
     eager: usize,
@@ -122,6 +124,7 @@ impl Control {
             started: 0,
             events: Vec::new(),
             found: Vec::new(),
+            notes: Vec::new(),
             overrun: false,
             eager: 0,
             settle: false,
@@ -147,6 +150,7 @@ impl Control {
         self.started = 0;
         self.events.clear();
         self.found.clear();
+        self.notes.clear();
         self.overrun = false;
         self.settle = false;
         self.open = None;
@@ -566,6 +570,18 @@ impl Hook for Conductor<'_> {
         if control.recording && !control.bypassed() {
             control.checkpoint(key);
         }
+    }
+
+    fn wants_notes(&self) -> bool {
+        let control = self.control.borrow();
+        control.every && !control.bypassed()
+    }
+
+    fn note(&self, text: String) {
+        let mut control = self.control.borrow_mut();
+        let (task, steps) = (control.current, control.events.len());
+        let started = control.started >> task & 1 == 1;
+        control.notes.push((task, steps, started, text));
     }
 
     fn violation(&self, verdict: &'static str, what: String) {
