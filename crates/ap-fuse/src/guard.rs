@@ -132,7 +132,7 @@ unsafe fn clone3(flags: u64) -> io::Result<i32> {
 fn guard(watch: &Watch, parent: Option<Pid>, leash: &OwnedFd, answer: OwnedFd) -> ! {
     let signals =
         block(&[libc::SIGTERM, libc::SIGCHLD, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP]);
-    let _ = rustix::thread::set_name(c"apmatrix-guard");
+    let _ = rustix::thread::set_name(c"ap-guard");
     // A group of its own: signals of the terminal are not for it.
     let _ = rustix::process::setpgid(None, None);
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));

@@ -59,7 +59,7 @@ fn ended(user: bool, how: Ended) -> Result<(), Skip> {
             // `exec` all the way: the child is the server, also as a user.
             let server = pid(&child);
             let children = children(server.as_raw_nonzero().get());
-            let find = |guard: bool| children.iter().find(|(_, name)| (name == "apmatrix-guard") == guard);
+            let find = |guard: bool| children.iter().find(|(_, name)| (name == "ap-guard") == guard);
             let kill = |process: i32| {
                 let process = rustix::process::Pid::from_raw(process).expect("a process");
                 kill_process(process, Signal::KILL).expect("kill");
