@@ -152,7 +152,10 @@ impl Host {
                 self.add_driver(DriverId::Cex4Card, &mut held, out);
                 self.add_driver(DriverId::Cex4Queue, &mut held, out);
             }
-            Module::Mdev => out.uevent(Action::Add, Subject::Bus("mdev")),
+            Module::Mdev => {
+                self.registry.write(&mut held).0.autoprobe_mdev = true;
+                out.uevent(Action::Add, Subject::Bus("mdev"));
+            }
             Module::VfioAp => self.load_vfio_ap(&mut held, out),
         }
         self.registry.write(&mut held).0.loaded.set(module, true);
@@ -196,6 +199,7 @@ impl Host {
             out.log(4, format!("ap: {domain} is not a valid cryptographic domain"));
         }
         *self.perms.lock(held).0 = perms;
+        let interrupts = has.interrupts && parameters.useirq.is_none_or(|on| on != 0);
         let (mut registry, _held) = self.registry.write(held);
         let generations = std::mem::take(&mut registry.generations);
         *registry = Registry {
@@ -205,13 +209,15 @@ impl Host {
             max_domain,
             default_domain,
             poll_timeout: if has.zvm { 1_500_000 } else { 250_000 },
-            poll_thread: parameters.poll_thread.unwrap_or(false),
-            interrupts: has.interrupts && parameters.useirq.unwrap_or(true),
+            // The thread is not started while interrupts are used (page 2).
+            poll_thread: parameters.poll_thread.is_some_and(|on| on != 0) && !interrupts,
+            interrupts,
             secure_execution: has.secure_execution
                 && config.is_some_and(|config| config.features.contains(Features::APSB)),
             parameters,
             generations,
             autoprobe_mdev: registry.autoprobe_mdev,
+            autoprobe_matrix: registry.autoprobe_matrix,
             ..Registry::default()
         };
         out.uevent(Action::Add, Subject::Bus("ap"));
@@ -219,6 +225,7 @@ impl Host {
     }
 
     fn load_vfio_ap(&self, held: &mut Held<'_, Modules>, out: &dyn Sink) {
+        self.registry.write(held).0.autoprobe_matrix = true;
         out.uevent(Action::Add, Subject::Bus("matrix"));
         out.uevent(Action::Add, Subject::Matrix { bound: false });
         out.uevent(Action::Bind, Subject::Matrix { bound: true });
@@ -337,19 +344,26 @@ fn parse_parameters(text: &str) -> Result<(Parameters, Option<i32>), ModuleError
     let mut domain = None;
     for word in text.split_ascii_whitespace() {
         let (key, value) = word.split_once('=').ok_or(ModuleError::Parameter)?;
-        let flag = || match value {
-            "1" | "y" | "Y" => Ok(true),
-            "0" | "n" | "N" => Ok(false),
-            _ => Err(ModuleError::Parameter),
-        };
+        let number = || integer(value).ok_or(ModuleError::Parameter);
         match key {
             "apmask" => parameters.apmask = Some(value.to_owned()),
             "aqmask" => parameters.aqmask = Some(value.to_owned()),
-            "domain" => domain = Some(value.parse().map_err(|_| ModuleError::Parameter)?),
-            "poll_thread" => parameters.poll_thread = Some(flag()?),
-            "useirq" => parameters.useirq = Some(flag()?),
+            "domain" => domain = Some(number()?),
+            "poll_thread" => parameters.poll_thread = Some(number()?),
+            "useirq" => parameters.useirq = Some(number()?),
             _ => return Err(ModuleError::Parameter),
         }
     }
     Ok((parameters, domain))
+}
+
+/// A number as module parameters take it: optional sign, then the digits of a strict number (page 5).
+fn integer(text: &str) -> Option<i32> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) if !rest.starts_with('+') => (-1, rest),
+        Some(_) => return None,
+        None => (1, text),
+    };
+    let number = i64::try_from(ap_types::grammar::strict(digits.as_bytes()).ok()?).ok()?;
+    i32::try_from(sign * number).ok()
 }

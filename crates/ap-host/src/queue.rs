@@ -57,12 +57,20 @@ impl Host {
         if in_guest {
             state.sm = Sm::Idle;
         } else {
-            self.reset_start(apqn, state, held, out);
+            self.reset_start(apqn, state, false, held, out);
         }
     }
 
-    fn reset_start(&self, apqn: Apqn, state: &mut QueueState, held: &mut Held<'_, Queue>, out: &dyn Sink) {
-        match self.hw.rapq(apqn, false, held, out).response_code() {
+    /// Starts a reset; `unbind`: with the F bit.
+    pub(crate) fn reset_start(
+        &self,
+        apqn: Apqn,
+        state: &mut QueueState,
+        unbind: bool,
+        held: &mut Held<'_, Queue>,
+        out: &dyn Sink,
+    ) {
+        match self.hw.rapq(apqn, unbind, held, out).response_code() {
             ResponseCode::NORMAL | ResponseCode::RESET_IN_PROGRESS => {
                 state.sm = Sm::ResetWait;
                 out.due(Work::Poll, POLL_INTERVAL);
@@ -163,16 +171,29 @@ impl Host {
     ) {
         match state.sm {
             Sm::ResetStart if in_guest => state.sm = Sm::Idle,
-            Sm::ResetStart => self.reset_start(apqn, state, held, out),
+            Sm::ResetStart => self.reset_start(apqn, state, false, held, out),
             Sm::ResetWait => self.reset_poll(apqn, state, interrupts && !in_guest, held, out),
-            Sm::SetIrqWait => {
-                if in_guest || self.hw.tapq(apqn, held).0.irq_enabled() {
-                    state.sm = Sm::Idle;
-                } else {
-                    out.due(Work::Poll, POLL_INTERVAL);
-                }
-            }
+            Sm::SetIrqWait if in_guest => state.sm = Sm::Idle,
+            Sm::SetIrqWait => self.irq_poll(apqn, state, held, out),
             Sm::Idle => {}
+        }
+    }
+
+    /// Looks once whether the queue's interrupts are on by now.
+    fn irq_poll(&self, apqn: Apqn, state: &mut QueueState, held: &mut Held<'_, Queue>, out: &dyn Sink) {
+        let (status, _) = self.hw.tapq(apqn, held);
+        if status.irq_enabled() {
+            state.sm = Sm::Idle;
+            return;
+        }
+        match status.response_code() {
+            ResponseCode::NORMAL | ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => {
+                out.due(Work::Poll, POLL_INTERVAL);
+            }
+            _ => {
+                state.state = DevState::Error;
+                state.sm = Sm::ResetStart;
+            }
         }
     }
 
@@ -197,7 +218,7 @@ impl Host {
         let (mut state, mut held) = queue.state.lock(&mut held);
         state.sm = Sm::ResetStart;
         if matches!(state.state, DevState::Operating | DevState::Error) {
-            self.reset_start(queue.apqn, &mut state, &mut held, out);
+            self.reset_start(queue.apqn, &mut state, false, &mut held, out);
         }
         Ok(())
     }

@@ -105,9 +105,9 @@ pub struct Parameters {
     /// `aqmask=`.
     pub aqmask: Option<String>,
     /// `useirq=`.
-    pub useirq: Option<bool>,
+    pub useirq: Option<i32>,
     /// `poll_thread=`.
-    pub poll_thread: Option<bool>,
+    pub poll_thread: Option<i32>,
 }
 
 impl Default for Registry {

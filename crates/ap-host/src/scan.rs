@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ap_types::{
-    AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, NEWEST_TYPE, OLDEST_TYPE,
-    ResponseCode, Status,
+    AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, Mode, NEWEST_TYPE,
+    OLDEST_TYPE, ResponseCode, Status,
 };
 use locks::{Held, Mutex, Nothing};
 
@@ -26,19 +26,34 @@ impl Host {
         }
     }
 
-    /// The first scan, after `ap` was loaded, and each periodic one.
+    /// The first scan, after `ap` was loaded, and each periodic one; a periodic one is skipped while another scan
+    /// runs.
     ///
     /// # Locks
     /// As [`Host::force_scan`].
     pub fn periodic_scan(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
-        if self.registry.read(held).0.loaded.ap {
-            self.scan(held, out);
+        let (loaded, scans, config_time) = {
+            let (registry, _held) = self.registry.read(held);
+            (registry.loaded.ap, registry.scans, registry.config_time)
+        };
+        if !loaded {
+            return;
+        }
+        if scans == 0 {
+            return self.scan(held, out);
+        }
+        match self.scan.try_lock(held) {
+            Some((_scan, mut held)) => self.scan_locked(&mut held, out),
+            None => out.due(Work::Scan, u64::from(config_time) * 1000),
         }
     }
 
     fn scan(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
         let (_scan, mut held) = self.scan.lock(held);
-        let held = &mut held;
+        self.scan_locked(&mut held, out);
+    }
+
+    fn scan_locked(&self, held: &mut Held<'_, Scan>, out: &dyn Sink) {
         let changed = self.take_configuration(held, out);
         self.choose_default_domain(held);
         let (max_adapter, cards) = {
@@ -74,6 +89,11 @@ impl Host {
         let old = self.registry.read(held).0.config;
         let (Some(new), Some(old)) = (qci, old) else { return false };
         if new == old {
+            return false;
+        }
+        if new.features.is_empty() {
+            // Without flags no configuration ever "changes" (page 1): the bus finds queues with TAPQ alone.
+            self.registry.write(held).0.config = Some(new);
             return false;
         }
         if !(new.adapters - old.adapters).is_empty() || !(new.domains - old.domains).is_empty() {
@@ -263,7 +283,7 @@ impl Host {
                 generation,
                 card: card.clone(),
                 made,
-                secure_execution: registry.secure_execution && card.mode != ap_types::Mode::Cca,
+                secure_execution: registry.secure_execution && has_bind_state(card.mode),
                 device: Mutex::new(key, true),
                 state: Mutex::new(
                     key,
@@ -410,4 +430,9 @@ impl Host {
 
 fn config_variable(on: bool) -> Vec<(String, String)> {
     vec![("CONFIG".into(), u8::from(on).to_string())]
+}
+
+/// Whether queues of that mode are bound and unbound in a Secure Execution guest. (Page 2: CCA queues are not.)
+fn has_bind_state(mode: Mode) -> bool {
+    matches!(mode, Mode::Ep11 | Mode::Accelerator)
 }

@@ -7,9 +7,8 @@ use locks::{Held, Nothing};
 
 use crate::Host;
 use crate::device::{DevState, QueueDevice, QueueState, Sm};
-use crate::event::{Sink, Work};
+use crate::event::Sink;
 use crate::order::Queue;
-use crate::queue::POLL_INTERVAL;
 
 /// Why a queue was not bound, unbound or associated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,14 +86,11 @@ impl Host {
             if in_guest {
                 return Err(SecureError::InGuest);
             }
-            return match self.hw.rapq(queue.apqn, true, &mut held, out).response_code() {
-                ResponseCode::NORMAL | ResponseCode::RESET_IN_PROGRESS => {
-                    state.sm = Sm::ResetWait;
-                    out.due(Work::Poll, POLL_INTERVAL);
-                    Ok(())
-                }
-                _ => Err(SecureError::Failed),
-            };
+            // Whatever RAPQ answers: as with every reset that the bus starts, that shows in the queue's state.
+            state.state = DevState::Operating;
+            state.sm = Sm::ResetStart;
+            self.reset_start(queue.apqn, &mut state, true, &mut held, out);
+            return Ok(());
         }
         self.ready(queue, &state, BindState::Unbound, &mut held)?;
         if self.hw.bapq(queue.apqn, &mut held, out).response_code() != ResponseCode::NORMAL {

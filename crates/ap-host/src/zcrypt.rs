@@ -10,7 +10,7 @@ use crate::device::{Card, DevState, QueueDevice, Sm};
 use crate::driver::DriverId;
 use crate::event::{Action, Sink};
 use crate::hardware::AdapterFacts;
-use crate::order::Perms;
+use crate::order::{Perms, Queue};
 
 /// Why a device was not switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,6 +119,10 @@ impl Host {
         Ok(())
     }
 
+    fn is_bound(&self, queue: &QueueDevice, held: &mut Held<'_, Queue>) -> bool {
+        self.hw.tapq(queue.apqn, held).1.bind_state().is_bound()
+    }
+
     /// Asks an adapter about itself through a usable queue (`queue`: that very one). If there is none a scan is
     /// forced; an answer that doesn't come is `None`.
     ///
@@ -151,7 +155,7 @@ impl Host {
                 && card.online
                 && state.config
                 && !state.chkstop
-                && (!secure || self.hw.tapq(queue.apqn, &mut held).1.bind_state().is_bound());
+                && (!secure || queue.secure_execution && self.is_bound(&queue, &mut held));
             if usable {
                 return self.hw.ask(queue.apqn, &mut held);
             }

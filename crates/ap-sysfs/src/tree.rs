@@ -639,7 +639,7 @@ fn grouped(mdev: &MdevView) -> bool {
 
 /// The device shows itself: not while its removal waits.
 fn present(mdev: &MdevView) -> bool {
-    !matches!(mdev.phase, MdevPhase::Removing { .. })
+    mdev.phase.on_bus()
 }
 
 fn directory(name: &str, dir: Dir) -> Entry {

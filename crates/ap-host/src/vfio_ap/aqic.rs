@@ -67,8 +67,7 @@ impl Host {
         held: &mut Held<'_, MdevsLevel>,
         out: &dyn Sink,
     ) -> u64 {
-        let page = address & !0xfff;
-        if page == 0 {
+        if address == 0 {
             return failed(ResponseCode::INVALID_ADDRESS);
         }
         self.hold_irq(guest, isc, address, held, out);

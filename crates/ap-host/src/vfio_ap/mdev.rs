@@ -15,8 +15,6 @@ use crate::order::{Device, Guests};
 const RELAY_INTERVAL: u64 = 10_000;
 /// Every how many requests one is logged.
 const RELAY_LOGGED: u32 = 10;
-/// The guest can't be asked, and that was said.
-const NOT_ASKED: u32 = u32::MAX;
 
 /// An mdev's device lock.
 pub struct MdevDevice {
@@ -155,32 +153,62 @@ impl Host {
         }
         {
             let (mut mdevs, _held) = self.mdevs.lock(&mut held);
-            let Some(mdev) = mdevs.list.get_mut(&id) else { return Err(UnbindMdevError::NoDevice) };
-            if mdev.phase == MdevPhase::Unbound {
-                if !whole {
-                    return Err(UnbindMdevError::NoDevice);
+            match mdevs.begin_removal(id, whole, self.clock.now(), out)? {
+                Begun::Ended => {
+                    *alive = false;
+                    return Ok(());
                 }
-                *alive = false;
-                let uuid = mdev.uuid;
-                mdevs.forget(id);
-                out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
-                return Ok(());
-            }
-            mdev.phase = MdevPhase::Removing { asked: 0, next: 0, whole };
-            let (uuid, number) = (mdev.uuid, mdev.vfio_device);
-            out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number });
-            if mdev.opener.is_some() {
-                mdev.relay(self.clock.now(), out);
-                out.due(Work::Relay, RELAY_INTERVAL);
-                let held_open =
-                    |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|mdev| mdev.opener.is_some());
-                drop(self.released.wait_while(mdevs, held_open));
+                Begun::Free => {}
+                Begun::Open => {
+                    let open = |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|m| m.opener.is_some());
+                    drop(self.released.wait_while(mdevs, open));
+                }
             }
         }
         self.end_mdev(id, whole, &mut held.at(), out);
         if whole {
             *alive = false;
         }
+        Ok(())
+    }
+
+    /// The first part of the removal of an mdev that a guest holds, for whoever can't wait: when the guest has let
+    /// go, [`Host::finish_removal`] must follow.
+    ///
+    /// # Errors
+    /// [`UnbindMdevError::NoDevice`] (`ENODEV`).
+    ///
+    /// # Locks
+    /// M.
+    pub fn begin_removal(
+        &self,
+        id: MdevId,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> Result<(), UnbindMdevError> {
+        self.mdevs.lock(held).0.begin_removal(id, true, self.clock.now(), out).map(drop)
+    }
+
+    /// The rest of a removal that [`Host::begin_removal`] began.
+    ///
+    /// # Errors
+    /// [`UnbindMdevError::NoDevice`] (`ENODEV`).
+    ///
+    /// # Locks
+    /// D of the mdev; under it G and M.
+    pub fn finish_removal(
+        &self,
+        id: MdevId,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> Result<(), UnbindMdevError> {
+        let device = {
+            let (mdevs, _held) = self.mdevs.lock(held);
+            mdevs.list.get(&id).ok_or(UnbindMdevError::NoDevice)?.device.clone()
+        };
+        let (mut alive, mut held) = device.device.lock(held);
+        self.end_mdev(id, true, &mut held.at(), out);
+        *alive = false;
         Ok(())
     }
 
@@ -253,7 +281,7 @@ impl Host {
                     out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
                     true
                 } else {
-                    mdev.phase = MdevPhase::Removing { asked: NOT_ASKED, next: 0, whole: true };
+                    mdev.phase = MdevPhase::Removing { asked: 0, next: 0, whole: true };
                     out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number });
                     false
                 }
@@ -270,7 +298,45 @@ impl Host {
     }
 }
 
+/// How far a removal is after its first part.
+enum Begun {
+    /// Only the device was left, and is gone.
+    Ended,
+    /// Nobody has the mdev open: it can go on.
+    Free,
+    /// A guest must let go first.
+    Open,
+}
+
 impl Mdevs {
+    /// The first part of a removal: the mdev can't be opened any more, and a guest that holds it is asked to let go.
+    fn begin_removal(
+        &mut self,
+        id: MdevId,
+        whole: bool,
+        now: u64,
+        out: &dyn Sink,
+    ) -> Result<Begun, UnbindMdevError> {
+        let mdev = self.list.get_mut(&id).ok_or(UnbindMdevError::NoDevice)?;
+        let uuid = mdev.uuid;
+        if mdev.phase == MdevPhase::Unbound {
+            if !whole {
+                return Err(UnbindMdevError::NoDevice);
+            }
+            self.forget(id);
+            out.uevent(Action::Remove, Subject::Mdev { id, uuid, bound: false });
+            return Ok(Begun::Ended);
+        }
+        mdev.phase = MdevPhase::Removing { asked: 0, next: 0, whole };
+        out.uevent(Action::Remove, Subject::VfioDevice { id, uuid, number: mdev.vfio_device });
+        if mdev.opener.is_none() {
+            return Ok(Begun::Free);
+        }
+        mdev.relay(now, out);
+        out.due(Work::Relay, RELAY_INTERVAL);
+        Ok(Begun::Open)
+    }
+
     fn forget(&mut self, id: MdevId) {
         if let Some(mdev) = self.list.remove(&id) {
             self.by_uuid.remove(&mdev.uuid);
@@ -287,23 +353,18 @@ impl Mdev {
             return Some(*next);
         }
         *next = now + RELAY_INTERVAL;
+        let number = *asked;
+        *asked += 1;
         match &mut self.request {
             Some(count) => {
-                let number = if *asked == NOT_ASKED { 0 } else { *asked };
                 if number % RELAY_LOGGED == 0 {
                     out.log(5, format!("vfio_ap_mdev {uuid}: Relaying device request to user (#{number})"));
                 }
                 *count += 1;
-                *asked = number + 1;
             }
-            None if *asked == 0 => {
-                out.log(
-                    5,
-                    format!(
-                        "vfio_ap_mdev {uuid}: No device request registered, blocked until released by user"
-                    ),
-                );
-                *asked = NOT_ASKED;
+            None if number == 0 => {
+                let text = "No device request registered, blocked until released by user";
+                out.log(5, format!("vfio_ap_mdev {uuid}: {text}"));
             }
             None => {}
         }

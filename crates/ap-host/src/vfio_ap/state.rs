@@ -8,6 +8,7 @@ use ap_types::{Apqn, HostConfig, Matrix, QueueSet, ResponseCode, Uuid};
 
 use super::guest::Guest;
 use super::mdev::MdevDevice;
+use super::records::Records;
 use crate::device::Stamp;
 
 /// How many mdevs there can be.
@@ -27,7 +28,7 @@ pub struct Mdevs {
     /// Their names.
     pub by_uuid: BTreeMap<Uuid, MdevId>,
     /// Records of the queues that are bound to vfio_ap.
-    pub queues: BTreeMap<u16, QueueRecord>,
+    pub queues: Records,
     /// The same as a set.
     pub bound: QueueSet,
     /// Bound queues whose last reset did not end well.
@@ -53,7 +54,7 @@ pub enum MdevPhase {
     Live,
     /// Its removal waits for the guest that holds it; `asked`: how often the guest was asked.
     Removing {
-        /// How often the guest was asked to let go (`u32::MAX`: it can't be asked, and that was said).
+        /// How often the guest was to be asked to let go, whether or not it had registered an interrupt for that.
         asked: u32,
         /// When it is asked next, in milliseconds of machine time.
         next: u64,
@@ -62,6 +63,15 @@ pub enum MdevPhase {
     },
     /// It was unbound from its driver: only the device is left.
     Unbound,
+}
+
+impl MdevPhase {
+    /// Whether the device is on its bus with the files that every mdev has: not while its removal waits. Losing
+    /// only its driver does not take it away, also not while that waits.
+    #[must_use]
+    pub fn on_bus(self) -> bool {
+        !matches!(self, MdevPhase::Removing { whole: true, .. })
+    }
 }
 
 /// What an administrator assigned to a guest, and what the guest gets of it.
@@ -246,7 +256,7 @@ impl Hash for Mdevs {
         for mdev in self.list.values() {
             mdev.hash(state);
         }
-        for (apqn, record) in &self.queues {
+        for (apqn, record) in self.queues.iter() {
             apqn.hash(state);
             let mdev = record.mdev.and_then(|id| self.list.get(&id)).map(|mdev| mdev.uuid);
             (mdev, record.mdev.is_some(), record.last_reset, &record.irq).hash(state);

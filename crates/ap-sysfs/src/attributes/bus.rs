@@ -67,7 +67,10 @@ pub(super) const MDEV: &[Attribute] = &[
     rw("drivers_autoprobe", show_autoprobe, store_autoprobe),
     wo("drivers_probe", |t, _, _, data, held, _| {
         mdev_name(data)
-            .and_then(|uuid| t.host.with_mdevs(held, |m| m.find(&uuid).map(|_| ())))
+            .filter(|uuid| {
+                t.host.with_mdevs(held, |m| m.find(uuid).is_some_and(|(_, mdev)| mdev.phase.on_bus()))
+            })
+            .map(|_| ())
             .ok_or(Errno::ENODEV)
     }),
     wo("uevent", synth::store),
@@ -102,14 +105,10 @@ pub(super) const PARAMETERS: &[Attribute] = &[
     ro("aqmask", |t, _, _, held, _| line(registry(t, held, |r| given(&r.parameters.aqmask)))).mode(0o440),
     ro("domain", |t, _, _, held, _| line(registry(t, held, default_domain))).mode(0o440),
     ro("msgpool_min_items", |_, _, _, _, _| line(8)).mode(0o440),
-    ro("poll_thread", |t, _, _, held, _| {
-        line(registry(t, held, |r| u8::from(r.parameters.poll_thread.unwrap_or(false))))
-    })
-    .mode(0o440),
-    ro("useirq", |t, _, _, held, _| {
-        line(registry(t, held, |r| u8::from(r.parameters.useirq.unwrap_or(true))))
-    })
-    .mode(0o440),
+    ro("poll_thread", |t, _, _, held, _| line(registry(t, held, |r| r.parameters.poll_thread.unwrap_or(0))))
+        .mode(0o440),
+    ro("useirq", |t, _, _, held, _| line(registry(t, held, |r| r.parameters.useirq.unwrap_or(1))))
+        .mode(0o440),
 ];
 
 fn registry<R>(tree: &Tree, held: Root, look: impl FnOnce(&Registry) -> R) -> R {

@@ -100,7 +100,7 @@ fn live(object: &Object) -> bool {
 }
 
 fn present(object: &Object) -> bool {
-    matches!(object, Object::Mdev(mdev) if !matches!(mdev.phase, MdevPhase::Removing { .. }))
+    matches!(object, Object::Mdev(mdev) if mdev.phase.on_bus())
 }
 
 fn id(object: &Object) -> Result<MdevId, Errno> {
