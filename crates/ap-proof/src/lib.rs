@@ -1,0 +1,5 @@
+//! What is explored, and what must hold: specimens of lock protocols of the past.
+
+#![forbid(unsafe_code)]
+
+pub mod seed;

@@ -1,0 +1,77 @@
+//! The table of the series: 36 variants, five questions each.
+
+use std::time::{Duration, Instant};
+
+use explore::Options;
+
+use super::question::{Answer, Question, ask};
+use super::series::Series;
+
+/// A variant with its answers.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The variant.
+    pub series: Series,
+    /// The answers, in the order of [`Question::ALL`].
+    pub answers: [Answer; 5],
+}
+
+impl Row {
+    /// The questions with their answers.
+    pub fn iter(&self) -> impl Iterator<Item = (Question, &Answer)> {
+        Question::ALL.into_iter().zip(&self.answers)
+    }
+}
+
+/// All variants.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Prefix by prefix, trylock before blocking.
+    pub rows: Vec<Row>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Table {
+    /// The answers that are not certain: nothing was found, and not everything was explored.
+    pub fn unknown(&self) -> impl Iterator<Item = (Series, Question)> {
+        self.pick(|_, _, answer| !answer.found && !answer.exhausted)
+    }
+
+    /// The answers that are not as the history expects.
+    pub fn unexpected(&self) -> impl Iterator<Item = (Series, Question)> {
+        self.pick(|series, question, answer| {
+            (answer.found || answer.exhausted) && answer.found != series.expected(question)
+        })
+    }
+
+    fn pick(
+        &self,
+        which: impl Fn(Series, Question, &Answer) -> bool,
+    ) -> impl Iterator<Item = (Series, Question)> {
+        self.rows.iter().flat_map(move |row| {
+            let picked = row.iter().filter(|(question, answer)| which(row.series, *question, answer));
+            picked.map(|(question, _)| (row.series, question)).collect::<Vec<_>>()
+        })
+    }
+}
+
+/// Asks every question of every variant; `done` is told how many rows are finished, of how many.
+///
+/// The budget is for all of them together: questions that no time is left for are answered "not exhausted".
+#[must_use]
+pub fn table(budget: Option<Duration>, mut done: impl FnMut(usize, usize)) -> Table {
+    let started = Instant::now();
+    let variants: Vec<Series> = Series::all().collect();
+    let mut rows = Vec::with_capacity(variants.len());
+    for (index, &series) in variants.iter().enumerate() {
+        done(index, variants.len());
+        let answers = Question::ALL.map(|question| {
+            let left = budget.map(|budget| budget.saturating_sub(started.elapsed()));
+            ask(series, question, &Options { budget: left, ..Options::default() })
+        });
+        rows.push(Row { series, answers });
+    }
+    done(variants.len(), variants.len());
+    Table { rows, elapsed: started.elapsed() }
+}
