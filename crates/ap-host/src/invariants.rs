@@ -7,7 +7,7 @@ use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, QueueSet};
 use crate::device::QueueState;
 use crate::driver::DriverId;
 use crate::snapshot::Snapshot;
-use crate::vfio_ap::{Mdev, MdevPhase};
+use crate::vfio_ap::{Mdev, MdevPhase, Mdevs};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +43,15 @@ fn driver_of(state: &Snapshot, apqn: Apqn) -> Option<DriverId> {
 
 /// I1: no queue is in the matrix of two mdevs, or in the APCB of two guests.
 pub fn exclusive(state: &Snapshot, found: &mut Vec<Broken>) {
-    let mdevs: Vec<&Mdev> = state.mdevs.list.values().filter(|m| m.matrix.has_queues()).collect();
+    exclusive_mdevs(&state.mdevs, found);
+    let apcbs: Vec<(&str, Matrix)> =
+        state.guests.iter().map(|guest| (guest.guest.name.as_str(), guest.kvm.apcb)).collect();
+    exclusive_guests(&apcbs, found);
+}
+
+/// I1, of mdevs: what may be asked whenever M is free.
+pub fn exclusive_mdevs(mdevs: &Mdevs, found: &mut Vec<Broken>) {
+    let mdevs: Vec<&Mdev> = mdevs.list.values().filter(|m| m.matrix.has_queues()).collect();
     if mdevs.len() > 1 {
         let mut seen = QueueSet::new();
         for mdev in &mdevs {
@@ -55,11 +63,13 @@ pub fn exclusive(state: &Snapshot, found: &mut Vec<Broken>) {
             seen.insert_product(&mdev.matrix.adapters, &mdev.matrix.domains);
         }
     }
-    let guests: Vec<_> = state.guests.iter().filter(|guest| guest.kvm.apcb.has_queues()).collect();
-    for (index, guest) in guests.iter().enumerate() {
-        for other in &guests[index + 1..] {
-            if guest.kvm.apcb.shares_queue(&other.kvm.apcb) {
-                let (a, b) = (&guest.guest.name, &other.guest.name);
+}
+
+/// I1, of guests' APCBs, by name: what may be asked whenever G and K are free.
+pub fn exclusive_guests(apcbs: &[(&str, Matrix)], found: &mut Vec<Broken>) {
+    for (index, (a, apcb)) in apcbs.iter().enumerate().filter(|(_, (_, apcb))| apcb.has_queues()) {
+        for (b, other) in &apcbs[index + 1..] {
+            if apcb.shares_queue(other) {
                 found.push(broken("I1", format!("guests {a} and {b} share a queue")));
             }
         }
@@ -137,10 +147,19 @@ pub fn maximal(state: &Snapshot, found: &mut Vec<Broken>) {
 
 /// I6: a queue record links to an mdev exactly if its APQN is in that mdev's matrix; the sets say the same.
 pub fn linked(state: &Snapshot, found: &mut Vec<Broken>) {
-    let mdevs = &state.mdevs;
-    for (key, record) in &mdevs.queues {
+    linked_records(&state.mdevs, found);
+    let drivers = state.queues.iter().filter(|queue| queue.driver == Some(DriverId::VfioAp)).count();
+    let records = state.mdevs.queues.len();
+    if drivers != records {
+        found.push(broken("I6", format!("{drivers} queues have vfio_ap, {records} records")));
+    }
+}
+
+/// I6, as far as M alone tells: what may be asked whenever M is free.
+pub fn linked_records(mdevs: &Mdevs, found: &mut Vec<Broken>) {
+    for key in mdevs.queues.keys() {
         let apqn = Apqn::from_u16(*key);
-        match record.mdev {
+        match mdevs.linked_mdev(apqn) {
             Some(id) => {
                 let holds = mdevs.list.get(&id).is_some_and(|mdev| mdev.matrix.contains(apqn));
                 if !holds {
@@ -162,10 +181,6 @@ pub fn linked(state: &Snapshot, found: &mut Vec<Broken>) {
     }
     if mdevs.bound.len() != mdevs.queues.len() {
         found.push(broken("I6", "the set of bound queues has more than there are records".into()));
-    }
-    let drivers = state.queues.iter().filter(|queue| queue.driver == Some(DriverId::VfioAp)).count();
-    if drivers != mdevs.queues.len() {
-        found.push(broken("I6", format!("{drivers} queues have vfio_ap, {} records", mdevs.queues.len())));
     }
     let mut union = QueueSet::new();
     for mdev in mdevs.list.values() {

@@ -5,6 +5,7 @@ mod assign;
 mod guest;
 mod hotplug;
 mod in_use;
+mod links;
 mod mdev;
 mod queue;
 mod reset;
@@ -15,6 +16,7 @@ pub use assign::{AssignError, Part};
 pub use guest::{
     CloseError, DeviceInfo, Guest, GuestMemory, GuestState, OpenError, OpenStage, RequestError, ResetFailed,
 };
+pub use links::Links;
 pub use mdev::{CreateError, MdevDevice, UnbindMdevError};
 pub use queue::QueueStatus;
 pub use state::{IrqResources, Mdev, MdevId, MdevPhase, Mdevs, QueueRecord};

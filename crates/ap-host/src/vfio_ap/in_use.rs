@@ -38,4 +38,19 @@ impl Host {
         }
         true
     }
+
+    /// The question alone, as a mask write asks it: with P taken. For measurements.
+    ///
+    /// # Locks
+    /// P, G, M.
+    pub fn in_use_question(
+        &self,
+        adapters: &AdapterMask,
+        domains: &DomainMask,
+        held: &mut Held<'_, locks::Nothing>,
+        out: &dyn Sink,
+    ) -> bool {
+        let (_perms, mut held) = self.perms.lock(held);
+        self.in_use(adapters, domains, &mut held, out)
+    }
 }

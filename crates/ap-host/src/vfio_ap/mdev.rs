@@ -132,7 +132,11 @@ impl Host {
         held: &mut Held<'_, Nothing>,
         out: &dyn Sink,
     ) -> Result<(), UnbindMdevError> {
-        let id = self.mdevs.lock(held).0.find(uuid).map(|(id, _)| id).ok_or(UnbindMdevError::NoDevice)?;
+        let id = {
+            let (mdevs, _held) = self.mdevs.lock(held);
+            let found = mdevs.find(uuid).filter(|(_, mdev)| mdev.phase.on_bus());
+            found.map(|(id, _)| id).ok_or(UnbindMdevError::NoDevice)?
+        };
         self.take_mdev(id, false, held, out)
     }
 

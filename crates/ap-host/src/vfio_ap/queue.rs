@@ -8,7 +8,7 @@ use locks::{Held, Mutex, Nothing};
 use super::state::QueueRecord;
 use super::update::Attached;
 use crate::Host;
-use crate::device::{QueueDevice, Stamp};
+use crate::device::QueueDevice;
 use crate::event::Sink;
 use crate::order::Perms;
 
@@ -45,8 +45,7 @@ impl Host {
         let (kvm, mut held) = Mutex::lock_opt(guest.as_deref().map(|guest| &guest.kvm), &mut held);
         let mut attached = Attached::new(guest.as_deref(), kvm);
         let (mut mdevs, mut held) = self.mdevs.lock(&mut held);
-        let record =
-            QueueRecord { mdev: None, linked: Stamp(0), last_reset: ResponseCode::NORMAL, irq: None };
+        let record = QueueRecord { last_reset: ResponseCode::NORMAL, irq: None };
         mdevs.queues.insert(apqn.to_u16(), record);
         mdevs.bound.insert(apqn);
         mdevs.failed.remove(apqn);
@@ -102,6 +101,7 @@ impl Host {
         if let Some(mdev) = linked.and_then(|id| mdevs.list.get_mut(&id)) {
             mdev.fresh = false;
         }
+        mdevs.unlink(apqn);
         mdevs.queues.remove(&apqn.to_u16());
         mdevs.bound.remove(apqn);
         mdevs.failed.remove(apqn);
@@ -115,8 +115,8 @@ impl Host {
         // Lock order: G -> M
         let (_guests, mut held) = self.guests.lock(held);
         let (mdevs, _held) = self.mdevs.lock(&mut held);
-        let record = mdevs.queues.get(&apqn.to_u16())?;
-        let Some(mdev) = record.mdev.and_then(|id| mdevs.list.get(&id)) else {
+        mdevs.queues.get(&apqn.to_u16())?;
+        let Some(mdev) = mdevs.linked_mdev(apqn).and_then(|id| mdevs.list.get(&id)) else {
             return Some(QueueStatus::Unassigned);
         };
         Some(if mdev.running() && mdev.shadow.contains(apqn) {

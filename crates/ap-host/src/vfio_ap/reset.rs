@@ -30,7 +30,7 @@ impl Mdevs {
     fn set_last_reset(&mut self, apqn: Apqn, code: ResponseCode) {
         if let Some(record) = self.queues.get_mut(&apqn.to_u16()) {
             record.last_reset = code;
-            if let Some(mdev) = record.mdev.and_then(|id| self.list.get_mut(&id)) {
+            if let Some(mdev) = self.links.mdev(apqn).and_then(|id| self.list.get_mut(&id)) {
                 mdev.fresh = false;
             }
             if passable(code) {
@@ -60,7 +60,13 @@ impl Host {
         while !running.is_empty() {
             self.clock.sleep(CHECK_INTERVAL);
             waited += CHECK_INTERVAL;
-            running.retain(|apqn| self.check_reset(*apqn, waited, &mut lines, mdevs, held, out));
+            running.retain(|apqn| {
+                let goes_on = self.check_reset(*apqn, waited, &mut lines, mdevs, held, out);
+                if !goes_on {
+                    out.reset_ended(*apqn);
+                }
+                goes_on
+            });
         }
     }
 
@@ -79,9 +85,13 @@ impl Host {
             code if again(code) => true,
             ResponseCode::DECONFIGURED | ResponseCode::CHECKSTOPPED | ResponseCode::Q_NOT_AVAIL => {
                 self.free_irq(apqn, mdevs, held, out);
+                out.reset_ended(apqn);
                 false
             }
-            _ => false,
+            _ => {
+                out.reset_ended(apqn);
+                false
+            }
         }
     }
 

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use ap_types::{Apqn, HostConfig, Matrix, QueueSet, ResponseCode, Uuid};
 
 use super::guest::Guest;
+use super::links::Links;
 use super::mdev::MdevDevice;
-use super::records::Records;
-use crate::device::Stamp;
 
 /// How many mdevs there can be.
 pub const INSTANCES: u32 = 65_536;
@@ -28,7 +27,9 @@ pub struct Mdevs {
     /// Their names.
     pub by_uuid: BTreeMap<Uuid, MdevId>,
     /// Records of the queues that are bound to vfio_ap.
-    pub queues: Records,
+    pub queues: BTreeMap<u16, QueueRecord>,
+    /// Which queue is linked to which mdev.
+    pub links: Links,
     /// The same as a set.
     pub bound: QueueSet,
     /// Bound queues whose last reset did not end well.
@@ -37,8 +38,6 @@ pub struct Mdevs {
     pub assigned: QueueSet,
     /// The next mdev's number.
     pub next_id: u32,
-    /// When the last link was made.
-    pub links: u64,
     /// IOMMU groups in use.
     pub iommu_groups: BTreeSet<u32>,
     /// VFIO groups in use.
@@ -109,10 +108,6 @@ pub struct Mdev {
 /// A queue that is bound to vfio_ap.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueRecord {
-    /// The mdev that it is linked to.
-    pub mdev: Option<MdevId>,
-    /// When it was linked.
-    pub linked: Stamp,
     /// The answer of its last reset.
     pub last_reset: ResponseCode,
     /// What its guest's interrupts hold.
@@ -164,7 +159,7 @@ impl Mdevs {
     /// The mdev that a bound queue is linked to.
     #[must_use]
     pub fn linked_mdev(&self, apqn: Apqn) -> Option<MdevId> {
-        self.queues.get(&apqn.to_u16())?.mdev
+        self.links.mdev(apqn)
     }
 
     /// Whether a running guest has the queue in its APCB.
@@ -204,18 +199,12 @@ impl Mdevs {
 
     /// Links a bound queue to an mdev.
     pub fn link(&mut self, id: MdevId, apqn: Apqn) {
-        if let Some(record) = self.queues.get_mut(&apqn.to_u16()) {
-            self.links += 1;
-            record.mdev = Some(id);
-            record.linked = Stamp(self.links);
-        }
+        self.links.link(apqn, id);
     }
 
     /// Unlinks a bound queue from its mdev.
     pub fn unlink(&mut self, apqn: Apqn) {
-        if let Some(record) = self.queues.get_mut(&apqn.to_u16()) {
-            record.mdev = None;
-        }
+        self.links.unlink(apqn);
     }
 
     /// All queues linked to an mdev, in the order in which a hash table of the reference gives them. (Page 3,
@@ -226,13 +215,9 @@ impl Mdevs {
         let mut linked: Vec<(u8, std::cmp::Reverse<u64>, Apqn)> = self
             .bound
             .intersection_product(&mdev.matrix.adapters, &mdev.matrix.domains)
-            .filter_map(|apqn| {
-                let record = self.queues.get(&apqn.to_u16())?;
-                (record.mdev == Some(id)).then_some((
-                    ap_types::zapq_order_key(apqn),
-                    std::cmp::Reverse(record.linked.0),
-                    apqn,
-                ))
+            .filter(|apqn| self.links.mdev(*apqn) == Some(id))
+            .map(|apqn| {
+                (ap_types::zapq_order_key(apqn), std::cmp::Reverse(self.links.stamp(apqn)), apqn)
             })
             .collect();
         linked.sort_unstable();
@@ -258,8 +243,9 @@ impl Hash for Mdevs {
         }
         for (apqn, record) in self.queues.iter() {
             apqn.hash(state);
-            let mdev = record.mdev.and_then(|id| self.list.get(&id)).map(|mdev| mdev.uuid);
-            (mdev, record.mdev.is_some(), record.last_reset, &record.irq).hash(state);
+            let link = self.links.mdev(Apqn::from_u16(*apqn));
+            let mdev = link.and_then(|id| self.list.get(&id)).map(|mdev| mdev.uuid);
+            (mdev, link.is_some(), record.last_reset, &record.irq).hash(state);
         }
     }
 }
