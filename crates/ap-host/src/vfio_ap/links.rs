@@ -9,7 +9,7 @@ use ap_types::Apqn;
 
 use super::state::MdevId;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Link {
     /// The mdev's number plus one; 0: none.
     mdev: u32,
@@ -17,7 +17,7 @@ struct Link {
 }
 
 /// The links of all queues.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links {
     rows: Vec<Vec<Link>>,
     drawn: u64,
