@@ -22,8 +22,17 @@ use crate::error::{CliError, Kind};
                   something; 4 bad input file."
 )]
 pub struct Cli {
-    /// When to use colours; NO_COLOR is respected.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    /// When to use colours: auto, always, never; NO_COLOR is respected
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = Colour::Auto,
+        hide_possible_values = true,
+        hide_default_value = true,
+        display_order = 900
+    )]
     color: Colour,
     #[command(subcommand)]
     command: Command,

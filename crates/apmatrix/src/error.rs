@@ -14,6 +14,7 @@ use std::io;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
+use crate::boot::BootError;
 use crate::machine::MachineError;
 use crate::replay::{InputError, TargetError};
 
@@ -137,6 +138,24 @@ impl From<InputError> for CliError {
 impl From<TargetError> for CliError {
     fn from(error: TargetError) -> CliError {
         CliError::environment(error.to_string())
+    }
+}
+
+impl From<BootError> for CliError {
+    fn from(error: BootError) -> CliError {
+        CliError::failed(error.to_string())
+            .hint("machine files are checked, so this is a defect: please report it")
+    }
+}
+
+impl From<ap_fuse::Error> for CliError {
+    fn from(error: ap_fuse::Error) -> CliError {
+        let status = u8::try_from(error.exit_status()).unwrap_or(125);
+        if status == Kind::Environment.status() {
+            CliError::environment(error.to_string())
+        } else {
+            CliError::status(status, error.to_string())
+        }
     }
 }
 

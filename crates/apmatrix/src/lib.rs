@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boot;
 pub mod cli;
 pub mod commands;
 pub mod control;

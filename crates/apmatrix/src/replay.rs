@@ -14,6 +14,7 @@ pub mod report;
 pub mod rules;
 pub mod session;
 pub mod target;
+pub mod through;
 pub mod transcript;
 
 pub use engine::{Difference, FileResult, Options, ReplayError, replay};
@@ -22,5 +23,6 @@ pub use files::{Input, InputError, inputs};
 pub use recorded::Recorded;
 pub use report::Report;
 pub use session::InProcess;
-pub use target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, TargetError, Ticket};
+pub use target::{Failure, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket};
+pub use through::Through;
 pub use transcript::{Call, Code, GuestCall, Line, LineError};

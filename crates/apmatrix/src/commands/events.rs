@@ -96,6 +96,21 @@ fn overlap(known: &[String], now: &[String]) -> usize {
     (0..=known.len()).map(|from| &known[from..]).find(|rest| now.starts_with(rest)).map_or(0, <[String]>::len)
 }
 
+/// An event as a line of the file.
+pub(super) fn line(event: &ap_sysfs::Event) -> String {
+    match event {
+        ap_sysfs::Event::Uevent(uevent) => {
+            let mut line = format!("uevent {} {}", uevent.action, uevent.devpath);
+            for (key, value) in &uevent.env {
+                line.push_str(&format!(" {key}={}", value.trim_end()));
+            }
+            line
+        }
+        ap_sysfs::Event::Log { level, text } => format!("log <{level}> {text}"),
+        ap_sysfs::Event::Instruction(text) => format!("instruction {text}"),
+    }
+}
+
 /// A line of the file: `uevent ACTION DEVPATH KEY=VALUE…`, `log <LEVEL> TEXT` or `instruction TEXT`.
 fn event(line: &str) -> Option<Event<'_>> {
     let (kind, rest) = line.split_once(' ')?;

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use ap_fuse::MountOptions;
+
+use crate::boot::factory;
 use crate::cli::Outcome;
-use crate::commands::{Machine, not_here};
+use crate::commands::Machine;
 
 /// Mount the tree on a directory, in the foreground
 ///
@@ -23,6 +26,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    args.machine.load()?;
-    Err(not_here("mount"))
+    let machine = args.machine.load()?;
+    let (summary, directory) = (machine.to_string(), args.directory.display().to_string());
+    let told = move || eprintln!("mounted on {directory}: {summary}; ends with SIGINT or SIGTERM");
+    ap_fuse::mount(&MountOptions::new(&args.directory), factory(machine), told)?;
+    Ok(0)
 }

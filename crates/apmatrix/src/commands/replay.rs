@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 
 use crate::cli::Outcome;
-use crate::commands::not_here;
 use crate::error::CliError;
-use crate::replay::{self, FileResult, InProcess, Options, ReplayError, Report, Target, report};
+use crate::replay::{
+    self, FileResult, InProcess, Input, Options, ReplayError, Report, Target, Through, report,
+};
 
 /// Replay recorded transcripts and compare
 ///
@@ -29,7 +30,9 @@ pub struct Args {
     /// Go on with a transcript after a difference; what follows may be its consequence
     #[arg(long)]
     keep_going: bool,
-    /// Replay through the files of a mounted tree instead of in this process
+    /// Replay one transcript through the files of a mounted, fresh machine without adapters
+    ///
+    /// Instead of in this process. Events are not compared then.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     through: Option<PathBuf>,
 }
@@ -37,6 +40,11 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let inputs = replay::inputs(&args.paths)?;
+    if args.through.is_some() && !matches!(inputs.as_slice(), [Input::Transcript(_)]) {
+        return Err(CliError::usage(
+            "`--through` replays one transcript: the next one needs a fresh machine",
+        ));
+    }
     let mut all = Report::default();
     let options = Options { keep_going: args.keep_going };
     for input in inputs {
@@ -66,7 +74,7 @@ pub fn run(args: &Args) -> Outcome {
 fn fresh(args: &Args) -> Result<Box<dyn Target>, CliError> {
     match &args.through {
         None => Ok(Box::new(InProcess::new())),
-        Some(_) => Err(not_here("replay --through")),
+        Some(root) => Ok(Box::new(Through::new(root)?)),
     }
 }
 

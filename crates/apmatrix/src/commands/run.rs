@@ -2,8 +2,11 @@
 
 use std::ffi::OsString;
 
+use ap_fuse::RunOptions;
+
+use crate::boot::factory;
 use crate::cli::Outcome;
-use crate::commands::{Machine, not_here};
+use crate::commands::Machine;
 
 /// Run a command with a private /sys that is the machine
 ///
@@ -32,6 +35,13 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    args.machine.load()?;
-    Err(not_here("run"))
+    let machine = args.machine.load()?;
+    let mut options = RunOptions::default();
+    options.command.clone_from(&args.command);
+    options.cpu = args.cpu;
+    options.uevents = !args.no_uevents;
+    options.label.clone_from(&machine.name);
+    let status = ap_fuse::run(&options, factory(machine))?;
+    // A status beyond 255 does not exist.
+    Ok(u8::try_from(status).unwrap_or(125))
 }

@@ -1,9 +1,16 @@
 //! `apmatrix shell`: the tree in this process, without FUSE.
 
+use std::fs;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 
+use ap_shell::{FilesystemWorld, Operator, OperatorError, Shell, Stream};
+use ap_sysfs::{Filesystem as _, Session};
+
+use crate::boot::boot;
 use crate::cli::Outcome;
-use crate::commands::{Machine, not_here};
+use crate::commands::{Machine, events};
+use crate::error::{CliError, said};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
@@ -28,6 +35,105 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    args.machine.load()?;
-    Err(not_here("shell"))
+    let machine = args.machine.load()?;
+    let mut shell = Shell::new(world(boot(&machine)?));
+    if let Some(text) = &args.text {
+        return script(&mut shell, text, "-c");
+    }
+    if let Some(path) = &args.script {
+        let name = path.display().to_string();
+        let text =
+            fs::read_to_string(path).map_err(|error| CliError::input(format!("{name}: {}", said(&error))))?;
+        return script(&mut shell, &text, &name);
+    }
+    if io::stdin().is_terminal() {
+        return prompt(&mut shell, &machine);
+    }
+    let mut text = String::new();
+    let read = io::stdin().read_to_string(&mut text);
+    read.map_err(|error| CliError::input(format!("standard input: {}", said(&error))))?;
+    script(&mut shell, &text, "standard input")
+}
+
+/// The machine as the shell operates it.
+pub fn world(session: Session) -> World {
+    FilesystemWorld::with_operator(session, Verbs)
+}
+
+/// A session in the shell.
+pub type World = FilesystemWorld<Session, Verbs>;
+
+/// The verbs, carried out by the session itself: they answer with sentences.
+#[derive(Clone, Copy, Debug)]
+pub struct Verbs;
+
+impl Operator<Session> for Verbs {
+    fn hw(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
+        session.hw(args).map_err(|error| OperatorError::new(error.errno, error.text))
+    }
+
+    fn guest(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
+        session.guest(args).map_err(|error| OperatorError::new(error.errno, error.text))
+    }
+
+    /// What happened since the last question, a line each, as in the control file.
+    fn events(&mut self, session: &mut Session, _args: &str) -> Result<String, OperatorError> {
+        let events = session.events();
+        session.changes();
+        Ok(events.iter().map(|event| events::line(event) + "\n").collect())
+    }
+}
+
+fn script(shell: &mut Shell<World>, text: &str, name: &str) -> Outcome {
+    let script = ap_shell::parse(text, name).map_err(|error| CliError::input(error.to_string()))?;
+    let mut printed = Ok(());
+    let status = shell.run(&script, &mut |stream, text| print(stream, text, &mut printed));
+    printed?;
+    Ok(status.code)
+}
+
+fn print(stream: Stream, text: &str, printed: &mut io::Result<()>) {
+    let written = match stream {
+        Stream::Out => {
+            let mut out = io::stdout();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+        Stream::Err => io::stderr().write_all(text.as_bytes()),
+    };
+    if printed.is_ok() {
+        *printed = written;
+    }
+}
+
+/// Reads commands from a terminal until `exit` or the end.
+fn prompt(shell: &mut Shell<World>, machine: &crate::machine::Machine) -> Outcome {
+    eprintln!("{}: {machine}. `help` tells the commands, `exit` ends.", machine.name);
+    shell.set_interactive(true);
+    let (mut text, mut status) = (String::new(), 0);
+    loop {
+        let directory = shell.current_directory();
+        let asked = if text.is_empty() { format!("{}:{directory}# ", machine.name) } else { "> ".to_owned() };
+        eprint!("{asked}");
+        if io::stdin().read_line(&mut text)? == 0 {
+            eprintln!();
+            return Ok(status);
+        }
+        let script = match ap_shell::parse(&text, "sh") {
+            Ok(script) => script,
+            Err(error) if error.incomplete => continue,
+            Err(error) => {
+                eprintln!("{error}");
+                (text, status) = (String::new(), 2);
+                continue;
+            }
+        };
+        text.clear();
+        let mut printed = Ok(());
+        status = shell.run(&script, &mut |stream, text| print(stream, text, &mut printed)).code;
+        shell.notify(&mut |stream, text| print(stream, text, &mut printed));
+        printed?;
+        if shell.exited() {
+            return Ok(status);
+        }
+    }
 }

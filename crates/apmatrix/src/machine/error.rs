@@ -84,7 +84,7 @@ impl Diagnostic for MachineError {
 
 /// A problem with a text, before it is known which file the text is from.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     pub message: String,
     pub expected: String,
     pub help: Option<String>,

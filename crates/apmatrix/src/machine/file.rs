@@ -195,7 +195,8 @@ pub(super) fn parse(text: &str) -> Result<File, Problem> {
     toml::from_str(text).map_err(|error| problem(text, &error))
 }
 
-fn problem(text: &str, error: &toml::de::Error) -> Problem {
+/// What is wrong with a TOML text, in words for people.
+pub(crate) fn problem(text: &str, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let message = error.message().trim();
     let first = message.lines().next().unwrap_or_default();

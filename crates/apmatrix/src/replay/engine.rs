@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::replay::facts::{self, Mismatch};
 use crate::replay::perform::Performer;
 use crate::replay::rules::{self, Apcbs, Side};
-use crate::replay::target::{Target, TargetError};
+use crate::replay::target::{Sees, Target, TargetError};
 use crate::replay::transcript::Line;
 
 /// How to replay.
@@ -79,7 +79,8 @@ pub fn replay<E>(
         performer.target().health().map_err(ReplayError::Target)?;
         result.operations += 1;
         recorded.hwlog.iter().for_each(|instruction| apcbs.follow(instruction));
-        let mismatch = compare(name, &recorded, &got, &apcbs).or_else(|| violation(performer.target()));
+        let sees = performer.target().sees();
+        let mismatch = compare(name, &recorded, &got, &apcbs, sees).or_else(|| violation(performer.target()));
         if let Some(mismatch) = mismatch {
             result.differences.push(Difference {
                 at: recorded.i,
@@ -99,9 +100,13 @@ pub fn replay<E>(
 
 /// The first thing in which `got` is not as `recorded`; `apcbs` are those after the operation.
 #[must_use]
-pub fn compare(name: &str, recorded: &Line, got: &Line, apcbs: &Apcbs) -> Option<Mismatch> {
-    facts::answer(recorded, Side::Recorded)
-        .first_mismatch(&facts::answer(got, Side::Ours))
+pub fn compare(name: &str, recorded: &Line, got: &Line, apcbs: &Apcbs, sees: Sees) -> Option<Mismatch> {
+    let answer =
+        facts::answer(recorded, Side::Recorded, sees).first_mismatch(&facts::answer(got, Side::Ours, sees));
+    if !sees.events {
+        return answer;
+    }
+    answer
         .or_else(|| if rules::has_uevents(name) { uevents(recorded, got) } else { None })
         .or_else(|| log(recorded, got))
         .or_else(|| instructions(recorded, got, apcbs))

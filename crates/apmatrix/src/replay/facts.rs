@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::replay::rules::{self, Side};
+use crate::replay::target::Sees;
 use crate::replay::transcript::{Code, Entries, Guest, Kind, Line, LogLine, Node, Text, Uevent};
 
 /// A named fact of an answer.
@@ -77,7 +78,7 @@ impl Facts {
 
 /// What is compared of a line's answer; events are lists of their own.
 #[must_use]
-pub fn answer(line: &Line, side: Side) -> Facts {
+pub fn answer(line: &Line, side: Side, sees: Sees) -> Facts {
     let mut facts = Facts::default();
     facts.push_some("errno", line.errno.as_ref());
     facts.push_some("pending", line.pending);
@@ -106,8 +107,8 @@ pub fn answer(line: &Line, side: Side) -> Facts {
             facts.push_some("mode", line.mode.as_ref());
             facts.push_some("size", line.size);
         }
-        Kind::Guest => guest(&mut facts, line),
-        Kind::Dump => dump(&mut facts, line, side),
+        Kind::Guest => guest(&mut facts, line, sees),
+        Kind::Dump => dump(&mut facts, line, side, sees),
         Kind::Awrite | Kind::Join | Kind::Hw | Kind::Insmod | Kind::Rmmod | Kind::Sleep | Kind::Note => {}
     }
     facts
@@ -127,8 +128,11 @@ fn tree_node(facts: &mut Facts, path: &str, node: &Node, side: Side) {
     push("data", node.data.as_deref().map(|data| rules::content(path, data, side).into_owned()));
 }
 
-fn guest(facts: &mut Facts, line: &Line) {
+fn guest(facts: &mut Facts, line: &Line, sees: Sees) {
     facts.push_some("at", line.at.as_ref());
+    if !sees.guests {
+        return;
+    }
     facts.push_some("flags", line.flags);
     facts.push_some("num_regions", line.num_regions);
     facts.push_some("num_irqs", line.num_irqs);
@@ -152,7 +156,7 @@ fn guests(facts: &mut Facts, guests: Option<&[Guest]>) {
     }
 }
 
-fn dump(facts: &mut Facts, line: &Line, side: Side) {
+fn dump(facts: &mut Facts, line: &Line, side: Side, sees: Sees) {
     for (attribute, text) in line.bus.iter().flatten() {
         facts.push(format!("bus.{attribute}"), read(attribute, text, side));
     }
@@ -169,7 +173,9 @@ fn dump(facts: &mut Facts, line: &Line, side: Side) {
     }
     facts
         .push_some("available_instances", line.available_instances.as_ref().map(|text| read("", text, side)));
-    guests(facts, line.guests.as_deref());
+    if sees.guests {
+        guests(facts, line.guests.as_deref());
+    }
 }
 
 fn read(attribute: &str, text: &Text, side: Side) -> String {

@@ -201,7 +201,10 @@ impl Target for InProcess {
         }
         let (host, machine) = (self.session.host().clone(), self.session.tree().machine.clone());
         let state = locks::enter(|held| host.snapshot(&machine, held));
-        ap_host::invariants::check(&state).into_iter().map(|b| format!("{}: {}", b.invariant, b.what)).collect()
+        ap_host::invariants::check(&state)
+            .into_iter()
+            .map(|b| format!("{}: {}", b.invariant, b.what))
+            .collect()
     }
 
     fn events(&mut self) -> Vec<Event> {

@@ -116,6 +116,15 @@ pub struct GuestState {
     pub adm: String,
 }
 
+/// What of a machine can be seen, besides the answers of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sees {
+    /// Uevents, log lines and instructions.
+    pub events: bool,
+    /// What guests and their devices look like.
+    pub guests: bool,
+}
+
 /// A machine with its tree, operator and guests.
 ///
 /// A machine starts as transcripts do: features APSC and APXA, no interrupts, no adapters, no modules. Calls
@@ -124,6 +133,11 @@ pub struct GuestState {
 pub trait Target {
     /// Says which operation comes next.
     fn announce(&mut self, _line: &Line) {}
+
+    /// What of it can be seen; the rest is not compared.
+    fn sees(&self) -> Sees {
+        Sees { events: true, guests: true }
+    }
 
     /// One open(O_WRONLY) and one write(2); how many bytes were taken.
     fn write(&mut self, path: &str, data: &[u8]) -> Result<usize, Failure>;

@@ -1,0 +1,8 @@
+//! The command and its parts, from outside.
+
+mod cli;
+mod common;
+mod ls;
+mod mutants;
+mod transcripts;
+mod shell;
