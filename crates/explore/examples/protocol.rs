@@ -223,6 +223,8 @@ impl World {
     }
 }
 
+type Operation = fn(&World, &mut Held<'_, Nothing>) -> &'static str;
+
 fn name<L: Level>() -> &'static str {
     L::NAME
 }
@@ -236,11 +238,9 @@ fn main() {
         Some("dfs") => Strategy::Dfs,
         Some(other) => panic!("`{other}` is not cache, dpor or dfs"),
     };
-    let run = |f: fn(&World, &mut Held<'_, Nothing>) -> &'static str| {
-        move |world: &World| enter(|held| f(world, held)).to_owned()
-    };
+    let run = |f: Operation| move |world: &World| enter(|held| f(world, held)).to_owned();
     let mut scene = Scene::new(world);
-    let all: [(&str, fn(&World, &mut Held<'_, Nothing>) -> &'static str); 6] = [
+    let all: [(&str, Operation); 6] = [
         ("mask", |world, held| world.mask_write(held, 0b01, 0)),
         ("assign", |world, held| world.assign(held, 0, 0b01, 0)),
         ("scan", |world, held| world.scan(held, 0)),

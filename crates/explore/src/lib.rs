@@ -1,5 +1,6 @@
 //! Explores every interleaving of tasks that use the typed locks of the crate `locks`.
 
+mod cross;
 mod engine;
 mod explorer;
 mod options;
@@ -8,6 +9,7 @@ mod report;
 mod scene;
 mod schedule;
 
+pub use cross::CrossCheck;
 pub use engine::model::MAX_TASKS;
 pub use engine::replay::ReplayError;
 pub use explorer::Explorer;

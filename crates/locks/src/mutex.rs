@@ -113,6 +113,7 @@ impl<L: Level, T> Mutex<L, T> {
     }
 
     #[cold]
+    #[inline(never)]
     fn acquire_hooked(&self, hook: &dyn hook::Hook, at: &'static Location<'static>) -> Guard<'_, L, T> {
         let step = Step { kind: Kind::Lock, object: self.object(), at };
         hook.step(step);
@@ -131,24 +132,37 @@ impl<L: Level, T> Mutex<L, T> {
 
     #[inline]
     fn try_acquire(&self, at: &'static Location<'static>) -> Option<Guard<'_, L, T>> {
-        let hook = hook::current();
+        match hook::current() {
+            None => self.try_now(),
+            Some(hook) => self.try_acquire_hooked(hook, at),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_acquire_hooked(
+        &self,
+        hook: &dyn hook::Hook,
+        at: &'static Location<'static>,
+    ) -> Option<Guard<'_, L, T>> {
         let object = self.object();
-        if let Some(hook) = hook
-            && !hook.step(Step { kind: Kind::TryLock, object, at })
-        {
+        if !hook.step(Step { kind: Kind::TryLock, object, at }) {
             return None;
         }
-        let inner = match self.inner.try_lock() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
-            hook.observed(object, (self.fingerprint)(&inner));
+        let guard = self.try_now()?;
+        if hook.wants_contents() {
+            hook.observed(object, guard.fingerprint());
         }
-        Some(self.guard(inner))
+        Some(guard)
+    }
+
+    #[inline]
+    fn try_now(&self) -> Option<Guard<'_, L, T>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Some(self.guard(inner)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.guard(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     #[inline]
@@ -198,16 +212,24 @@ impl<L: Level, T> DerefMut for Guard<'_, L, T> {
 impl<L: Level, T> Drop for Guard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        let hook = hook::current();
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
+        match hook::current() {
+            // SAFETY: dropped here once; nothing uses `inner` afterwards.
+            None => unsafe { ManuallyDrop::drop(&mut self.inner) },
+            Some(hook) => self.release_hooked(hook),
+        }
+    }
+}
+
+impl<L: Level, T> Guard<'_, L, T> {
+    /// Releases the lock, then announces it. Called by `drop` only.
+    #[cold]
+    #[inline(never)]
+    fn release_hooked(&mut self, hook: &dyn hook::Hook) {
+        if hook.wants_contents() {
             hook.published(self.mutex.object(), self.fingerprint());
         }
-        // SAFETY: dropped here once; nothing uses `inner` afterwards.
+        // SAFETY: dropped here once: `drop` does nothing after it has called this.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
-        if let Some(hook) = hook {
-            hook.step(Step { kind: Kind::Unlock, object: self.mutex.object(), at: Location::caller() });
-        }
+        hook.step(Step { kind: Kind::Unlock, object: self.mutex.object(), at: Location::caller() });
     }
 }

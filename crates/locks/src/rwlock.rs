@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::{self, PoisonError, TryLockError};
 
-use crate::hook::{self, Key, Kind, Object, Step};
+use crate::hook::{self, Hook, Key, Kind, Object, Step};
 use crate::order::{After, Held, Level, Unordered};
 
 /// A lock of level `L` that many may hold for reading, or one for writing.
@@ -124,84 +124,96 @@ impl<L: Level, T> RwLock<L, T> {
 
     #[inline]
     fn acquire_read(&self, at: &'static Location<'static>) -> ReadGuard<'_, L, T> {
-        let Some(hook) = hook::current() else {
-            return self.read_guard(self.inner.read().unwrap_or_else(PoisonError::into_inner));
-        };
+        match hook::current() {
+            None => self.read_guard(self.inner.read().unwrap_or_else(PoisonError::into_inner)),
+            Some(hook) => self.acquire_read_hooked(hook, at),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_read_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> ReadGuard<'_, L, T> {
         let step = Step { kind: Kind::ReadLock, object: self.object(), at };
         hook.step(step);
-        let inner = loop {
-            match self.inner.try_read() {
-                Ok(inner) => break inner,
-                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => hook.blocked(step),
+        let guard = loop {
+            match self.try_read_now() {
+                Some(guard) => break guard,
+                None => hook.blocked(step),
             }
         };
         if hook.wants_contents() {
-            hook.observed(step.object, (self.fingerprint)(&inner));
+            hook.observed(step.object, (self.fingerprint)(&guard));
         }
-        self.read_guard(inner)
+        guard
     }
 
     #[inline]
     fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
-        let Some(hook) = hook::current() else {
-            return self.write_guard(self.inner.write().unwrap_or_else(PoisonError::into_inner));
-        };
+        match hook::current() {
+            None => self.write_guard(self.inner.write().unwrap_or_else(PoisonError::into_inner)),
+            Some(hook) => self.acquire_write_hooked(hook, at),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_write_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
         let step = Step { kind: Kind::Lock, object: self.object(), at };
         hook.step(step);
-        let inner = loop {
-            match self.inner.try_write() {
-                Ok(inner) => break inner,
-                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => hook.blocked(step),
+        let guard = loop {
+            match self.try_write_now() {
+                Some(guard) => break guard,
+                None => hook.blocked(step),
             }
         };
         if hook.wants_contents() {
-            hook.observed(step.object, (self.fingerprint)(&inner));
+            hook.observed(step.object, (self.fingerprint)(&guard));
         }
-        self.write_guard(inner)
+        guard
     }
 
     fn try_acquire_read(&self, at: &'static Location<'static>) -> Option<ReadGuard<'_, L, T>> {
-        let hook = hook::current();
+        let Some(hook) = hook::current() else { return self.try_read_now() };
         let object = self.object();
-        if let Some(hook) = hook
-            && !hook.step(Step { kind: Kind::TryReadLock, object, at })
-        {
+        if !hook.step(Step { kind: Kind::TryReadLock, object, at }) {
             return None;
         }
-        let inner = match self.inner.try_read() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
-            hook.observed(object, (self.fingerprint)(&inner));
+        let guard = self.try_read_now()?;
+        if hook.wants_contents() {
+            hook.observed(object, (self.fingerprint)(&guard));
         }
-        Some(self.read_guard(inner))
+        Some(guard)
     }
 
     fn try_acquire_write(&self, at: &'static Location<'static>) -> Option<WriteGuard<'_, L, T>> {
-        let hook = hook::current();
+        let Some(hook) = hook::current() else { return self.try_write_now() };
         let object = self.object();
-        if let Some(hook) = hook
-            && !hook.step(Step { kind: Kind::TryLock, object, at })
-        {
+        if !hook.step(Step { kind: Kind::TryLock, object, at }) {
             return None;
         }
-        let inner = match self.inner.try_write() {
-            Ok(inner) => inner,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
-            hook.observed(object, (self.fingerprint)(&inner));
+        let guard = self.try_write_now()?;
+        if hook.wants_contents() {
+            hook.observed(object, (self.fingerprint)(&guard));
         }
-        Some(self.write_guard(inner))
+        Some(guard)
+    }
+
+    #[inline]
+    fn try_read_now(&self) -> Option<ReadGuard<'_, L, T>> {
+        match self.inner.try_read() {
+            Ok(inner) => Some(self.read_guard(inner)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.read_guard(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    #[inline]
+    fn try_write_now(&self) -> Option<WriteGuard<'_, L, T>> {
+        match self.inner.try_write() {
+            Ok(inner) => Some(self.write_guard(inner)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.write_guard(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     #[inline]
@@ -235,9 +247,16 @@ impl<L: Level, T> Drop for ReadGuard<'_, L, T> {
         // SAFETY: dropped here once; nothing uses `inner` afterwards.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
         if let Some(hook) = hook::current() {
-            hook.step(Step { kind: Kind::ReadUnlock, object: self.lock.object(), at: Location::caller() });
+            released(hook, self.lock);
         }
     }
+}
+
+/// Announces that the lock was released by a reader.
+#[cold]
+#[inline(never)]
+fn released<L: Level, T>(hook: &dyn Hook, lock: &RwLock<L, T>) {
+    hook.step(Step { kind: Kind::ReadUnlock, object: lock.object(), at: Location::caller() });
 }
 
 /// The right to the value of an [`RwLock`].
@@ -264,16 +283,24 @@ impl<L: Level, T> DerefMut for WriteGuard<'_, L, T> {
 impl<L: Level, T> Drop for WriteGuard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        let hook = hook::current();
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
+        match hook::current() {
+            // SAFETY: dropped here once; nothing uses `inner` afterwards.
+            None => unsafe { ManuallyDrop::drop(&mut self.inner) },
+            Some(hook) => self.release_hooked(hook),
+        }
+    }
+}
+
+impl<L: Level, T> WriteGuard<'_, L, T> {
+    /// Releases the lock, then announces it. Called by `drop` only.
+    #[cold]
+    #[inline(never)]
+    fn release_hooked(&mut self, hook: &dyn Hook) {
+        if hook.wants_contents() {
             hook.published(self.lock.object(), (self.lock.fingerprint)(self));
         }
-        // SAFETY: dropped here once; nothing uses `inner` afterwards.
+        // SAFETY: dropped here once: `drop` does nothing after it has called this.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
-        if let Some(hook) = hook {
-            hook.step(Step { kind: Kind::Unlock, object: self.lock.object(), at: Location::caller() });
-        }
+        hook.step(Step { kind: Kind::Unlock, object: self.lock.object(), at: Location::caller() });
     }
 }

@@ -181,7 +181,8 @@ fn trace(control: &Control) -> (Vec<TraceStep>, Vec<Vec<Holding>>) {
     }
     for (task, steps, started, text) in &control.notes {
         // What is said before the first step is said of that step.
-        let of = if *started { steps.checked_sub(1) } else { trace.iter().position(|step| step.task == *task) };
+        let of =
+            if *started { steps.checked_sub(1) } else { trace.iter().position(|step| step.task == *task) };
         if let Some(step) = of.and_then(|step| trace.get_mut(step)) {
             step.notes.push(text.clone());
         }

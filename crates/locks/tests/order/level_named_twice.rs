@@ -1,0 +1,3 @@
+locks::hierarchy! { pub mod order { Perms => Mdevs => Perms } }
+
+fn main() {}

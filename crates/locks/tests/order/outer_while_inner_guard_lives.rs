@@ -1,0 +1,14 @@
+use locks::{Mutex, enter};
+
+locks::hierarchy! { pub mod order { Scan => Device => Perms => Guests => Kvm => Hook => Mdevs } }
+use order::{Mdevs, Perms};
+
+fn main() {
+    let perms = Mutex::<Perms, u8>::new(0, 0);
+    let mdevs = Mutex::<Mdevs, u8>::new(0, 0);
+    enter(|held| {
+        let (inner, _) = mdevs.lock(held);
+        let (_outer, _) = perms.lock(held);
+        drop(inner);
+    });
+}
