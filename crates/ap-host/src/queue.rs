@@ -92,7 +92,11 @@ impl Host {
             ResponseCode::NORMAL if interrupts => self.enable_interrupts(apqn, state, held, out),
             ResponseCode::NORMAL => state.sm = Sm::Idle,
             ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => out.due(Work::Poll, POLL_INTERVAL),
-            _ => state.state = DevState::Error,
+            _ => {
+                // In error a reset is to be started: each later poll repeats the RAPQ (page 2).
+                state.state = DevState::Error;
+                state.sm = Sm::ResetStart;
+            }
         }
     }
 

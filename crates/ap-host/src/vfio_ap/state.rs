@@ -216,9 +216,7 @@ impl Mdevs {
             .bound
             .intersection_product(&mdev.matrix.adapters, &mdev.matrix.domains)
             .filter(|apqn| self.links.mdev(*apqn) == Some(id))
-            .map(|apqn| {
-                (ap_types::zapq_order_key(apqn), std::cmp::Reverse(self.links.stamp(apqn)), apqn)
-            })
+            .map(|apqn| (ap_types::zapq_order_key(apqn), std::cmp::Reverse(self.links.stamp(apqn)), apqn))
             .collect();
         linked.sort_unstable();
         linked.into_iter().map(|(_, _, apqn)| apqn).collect()
