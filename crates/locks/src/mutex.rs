@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::sync::{self, PoisonError, TryLockError};
 
-use crate::hook::{self, Key, Kind, Object, Step};
+use crate::hook::{self, Hook, Key, Kind, Object, Step};
 use crate::order::{After, Held, Level, Unordered};
 
 /// A mutual exclusion lock of level `L` around a `T`.
@@ -106,61 +106,76 @@ impl<L: Level, T> Mutex<L, T> {
 
     #[inline]
     pub(crate) fn acquire(&self, at: &'static Location<'static>) -> Guard<'_, L, T> {
-        match hook::current() {
-            None => self.guard(self.inner.lock().unwrap_or_else(PoisonError::into_inner)),
+        let inner = match hook::current() {
+            None => self.inner.lock().unwrap_or_else(PoisonError::into_inner),
             Some(hook) => self.acquire_hooked(hook, at),
-        }
+        };
+        self.guard(inner)
     }
 
+    // The hooked paths give and take guards of the standard library: two words, which stay in registers. Ours has
+    // three, and building it in memory on one path would cost the other path more than the lock itself.
     #[cold]
     #[inline(never)]
-    fn acquire_hooked(&self, hook: &dyn hook::Hook, at: &'static Location<'static>) -> Guard<'_, L, T> {
+    fn acquire_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> sync::MutexGuard<'_, T> {
         let step = Step { kind: Kind::Lock, object: self.object(), at };
         hook.step(step);
         let inner = loop {
-            match self.inner.try_lock() {
-                Ok(inner) => break inner,
-                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => hook.blocked(step),
+            match self.try_now() {
+                Some(inner) => break inner,
+                None => hook.blocked(step),
             }
         };
         if hook.wants_contents() {
             hook.observed(step.object, (self.fingerprint)(&inner));
         }
-        self.guard(inner)
+        inner
+    }
+
+    /// Releases the lock, then announces it.
+    #[cold]
+    #[inline(never)]
+    fn release_hooked(&self, hook: &dyn Hook, inner: sync::MutexGuard<'_, T>) {
+        let object = self.object();
+        if hook.wants_contents() {
+            hook.published(object, (self.fingerprint)(&inner));
+        }
+        drop(inner);
+        hook.step(Step { kind: Kind::Unlock, object, at: Location::caller() });
     }
 
     #[inline]
     fn try_acquire(&self, at: &'static Location<'static>) -> Option<Guard<'_, L, T>> {
-        match hook::current() {
+        let inner = match hook::current() {
             None => self.try_now(),
             Some(hook) => self.try_acquire_hooked(hook, at),
-        }
+        };
+        inner.map(|inner| self.guard(inner))
     }
 
     #[cold]
     #[inline(never)]
     fn try_acquire_hooked(
         &self,
-        hook: &dyn hook::Hook,
+        hook: &dyn Hook,
         at: &'static Location<'static>,
-    ) -> Option<Guard<'_, L, T>> {
+    ) -> Option<sync::MutexGuard<'_, T>> {
         let object = self.object();
         if !hook.step(Step { kind: Kind::TryLock, object, at }) {
             return None;
         }
-        let guard = self.try_now()?;
+        let inner = self.try_now()?;
         if hook.wants_contents() {
-            hook.observed(object, guard.fingerprint());
+            hook.observed(object, (self.fingerprint)(&inner));
         }
-        Some(guard)
+        Some(inner)
     }
 
     #[inline]
-    fn try_now(&self) -> Option<Guard<'_, L, T>> {
+    fn try_now(&self) -> Option<sync::MutexGuard<'_, T>> {
         match self.inner.try_lock() {
-            Ok(inner) => Some(self.guard(inner)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.guard(poisoned.into_inner())),
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
@@ -212,24 +227,11 @@ impl<L: Level, T> DerefMut for Guard<'_, L, T> {
 impl<L: Level, T> Drop for Guard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
+        // SAFETY: taken here once; nothing uses `inner` afterwards.
+        let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
         match hook::current() {
-            // SAFETY: dropped here once; nothing uses `inner` afterwards.
-            None => unsafe { ManuallyDrop::drop(&mut self.inner) },
-            Some(hook) => self.release_hooked(hook),
+            None => drop(inner),
+            Some(hook) => self.mutex.release_hooked(hook, inner),
         }
-    }
-}
-
-impl<L: Level, T> Guard<'_, L, T> {
-    /// Releases the lock, then announces it. Called by `drop` only.
-    #[cold]
-    #[inline(never)]
-    fn release_hooked(&mut self, hook: &dyn hook::Hook) {
-        if hook.wants_contents() {
-            hook.published(self.mutex.object(), self.fingerprint());
-        }
-        // SAFETY: dropped here once: `drop` does nothing after it has called this.
-        unsafe { ManuallyDrop::drop(&mut self.inner) };
-        hook.step(Step { kind: Kind::Unlock, object: self.mutex.object(), at: Location::caller() });
     }
 }

@@ -124,96 +124,134 @@ impl<L: Level, T> RwLock<L, T> {
 
     #[inline]
     fn acquire_read(&self, at: &'static Location<'static>) -> ReadGuard<'_, L, T> {
-        match hook::current() {
-            None => self.read_guard(self.inner.read().unwrap_or_else(PoisonError::into_inner)),
+        let inner = match hook::current() {
+            None => self.inner.read().unwrap_or_else(PoisonError::into_inner),
             Some(hook) => self.acquire_read_hooked(hook, at),
-        }
+        };
+        self.read_guard(inner)
     }
 
+    // As in `mutex.rs`, the hooked paths give and take the guards of the standard library.
     #[cold]
     #[inline(never)]
-    fn acquire_read_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> ReadGuard<'_, L, T> {
+    fn acquire_read_hooked(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+    ) -> sync::RwLockReadGuard<'_, T> {
         let step = Step { kind: Kind::ReadLock, object: self.object(), at };
         hook.step(step);
-        let guard = loop {
+        let inner = loop {
             match self.try_read_now() {
-                Some(guard) => break guard,
+                Some(inner) => break inner,
                 None => hook.blocked(step),
             }
         };
         if hook.wants_contents() {
-            hook.observed(step.object, (self.fingerprint)(&guard));
+            hook.observed(step.object, (self.fingerprint)(&inner));
         }
-        guard
+        inner
     }
 
     #[inline]
     fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
-        match hook::current() {
-            None => self.write_guard(self.inner.write().unwrap_or_else(PoisonError::into_inner)),
+        let inner = match hook::current() {
+            None => self.inner.write().unwrap_or_else(PoisonError::into_inner),
             Some(hook) => self.acquire_write_hooked(hook, at),
-        }
+        };
+        self.write_guard(inner)
     }
 
     #[cold]
     #[inline(never)]
-    fn acquire_write_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
+    fn acquire_write_hooked(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+    ) -> sync::RwLockWriteGuard<'_, T> {
         let step = Step { kind: Kind::Lock, object: self.object(), at };
         hook.step(step);
-        let guard = loop {
+        let inner = loop {
             match self.try_write_now() {
-                Some(guard) => break guard,
+                Some(inner) => break inner,
                 None => hook.blocked(step),
             }
         };
         if hook.wants_contents() {
-            hook.observed(step.object, (self.fingerprint)(&guard));
+            hook.observed(step.object, (self.fingerprint)(&inner));
         }
-        guard
+        inner
     }
 
     fn try_acquire_read(&self, at: &'static Location<'static>) -> Option<ReadGuard<'_, L, T>> {
-        let Some(hook) = hook::current() else { return self.try_read_now() };
+        let hook = hook::current();
         let object = self.object();
-        if !hook.step(Step { kind: Kind::TryReadLock, object, at }) {
+        if let Some(hook) = hook
+            && !hook.step(Step { kind: Kind::TryReadLock, object, at })
+        {
             return None;
         }
-        let guard = self.try_read_now()?;
-        if hook.wants_contents() {
-            hook.observed(object, (self.fingerprint)(&guard));
+        let inner = self.try_read_now()?;
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.observed(object, (self.fingerprint)(&inner));
         }
-        Some(guard)
+        Some(self.read_guard(inner))
     }
 
     fn try_acquire_write(&self, at: &'static Location<'static>) -> Option<WriteGuard<'_, L, T>> {
-        let Some(hook) = hook::current() else { return self.try_write_now() };
+        let hook = hook::current();
         let object = self.object();
-        if !hook.step(Step { kind: Kind::TryLock, object, at }) {
+        if let Some(hook) = hook
+            && !hook.step(Step { kind: Kind::TryLock, object, at })
+        {
             return None;
         }
-        let guard = self.try_write_now()?;
-        if hook.wants_contents() {
-            hook.observed(object, (self.fingerprint)(&guard));
+        let inner = self.try_write_now()?;
+        if let Some(hook) = hook
+            && hook.wants_contents()
+        {
+            hook.observed(object, (self.fingerprint)(&inner));
         }
-        Some(guard)
+        Some(self.write_guard(inner))
     }
 
     #[inline]
-    fn try_read_now(&self) -> Option<ReadGuard<'_, L, T>> {
+    fn try_read_now(&self) -> Option<sync::RwLockReadGuard<'_, T>> {
         match self.inner.try_read() {
-            Ok(inner) => Some(self.read_guard(inner)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.read_guard(poisoned.into_inner())),
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
     #[inline]
-    fn try_write_now(&self) -> Option<WriteGuard<'_, L, T>> {
+    fn try_write_now(&self) -> Option<sync::RwLockWriteGuard<'_, T>> {
         match self.inner.try_write() {
-            Ok(inner) => Some(self.write_guard(inner)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(self.write_guard(poisoned.into_inner())),
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// Announces that a reader released the lock.
+    #[cold]
+    #[inline(never)]
+    fn released_read_hooked(&self, hook: &dyn Hook) {
+        hook.step(Step { kind: Kind::ReadUnlock, object: self.object(), at: Location::caller() });
+    }
+
+    /// Releases the lock that was held for writing, then announces it.
+    #[cold]
+    #[inline(never)]
+    fn release_hooked(&self, hook: &dyn Hook, inner: sync::RwLockWriteGuard<'_, T>) {
+        let object = self.object();
+        if hook.wants_contents() {
+            hook.published(object, (self.fingerprint)(&inner));
+        }
+        drop(inner);
+        hook.step(Step { kind: Kind::Unlock, object, at: Location::caller() });
     }
 
     #[inline]
@@ -247,16 +285,9 @@ impl<L: Level, T> Drop for ReadGuard<'_, L, T> {
         // SAFETY: dropped here once; nothing uses `inner` afterwards.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
         if let Some(hook) = hook::current() {
-            released(hook, self.lock);
+            self.lock.released_read_hooked(hook);
         }
     }
-}
-
-/// Announces that the lock was released by a reader.
-#[cold]
-#[inline(never)]
-fn released<L: Level, T>(hook: &dyn Hook, lock: &RwLock<L, T>) {
-    hook.step(Step { kind: Kind::ReadUnlock, object: lock.object(), at: Location::caller() });
 }
 
 /// The right to the value of an [`RwLock`].
@@ -283,24 +314,11 @@ impl<L: Level, T> DerefMut for WriteGuard<'_, L, T> {
 impl<L: Level, T> Drop for WriteGuard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
+        // SAFETY: taken here once; nothing uses `inner` afterwards.
+        let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
         match hook::current() {
-            // SAFETY: dropped here once; nothing uses `inner` afterwards.
-            None => unsafe { ManuallyDrop::drop(&mut self.inner) },
-            Some(hook) => self.release_hooked(hook),
+            None => drop(inner),
+            Some(hook) => self.lock.release_hooked(hook, inner),
         }
-    }
-}
-
-impl<L: Level, T> WriteGuard<'_, L, T> {
-    /// Releases the lock, then announces it. Called by `drop` only.
-    #[cold]
-    #[inline(never)]
-    fn release_hooked(&mut self, hook: &dyn Hook) {
-        if hook.wants_contents() {
-            hook.published(self.lock.object(), (self.lock.fingerprint)(self));
-        }
-        // SAFETY: dropped here once: `drop` does nothing after it has called this.
-        unsafe { ManuallyDrop::drop(&mut self.inner) };
-        hook.step(Step { kind: Kind::Unlock, object: self.lock.object(), at: Location::caller() });
     }
 }
