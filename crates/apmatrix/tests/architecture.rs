@@ -1,0 +1,158 @@
+//! The invariants of ARCHITECTURE.md that the sources themselves show.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The crates from the ground up: one may depend on those before it only.
+const LAYERS: [&str; 10] = [
+    "ap-types", "locks", "fibers", "explore", "ap-host", "ap-sysfs", "ap-shell", "ap-proof", "ap-fuse", "apmatrix",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn manifest(name: &str) -> toml::Table {
+    let path = root().join("crates").join(name).join("Cargo.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let manifest = manifest(name);
+    let table = manifest.get("dependencies").and_then(toml::Value::as_table);
+    table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// The sources of a crate, tests left out: path and text.
+fn sources(name: &str) -> Vec<(PathBuf, String)> {
+    fn walk(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(directory).expect("a source directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                if path.file_name().is_some_and(|name| name != "tests") {
+                    walk(&path, found);
+                }
+            } else if path.extension().is_some_and(|ext| ext == "rs")
+                && path.file_name().is_some_and(|name| name != "tests.rs")
+            {
+                let text = fs::read_to_string(&path).expect("a source file");
+                let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+                found.push((path, shipped));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join("crates").join(name).join("src"), &mut found);
+    assert!(!found.is_empty(), "{name} has sources");
+    found
+}
+
+/// Code lines (comments left out) of a crate that name one of `words`.
+fn naming(name: &str, words: &[&str]) -> Vec<String> {
+    let mut hits = Vec::new();
+    for (path, text) in sources(name) {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if words.iter().any(|word| code.contains(word)) {
+                hits.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    hits
+}
+
+#[test]
+fn every_crate_has_its_place_and_depends_downwards_only() {
+    let mut present: Vec<String> = fs::read_dir(root().join("crates"))
+        .expect("crates/")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    present.sort();
+    let mut known: Vec<&str> = LAYERS.to_vec();
+    known.sort_unstable();
+    assert_eq!(present, known, "a new crate needs its place in LAYERS and a paragraph in ARCHITECTURE.md");
+    for (place, name) in LAYERS.iter().enumerate() {
+        for dependency in dependencies(name) {
+            if let Some(other) = LAYERS.iter().position(|known| *known == dependency) {
+                assert!(other < place, "{name} depends on {dependency}, which is above it");
+            }
+        }
+    }
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    for name in LAYERS {
+        assert!(architecture.contains(&format!("- **{name}**:")), "ARCHITECTURE.md has a paragraph on {name}");
+    }
+}
+
+#[test]
+fn general_crates_know_no_word_of_ap() {
+    for name in ["locks", "fibers", "explore"] {
+        let known: BTreeSet<String> = dependencies(name);
+        assert!(known.iter().all(|dependency| !dependency.starts_with("ap-")), "{name}: {known:?}");
+        let hits = naming(name, &["apqn", "Apqn", "apmask", "vfio", "mdev"]);
+        assert!(hits.is_empty(), "{name} names AP: {hits:#?}");
+    }
+}
+
+#[test]
+fn only_one_crate_mounts_and_only_one_serialises() {
+    for name in LAYERS {
+        let dependencies = dependencies(name);
+        assert_eq!(dependencies.contains("fuser"), name == "ap-fuse", "{name} and fuser");
+        for word in ["serde", "serde_json", "toml", "schemars"] {
+            assert!(name == "apmatrix" || !dependencies.contains(word), "{name} depends on {word}");
+        }
+    }
+}
+
+#[test]
+fn the_system_does_no_io_and_knows_no_thread_and_no_clock() {
+    let words = ["std::fs", "std::net", "std::process", "std::thread::", "std::time", "std::env", "SystemTime"];
+    for name in ["ap-types", "ap-host", "ap-proof"] {
+        let hits = naming(name, &words);
+        assert!(hits.is_empty(), "{name}: {hits:#?}");
+    }
+    let hits: Vec<String> = naming("ap-sysfs", &words)
+        .into_iter()
+        .filter(|line| !line.contains("std::thread::panicking"))
+        .collect();
+    assert!(hits.is_empty(), "ap-sysfs: {hits:#?}");
+}
+
+#[test]
+fn the_system_has_no_process_wide_state_and_no_atomics() {
+    for name in ["ap-types", "ap-host", "ap-sysfs"] {
+        let hits = naming(name, &["static mut", "thread_local!", "LazyLock", "lazy_static", "Atomic"]);
+        assert!(hits.is_empty(), "{name}: {hits:#?}");
+    }
+}
+
+#[test]
+fn only_locks_names_real_locks() {
+    for name in ["ap-types", "ap-host", "ap-sysfs", "ap-proof"] {
+        let hits = naming(name, &["std::sync::Mutex", "std::sync::RwLock", "sync::Condvar", "parking_lot"]);
+        assert!(hits.is_empty(), "{name}: {hits:#?}");
+    }
+}
+
+#[test]
+fn only_specimens_take_locks_out_of_order() {
+    for name in LAYERS.iter().filter(|name| !matches!(**name, "locks" | "explore" | "ap-proof")) {
+        let hits = naming(name, &["Unordered", "_unordered("]);
+        assert!(hits.is_empty(), "{name}: {hits:#?}");
+    }
+    let outside: Vec<String> = naming("ap-proof", &["Unordered", "_unordered("])
+        .into_iter()
+        .filter(|line| !line.contains("/seed/"))
+        .collect();
+    assert!(outside.is_empty(), "{outside:#?}");
+}
+
+#[test]
+fn every_lock_level_has_its_section_in_order() {
+    let page = fs::read_to_string(root().join("docs/locking.md")).expect("docs/locking.md");
+    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).skip(1).collect();
+    assert_eq!(sections, ap_host::order::LEVELS, "the sections after \"Rules\" are the levels, outermost first");
+}
