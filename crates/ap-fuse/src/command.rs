@@ -106,8 +106,9 @@ impl Running {
             match caught.signal {
                 libc::SIGCHLD | libc::SIGTTOU => {}
                 libc::SIGCONT => self.go_on(),
-                // The terminal sends them to a whole group: the command had its own.
-                libc::SIGINT | libc::SIGQUIT if caught.by_kernel => {}
+                // A key's signal goes to the whole group in the foreground: the command had its own, if it is in ours.
+                // In a group of its own it had not, if we were in the foreground for a moment.
+                libc::SIGINT | libc::SIGQUIT if caught.by_kernel && self.terminal.is_none() => {}
                 signal => {
                     if let Some(signal) = Signal::from_named_raw(signal) {
                         let _ = kill_process(self.pid, signal);

@@ -79,11 +79,16 @@ fn serve(
         ended
     });
     guard::wait(signals);
-    if !waiter.is_finished() {
-        // Whoever is still inside keeps what they have open; nobody finds it any more.
-        return unmount(dir, UnmountFlags::DETACH).map_err(Error::setup("unmounting"));
+    // Whoever is still inside keeps what they have open; nobody finds it any more.
+    match unmount(dir, UnmountFlags::DETACH) {
+        Ok(()) => Ok(()),
+        // Somebody else did.
+        Err(Errno::INVAL) if waiter.is_finished() => {
+            waiter.join().unwrap_or(Ok(())).map_err(Error::setup("serving the tree"))
+        }
+        Err(Errno::INVAL) => Ok(()),
+        Err(errno) => Err(Error::Setup { what: "unmounting", source: errno.into() }),
     }
-    waiter.join().unwrap_or(Ok(())).map_err(Error::setup("serving the tree"))
 }
 
 /// Finds out whether a tree can be mounted on `dir`.

@@ -344,6 +344,8 @@ impl Server {
     /// What came of the calls since the last question: to be asked after each that can change something.
     pub fn settle(&mut self) -> Settled {
         self.look_ahead();
+        // Events first: a tree may conclude from them what changed.
+        let events = caught(|| Ok(self.fs.events())).unwrap_or_default();
         let changes = caught(|| Ok(self.fs.changes())).unwrap_or_default();
         for change in &changes {
             match change {
@@ -355,7 +357,6 @@ impl Server {
                 }
             }
         }
-        let events = caught(|| Ok(self.fs.events())).unwrap_or_default();
         let uevents = events.into_iter().filter_map(|event| match event {
             Event::Uevent(uevent) => Some(uevent),
             Event::Log { .. } | Event::Instruction(_) => None,

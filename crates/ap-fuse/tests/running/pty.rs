@@ -126,6 +126,7 @@ fn keys() -> Result<(), Skip> {
     terminal.shows("serve-the-tree");
     terminal.press("\x03");
     terminal.shows("got an int");
+    terminal.forget();
     terminal.press("\x1c");
     terminal.shows("outer> ");
     terminal.press("echo status $?; exit\n");
