@@ -3,6 +3,7 @@
 use ap_sysfs::{Called, Errno, Event, Filesystem, Session};
 
 use crate::machine::{Machine, Step};
+use crate::state;
 
 /// How long after the last step work may still be under way, in milliseconds of machine time: resets, polls.
 const SETTLE_MS: u64 = 500;
@@ -29,6 +30,7 @@ pub fn boot(machine: &Machine) -> Result<Session, BootError> {
     session.advance(SETTLE_MS);
     let _: Vec<Event> = session.events();
     session.changes();
+    *session.tree().controls.state.borrow_mut() = Some(state::text(machine.name.clone()));
     Ok(session)
 }
 
@@ -114,5 +116,9 @@ mod tests {
         assert_eq!(read(&mut session, "/sys/bus/ap/devices/card06/serialnr"), "93AADX06\n");
         assert!(session.resolve("/sys/bus/ap/devices/06.0006").is_err());
         assert!(session.events().is_empty());
+        let state = read(&mut session, "/sys/kernel/debug/apmatrix/state");
+        let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
+        assert_eq!(state["machine"], "m");
+        assert_eq!(state["mdevs"][0]["uuid"], uuid);
     }
 }

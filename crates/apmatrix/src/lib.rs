@@ -10,3 +10,4 @@ pub mod error;
 pub mod inventory;
 pub mod machine;
 pub mod replay;
+pub mod state;
