@@ -165,7 +165,10 @@ impl QueueDevice {
     /// What uevents about it are about.
     #[must_use]
     pub fn subject(&self, driver: Option<DriverId>) -> Subject {
-        Subject::Queue { apqn: self.apqn, generation: self.generation, mode: self.card.mode, driver }
+        Subject::Queue {
+            apqn: self.apqn,
+            generation: self.generation,
+            card_generation: self.card.generation, mode: self.card.mode, driver }
     }
 }
 

@@ -41,6 +41,9 @@ pub trait Sink {
 
     /// `work` is due `in_ms` milliseconds of machine time from now.
     fn due(&self, work: Work, in_ms: u64);
+
+    /// A queue's reset that vfio_ap waits for has ended, however it ended. For oracles only.
+    fn reset_ended(&self, _apqn: Apqn) {}
 }
 
 /// A sink that drops everything.
@@ -159,6 +162,8 @@ pub enum Subject {
         apqn: Apqn,
         /// Which queue device of that APQN, counted over time.
         generation: u32,
+        /// Which card device it is on.
+        card_generation: u32,
         /// Its card's mode.
         mode: Mode,
         /// The driver it is bound to.

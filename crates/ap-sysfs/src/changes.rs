@@ -48,11 +48,10 @@ pub(crate) fn changes_of(event: &Event, changes: &mut Vec<Change>) {
             let (dir, listed) = (Dir::Card(*adapter, *generation), Listed::Card(*adapter, *generation));
             list.ap_device(&name, Dir::DevicesAp, dir, listed);
         }
-        Subject::Queue { apqn, generation, .. } => {
+        Subject::Queue { apqn, generation, card_generation, .. } => {
             let name = apqn.to_string();
             let (dir, listed) = (Dir::Queue(*apqn, *generation), Listed::Queue(*apqn, *generation));
-            // The card's generation is not in the event; its name's entry is what a cache must lose.
-            list.ap_device(&name, Dir::DevicesAp, dir, listed);
+            list.ap_device(&name, Dir::Card(apqn.adapter, *card_generation), dir, listed);
         }
         Subject::Mdev { id, uuid, .. } => {
             let name = uuid.to_string();
@@ -136,10 +135,6 @@ impl List<'_> {
     fn ap_device(&mut self, name: &str, parent: Dir, dir: Dir, listed: Listed) {
         match self.action {
             Action::Add | Action::Remove => {
-                let parent = match dir {
-                    Dir::Queue(apqn, _) => Dir::Card(apqn.adapter, 0),
-                    _ => parent,
-                };
                 self.push(parent, name, Node::Dir(dir), true);
                 self.push(Dir::BusApDevices, name, Node::Listed(Dir::BusApDevices, listed), false);
             }

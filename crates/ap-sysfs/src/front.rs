@@ -143,7 +143,8 @@ pub trait Filesystem {
     /// The answers that pending calls got since the last question.
     fn finished(&mut self) -> Vec<(Token, Answer)>;
 
-    /// What came and went since the last question, in order.
+    /// What came and went with the events that [`Filesystem::events`] has given so far, in order: ask for the
+    /// events first. A link whose target changes under the same number counts as gone.
     fn changes(&mut self) -> Vec<Change>;
 
     /// What happened since the last question, in order.

@@ -215,6 +215,21 @@ fn guests_and_events_are_shown() {
 }
 
 #[test]
+fn a_guest_is_shown_as_the_verb_says() {
+    let said = session().guest("show g1").expect("it is there");
+    let tree = tree();
+    assert_eq!(apmatrix_in(tree.path(), &["guest", "--root", "sys", "show", "g1"]).ok(), said);
+    assert_snapshot!(apmatrix_in(tree.path(), &["guest", "--root", "sys", "show", "g2"]).failed(), @r"
+    status 1
+    error: there is no guest `g2`
+    ");
+    let json = apmatrix_in(tree.path(), &["guest", "--root", "sys", "show", "g1", "--json"]).ok();
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["schema"], &json["nset"]), (&"apmatrix.guest-show/1".into(), &1.into()));
+    assert_eq!(json["queues"], serde_json::json!(["0a.0006", "0a.0047"]));
+}
+
+#[test]
 fn a_verb_is_a_line_in_a_control_file() {
     let tree = tree();
     let control = tree.path().join("sys/kernel/debug/apmatrix");

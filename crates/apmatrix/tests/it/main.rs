@@ -3,6 +3,7 @@
 mod cli;
 mod common;
 mod ls;
+mod mount;
 mod mutants;
 mod transcripts;
 mod shell;

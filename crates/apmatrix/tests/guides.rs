@@ -1,0 +1,142 @@
+//! Every command of the guides runs, the script lines of the CI job included.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long one block may take: far more than any needs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+struct Block {
+    page: String,
+    line: usize,
+    script: String,
+    needs: Vec<String>,
+}
+
+fn guides() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide")
+}
+
+/// The fenced blocks of a page: `sh` whole, of `yaml` the lines of each `run: |`.
+fn blocks(path: &Path) -> Vec<Block> {
+    let page = path.file_name().expect("a name").to_string_lossy().into_owned();
+    let text = fs::read_to_string(path).expect("a page");
+    let (mut found, mut needs, mut open) = (Vec::new(), Vec::new(), None::<(String, usize, Vec<String>)>);
+    for (number, line) in text.lines().enumerate() {
+        if let Some((language, start, mut lines)) = open.take() {
+            if line == "```" {
+                let script = match language.as_str() {
+                    "sh" => lines.join("\n"),
+                    "yaml" => yaml_scripts(&lines),
+                    other => panic!("{page}:{start}: a block of `{other}`: sh and yaml are run"),
+                };
+                found.push(Block { page: page.clone(), line: start, script, needs: std::mem::take(&mut needs) });
+            } else {
+                lines.push(line.to_owned());
+                open = Some((language, start, lines));
+            }
+        } else if let Some(language) = line.strip_prefix("```") {
+            open = Some((language.to_owned(), number + 1, Vec::new()));
+        } else if let Some(list) = line.strip_prefix("<!-- needs: ") {
+            needs = list.trim_end_matches(" -->").split(' ').map(str::to_owned).collect();
+        }
+    }
+    assert!(open.is_none(), "{page}: a block without an end");
+    found
+}
+
+fn yaml_scripts(lines: &[String]) -> String {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let (mut scripts, mut inside) = (Vec::new(), None);
+    for line in lines {
+        match inside {
+            Some(depth) if line.trim().is_empty() || indent(line) > depth => scripts.push(line.trim_start().to_owned()),
+            _ if line.trim_start().trim_start_matches("- ").starts_with("run: |") => inside = Some(indent(line)),
+            _ => inside = None,
+        }
+    }
+    assert!(!scripts.is_empty(), "a CI job has script lines");
+    scripts.join("\n")
+}
+
+/// What a block needs that is not here.
+fn lacking(block: &Block) -> Option<String> {
+    block.needs.iter().find_map(|need| match need.as_str() {
+        "fuse" => {
+            let probe = Command::new(env!("CARGO_BIN_EXE_apmatrix"))
+                .args(["run", "--machine", "tiny", "--", "true"])
+                .stdin(Stdio::null())
+                .output()
+                .expect("the program runs");
+            (!probe.status.success())
+                .then(|| format!("`apmatrix run`: {}", String::from_utf8_lossy(&probe.stderr).trim()))
+        }
+        tool => {
+            let found = std::env::var_os("PATH")
+                .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()));
+            (!found).then(|| format!("{tool} is not installed"))
+        }
+    })
+}
+
+fn run(block: &Block, directory: &Path) {
+    let bin = Path::new(env!("CARGO_BIN_EXE_apmatrix")).parent().expect("a directory").to_owned();
+    let mut path = vec![bin];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let out = directory.join("out.txt");
+    let log = fs::File::create(&out).expect("a file for the output");
+    let mut child = Command::new("sh")
+        .args(["-eu", "-c", &block.script])
+        .current_dir(directory)
+        .env("PATH", std::env::join_paths(path).expect("a path"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        .spawn()
+        .expect("a shell");
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("the shell is ours") {
+            Some(status) => break Some(status),
+            None if start.elapsed() > LIMIT => {
+                let _ = child.kill();
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let said = fs::read_to_string(&out).unwrap_or_default();
+    let place = format!("{}:{}", block.page, block.line);
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{place}: {status:?}\n{}\n--- printed:\n{said}",
+        block.script
+    );
+}
+
+#[test]
+fn every_command_of_the_guides_runs() {
+    let mut pages: Vec<PathBuf> =
+        fs::read_dir(guides()).expect("docs/guide").map(|entry| entry.expect("an entry").path()).collect();
+    pages.sort();
+    let (mut ran, mut skipped) = (0, Vec::new());
+    for page in pages {
+        let directory = tempfile::tempdir().expect("a directory");
+        for block in blocks(&page) {
+            match lacking(&block) {
+                Some(why) => skipped.push(format!("{}:{}: {why}", block.page, block.line)),
+                None => {
+                    run(&block, directory.path());
+                    ran += 1;
+                }
+            }
+        }
+    }
+    println!("guides: {ran} blocks ran, {} skipped", skipped.len());
+    for why in &skipped {
+        println!("SKIPPED {why}");
+    }
+    assert!(ran >= 5, "the blocks that need nothing ran");
+}
