@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod clocks;
 pub(crate) mod collect;
 pub(crate) mod control;
+pub(crate) mod cycles;
 pub(crate) mod deadlock;
 pub(crate) mod depend;
 pub(crate) mod executor;

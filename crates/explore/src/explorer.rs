@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use locks::hook;
+use locks::{Object, hook};
 
 use crate::engine::cache::Walk;
 use crate::engine::collect::{Collector, End, Limits, Path};
 use crate::engine::control::{Conductor, Control};
 use crate::engine::executor::Executor;
-use crate::engine::graph::Asking;
+use crate::engine::graph::{Asking, Cycle};
 use crate::engine::objects::ObjectId;
 use crate::engine::replay::{self, ReplayError};
 use crate::engine::tree::Tree;
@@ -218,6 +218,7 @@ fn show(
         None => (Schedule::new(path.to_vec(), None), Vec::new(), None),
     };
     let deadlock = deadlock.filter(|_| finding.verdict == "deadlock");
+    let schedule = if finding.verdict == "livelock" { schedule.endless() } else { schedule };
     Violation { switches: schedule.switches(), finding, schedule, fewest, executions, trace, deadlock }
 }
 
@@ -237,13 +238,18 @@ fn lock_order(control: &Control) -> LockOrder {
         asked_at: format!("{}:{}", way.asked_at.file(), way.asked_at.line()),
         schedule: Schedule::new(way.witness.clone(), None),
     };
-    let edges =
-        control.graph.edges().iter().map(|(held, asked, ways)| edge(*held, *asked, &ways[0])).collect();
-    let cycles = control
-        .graph
-        .cycles()
-        .iter()
-        .map(|cycle| cycle.edges.iter().map(|(held, asked, way)| edge(*held, *asked, way)).collect())
-        .collect();
+    let place = |object: &Object| (object.rank, object.level, object.key);
+    let mut edges: Vec<OrderEdge> =
+        control.graph.edges().map(|(held, asked, ways)| edge(held, asked, &ways[0])).collect();
+    edges.sort_by_key(|edge| (place(&edge.held), place(&edge.asked)));
+    let cycle = |cycle: &Cycle| {
+        let mut edges: Vec<OrderEdge> =
+            cycle.edges.iter().map(|(held, asked, way)| edge(*held, *asked, way)).collect();
+        let first = (0..edges.len()).min_by_key(|&index| place(&edges[index].held));
+        edges.rotate_left(first.unwrap_or(0));
+        edges
+    };
+    let mut cycles: Vec<Vec<OrderEdge>> = control.graph.cycles().iter().map(cycle).collect();
+    cycles.sort_by_key(|cycle| cycle.iter().map(|edge| place(&edge.held)).collect::<Vec<_>>());
     LockOrder { edges, cycles }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// The tasks of an execution's steps, in order.
 ///
 /// As text: runs of steps by one task, `task` or `taskxsteps`, joined by dots. `0x3.1x2.0` lets task 0 take three
-/// steps, task 1 two, and task 0 one more. After a `~` there may be a checksum of the steps themselves, by which a
+/// steps, task 1 two, and task 0 one more. A `+` says that it goes on so for ever. After a `~` there may be a checksum of the steps themselves, by which a
 /// replay notices that it replays something else.
 ///
 /// ```
@@ -22,6 +22,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Schedule {
     tasks: Vec<u8>,
+    endless: bool,
     checksum: Option<u16>,
 }
 
@@ -50,7 +51,19 @@ const LONGEST: usize = 1_000_000;
 
 impl Schedule {
     pub(crate) fn new(tasks: Vec<u8>, checksum: Option<u16>) -> Self {
-        Schedule { tasks, checksum }
+        Schedule { tasks, endless: false, checksum }
+    }
+
+    /// The same, of an execution that does not end.
+    pub(crate) fn endless(mut self) -> Self {
+        self.endless = true;
+        self
+    }
+
+    /// Whether the execution goes on for ever.
+    #[must_use]
+    pub fn is_endless(&self) -> bool {
+        self.endless
     }
 
     /// The task of each step.
@@ -81,6 +94,9 @@ impl fmt::Display for Schedule {
                 steps => write!(f, "{dot}{}x{steps}", run[0])?,
             }
         }
+        if self.endless {
+            f.write_str("+")?;
+        }
         match self.checksum {
             Some(checksum) => write!(f, "~{checksum:04x}"),
             None => Ok(()),
@@ -100,6 +116,7 @@ impl FromStr for Schedule {
                 (runs, Some(checksum.ok_or_else(|| ScheduleError::Checksum { text: digits.to_owned() })?))
             }
         };
+        let (runs, endless) = runs.strip_suffix('+').map_or((runs, false), |runs| (runs, true));
         let mut tasks = Vec::new();
         if !runs.is_empty() {
             for (index, run) in runs.split('.').enumerate() {
@@ -108,7 +125,7 @@ impl FromStr for Schedule {
                 tasks.extend(std::iter::repeat_n(task, steps));
             }
         }
-        Ok(Schedule { tasks, checksum })
+        Ok(Schedule { tasks, endless, checksum })
     }
 }
 
@@ -126,7 +143,7 @@ mod tests {
 
     #[test]
     fn texts_and_schedules_correspond() {
-        for text in ["", "0", "0x2", "0.1.0", "3x12.0x3.15~00af"] {
+        for text in ["", "0", "0x2", "0.1.0", "3x12.0x3.15~00af", "0x3.1+", "1+~0001"] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
         assert_eq!("0.0.0x2".parse::<Schedule>().unwrap().to_string(), "0x4");
@@ -146,6 +163,9 @@ mod tests {
             "256",
             "0x1000001",
             "0~",
+            "0++",
+            "+0",
+            "0~1234+",
             "0~12",
             "0~zzzz",
             "~~1234",

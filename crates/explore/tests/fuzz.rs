@@ -83,7 +83,7 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn explorers_agree_on_random_programs() {
-    let programs = number("APMATRIX_FUZZ_PROGRAMS").unwrap_or(1500);
+    let programs = number("APMATRIX_FUZZ_PROGRAMS").unwrap_or(1000);
     let first = number("APMATRIX_FUZZ_SEED").unwrap_or(0);
     let mut compared: BTreeMap<&str, u64> = BTreeMap::new();
     let mut wrong: BTreeMap<&str, u64> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use explore::{Explorer, Options, Scene, Strategy};
-use locks::hook::Key;
+use locks::hook::{Key, checkpoint};
 use locks::{Clock, Mutex, Unordered, enter};
 
 locks::hierarchy! { mod order { A => B } }
@@ -239,4 +239,72 @@ fn objects_made_by_tasks_are_followed() {
 fn explorers_check_each_other() {
     let check = Explorer::new(Options::default()).cross_check(&mut poller(3));
     assert!(check.agrees(), "{:?}", check.differences);
+}
+
+/// Two tasks that each hold a lock and try for the other's, and begin again if it is taken.
+fn polite(backs_off: bool) -> Scene<World> {
+    let task = move |first_a: bool| {
+        move |world: &World| {
+            let token = Unordered::specimen();
+            loop {
+                checkpoint(1);
+                let (got, held);
+                if first_a {
+                    held = (Some(world.a.lock_unordered(&token)), None);
+                    got = world.b.try_lock_unordered(&token).is_some();
+                } else {
+                    held = (None, Some(world.b.lock_unordered(&token)));
+                    got = world.a.try_lock_unordered(&token).is_some();
+                }
+                drop(held);
+                if got || !backs_off {
+                    return got.to_string();
+                }
+            }
+        }
+    };
+    Scene::new(world).task("forth", task(true)).task("back", task(false))
+}
+
+#[test]
+fn tasks_that_make_way_for_each_other_for_ever_are_a_livelock() {
+    let report = Explorer::new(Options::default()).run(&mut polite(true));
+    assert_eq!((report.verdict, report.exhausted), ("livelock", true));
+    assert_eq!(report.violations[0].finding.what, "forth and back go round for ever, and never end");
+    let schedule = &report.violations[0].schedule;
+    assert!(schedule.to_string().contains('+'));
+    let replay = Explorer::new(Options::default()).replay(&mut polite(true), schedule).unwrap();
+    assert_eq!(replay.trace, report.violations[0].trace);
+    assert_eq!(Explorer::new(Options::default()).run(&mut polite(false)).verdict, "clean");
+}
+
+#[test]
+fn polling_that_somebody_ends_is_no_livelock() {
+    // Without the checkpoint it is called one: no state ever comes again.
+    let mut scene = Scene::new(world)
+        .task("polls", |world| {
+            loop {
+                checkpoint(1);
+                if enter(|held| *world.a.lock(held).0) == 1 {
+                    return "seen".to_owned();
+                }
+                world.clock.sleep(10);
+            }
+        })
+        .task("sets", |world| {
+            enter(|held| *world.a.lock(held).0 = 1);
+            String::new()
+        });
+    let report = Explorer::new(Options::default()).run(&mut scene);
+    assert_eq!((report.verdict, report.exhausted), ("clean", true), "{:?}", report.violations);
+    let mut never = Scene::new(world).task("polls", |world| {
+        loop {
+            checkpoint(1);
+            if enter(|held| *world.a.lock(held).0) == 1 {
+                return "seen".to_owned();
+            }
+        }
+    });
+    let report = Explorer::new(Options::default()).run(&mut never);
+    assert_eq!(report.violations[0].finding.what, "polls goes round for ever, and never ends");
 }

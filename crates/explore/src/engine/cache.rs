@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::automaton::NodeId;
 use super::collect::{Collector, End, Limits, estimate};
 use super::control::{Control, all_settled, input};
+use super::cycles::Cycles;
 use super::deadlock::Deadlock;
 use super::executor::Executor;
 use super::fpset::FpSet;
@@ -86,6 +87,8 @@ struct Frame {
     switches: u32,
     /// The length of the path up to here.
     steps: usize,
+    /// It is watched for cycles.
+    marked: bool,
 }
 
 /// How states are remembered.
@@ -115,6 +118,8 @@ pub(crate) struct Walk<'e, 'c, 'p, 'l, 'a> {
     begun: bool,
     found: Vec<(u32, usize)>,
     terminals: FxHashMap<u64, usize>,
+    /// Watches for executions that never end; only where there can be cycles.
+    cycles: Option<Cycles>,
     /// The deepest path.
     pub deepest: usize,
     /// Whether to stop when one of these was found.
@@ -138,6 +143,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             begun: false,
             found: Vec::new(),
             terminals: FxHashMap::default(),
+            cycles: None,
             deepest: 0,
             wanted: None,
             cut: false,
@@ -171,6 +177,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     }
 
     pub(crate) fn run(&mut self) -> End {
+        let checkpoints = self.executor.conductor.control.borrow().checkpoints;
+        self.cycles = (checkpoints && matches!(self.visited, Visited::Set(_))).then(Cycles::default);
         if !self.enter_first() {
             return self.end();
         }
@@ -180,6 +188,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             }
             let frame = &mut self.frames[self.depth];
             if frame.todo == 0 {
+                self.leave();
                 if self.depth == 0 {
                     return self.end();
                 }
@@ -248,7 +257,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             }
         }
         drop(control);
-        let frame = Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: self.path.len() };
+        let frame = Frame {
+            state,
+            todo: 0,
+            width: 0,
+            last: None,
+            switches: 0,
+            steps: self.path.len(),
+            marked: false,
+        };
         self.frames.push(frame);
         self.report();
         self.enter();
@@ -298,7 +315,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     fn advance(&mut self, task: usize) -> bool {
         if self.frames.len() == self.depth + 1 {
             let state = State::new(self.frames[0].state.model.tasks);
-            self.frames.push(Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0 });
+            self.frames.push(Frame {
+                state,
+                todo: 0,
+                width: 0,
+                last: None,
+                switches: 0,
+                steps: 0,
+                marked: false,
+            });
         }
         for _ in 0..2 {
             let (before, after) = self.frames.split_at_mut(self.depth + 1);
@@ -372,6 +397,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         let frame = &mut self.frames[self.depth];
         frame.todo = 0;
         frame.width = 0;
+        frame.marked = false;
         let fingerprint = frame.state.fingerprint();
         let fresh = match &mut self.visited {
             Visited::Set(set) => set.insert(fingerprint),
@@ -385,6 +411,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         };
         if !fresh {
             self.collector.executions += 1;
+            if let (Some(cycles), Some(last)) = (&mut self.cycles, frame.last) {
+                cycles.meets(fingerprint, last, &self.path);
+            }
             if let Some(&outcome) = self.terminals.get(&fingerprint) {
                 self.collector.outcomes[outcome].executions += 1;
             }
@@ -401,6 +430,10 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             return self.ended(fingerprint);
         }
         frame.todo = enabled;
+        if let Some(cycles) = &mut self.cycles {
+            cycles.enter(fingerprint, enabled);
+            frame.marked = true;
+        }
         match &mut self.visited {
             Visited::Set(_) => {
                 // A sleep touches nothing: whether it comes before or after steps of others makes no difference.
@@ -422,6 +455,23 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             }
         }
         frame.width = frame.todo.count_ones();
+    }
+
+    /// Leaves the present state for good.
+    fn leave(&mut self) {
+        let frame = &mut self.frames[self.depth];
+        if !std::mem::take(&mut frame.marked) {
+            return;
+        }
+        let cycles = self.cycles.as_mut().expect("it marked the state");
+        if let Some(endless) = cycles.leave(frame.last) {
+            let mut control = self.executor.conductor.control.borrow_mut();
+            let finding = endless.finding(&control.names);
+            let number = control.finding(finding);
+            drop(control);
+            self.collector.violation(number, &endless.path);
+            self.cut |= self.limits.stop_at_first;
+        }
     }
 
     /// Looks at a state in which no task can go on.

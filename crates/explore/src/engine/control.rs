@@ -47,8 +47,10 @@ pub(crate) struct Control {
     pub problem: Option<String>,
     /// Steps of this exploration, over all executions.
     pub steps: u64,
-    /// It was learned that more steps must be told apart: all begins anew.
+    /// It was learned that more must be told apart: all begins anew.
     pub restart: bool,
+    /// Tasks say what their state depends on, so that they may come to a state again.
+    pub checkpoints: bool,
 
     // How to execute.
     /// Contents are observed and automata learned.
@@ -105,6 +107,7 @@ impl Control {
             problem: None,
             steps: 0,
             restart: false,
+            checkpoints: false,
             recording: false,
             every: false,
             reduced: false,
@@ -208,7 +211,15 @@ impl Control {
         }
         let task = self.current;
         let path = self.events.iter().map(|event| event.task);
-        self.graph.asks(task, &op, &self.held[task], path);
+        if op.kind == OpKind::Wait {
+            // It will ask for the mutex again, holding all that it holds besides.
+            let asks = Op { kind: OpKind::Lock, object: op.mutex, ..op };
+            let others: Vec<Holding> =
+                self.held[task].iter().filter(|held| held.object != op.mutex).copied().collect();
+            self.graph.asks(task, &asks, &others, path);
+        } else {
+            self.graph.asks(task, &op, &self.held[task], path);
+        }
         self.pending[task] = Some(op);
         if self.recording {
             self.close(Some(op));
@@ -323,6 +334,10 @@ impl Control {
 
     /// What the task observed no longer counts, but for the contents of what it holds.
     fn checkpoint(&mut self, key: u64) {
+        if !self.checkpoints {
+            self.checkpoints = true;
+            self.restart = true;
+        }
         let task = self.current;
         let mut history = mix(key, task as u64 + 1);
         for held in &self.held[task] {

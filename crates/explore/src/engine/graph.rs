@@ -76,20 +76,15 @@ impl Graph {
         }
     }
 
-    /// All edges, in an order that doesn't depend on chance.
-    pub(crate) fn edges(&self) -> Vec<(ObjectId, ObjectId, &[Asking])> {
-        let mut edges: Vec<_> = self.edges.iter().map(|(&(a, b), ways)| (a, b, ways.as_slice())).collect();
-        edges.sort_by_key(|&(a, b, _)| (a, b));
-        edges
+    /// All edges.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (ObjectId, ObjectId, &[Asking])> {
+        self.edges.iter().map(|(&(held, asked), ways)| (held, asked, ways.as_slice()))
     }
 
     /// The cycles in which different tasks could wait for each other for ever: no two of them need a common lock,
     /// and no link is between two readers. Each set of locks is given once.
     pub(crate) fn cycles(&self) -> Vec<Cycle> {
-        let mut after: FxHashMap<ObjectId, Vec<ObjectId>> = FxHashMap::default();
-        for (a, b, _) in self.edges() {
-            after.entry(a).or_default().push(b);
-        }
+        let after = self.entangled();
         let mut starts: Vec<ObjectId> = after.keys().copied().collect();
         starts.sort_unstable();
         let mut cycles = Vec::new();
@@ -98,6 +93,27 @@ impl Graph {
             self.walk(&after, &mut path, &mut Vec::new(), &mut cycles);
         }
         cycles
+    }
+
+    /// The edges that may be part of a cycle: without those from or to locks before or after which there is
+    /// nothing, again and again. Nothing is left of a graph without cycles.
+    fn entangled(&self) -> FxHashMap<ObjectId, Vec<ObjectId>> {
+        let mut left: Vec<(ObjectId, ObjectId)> = self.edges.keys().copied().collect();
+        loop {
+            let asked: FxHashSet<ObjectId> = left.iter().map(|edge| edge.1).collect();
+            let held: FxHashSet<ObjectId> = left.iter().map(|edge| edge.0).collect();
+            let before = left.len();
+            left.retain(|(from, to)| asked.contains(from) && held.contains(to));
+            if left.len() == before {
+                break;
+            }
+        }
+        left.sort_unstable();
+        let mut after: FxHashMap<ObjectId, Vec<ObjectId>> = FxHashMap::default();
+        for (from, to) in left {
+            after.entry(from).or_default().push(to);
+        }
+        after
     }
 
     /// Extends a path of locks, whose smallest is the first, by all ways that can be together.

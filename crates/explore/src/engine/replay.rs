@@ -88,11 +88,16 @@ pub(crate) fn follow(executor: &mut Executor<'_, '_>, path: &[u8]) -> Result<Rep
 
 /// Replays a schedule, which must be complete or show a violation, and be of this program.
 pub(crate) fn replay(executor: &mut Executor<'_, '_>, schedule: &Schedule) -> Result<Replay, ReplayError> {
-    let replay = follow(executor, schedule.tasks())?;
+    let mut replay = follow(executor, schedule.tasks())?;
     if let (Some(recorded), Some(found)) = (schedule.checksum(), replay.schedule.checksum())
         && recorded != found
     {
         return Err(ReplayError::Differs { recorded, found });
+    }
+    if schedule.is_endless() {
+        replay.schedule = replay.schedule.endless();
+        replay.findings.push(super::cache::livelock(schedule.tasks().len()));
+        return Ok(replay);
     }
     if replay.outcome.is_none() && replay.deadlock.is_none() && replay.findings.is_empty() {
         let control = executor.conductor.control.borrow();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::cache::Walk;
-use super::collect::{Limits, Path};
+use super::collect::{End, Limits, Path};
 use super::executor::Executor;
 use super::tree::Tree;
 use crate::options::Options;
@@ -51,14 +51,14 @@ fn search(
         let options = Options { budget: Some(time), stop_at_first: false, ..options.clone() };
         let mut limits = Limits::new(&options, None);
         let count = left.len();
-        let (violations, hit) = if cached {
+        let (violations, hit, end) = if cached {
             let mut walk = Walk::bounded(executor, &mut limits, bound, left.clone());
-            walk.run();
-            (std::mem::take(&mut walk.collector.violations), walk.bound_hit())
+            let end = walk.run();
+            (std::mem::take(&mut walk.collector.violations), walk.bound_hit(), end)
         } else {
             let mut tree = Tree::bounded(executor, &mut limits, bound, left.clone());
-            tree.run();
-            (std::mem::take(&mut tree.collector.violations), tree.bound_hit)
+            let end = tree.run();
+            (std::mem::take(&mut tree.collector.violations), tree.bound_hit, end)
         };
         if std::mem::take(&mut executor.conductor.control.borrow_mut().restart) {
             return;
@@ -71,7 +71,7 @@ fn search(
             }
         }
         // Cut short before all was found: what is found later may not be the best.
-        proven &= met == count || Instant::now() < deadline;
+        proven &= met == count || end == End::Exhausted;
         if !hit {
             return;
         }
