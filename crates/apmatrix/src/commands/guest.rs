@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::cli::Outcome;
 use crate::commands::{Root, print_json};
 use crate::control::Control;
+use crate::error::CliError;
+use crate::state;
 
 /// Start, stop and watch guests on mediated devices
 ///
@@ -67,8 +69,7 @@ pub fn run(args: &Args) -> Outcome {
         }
         return Ok(0);
     }
-    let line = [std::slice::from_ref(&args.verb), &args.arguments].concat().join(" ");
-    let answer = control.verb("guest", "guests", &line)?;
+    let answer = answer(&control, args)?;
     if args.json {
         let mut facts = serde_json::Map::new();
         facts.insert("schema".into(), format!("apmatrix.guest-{}/1", args.verb).into());
@@ -80,6 +81,19 @@ pub fn run(args: &Args) -> Outcome {
         write!(anstream::stdout(), "{answer}")?;
     }
     Ok(0)
+}
+
+/// What the verb says. The kernel's files cannot answer a line; what `show` asks is in `state`.
+fn answer(control: &Control, args: &Args) -> Result<String, CliError> {
+    if let ("show", [name]) = (args.verb.as_str(), args.arguments.as_slice())
+        && let Some(guests) = control.read("state").ok().and_then(|text| state::guests(&text))
+    {
+        let guest = guests.iter().find(|guest| guest.name == *name);
+        let none = || CliError::failed(format!("there is no guest `{name}`"));
+        return guest.map(ToString::to_string).ok_or_else(none);
+    }
+    let line = [std::slice::from_ref(&args.verb), &args.arguments].concat().join(" ");
+    control.verb("guest", "guests", &line)
 }
 
 /// Adds a fact; the ones that a guest can have several of are lists.
