@@ -50,11 +50,14 @@ pub struct Controls {
     pub ring: RefCell<Option<Rc<Ring>>>,
     /// What `state` says: whoever knows how to write it down registers it here.
     pub state: RefCell<Option<StateText>>,
+    /// What the last text written to `hw` or `guests` answered.
+    pub answer: RefCell<String>,
     /// Why the last line written to `hw` or `guests` failed.
     pub last_error: RefCell<String>,
 }
 
 pub(crate) const FILES: &[Attribute] = &[
+    ro("answer", |t, _, _, _, _| Ok(t.controls.answer.borrow().clone().into_bytes())),
     ro("events", |t, _, _, _, _| Ok(t.kept(Ring::events_text))),
     rw("guests", show_guests, |t, _, _, data, held, out| run(t, data, |line| guest(t, line, held, out))),
     wo("hw", |t, _, _, data, held, out| run(t, data, |line| hw(t, line, held, out))),
@@ -75,10 +78,14 @@ fn run(
     mut verb: impl FnMut(&str) -> Result<String, ControlError>,
 ) -> Result<(), Errno> {
     let text = std::str::from_utf8(data).map_err(|_| Errno::EINVAL)?;
+    tree.controls.answer.borrow_mut().clear();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Err(error) = verb(line) {
-            *tree.controls.last_error.borrow_mut() = format!("{line}: {error}\n");
-            return Err(error.errno);
+        match verb(line) {
+            Ok(answer) => tree.controls.answer.borrow_mut().push_str(&answer),
+            Err(error) => {
+                *tree.controls.last_error.borrow_mut() = format!("{line}: {error}\n");
+                return Err(error.errno);
+            }
         }
     }
     tree.controls.last_error.borrow_mut().clear();

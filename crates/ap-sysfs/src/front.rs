@@ -133,7 +133,8 @@ pub trait Filesystem {
     /// A link's target, relative as in sysfs.
     fn readlink(&mut self, ino: Ino) -> Result<String, Errno>;
 
-    /// Runs an attribute's show: at most 4096 bytes. `ENODEV` if its object is gone.
+    /// Runs an attribute's show: at most 4096 bytes, but for the control files, which may say more. `ENODEV` if its
+    /// object is gone.
     fn show(&mut self, ino: Ino) -> Called<Vec<u8>>;
 
     /// Runs an attribute's store with all the bytes of one write(2) (at most 4096; the answer is how many were

@@ -2,8 +2,6 @@
 
 use ap_sysfs::{Entry, Ino};
 
-use super::PAGE;
-
 /// An open attribute: what show said when it was last asked, as sysfs keeps it.
 pub struct Handle {
     pub entry: Entry,
@@ -23,9 +21,9 @@ impl Handle {
         self.text.is_some() && offset != 0 && offset == self.position
     }
 
-    /// Keeps what show said for a read at `offset`.
-    pub fn shown(&mut self, mut text: Vec<u8>, offset: u64) {
-        text.truncate(PAGE);
+    /// Keeps what show said for a read at `offset`. The tree cuts attributes at a page; control files, which no real
+    /// host has, may be longer.
+    pub fn shown(&mut self, text: Vec<u8>, offset: u64) {
         self.text = Some(text);
         self.position = offset;
     }
