@@ -53,7 +53,6 @@ fn a_command_sees_the_machine_and_gives_the_status() {
 }
 
 #[test]
-#[ignore = "names of queues below their cards are not announced to the kernel yet: scenario-27 and 28 see old ones"]
 fn scenarios_pass_through_the_mount() {
     if !possible() {
         return;
