@@ -7,7 +7,8 @@ use locks::{Object, hook};
 
 use crate::engine::cache::Walk;
 use crate::engine::collect::{Collector, End, Limits, Path};
-use crate::engine::control::{Conductor, Control};
+use crate::engine::conductor::Conductor;
+use crate::engine::control::Control;
 use crate::engine::executor::Executor;
 use crate::engine::graph::{Asking, Cycle};
 use crate::engine::objects::ObjectId;

@@ -1,9 +1,7 @@
 //! What happens inside an execution: the other end of `locks::hook`.
 
-use std::cell::RefCell;
-
 use locks::Object;
-use locks::hook::{Hook, Step};
+use locks::hook::Step;
 use rustc_hash::FxHashMap;
 
 use super::automaton::{Automaton, Edge, NodeId};
@@ -11,7 +9,7 @@ use super::clocks::Clocks;
 use super::graph::{Graph, Holding};
 use super::model::{MAX_TASKS, Model, Phase, Tasks, mix};
 use super::objects::{ObjectId, Objects, Op, OpKind};
-use crate::program::{Finding, Program};
+use crate::program::Finding;
 
 /// A step that was taken.
 #[derive(Clone, Copy, Debug)]
@@ -66,19 +64,19 @@ pub(crate) struct Control {
     pub model: Model,
     pub clocks: Clocks,
     pub pending: [Option<Op>; MAX_TASKS],
-    forced: bool,
+    pub(super) forced: bool,
     pub held: Vec<Vec<Holding>>,
     /// What tasks released while they panicked: steps that are still to be taken, in the order of the list.
-    unwound: Vec<(usize, Op)>,
+    pub(super) unwound: Vec<(usize, Op)>,
     pub current: usize,
     /// Above zero: steps are not announced (set-up, oracles).
-    quiet: u32,
+    pub(super) quiet: u32,
     pub abandoned: bool,
-    relocked: bool,
-    answer: bool,
-    roots: Tasks,
+    pub(super) relocked: bool,
+    pub(super) answer: bool,
+    pub(super) roots: Tasks,
     /// Tasks that took a step. The first is always one that others may go before.
-    started: Tasks,
+    pub(super) started: Tasks,
     pub events: Vec<Event>,
     /// What was found, and after how many steps.
     pub found: Vec<(u32, usize)>,
@@ -86,9 +84,9 @@ pub(crate) struct Control {
     pub notes: Vec<(usize, usize, bool, String)>,
     /// A task took more steps in one go than may be.
     pub overrun: bool,
-    eager: usize,
-    settle: bool,
-    history: [u64; MAX_TASKS],
+    pub(super) eager: usize,
+    pub(super) settle: bool,
+    pub(super) history: [u64; MAX_TASKS],
     pub nodes: [NodeId; MAX_TASKS],
     open: Option<Open>,
     numbers: FxHashMap<(&'static str, String), u32>,
@@ -191,7 +189,7 @@ impl Control {
         self.eager = 0;
     }
 
-    fn announce(&mut self, kind: OpKind, object: Object, mutex: Option<Object>, at: &Step) {
+    pub(super) fn announce(&mut self, kind: OpKind, object: Object, mutex: Option<Object>, at: &Step) {
         let object = self.object(object);
         let mutex = mutex.map_or(object, |mutex| self.object(mutex));
         self.announce_op(Op { kind, object, mutex, at: at.at });
@@ -226,7 +224,7 @@ impl Control {
         }
     }
 
-    fn object(&mut self, object: Object) -> ObjectId {
+    pub(super) fn object(&mut self, object: Object) -> ObjectId {
         self.objects.id(object).0
     }
 
@@ -263,7 +261,7 @@ impl Control {
     }
 
     /// Whether others may go before this step of the task.
-    fn is_point(&self, task: usize, op: &Op) -> bool {
+    pub(super) fn is_point(&self, task: usize, op: &Op) -> bool {
         self.started >> task & 1 == 0 || self.objects.is_point(op, self.reduced)
     }
 
@@ -333,7 +331,7 @@ impl Control {
     }
 
     /// What the task observed no longer counts, but for the contents of what it holds.
-    fn checkpoint(&mut self, key: u64) {
+    pub(super) fn checkpoint(&mut self, key: u64) {
         if !self.checkpoints {
             self.checkpoints = true;
             self.restart = true;
@@ -377,7 +375,7 @@ impl Control {
         }
     }
 
-    fn bypassed(&self) -> bool {
+    pub(super) fn bypassed(&self) -> bool {
         self.quiet > 0 || self.abandoned
     }
 
@@ -389,7 +387,7 @@ impl Control {
         }
     }
 
-    fn observed(&mut self, object: Object, fingerprint: u64) {
+    pub(super) fn observed(&mut self, object: Object, fingerprint: u64) {
         let id = self.object(object);
         let fingerprint = fingerprint.max(1);
         let content = self.model.cell(id).content;
@@ -410,7 +408,7 @@ impl Control {
         }
     }
 
-    fn published(&mut self, object: Object, fingerprint: u64) {
+    pub(super) fn published(&mut self, object: Object, fingerprint: u64) {
         let id = self.object(object);
         let content = self.normal(id, fingerprint.max(1));
         self.model.set_content(id, content);
@@ -431,213 +429,5 @@ pub(crate) fn input(model: &Model, op: &Op, ok: bool, woken: bool) -> u64 {
         OpKind::TryLock | OpKind::TryReadLock => 1 << 63 | 0x7A11,
         OpKind::Read | OpKind::Write | OpKind::Ghost => model.cell(op.object).content,
         _ => 0,
-    }
-}
-
-/// The hook of an exploration.
-pub(crate) struct Conductor<'p> {
-    pub control: RefCell<Control>,
-    pub program: RefCell<&'p mut dyn Program>,
-}
-
-impl Conductor<'_> {
-    /// Asks the program's oracle, if a watched lock was released and all of them are free.
-    #[inline]
-    pub(crate) fn settle(&self) {
-        let mut control = self.control.borrow_mut();
-        if !control.settle {
-            return;
-        }
-        control.settle = false;
-        if control.bypassed() || !all_settled(&control.model, &control.objects) {
-            return;
-        }
-        let state = control.model.hash;
-        if control.recording && control.settled.contains_key(&state) {
-            return;
-        }
-        control.hush();
-        drop(control);
-        let findings = self.program.borrow_mut().settled();
-        let mut control = self.control.borrow_mut();
-        control.unhush();
-        let numbers: Box<[u32]> = findings.into_iter().map(|finding| control.finding(finding)).collect();
-        let steps = control.events.len();
-        control.found.extend(numbers.iter().map(|&number| (number, steps)));
-        if control.recording {
-            control.settled.insert(state, numbers);
-        }
-    }
-}
-
-/// Whether no watched lock is held.
-pub(crate) fn all_settled(model: &Model, objects: &Objects) -> bool {
-    (0..model.cells.len()).all(|id| !objects.get(id as u32).watched || model.free(id as u32))
-}
-
-impl Hook for Conductor<'_> {
-    fn step(&self, step: Step) -> bool {
-        let mut control = self.control.borrow_mut();
-        if control.bypassed() {
-            return true;
-        }
-        if control.relocked {
-            control.relocked = false;
-            return true;
-        }
-        self.meet(&mut control, step.object);
-        control.forced = std::thread::panicking();
-        let kind = OpKind::from(step.kind);
-        if control.forced && kind.is_release() {
-            // A panicking task can't be suspended: it takes this step when it is unwound.
-            control.forced = false;
-            let (task, object) = (control.current, control.object(step.object));
-            control.unwound.push((task, Op { kind, object, mutex: object, at: step.at }));
-            return true;
-        }
-        control.announce(step.kind.into(), step.object, None, &step);
-        let task = control.current;
-        let op = control.pending[task].expect("announced");
-        let forced = control.forced;
-        let mut point = control.every || control.is_point(task, &op);
-        if !point && !forced {
-            control.eager += 1;
-            if control.eager > control.max_steps {
-                // It spins on data without a scheduling point: from now on there is one.
-                control.overrun = true;
-                if op.kind.is_access() && !control.objects.get(op.object).racy {
-                    control.objects.get_mut(op.object).racy = true;
-                    control.restart = true;
-                }
-                point = true;
-            }
-        }
-        if point && !forced {
-            drop(control);
-            fibers::suspend();
-            return self.control.borrow().answer;
-        }
-        control.perform(task);
-        control.forced = false;
-        let answer = control.answer;
-        drop(control);
-        self.settle();
-        answer
-    }
-
-    fn blocked(&self, step: Step) {
-        let control = self.control.borrow();
-        let name = super::objects::name(&step.object);
-        let why = if control.quiet > 0 {
-            "an oracle or the set-up asks for a lock that a task holds"
-        } else if control.abandoned {
-            "a destructor takes a lock while its execution is abandoned"
-        } else {
-            "two locks have one level and key, or one was taken outside the exploration"
-        };
-        drop(control);
-        panic!("`{name}` is taken though nobody is known to hold it: {why}");
-    }
-
-    fn wait(&self, condvar: Step, mutex: Object) {
-        let mut control = self.control.borrow_mut();
-        if control.bypassed() {
-            return;
-        }
-        self.meet(&mut control, condvar.object);
-        if std::thread::panicking() {
-            // A destructor waits: it finds itself woken at once, as conditions may.
-            control.forced = true;
-            control.announce(OpKind::Unlock, mutex, None, &condvar);
-            let task = control.current;
-            control.perform(task);
-            control.forced = false;
-            return;
-        }
-        control.announce(OpKind::Wait, condvar.object, Some(mutex), &condvar);
-        drop(control);
-        fibers::suspend();
-        self.control.borrow_mut().relocked = true;
-    }
-
-    fn wants_contents(&self) -> bool {
-        let control = self.control.borrow();
-        control.recording && !control.bypassed()
-    }
-
-    fn observed(&self, object: Object, fingerprint: u64) {
-        let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
-            control.observed(object, fingerprint);
-        }
-    }
-
-    fn published(&self, object: Object, fingerprint: u64) {
-        let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
-            self.meet(&mut control, object);
-            control.published(object, fingerprint);
-        }
-    }
-
-    fn checkpoint(&self, key: u64) {
-        let mut control = self.control.borrow_mut();
-        if control.recording && !control.bypassed() {
-            control.checkpoint(key);
-        }
-    }
-
-    fn wants_notes(&self) -> bool {
-        let control = self.control.borrow();
-        control.every && !control.bypassed()
-    }
-
-    fn note(&self, text: String) {
-        let mut control = self.control.borrow_mut();
-        let (task, steps) = (control.current, control.events.len());
-        let started = control.started >> task & 1 == 1;
-        control.notes.push((task, steps, started, text));
-    }
-
-    fn violation(&self, verdict: &'static str, what: String) {
-        let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
-            control.find(Finding { verdict, what });
-        }
-    }
-
-    fn claim_root(&self) -> bool {
-        let mut control = self.control.borrow_mut();
-        if control.bypassed() {
-            return true;
-        }
-        let bit = 1 << control.current;
-        let free = control.roots & bit == 0;
-        control.roots |= bit;
-        free
-    }
-
-    fn release_root(&self) {
-        let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
-            let bit = 1 << control.current;
-            control.roots &= !bit;
-        }
-    }
-
-    fn exploring(&self) -> bool {
-        true
-    }
-}
-
-impl Conductor<'_> {
-    /// Numbers an object that is met for the first time, and asks the program whether it watches it.
-    #[inline]
-    fn meet(&self, control: &mut Control, object: Object) {
-        let (id, new) = control.objects.id(object);
-        if new {
-            // `settled` is never active here: tasks don't run inside it.
-            control.objects.get_mut(id).watched = self.program.borrow().watches(&object);
-        }
     }
 }

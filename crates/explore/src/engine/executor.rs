@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use fibers::{Fiber, Pool, Progress};
 
-use super::control::Conductor;
+use super::conductor::Conductor;
 use super::model::{MAX_TASKS, Phase, Tasks};
 use crate::program::{Finding, Outcome};
 
