@@ -18,6 +18,7 @@ pub use command::{CommandError, QueueChange, queue_change};
 
 use crate::hardware::Facilities;
 use crate::order::{Devices, Hw, HwConfig};
+use crate::snapshot::Part;
 
 /// One adapter's hardware.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -166,20 +167,27 @@ impl Machine {
         change(&mut self.queue(apqn).lock(held).0);
     }
 
-    /// The whole state, at quiescence.
-    pub fn snapshot(&self, held: &mut Held<'_, Devices>) -> MachineSnapshot {
-        let config = self.config.read(held).0.clone();
+    /// The whole state, at quiescence; shared with the one before if it is the same.
+    pub fn snapshot_after(
+        &self,
+        before: Option<&Part<MachineSnapshot>>,
+        held: &mut Held<'_, Devices>,
+    ) -> Part<MachineSnapshot> {
+        let (config, mut held) = self.config.read(held);
         let mut queues = Vec::new();
         for (adapter, touched) in self.queues.iter().enumerate() {
             let Some(touched) = touched.get() else { continue };
             for domain in config.domains_seen.iter() {
-                let state = *touched[usize::from(domain.0)].lock(held).0;
+                let state = *touched[usize::from(domain.0)].lock(&mut held).0;
                 if state != HwQueue::default() {
                     queues.push((Apqn::new(AdapterId(adapter as u8), domain), state));
                 }
             }
         }
-        MachineSnapshot { config, queues }
+        match before.filter(|before| before.queues == queues && before.config == *config) {
+            Some(before) => before.clone(),
+            None => Part::new(MachineSnapshot { config: config.clone(), queues }),
+        }
     }
 
     /// Goes back to a state, at quiescence.

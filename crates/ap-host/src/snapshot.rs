@@ -3,6 +3,12 @@
 //! Objects with locks (cards, queues, guests, mdev devices) are kept by reference and get their contents back, so
 //! whoever holds one goes on with it. What is compared and hashed leaves out counters, generations, numbers that only
 //! say what came first, and absolute time: else no state would ever come back.
+//!
+//! A state consists of parts. One that was taken after another one ([`Host::snapshot_after`]) shares the parts in
+//! which nothing changed, with their hashes, and going from one to the other ([`Host::restore_from`]) touches only
+//! the parts that differ: most operations change one.
+
+mod part;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -15,6 +21,9 @@ use crate::machine::{Machine, MachineSnapshot};
 use crate::perms::Perms;
 use crate::registry::Registry;
 use crate::vfio_ap::{Guest, GuestMemory, GuestState, MdevId, Mdevs};
+
+pub use part::Part;
+use part::{Wide, same_cards, same_mdevs, same_queues, same_registry};
 
 /// A guest's state.
 #[derive(Clone)]
@@ -35,19 +44,19 @@ pub struct GuestSnapshot {
 #[derive(Clone)]
 pub struct Snapshot {
     /// The machine.
-    pub machine: MachineSnapshot,
+    pub machine: Part<MachineSnapshot>,
     /// Devices, drivers, settings.
-    pub registry: Registry,
+    pub registry: Part<Registry>,
     /// The cards' states, ascending.
-    pub cards: Vec<CardState>,
+    pub cards: Part<Vec<CardState>>,
     /// The queues' states, ascending.
-    pub queues: Vec<QueueState>,
+    pub queues: Part<Vec<QueueState>>,
     /// apmask and aqmask.
     pub perms: Perms,
     /// What vfio_ap knows.
-    pub mdevs: Mdevs,
+    pub mdevs: Part<Mdevs>,
     /// The guests, in the order in which they were made.
-    pub guests: Vec<GuestSnapshot>,
+    pub guests: Part<Vec<GuestSnapshot>>,
     clock: u64,
     ticket: u64,
 }
@@ -58,21 +67,51 @@ impl Host {
     /// # Locks
     /// All, one at a time.
     pub fn snapshot(&self, machine: &Machine, held: &mut Held<'_, Nothing>) -> Snapshot {
-        let registry = self.registry.read(held).0.clone();
+        self.snapshot_with(machine, None, held)
+    }
+
+    /// Takes the state; the parts in which it is the same as `before` are shared. Nothing may be under way.
+    ///
+    /// # Locks
+    /// All, one at a time.
+    pub fn snapshot_after(
+        &self,
+        machine: &Machine,
+        before: &Snapshot,
+        held: &mut Held<'_, Nothing>,
+    ) -> Snapshot {
+        self.snapshot_with(machine, Some(before), held)
+    }
+
+    fn snapshot_with(
+        &self,
+        machine: &Machine,
+        before: Option<&Snapshot>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Snapshot {
+        let registry = {
+            let (registry, _held) = self.registry.read(held);
+            Part::after(before.map(|b| &b.registry), &*registry, same_registry)
+        };
         let cards = registry.cards.values().map(|card| card.state.lock(held).0.clone()).collect();
         let queues = registry.queues.values().map(|queue| queue.state.lock(held).0.clone()).collect();
-        let vms = self.vms.read(held).0.clone();
-        let guests = vms.iter().map(|guest| GuestSnapshot::take(guest, held)).collect();
+        let guests = {
+            let vms = self.vms.read(held).0.clone();
+            vms.iter().map(|guest| GuestSnapshot::take(guest, held)).collect()
+        };
         let perms = self.perms.lock(held).0.clone();
-        let mdevs = self.mdevs.lock(held).0.clone();
+        let mdevs = {
+            let (mdevs, _held) = self.mdevs.lock(held);
+            Part::after(before.map(|b| &b.mdevs), &*mdevs, same_mdevs)
+        };
         Snapshot {
-            machine: machine.snapshot(&mut held.at()),
-            cards,
-            queues,
+            machine: machine.snapshot_after(before.map(|b| &b.machine), &mut held.at()),
+            registry,
+            cards: Part::or(before.map(|b| &b.cards), cards, same_cards),
+            queues: Part::or(before.map(|b| &b.queues), queues, same_queues),
             perms,
             mdevs,
-            guests,
-            registry,
+            guests: Part::or(before.map(|b| &b.guests), guests, GuestSnapshot::all_same),
             clock: self.clock.now(),
             ticket: self.tickets.peek(),
         }
@@ -83,28 +122,68 @@ impl Host {
     /// # Locks
     /// All, one at a time.
     pub fn restore(&self, machine: &Machine, snapshot: &Snapshot, held: &mut Held<'_, Nothing>) {
-        machine.restore(&snapshot.machine, &mut held.at());
-        for (card, state) in snapshot.registry.cards.values().zip(&snapshot.cards) {
-            *card.device.lock(held).0 = true;
-            card.state.lock(held).0.clone_from(state);
+        self.restore_with(machine, None, snapshot, held);
+    }
+
+    /// Goes to a state of this host from the one that it is in, and that was taken of it since it last changed.
+    /// Nothing may be under way.
+    ///
+    /// # Locks
+    /// All, one at a time.
+    pub fn restore_from(
+        &self,
+        machine: &Machine,
+        now: &Snapshot,
+        snapshot: &Snapshot,
+        held: &mut Held<'_, Nothing>,
+    ) {
+        self.restore_with(machine, Some(now), snapshot, held);
+    }
+
+    fn restore_with(
+        &self,
+        machine: &Machine,
+        now: Option<&Snapshot>,
+        to: &Snapshot,
+        held: &mut Held<'_, Nothing>,
+    ) {
+        if now.is_none_or(|now| !now.machine.is(&to.machine)) {
+            machine.restore(&to.machine, &mut held.at());
         }
-        for (queue, state) in snapshot.registry.queues.values().zip(&snapshot.queues) {
-            *queue.device.lock(held).0 = true;
-            queue.state.lock(held).0.clone_from(state);
+        let other_devices = now.is_none_or(|now| !now.registry.is(&to.registry));
+        if other_devices {
+            for card in to.registry.cards.values() {
+                *card.device.lock(held).0 = true;
+            }
+            for queue in to.registry.queues.values() {
+                *queue.device.lock(held).0 = true;
+            }
+            self.registry.write(held).0.clone_from(&to.registry);
         }
-        for mdev in snapshot.mdevs.list.values() {
-            *mdev.device.device.lock(held).0 = true;
+        if other_devices || now.is_none_or(|now| !now.cards.is(&to.cards)) {
+            for (card, state) in to.registry.cards.values().zip(&to.cards) {
+                card.state.lock(held).0.clone_from(state);
+            }
         }
-        for guest in &snapshot.guests {
-            guest.restore(held);
+        if other_devices || now.is_none_or(|now| !now.queues.is(&to.queues)) {
+            for (queue, state) in to.registry.queues.values().zip(&to.queues) {
+                queue.state.lock(held).0.clone_from(state);
+            }
         }
-        *self.registry.write(held).0 = snapshot.registry.clone();
-        *self.perms.lock(held).0 = snapshot.perms.clone();
-        *self.mdevs.lock(held).0 = snapshot.mdevs.clone();
-        let guests = snapshot.guests.iter().map(|guest| guest.guest.clone()).collect();
-        *self.vms.write(held).0 = crate::VmList(guests);
-        self.clock.set(snapshot.clock);
-        self.tickets.set(snapshot.ticket);
+        if now.is_none_or(|now| !now.mdevs.is(&to.mdevs)) {
+            for mdev in to.mdevs.list.values() {
+                *mdev.device.device.lock(held).0 = true;
+            }
+            self.mdevs.lock(held).0.clone_from(&to.mdevs);
+        }
+        if now.is_none_or(|now| !now.guests.is(&to.guests)) {
+            to.guests.iter().for_each(|guest| guest.restore(held));
+            let guests = to.guests.iter().map(|guest| guest.guest.clone()).collect();
+            *self.vms.write(held).0 = crate::VmList(guests);
+        }
+        self.perms.lock(held).0.clone_from(&to.perms);
+        self.clock.set(to.clock);
+        self.tickets.set(to.ticket);
     }
 }
 
@@ -123,15 +202,24 @@ impl GuestSnapshot {
         *self.guest.vcpu.lock(held).0 = self.vcpu;
         self.guest.memory.lock(held).0.clone_from(&self.memory);
     }
+
+    fn all_same(a: &Vec<Self>, b: &Vec<Self>) -> bool {
+        let same = |a: &Self, b: &Self| {
+            Arc::ptr_eq(&a.guest, &b.guest)
+                && (a.kvm, a.hook, a.vcpu) == (b.kvm, b.hook, b.vcpu)
+                && a.memory == b.memory
+        };
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+    }
 }
 
 impl Snapshot {
     /// A number for the state: equal states have equal ones, and two different ones meet by chance only.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
-        let low = locks::hook::fingerprint(self);
-        let high = locks::hook::fingerprint(&(0x5eed_u64, self));
-        u128::from(high) << 64 | u128::from(low)
+        let mut hasher = Wide::default();
+        self.hash(&mut hasher);
+        hasher.value()
     }
 }
 
@@ -143,8 +231,8 @@ impl Hash for Snapshot {
         self.queues.hash(state);
         self.perms.hash(state);
         self.mdevs.hash(state);
+        self.guests.hash(state);
         for guest in &self.guests {
-            guest.hash(state);
             let hook = guest.hook.and_then(|id| self.mdevs.list.get(&id)).map(|mdev| mdev.uuid);
             (guest.hook.is_some(), hook).hash(state);
         }

@@ -95,9 +95,9 @@ impl Host {
             self.reset_queues(&reset, &mut mdevs, &mut held, out);
         } else if mdevs.host().contains(apqn) {
             self.reset_queues(&[apqn], &mut mdevs, &mut held, out);
-        } else {
-            self.free_irq(apqn, &mut mdevs, &mut held, out);
         }
+        // Nobody else would know of them, now that the record goes: no reset was issued, or it did not end well.
+        self.free_irq(apqn, &mut mdevs, &mut held, out);
         if let Some(mdev) = linked.and_then(|id| mdevs.list.get_mut(&id)) {
             mdev.fresh = false;
         }
