@@ -1,0 +1,140 @@
+//! Alphabets: which operations, from where, how deep.
+
+use ap_host::driver::DriverId;
+use ap_types::{AdapterId, Apqn, DomainId};
+
+use super::operation::{Fault, Operation, Place};
+
+/// A set of operations of which every sequence is explored.
+#[derive(Clone, Debug)]
+pub struct Alphabet {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for, in a sentence.
+    pub about: &'static str,
+    /// What is done before a sequence begins; each is a beginning of its own.
+    pub beginnings: Vec<Vec<Operation>>,
+    /// The operations.
+    pub operations: Vec<Operation>,
+    /// How deep it is explored if nothing else is said; `None`: until it closes.
+    pub depth: Option<u32>,
+}
+
+/// All alphabets.
+#[must_use]
+pub fn alphabets() -> Vec<Alphabet> {
+    vec![core(), whole()]
+}
+
+/// The alphabet of that name.
+#[must_use]
+pub fn alphabet(name: &str) -> Option<Alphabet> {
+    alphabets().into_iter().find(|alphabet| alphabet.name == name)
+}
+
+const BOTH: [bool; 2] = [true, false];
+
+fn apqn(adapter: u8, domain: u8) -> Apqn {
+    Apqn::new(AdapterId(adapter), DomainId(domain))
+}
+
+fn masks() -> Vec<Operation> {
+    let mut all = Vec::new();
+    for on in BOTH {
+        all.extend([4, 10].map(|id| Operation::Apmask { on, id }));
+        all.extend([6, 71].map(|id| Operation::Aqmask { on, id }));
+    }
+    all
+}
+
+fn assigns(mdev: u8) -> Vec<Operation> {
+    let mut all = Vec::new();
+    for on in BOTH {
+        all.extend([4, 10].map(|id| Operation::Adapter { mdev, on, id }));
+        all.extend([6, 71].map(|id| Operation::Domain { mdev, on, id }));
+    }
+    all
+}
+
+fn core() -> Alphabet {
+    let mut operations = masks();
+    operations.extend(assigns(0));
+    operations.extend(assigns(1));
+    for number in [0, 1] {
+        operations
+            .extend([Operation::Start { guest: number, mdev: number }, Operation::Stop { guest: number }]);
+    }
+    for on in BOTH {
+        operations.push(Operation::Bind { driver: DriverId::VfioAp, on, apqn: apqn(4, 6) });
+    }
+    Alphabet {
+        name: "core",
+        about: "masks, assignments to two mdevs with a guest each, a queue that is unbound and bound: every sequence",
+        beginnings: vec![vec![Operation::Create { mdev: 0 }, Operation::Create { mdev: 1 }]],
+        operations,
+        depth: None,
+    }
+}
+
+fn whole() -> Alphabet {
+    const FOUR: &[u8] = &[4];
+    const ALL: &[u8] = &[4, 10];
+    const SIX: &[u8] = &[6];
+    const DOMAINS: &[u8] = &[6, 71];
+    let (vfio, host) = (DriverId::VfioAp, DriverId::Cex4Queue);
+    let config = |mdev, adapters, domains| Operation::Config { mdev, adapters, domains, control: SIX };
+    let mut operations = masks();
+    operations.extend(assigns(0));
+    operations.extend([
+        Operation::Adapter { mdev: 1, on: true, id: 4 },
+        Operation::Domain { mdev: 1, on: true, id: 6 },
+        Operation::Adapter { mdev: 1, on: false, id: 4 },
+        config(0, ALL, DOMAINS),
+        config(0, FOUR, SIX),
+        config(1, FOUR, DOMAINS),
+        Operation::Config { mdev: 0, adapters: &[], domains: &[], control: &[] },
+    ]);
+    for on in BOTH {
+        operations.extend([
+            Operation::Control { mdev: 0, on, id: 6 },
+            Operation::Control { mdev: 0, on, id: 71 },
+            Operation::Plug { on, place: Place::Adapter(4) },
+            Operation::Plug { on, place: Place::Domain(71) },
+            Operation::Plug { on, place: Place::Control(6) },
+            Operation::Configure { on, adapter: 4 },
+            Operation::Checkstop { on, adapter: 10 },
+            Operation::Bind { driver: vfio, on, apqn: apqn(4, 6) },
+            Operation::Bind { driver: host, on, apqn: apqn(10, 6) },
+            Operation::Interrupts { guest: 0, on, apqn: apqn(4, 6) },
+        ]);
+    }
+    operations.extend([
+        Operation::Bind { driver: vfio, on: false, apqn: apqn(10, 71) },
+        Operation::Bind { driver: vfio, on: true, apqn: apqn(10, 71) },
+        Operation::Create { mdev: 0 },
+        Operation::Create { mdev: 1 },
+        Operation::Remove { mdev: 0 },
+        Operation::Remove { mdev: 1 },
+        Operation::Start { guest: 0, mdev: 0 },
+        Operation::Start { guest: 0, mdev: 1 },
+        Operation::Start { guest: 1, mdev: 1 },
+        Operation::Stop { guest: 0 },
+        Operation::Stop { guest: 1 },
+        Operation::Reset { guest: 0 },
+        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Fails },
+        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Lasts(6) },
+        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Lasts(0) },
+        Operation::Scan,
+    ]);
+    let zero = [4, 10].map(|id| Operation::Apmask { on: false, id });
+    let create = [0, 1].map(|mdev| Operation::Create { mdev });
+    let mut free = create.to_vec();
+    free.extend(zero);
+    Alphabet {
+        name: "whole",
+        about: "everything that can be done to a tiny machine with two mdevs and two guests",
+        beginnings: vec![free],
+        operations,
+        depth: Some(6),
+    }
+}

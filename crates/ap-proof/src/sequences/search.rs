@@ -1,0 +1,300 @@
+//! Breadth first, with little memory: per state a fingerprint and the operation that led to it.
+//!
+//! Only the states of one level are kept as such (as long as they are few). From there on a state is made again by
+//! running the operations of the tree, depth first: each inner node once per level.
+
+use std::time::{Duration, Instant};
+
+use ap_host::invariants::Broken;
+use rustc_hash::FxHashSet;
+
+use super::alphabet::Alphabet;
+use super::known::known;
+use super::operation::Operation;
+use super::oracle;
+use super::report::{Report, Violation, verdict};
+use super::world::{Outcome, State, World};
+
+/// How many states of one level are kept at the most.
+const KEPT: usize = 60_000;
+/// How many different violations are told apart at the most.
+const VIOLATIONS: usize = 64;
+/// Every how many transitions the clock is looked at.
+const LOOK: u64 = 1 << 14;
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Sequences of at most this length; `None`: the alphabet's own depth.
+    pub depth: Option<u32>,
+    /// At most this long.
+    pub budget: Option<Duration>,
+    /// Stop at the end of the first level that has a violation that is not a known one.
+    pub stop_early: bool,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The length of the sequences that are being explored.
+    pub depth: u32,
+    /// Transitions so far.
+    pub transitions: u64,
+    /// States so far.
+    pub states: u64,
+    /// How many states of this level are done, of how many.
+    pub done: (u64, u64),
+    /// Since the beginning.
+    pub time: Duration,
+}
+
+/// Explores every sequence.
+pub fn explore(alphabet: &Alphabet, options: Options, tell: &mut dyn FnMut(Progress)) -> Report {
+    let mut search = Search::new(alphabet, options, tell);
+    search.run();
+    search.report()
+}
+
+/// Runs one sequence on the tiny machine; answers what does not hold, with the number of the operation after which.
+#[must_use]
+pub fn judge(operations: &[Operation]) -> Vec<(usize, Broken)> {
+    let mut world = World::new();
+    let mut state = world.take();
+    let mut all = Vec::new();
+    for (number, operation) in operations.iter().enumerate() {
+        let mut found = Vec::new();
+        let ran = world.run(operation, &state, &mut found);
+        oracle::judge(&state, operation, &ran, &mut found);
+        all.extend(found.into_iter().map(|broken| (number, broken)));
+        state = ran.after;
+    }
+    all
+}
+
+struct Search<'a> {
+    alphabet: &'a Alphabet,
+    options: Options,
+    tell: &'a mut dyn FnMut(Progress),
+    world: World,
+    seen: FxHashSet<u128>,
+    /// The operation that led to each state, in the order in which they were met; beginnings first.
+    by: Vec<u8>,
+    /// The first child of each state that was explored; the last is where the next one's would begin.
+    children: Vec<u32>,
+    levels: Vec<u64>,
+    transitions: u64,
+    depth: u32,
+    closed: bool,
+    cut: Option<&'static str>,
+    started: Instant,
+    violations: Vec<Violation>,
+    found: Vec<Broken>,
+}
+
+/// A state that is to be explored: its number and itself.
+type Node = (u32, State);
+
+impl<'a> Search<'a> {
+    fn new(alphabet: &'a Alphabet, options: Options, tell: &'a mut dyn FnMut(Progress)) -> Self {
+        assert!(alphabet.operations.len() <= 256, "an operation's number is a byte");
+        Search {
+            alphabet,
+            options,
+            tell,
+            world: World::new(),
+            seen: FxHashSet::default(),
+            by: Vec::new(),
+            children: Vec::new(),
+            levels: Vec::new(),
+            transitions: 0,
+            depth: 0,
+            closed: false,
+            cut: None,
+            started: Instant::now(),
+            violations: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self) -> Vec<Node> {
+        let boot = self.world.take();
+        let mut roots = Vec::new();
+        let mut ignored = Vec::new();
+        for beginning in &self.alphabet.beginnings {
+            self.world.go_to(&boot);
+            let mut state = self.world.take();
+            for operation in beginning {
+                state = self.world.run(operation, &state, &mut ignored).after;
+            }
+            self.seen.insert(state.fingerprint());
+            roots.push((self.by.len() as u32, state));
+            self.by.push(0);
+        }
+        self.levels.push(roots.len() as u64);
+        self.children.push(roots.len() as u32);
+        roots
+    }
+
+    fn run(&mut self) {
+        let mut kept = self.begin();
+        // How many levels the kept states are above those that are to be explored.
+        let mut above = 0;
+        let limit = self.options.depth.or(self.alphabet.depth).unwrap_or(u32::MAX);
+        while self.depth < limit {
+            let first = self.by.len();
+            let mut next = (above == 0).then(Vec::new);
+            for (number, state) in &kept {
+                self.descend(*number, state, above, &mut next);
+                if self.cut.is_some() {
+                    return;
+                }
+            }
+            debug_assert_eq!(self.children.len(), first + 1, "every state of the level was explored");
+            self.depth += 1;
+            let new = (self.by.len() - first) as u64;
+            if new == 0 {
+                self.closed = true;
+                return;
+            }
+            self.levels.push(new);
+            if self.options.stop_early && self.violations.iter().any(|v| v.known.is_none()) {
+                self.cut = Some("a violation was found");
+                return;
+            }
+            match next {
+                Some(next) if next.len() == new as usize => kept = next,
+                _ => above += 1,
+            }
+        }
+    }
+
+    /// Goes down the tree from a state to the level that is to be explored.
+    fn descend(&mut self, number: u32, state: &State, levels: u32, next: &mut Option<Vec<Node>>) {
+        if levels == 0 {
+            self.expand(number, state, next);
+            return;
+        }
+        let (from, to) = (self.children[number as usize], self.children[number as usize + 1]);
+        for child in from..to {
+            self.world.go_to(state);
+            let operation = self.alphabet.operations[usize::from(self.by[child as usize])];
+            self.found.clear();
+            let after = self.world.run(&operation, state, &mut self.found).after;
+            self.descend(child, &after, levels - 1, next);
+            if self.cut.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Runs every operation from one state.
+    fn expand(&mut self, number: u32, state: &State, next: &mut Option<Vec<Node>>) {
+        let alphabet = self.alphabet;
+        for (index, operation) in alphabet.operations.iter().enumerate() {
+            self.world.go_to(state);
+            self.found.clear();
+            let ran = self.world.run(operation, state, &mut self.found);
+            if ran.outcome == Outcome::Not {
+                continue;
+            }
+            self.transitions += 1;
+            if self.transitions.is_multiple_of(LOOK) && !self.look(number) {
+                return;
+            }
+            oracle::judge(state, operation, &ran, &mut self.found);
+            let after = ran.after;
+            if !self.found.is_empty() && self.broken(number, index as u8, &after) {
+                continue;
+            }
+            if self.seen.insert(after.fingerprint()) {
+                let child = self.by.len() as u32;
+                self.by.push(index as u8);
+                if let Some(kept) = next {
+                    if kept.len() < KEPT {
+                        kept.push((child, after));
+                    } else {
+                        *next = None;
+                    }
+                }
+            }
+        }
+        self.children.push(self.by.len() as u32);
+    }
+
+    /// Keeps what was found; whether the state is not worth going on from.
+    fn broken(&mut self, number: u32, last: u8, after: &State) -> bool {
+        let operation = self.alphabet.operations[usize::from(last)];
+        let mut unknown = false;
+        for broken in std::mem::take(&mut self.found) {
+            let known = known(&broken, &after.host);
+            unknown |= known.is_none();
+            let same = |violation: &&mut Violation| match known {
+                Some(_) => violation.known == known,
+                None => violation.invariant == broken.invariant && violation.what == broken.what,
+            };
+            if let Some(violation) = self.violations.iter_mut().find(same) {
+                violation.count += 1;
+            } else if self.violations.len() < VIOLATIONS {
+                let (beginning, mut sequence) = self.way_to(number);
+                sequence.push(operation);
+                self.violations.push(Violation {
+                    invariant: broken.invariant,
+                    verdict: verdict(broken.invariant),
+                    what: broken.what,
+                    known,
+                    count: 1,
+                    beginning,
+                    sequence,
+                });
+            }
+        }
+        unknown
+    }
+
+    /// The beginning and the operations that lead to a state.
+    fn way_to(&self, number: u32) -> (Vec<Operation>, Vec<Operation>) {
+        let mut sequence = Vec::new();
+        let mut number = number;
+        while number >= self.children[0] {
+            sequence.push(self.alphabet.operations[usize::from(self.by[number as usize])]);
+            // The parent is the last state whose children begin at or before this one.
+            number = self.children.partition_point(|first| *first <= number) as u32 - 1;
+        }
+        sequence.reverse();
+        (self.alphabet.beginnings[number as usize].clone(), sequence)
+    }
+
+    /// Tells how far it is; whether it may go on.
+    fn look(&mut self, number: u32) -> bool {
+        let time = self.started.elapsed();
+        let level: u64 = *self.levels.last().unwrap_or(&1);
+        let before: u64 = self.levels.iter().sum::<u64>() - level;
+        (self.tell)(Progress {
+            depth: self.depth + 1,
+            transitions: self.transitions,
+            states: self.by.len() as u64,
+            done: (u64::from(number).saturating_sub(before), level),
+            time,
+        });
+        if self.options.budget.is_some_and(|budget| time > budget) {
+            self.cut = Some("the time is up");
+            return false;
+        }
+        true
+    }
+
+    fn report(self) -> Report {
+        Report {
+            alphabet: self.alphabet.name,
+            operations: self.alphabet.operations.len(),
+            transitions: self.transitions,
+            states: self.by.len() as u64,
+            depth: self.depth,
+            closed: self.closed,
+            cut: self.cut,
+            levels: self.levels,
+            time: self.started.elapsed(),
+            violations: self.violations,
+        }
+    }
+}

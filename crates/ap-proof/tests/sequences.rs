@@ -1,0 +1,54 @@
+//! Sequences that once showed a defect, and small explorations.
+
+use ap_host::driver::DriverId;
+use ap_proof::sequences::{Fault, Operation, Options, alphabet, explore, judge};
+use ap_types::{AdapterId, Apqn, DomainId};
+
+fn apqn(adapter: u8, domain: u8) -> Apqn {
+    Apqn::new(AdapterId(adapter), DomainId(domain))
+}
+
+/// An mdev with all queues of adapter 4, and a guest that runs on it.
+fn running() -> Vec<Operation> {
+    vec![
+        Operation::Apmask { on: false, id: 4 },
+        Operation::Create { mdev: 0 },
+        Operation::Config { mdev: 0, adapters: &[4], domains: &[6, 71], control: &[] },
+        Operation::Start { guest: 0, mdev: 0 },
+    ]
+}
+
+#[test]
+fn a_queue_that_goes_takes_its_interrupts_along_whatever_its_reset_said() {
+    let mut operations = running();
+    operations.extend([
+        Operation::Interrupts { guest: 0, on: true, apqn: apqn(4, 6) },
+        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Fails },
+        Operation::Bind { driver: DriverId::VfioAp, on: false, apqn: apqn(4, 6) },
+    ]);
+    assert_eq!(judge(&operations), []);
+}
+
+#[test]
+fn a_removal_that_waits_ends_with_its_guest() {
+    let mut operations = running();
+    operations.extend([
+        Operation::Remove { mdev: 0 },
+        Operation::Apmask { on: true, id: 4 },
+        Operation::Stop { guest: 0 },
+        Operation::Apmask { on: true, id: 4 },
+        Operation::Create { mdev: 0 },
+    ]);
+    assert_eq!(judge(&operations), []);
+}
+
+#[test]
+fn short_sequences_of_both_alphabets_are_clean() {
+    for (name, depth, states) in [("core", 5, 4_000), ("whole", 3, 4_000)] {
+        let alphabet = alphabet(name).expect("it is there");
+        let report = explore(&alphabet, Options { depth: Some(depth), ..Options::default() }, &mut |_| {});
+        assert!(report.clean(), "{name}: {:?}", report.violations);
+        assert_eq!(report.depth, depth);
+        assert!(report.states > states, "{name}: {} states", report.states);
+    }
+}
