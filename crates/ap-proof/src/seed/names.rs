@@ -36,7 +36,7 @@ const LOCKS: &[(&str, &str, &str)] = &[
     ("Kvm", "K", "kvm->lock"),
     ("Vcpu", "V", "vcpu->mutex"),
     ("Mdevs", "M", "matrix_dev->lock"),
-    ("Devices", "", "the list of vfio_ap's queues"),
+    ("Devices", "L", "the driver's list"),
 ];
 
 /// The names of a lock of the models.
@@ -51,7 +51,7 @@ pub fn lock(object: &Object) -> Option<LockName> {
     Some(LockName { ours, mail, which })
 }
 
-/// The mail's name for a lock whose letter is ours, by the level's name.
+/// Our letter for a lock, by its level's name; the level's name if it has none.
 #[must_use]
 pub fn letter(level: &str) -> &str {
     match LOCKS.iter().find(|(known, ..)| *known == level) {

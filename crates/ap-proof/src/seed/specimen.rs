@@ -173,7 +173,7 @@ const ACTORS: [(&str, &str, Actor); 6] = [
     ("ADMIN", "echo 5 > assign_adapter", Actor::Assign(0, FIVE)),
     ("SCAN", "finds 05.0004 gone", Actor::Scan),
     ("GUEST", "starts with the first mdev", Actor::Start),
-    ("ADMIN2", "echo 4 > assign_domain of the second mdev", Actor::Assign(1, Added::Domain(DomainId(4)))),
+    ("ADMIN2", "echo 4 > assign_domain (second mdev)", Actor::Assign(1, Added::Domain(DomainId(4)))),
     ("BUS2", "echo +5 > aqmask", Actor::Mask(Added::Domain(DomainId(5)))),
 ];
 

@@ -45,6 +45,12 @@ impl Table {
         })
     }
 
+    /// How many answers are certain, and as the history expects.
+    #[must_use]
+    pub fn as_expected(&self) -> usize {
+        self.rows.len() * Question::ALL.len() - self.unknown().count() - self.unexpected().count()
+    }
+
     fn pick(
         &self,
         which: impl Fn(Series, Question, &Answer) -> bool,

@@ -1,7 +1,14 @@
 //! `apmatrix demo`: the whole story in under ten seconds.
 
+use std::io::{self, Write};
+
+use anstyle::Style;
+use ap_proof::seed::Specimen;
+use explore::{Explorer, Report};
+
+use super::explore::{report, specimen};
 use crate::cli::Outcome;
-use crate::commands::not_here;
+use crate::error::CliError;
 
 /// Show the whole story in under ten seconds, without privileges
 ///
@@ -14,5 +21,59 @@ pub struct Args {}
 
 /// Runs the command.
 pub fn run(_args: &Args) -> Outcome {
-    Err(not_here("demo"))
+    let mut out = anstream::stdout().lock();
+    demo_explorer(&mut out)?;
+    Ok(0)
+}
+
+const HEAD: Style = Style::new().bold();
+
+/// Tells the explorer's part: the deadlock, the theft, and the protocol that has neither; all of it explored now.
+///
+/// # Errors
+/// If the explorer finds something else than the story says, or the output can't be written.
+pub fn demo_explorer(out: &mut dyn Write) -> Result<(), CliError> {
+    head(out, "November 2020: the bus may ask vfio_ap whether a queue is in use. With plain locks:")?;
+    tell(out, "seed-deadlock", "deadlock")?;
+    head(out, "So both sides only try to lock. What the answer to the mail saw:")?;
+    tell(out, "seed-theft", "stolen")?;
+    head(out, "What was merged two years later: ap_perms_mutex (P) before every lock of vfio_ap.")?;
+    for id in ["shipped", "shipped-5"] {
+        let (specimen, found) = explored(id, "clean")?;
+        writeln!(out, "{}: {}", specimen.title, found.verdict)?;
+        writeln!(out, "  {}", report::counts(&found))?;
+        for outcome in &found.outcomes {
+            let results = specimen.cast.iter().zip(&outcome.results);
+            let results: Vec<String> =
+                results.map(|((_, does), result)| format!("{does}: {result}")).collect();
+            writeln!(out, "  - {}", results.join("; "))?;
+        }
+    }
+    Ok(())
+}
+
+fn head(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "\n{HEAD}{text}{HEAD:#}\n")
+}
+
+/// Explores a specimen in which something is wrong, and shows it beside the mail's words.
+fn tell(out: &mut dyn Write, id: &str, verdict: &str) -> Result<(), CliError> {
+    let (specimen, found) = explored(id, verdict)?;
+    report::print_mail(out, &specimen)?;
+    writeln!(out, "\nexplored: {}\n{}", specimen.title, report::counts(&found))?;
+    if let Some(violation) = found.violations.first() {
+        writeln!(out)?;
+        report::print_violation(out, &specimen, violation)?;
+    }
+    Ok(())
+}
+
+/// The report of a specimen, which must say what the story says.
+fn explored(id: &str, verdict: &str) -> Result<(Specimen, Report), CliError> {
+    let mut specimen = specimen::find(id)?;
+    let found = specimen.explore(&mut Explorer::default());
+    if found.verdict != verdict || !found.exhausted {
+        return Err(CliError::failed(format!("`{id}` is {}, and should be {verdict}", found.verdict)));
+    }
+    Ok((specimen, found))
 }

@@ -1,9 +1,16 @@
 //! `apmatrix explore`: every interleaving, every sequence.
 
+mod json;
+mod list;
+pub(super) mod report;
+pub(super) mod specimen;
+mod trace;
+
 use std::path::PathBuf;
 
 use crate::cli::Outcome;
 use crate::commands::not_here;
+use crate::error::CliError;
 
 /// Explore every interleaving of operations that run at the same time
 ///
@@ -40,6 +47,22 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_args: &Args) -> Outcome {
-    Err(not_here("explore"))
+pub fn run(args: &Args) -> Outcome {
+    if args.list {
+        return list::run(args.json);
+    }
+    if let Some(id) = &args.specimen {
+        return specimen::run(id, args);
+    }
+    if args.sequences {
+        return Err(not_here("explore --sequences"));
+    }
+    if !args.scenarios.is_empty() {
+        return Err(not_here("explore SCENARIO"));
+    }
+    Err(CliError::usage("say what to explore: a scenario, or `--specimen ID`")
+        .hint("`apmatrix explore --list` says what there is"))
 }
+
+#[cfg(test)]
+mod tests;

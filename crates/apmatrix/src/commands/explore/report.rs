@@ -1,0 +1,184 @@
+//! What an exploration of a specimen says, for people.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use ap_proof::seed::{PATCHES, Question, Specimen, Table};
+use explore::{OutcomeReport, Replay, Report, Violation};
+
+use super::trace::{Shown, columns};
+
+const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
+const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
+
+/// Prints the report of a specimen.
+pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report) -> io::Result<()> {
+    let style = if report.is_clean() { GOOD } else { BAD };
+    writeln!(out, "{style}{}{style:#}  {}", report.verdict, specimen.title)?;
+    writeln!(out, "{}", counts(report))?;
+    if !report.violations.is_empty() && !specimen.mail.is_empty() {
+        writeln!(out, "\nthe mail, condensed:")?;
+        print_mail(out, specimen)?;
+    }
+    for violation in &report.violations {
+        writeln!(out)?;
+        print_violation(out, specimen, violation)?;
+    }
+    if !report.outcomes.is_empty() {
+        writeln!(out, "\nall ways in which it ends:")?;
+        for outcome in &report.outcomes {
+            print_outcome(out, specimen, outcome)?;
+        }
+    }
+    Ok(())
+}
+
+/// How much was explored, in a sentence.
+pub fn counts(report: &Report) -> String {
+    let mut text = format!(
+        "{} of {} tasks, {} states, {}",
+        several(report.executions, "interleaving"),
+        report.tasks.len(),
+        count(report.states),
+        time(report.elapsed.as_secs_f64())
+    );
+    match &report.why {
+        _ if report.exhausted => text.push_str(": exhausted, there are no others"),
+        Some(why) => {
+            let _ = write!(text, ": not exhausted, {why}");
+        }
+        None => text.push_str(": not exhausted"),
+    }
+    text
+}
+
+/// A violation: its trace, how short it is, and how to see it again.
+pub fn print_violation(out: &mut dyn Write, specimen: &Specimen, violation: &Violation) -> io::Result<()> {
+    let shown = Shown {
+        cast: &specimen.cast,
+        mail: specimen.mail,
+        trace: &violation.trace,
+        deadlock: violation.deadlock.as_ref(),
+        findings: vec![&violation.finding],
+    };
+    write!(out, "{}", columns(&shown))?;
+    let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest possible" };
+    let switches = several(violation.switches.into(), "context switch");
+    writeln!(out, "{switches}, {fewest}; again: {}", again(specimen, violation))
+}
+
+fn again(specimen: &Specimen, violation: &Violation) -> String {
+    format!("apmatrix explore --specimen {} --replay {}", specimen.id, violation.schedule)
+}
+
+fn print_outcome(out: &mut dyn Write, specimen: &Specimen, outcome: &OutcomeReport) -> io::Result<()> {
+    let results: Vec<String> = specimen
+        .cast
+        .iter()
+        .zip(&outcome.results)
+        .map(|((name, _), result)| format!("{name} {result}"))
+        .collect();
+    writeln!(out, "  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"))?;
+    writeln!(out, "    {}", outcome.state)?;
+    writeln!(out, "    --replay {}", outcome.schedule)
+}
+
+/// The mail's own words for the steps.
+pub fn print_mail(out: &mut dyn Write, specimen: &Specimen) -> io::Result<()> {
+    specimen.mail.iter().try_for_each(|step| writeln!(out, "  ({}) {}", step.number, step.says))
+}
+
+/// Prints an execution that was replayed.
+pub fn print_replay(out: &mut dyn Write, specimen: &Specimen, replay: &Replay) -> io::Result<()> {
+    let shown = Shown {
+        cast: &specimen.cast,
+        mail: specimen.mail,
+        trace: &replay.trace,
+        deadlock: replay.deadlock.as_ref(),
+        findings: replay.findings.iter().collect(),
+    };
+    write!(out, "{}", columns(&shown))?;
+    if let Some((results, state)) = &replay.outcome {
+        let results: Vec<String> =
+            specimen.cast.iter().zip(results).map(|((name, _), result)| format!("{name} {result}")).collect();
+        writeln!(out, "{}: {state}", results.join(", "))?;
+    }
+    Ok(())
+}
+
+/// Prints the table of the series.
+pub fn print_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+    writeln!(out, "            theft by a  theft by an   deadlock  protected    spurious")?;
+    writeln!(out, "patches     sequence    interleaving  P and M   guest V-M-K  EBUSY")?;
+    for row in &table.rows {
+        let mut line = match row.series.locking.key() {
+            "trylock" => format!("{:02} trylock ", row.series.prefix),
+            _ => "   blocking".to_owned(),
+        };
+        line.push_str("  ");
+        for (question, answer) in row.iter() {
+            let width = match question {
+                Question::TheftSequence => 12,
+                Question::TheftRace => 14,
+                Question::Deadlock => 10,
+                Question::ProtectedGuestCycle => 13,
+                Question::SpuriousBusy => 10,
+            };
+            let word = match (answer.found, answer.exhausted) {
+                (true, _) => "found",
+                (false, true) => "·",
+                (false, false) => "unknown",
+            };
+            let certain = answer.found || answer.exhausted;
+            let mark = if certain && answer.found != row.series.expected(question) { "!" } else { "" };
+            let style = if answer.found { BAD } else { Style::new() };
+            let pad = width - (word.chars().count() + mark.len()).min(width);
+            let _ = write!(line, "{style}{word}{mark}{style:#}{:pad$}", "");
+        }
+        let patch = PATCHES.iter().find(|patch| patch.number == row.series.prefix);
+        match (row.series.locking.key(), patch) {
+            ("trylock", Some(patch)) => line.push_str(patch.title),
+            ("trylock", None) => line.push_str("(before the series)"),
+            _ => line.truncate(line.trim_end().len()),
+        }
+        writeln!(out, "{line}")?;
+    }
+    let all = table.rows.len() * Question::ALL.len();
+    let executions: u64 =
+        table.rows.iter().flat_map(|row| row.iter()).map(|(_, answer)| answer.executions).sum();
+    writeln!(
+        out,
+        "\n{} of {all} as expected; {}, {}. \"·\" is not found, with all interleavings explored.",
+        table.as_expected(),
+        several(executions, "interleaving"),
+        time(table.elapsed.as_secs_f64())
+    )?;
+    for (series, question) in table.unexpected() {
+        writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_proof::seed::id_of(series, question))?;
+    }
+    writeln!(out, "A cell with its trace: apmatrix explore --specimen v12-07-trylock-theft_race")
+}
+
+/// So many of something.
+pub fn several(number: u64, what: &str) -> String {
+    let many = if what.ends_with("ch") { "es" } else { "s" };
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { many })
+}
+
+/// A number with separators for thousands.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn time(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.1} s") }
+}

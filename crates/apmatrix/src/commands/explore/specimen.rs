@@ -1,0 +1,112 @@
+//! `apmatrix explore --specimen ID`.
+
+use std::time::Duration;
+
+use ap_proof::seed::{Specimen, specimen, specimens, table};
+use explore::{Explorer, Options, Progress, Schedule, ScheduleError};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Args, json, report};
+use crate::cli::Outcome;
+use crate::error::CliError;
+
+/// Explores a specimen, or replays one of its schedules.
+pub fn run(id: &str, args: &Args) -> Outcome {
+    if id == "v12" {
+        return series(args);
+    }
+    let mut specimen = find(id)?;
+    match &args.replay {
+        Some(schedule) => replay(&mut specimen, schedule, args.json),
+        None => explore(&mut specimen, args),
+    }
+}
+
+/// The specimen of this name.
+pub fn find(id: &str) -> Result<Specimen, CliError> {
+    specimen(id).ok_or_else(|| {
+        let near = specimens().iter().map(|known| known.id).max_by(|a, b| {
+            let near = |known: &str| strsim::jaro_winkler(known, id);
+            near(a).total_cmp(&near(b))
+        });
+        let error = CliError::usage(format!("there is no specimen `{id}`"));
+        let error = match near {
+            Some(near) => error.hint(format!("the nearest is `{near}`")),
+            None => error,
+        };
+        error.hint("`apmatrix explore --list` says what there is")
+    })
+}
+
+fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
+    let bar = bar(&specimen.id);
+    let options = Options { budget: args.budget.map(Duration::from_secs), ..Options::default() };
+    let shown = bar.clone();
+    let mut explorer = Explorer::new(options).on_progress(move |progress| show(&shown, progress));
+    let found = specimen.explore(&mut explorer);
+    bar.finish_and_clear();
+    if args.json {
+        crate::commands::print_json(&json::document(specimen, &found, args.budget))?;
+    } else {
+        let mut out = anstream::stdout().lock();
+        report::print(&mut out, specimen, &found)?;
+    }
+    Ok(u8::from(!found.is_clean()))
+}
+
+fn replay(specimen: &mut Specimen, schedule: &str, json: bool) -> Outcome {
+    let schedule: Schedule = schedule.parse().map_err(|error: ScheduleError| {
+        CliError::usage(error.to_string()).hint("a report names schedules, like `0x3.1x2.0~5a1f`")
+    })?;
+    let replay = Explorer::default().replay(&mut *specimen.program, &schedule).map_err(|error| {
+        CliError::failed(error.to_string())
+            .hint(format!("`apmatrix explore --specimen {}` names schedules that fit", specimen.id))
+    })?;
+    if json {
+        crate::commands::print_json(&json::replayed(specimen, &replay))?;
+    } else {
+        report::print_replay(&mut anstream::stdout().lock(), specimen, &replay)?;
+    }
+    Ok(u8::from(!replay.findings.is_empty()))
+}
+
+/// The table of the series: nothing is wrong with it if all is as the history expects.
+fn series(args: &Args) -> Outcome {
+    if args.replay.is_some() {
+        return Err(CliError::usage("`v12` is a table, and a schedule is of one of its cells")
+            .hint("name the cell: `--specimen v12-07-trylock-theft_race`"));
+    }
+    let bar = bar("v12");
+    let table = table(args.budget.map(Duration::from_secs), |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    if args.json {
+        crate::commands::print_json(&json::series(&table))?;
+    } else {
+        report::print_table(&mut anstream::stdout().lock(), &table)?;
+    }
+    Ok(u8::from(table.unexpected().next().is_some() || table.unknown().next().is_some()))
+}
+
+/// A bar on standard error; nothing if that is no terminal.
+fn bar(title: &str) -> ProgressBar {
+    let bar = ProgressBar::new(1000);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3} % {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(title.to_owned());
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    bar.set_position((progress.done * 1000.0) as u64);
+    let left = if progress.done > 0.01 {
+        let left = progress.elapsed.as_secs_f64() * (1.0 - progress.done) / progress.done;
+        format!(", about {left:.0} s left")
+    } else {
+        String::new()
+    };
+    bar.set_message(format!("{}{left}", report::several(progress.executions, "interleaving")));
+}
