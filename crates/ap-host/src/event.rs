@@ -139,6 +139,15 @@ pub enum Subject {
     },
     /// The device node of the zcrypt interface.
     Z90crypt,
+    /// An additional one.
+    ZcryptNode {
+        /// Its number.
+        id: u32,
+        /// Its name.
+        name: String,
+        /// Its minor number.
+        minor: u32,
+    },
     /// `/devices/ap`.
     ApRoot,
     /// `/devices/vfio_ap`.
@@ -213,6 +222,7 @@ impl Subject {
             Subject::Class(name) => format!("/class/{name}"),
             Subject::Driver { bus, name } => format!("/bus/{bus}/drivers/{name}"),
             Subject::Z90crypt => "/devices/virtual/misc/z90crypt".into(),
+            Subject::ZcryptNode { name, .. } => format!("/devices/virtual/zcrypt/{name}"),
             Subject::ApRoot => "/devices/ap".into(),
             Subject::VfioRoot => "/devices/vfio_ap".into(),
             Subject::Card { adapter, .. } => format!("/devices/ap/card{adapter}"),
@@ -235,6 +245,7 @@ impl Subject {
             Subject::Class(_) => "class",
             Subject::Driver { .. } => "drivers",
             Subject::Z90crypt => "misc",
+            Subject::ZcryptNode { .. } => "zcrypt",
             Subject::ApRoot | Subject::Card { .. } | Subject::Queue { .. } => "ap",
             Subject::VfioRoot => "vfio_ap",
             Subject::Matrix { .. } => "matrix",
@@ -251,6 +262,11 @@ impl Subject {
                 put("MAJOR", "10".into());
                 put("MINOR", "256".into());
                 put("DEVNAME", "z90crypt".into());
+            }
+            Subject::ZcryptNode { name, minor, .. } => {
+                put("MAJOR", crate::zcdn::MAJOR.to_string());
+                put("MINOR", minor.to_string());
+                put("DEVNAME", name.clone());
             }
             Subject::Card { hwtype, mode, driver, .. } => {
                 put("DEVTYPE", "ap_card".into());

@@ -22,6 +22,7 @@ pub mod scan;
 pub mod secure;
 pub mod snapshot;
 pub mod vfio_ap;
+pub mod zcdn;
 pub mod zcrypt;
 
 use std::sync::Arc;

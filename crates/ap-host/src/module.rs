@@ -202,6 +202,7 @@ impl Host {
         let interrupts = has.interrupts && parameters.useirq.is_none_or(|on| on != 0);
         let (mut registry, _held) = self.registry.write(held);
         let generations = std::mem::take(&mut registry.generations);
+        let zcrypt_nodes = std::mem::take(&mut registry.zcrypt_nodes);
         *registry = Registry {
             loaded: registry.loaded,
             config,
@@ -216,6 +217,7 @@ impl Host {
                 && config.is_some_and(|config| config.features.contains(Features::APSB)),
             parameters,
             generations,
+            zcrypt_nodes,
             autoprobe_mdev: registry.autoprobe_mdev,
             autoprobe_matrix: registry.autoprobe_matrix,
             ..Registry::default()
@@ -288,6 +290,8 @@ impl Host {
                 }
             }
             Module::Zcrypt => {
+                let nodes = std::mem::take(&mut self.registry.write(&mut held).0.zcrypt_nodes.list);
+                nodes.iter().for_each(|node| out.uevent(Action::Remove, node.subject()));
                 out.uevent(Action::Remove, Subject::Z90crypt);
                 out.uevent(Action::Remove, Subject::Class("zcrypt"));
             }

@@ -12,6 +12,7 @@ use crate::device::{Card, QueueDevice};
 use crate::driver::{DeviceName, DriverId};
 use crate::module::Loaded;
 use crate::order::{Devices, Queue};
+use crate::zcdn::ZcryptNodes;
 
 /// A device of the AP bus.
 #[derive(Clone)]
@@ -95,6 +96,8 @@ pub struct Registry {
     pub parameters: Parameters,
     /// Generations of devices, by lock key.
     pub generations: BTreeMap<u32, u32>,
+    /// Additional device nodes of zcrypt.
+    pub zcrypt_nodes: ZcryptNodes,
 }
 
 /// Module parameters of `ap`.
@@ -134,6 +137,7 @@ impl Default for Registry {
             complete_count: 0,
             parameters: Parameters::default(),
             generations: BTreeMap::new(),
+            zcrypt_nodes: ZcryptNodes::default(),
         }
     }
 }
@@ -154,6 +158,7 @@ impl Hash for Registry {
         (self.max_adapter, self.max_domain, self.default_domain, self.scans == 0).hash(state);
         (self.config_time, self.poll_timeout, self.poll_thread, self.interrupts).hash(state);
         self.parameters.hash(state);
+        self.zcrypt_nodes.hash(state);
     }
 }
 

@@ -5,6 +5,7 @@ mod card;
 mod mdev;
 mod queue;
 mod synth;
+mod zcrypt;
 
 use ap_host::Sink;
 
@@ -74,6 +75,8 @@ pub(crate) fn of(dir: Dir) -> &'static [Attribute] {
         Dir::DevicesAp | Dir::DevicesVfioAp | Dir::Z90crypt | Dir::VfioGroup(_) | Dir::MdevVfioDevice(_) => {
             synth::ONLY
         }
+        Dir::ClassZcrypt => zcrypt::CLASS,
+        Dir::ZcryptNode(_) => zcrypt::NODE,
         Dir::IommuGroup(_) => mdev::IOMMU_GROUP,
         Dir::Module(_) => synth::MODULE,
         Dir::Card(..) => card::CARD,

@@ -35,6 +35,14 @@ pub(crate) fn changes_of(event: &Event, changes: &mut Vec<Change>) {
         Subject::Z90crypt => {
             list.directory(Dir::Virtual, "misc", Dir::VirtualMisc);
             list.directory(Dir::Class, "misc", Dir::ClassMisc);
+            list.directory(Dir::Virtual, "zcrypt", Dir::VirtualZcrypt);
+        }
+        Subject::ZcryptNode { id, name, .. } => {
+            list.directory(Dir::VirtualZcrypt, name, Dir::ZcryptNode(*id));
+            if matches!(uevent.action, Action::Add | Action::Remove) {
+                let listed = Node::Listed(Dir::ClassZcrypt, Listed::ZcryptNode(*id));
+                list.node(Dir::ClassZcrypt, name, listed);
+            }
         }
         Subject::Driver { bus: "ap", name } => {
             if let Some(driver) = DriverId::from_name(name) {

@@ -8,6 +8,7 @@ use ap_host::secure::SecureError;
 use ap_host::vfio_ap::{
     AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError,
 };
+use ap_host::zcdn::NodeError;
 use ap_host::zcrypt::OnlineError;
 use ap_types::{ConfigError, NumberError, UuidError};
 
@@ -18,6 +19,18 @@ impl From<MaskWriteError> for Errno {
         match error {
             MaskWriteError::Syntax(_) => Errno::EINVAL,
             MaskWriteError::InUse => Errno::EBUSY,
+            _ => Errno::EIO,
+        }
+    }
+}
+
+impl From<NodeError> for Errno {
+    fn from(error: NodeError) -> Errno {
+        match error {
+            NodeError::Exists => Errno::EEXIST,
+            NodeError::Name | NodeError::Syntax(_) => Errno::EINVAL,
+            NodeError::Full => Errno::ENOSPC,
+            NodeError::None => Errno::ENODEV,
             _ => Errno::EIO,
         }
     }

@@ -71,6 +71,10 @@ pub enum Dir {
     VirtualMisc,
     /// `devices/virtual/misc/z90crypt`.
     Z90crypt,
+    /// `devices/virtual/zcrypt`.
+    VirtualZcrypt,
+    /// `devices/virtual/zcrypt/NAME`.
+    ZcryptNode(u32),
     /// `devices/virtual/vfio`.
     VirtualVfio,
     /// `devices/virtual/vfio/N`.
@@ -168,6 +172,8 @@ pub enum Listed {
     Matrix,
     /// The zcrypt node.
     Z90crypt,
+    /// An additional zcrypt node.
+    ZcryptNode(u32),
 }
 
 /// How the bits of a number are used: 8 of them say what kind of directory, 16 which place in it, 40 which object.
@@ -179,7 +185,7 @@ mod bits {
 
 impl Dir {
     /// The plain directories, by number.
-    const PLAIN: [Dir; 40] = [
+    const PLAIN: [Dir; 41] = [
         Dir::Root,
         Dir::Bus,
         Dir::BusAp,
@@ -220,6 +226,7 @@ impl Dir {
         Dir::Modules,
         Dir::Module(Module::Ap),
         Dir::ApParameters,
+        Dir::VirtualZcrypt,
     ];
     const MODULES: [Module; 4] = [Module::Zcrypt, Module::ZcryptCex4, Module::Mdev, Module::VfioAp];
 
@@ -237,6 +244,7 @@ impl Dir {
             Dir::Module(module) if module != Module::Ap => {
                 (58, Self::MODULES.iter().position(|m| *m == module).unwrap_or(0) as u64)
             }
+            Dir::ZcryptNode(id) => (59, u64::from(id)),
             plain => (Self::PLAIN.iter().position(|dir| *dir == plain).unwrap_or(0) as u64, 0),
         }
     }
@@ -254,6 +262,7 @@ impl Dir {
             56 => Dir::IommuGroup(mdev()),
             57 => Dir::IommuGroupDevices(mdev()),
             58 => Dir::Module(*Self::MODULES.get(object as usize)?),
+            59 => Dir::ZcryptNode(object as u32),
             kind => *Self::PLAIN.get(kind as usize)?,
         })
     }
@@ -279,6 +288,7 @@ impl Node {
                     Listed::Mdev(id) => (2, u64::from(id.0)),
                     Listed::Matrix => (3, 0),
                     Listed::Z90crypt => (4, 0),
+                    Listed::ZcryptNode(id) => (5, u64::from(id)),
                 };
                 (dir, LISTED_PLACE + kind, Some(object))
             }
@@ -311,6 +321,7 @@ impl Node {
                     2 => Listed::Mdev(MdevId(object as u32)),
                     3 => Listed::Matrix,
                     4 => Listed::Z90crypt,
+                    5 => Listed::ZcryptNode(object as u32),
                     _ => return None,
                 };
                 Node::Listed(dir, listed)

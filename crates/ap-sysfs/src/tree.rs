@@ -11,6 +11,7 @@ use ap_host::device::{Card, CardState, QueueDevice, QueueState};
 use ap_host::module::{Loaded, Module};
 use ap_host::registry::DeviceRef;
 use ap_host::vfio_ap::MdevPhase;
+use ap_host::zcdn::ZcryptNode;
 use ap_host::{Host, Machine, MdevId, Sink};
 use ap_types::Uuid;
 use locks::{Held, Nothing};
@@ -40,6 +41,7 @@ pub(crate) enum Object {
     Card(Arc<Card>, CardState),
     Queue(Arc<QueueDevice>, QueueState),
     Mdev(MdevView),
+    ZcryptNode(ZcryptNode),
 }
 
 /// What attributes look at of an mdev.
@@ -131,8 +133,12 @@ impl Tree {
             Dir::BusMdev | Dir::BusMdevDevices | Dir::BusMdevDrivers | Dir::ClassMdevBus => {
                 here(self.loaded(held).mdev)
             }
-            Dir::ClassZcrypt | Dir::Z90crypt | Dir::VirtualMisc | Dir::ClassMisc => {
+            Dir::ClassZcrypt | Dir::Z90crypt | Dir::VirtualMisc | Dir::ClassMisc | Dir::VirtualZcrypt => {
                 here(self.loaded(held).zcrypt)
+            }
+            Dir::ZcryptNode(id) => {
+                let node = self.host.with_registry(held, |registry| registry.zcrypt_nodes.get(id).cloned());
+                node.map(Object::ZcryptNode).ok_or(Errno::ENOENT)
             }
             Dir::Module(module) => here(self.loaded(held).has(module)),
             Dir::ApParameters => here(self.loaded(held).ap),
@@ -271,6 +277,7 @@ impl Tree {
             Dir::Mdev(_) => Dir::Matrix,
             Dir::MdevVfio(id) => Dir::Mdev(id),
             Dir::MdevVfioDevice(id) => Dir::MdevVfio(id),
+            Dir::ZcryptNode(_) => Dir::VirtualZcrypt,
             Dir::VfioGroup(_) => Dir::VirtualVfio,
             Dir::IommuGroup(_) => Dir::IommuGroups,
             Dir::IommuGroupDevices(id) => Dir::IommuGroup(id),
@@ -290,6 +297,7 @@ impl Tree {
             (Dir::Mdev(_), Object::Mdev(mdev)) => mdev.uuid.to_string(),
             (Dir::MdevVfio(_), _) => "vfio-dev".into(),
             (Dir::MdevVfioDevice(_), Object::Mdev(mdev)) => format!("vfio{}", mdev.vfio_device),
+            (Dir::ZcryptNode(_), Object::ZcryptNode(node)) => node.name.clone(),
             (Dir::VfioGroup(_), Object::Mdev(mdev)) => mdev.vfio_group.to_string(),
             (Dir::IommuGroup(_), Object::Mdev(mdev)) => mdev.iommu_group.to_string(),
             (Dir::IommuGroupDevices(_), _) => "devices".into(),

@@ -35,6 +35,7 @@ fn subject(dir: Dir, object: &Object) -> Option<Subject> {
         (Dir::DevicesAp, _) => Subject::ApRoot,
         (Dir::DevicesVfioAp, _) => Subject::VfioRoot,
         (Dir::Z90crypt, _) => Subject::Z90crypt,
+        (Dir::ZcryptNode(_), Object::ZcryptNode(node)) => node.subject(),
         (Dir::BusAp, _) => Subject::Bus("ap"),
         (Dir::BusMatrix, _) => Subject::Bus("matrix"),
         (Dir::BusMdev, _) => Subject::Bus("mdev"),

@@ -35,7 +35,9 @@ impl Tree {
             Dir::Matrix => &[("mdev_supported_types", Dir::MatrixTypes)],
             Dir::MatrixTypes => &[("vfio_ap-passthrough", Dir::MatrixType)],
             Dir::MatrixType => &[("devices", Dir::MatrixTypeDevices)],
-            Dir::Virtual => &[("misc", Dir::VirtualMisc), ("vfio", Dir::VirtualVfio)],
+            Dir::Virtual => {
+                &[("misc", Dir::VirtualMisc), ("vfio", Dir::VirtualVfio), ("zcrypt", Dir::VirtualZcrypt)]
+            }
             Dir::VirtualMisc => &[("z90crypt", Dir::Z90crypt)],
             Dir::Class => &[
                 ("mdev_bus", Dir::ClassMdevBus),
@@ -86,6 +88,10 @@ impl Tree {
                 let mdevs = self.mdevs(held, grouped);
                 mdevs.into_iter().map(|m| (m.vfio_group.to_string(), Dir::VfioGroup(m.id))).collect()
             }
+            (Dir::VirtualZcrypt, _) => self.host.with_registry(held, |registry| {
+                let nodes = registry.zcrypt_nodes.list.iter();
+                nodes.map(|node| (node.name.clone(), Dir::ZcryptNode(node.id))).collect()
+            }),
             _ => Vec::new(),
         }
     }
@@ -118,6 +124,10 @@ impl Tree {
             Dir::BusMatrixDevices | Dir::MatrixDriver => vec![("matrix".into(), Listed::Matrix)],
             Dir::ClassMdevBus if self.loaded(held).vfio_ap => vec![("matrix".into(), Listed::Matrix)],
             Dir::ClassMisc => vec![("z90crypt".into(), Listed::Z90crypt)],
+            Dir::ClassZcrypt => self.host.with_registry(held, |registry| {
+                let nodes = registry.zcrypt_nodes.list.iter();
+                nodes.map(|node| (node.name.clone(), Listed::ZcryptNode(node.id))).collect()
+            }),
             _ => Vec::new(),
         }
     }
@@ -164,7 +174,10 @@ impl Tree {
     /// Whether a directory has a link of a fixed name now.
     pub(super) fn has_fixed(&self, dir: Dir, object: &Object, fixed: Fixed) -> bool {
         match (dir, fixed) {
-            (Dir::Card(..) | Dir::Queue(..) | Dir::Z90crypt | Dir::VfioGroup(_), Fixed::Subsystem)
+            (
+                Dir::Card(..) | Dir::Queue(..) | Dir::Z90crypt | Dir::VfioGroup(_) | Dir::ZcryptNode(_),
+                Fixed::Subsystem,
+            )
             | (Dir::Matrix, Fixed::Subsystem | Fixed::Driver)
             | (Dir::MdevVfioDevice(_), Fixed::Subsystem | Fixed::Device)
             | (Dir::ApDriver(_) | Dir::MdevDriver | Dir::DevicesAp | Dir::DevicesVfioAp, Fixed::Module) => {

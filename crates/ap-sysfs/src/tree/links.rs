@@ -46,6 +46,7 @@ impl Tree {
             (Dir::MdevVfioDevice(_), Object::Mdev(mdev), Fixed::Device) => format!("../../../{}", mdev.uuid),
             (Dir::MdevVfioDevice(_), _, _) => "../../../../../../class/vfio-dev".into(),
             (Dir::Z90crypt, ..) => "../../../../class/misc".into(),
+            (Dir::ZcryptNode(_), ..) => "../../../../class/zcrypt".into(),
             (Dir::VfioGroup(_), ..) => "../../../../class/vfio".into(),
             (Dir::ApDriver(driver), ..) => format!("../../../../module/{}", driver.module()),
             (Dir::MdevDriver, ..) => "../../../../module/vfio_ap".into(),
@@ -82,9 +83,13 @@ impl Tree {
                 "devices/vfio_ap/matrix".into()
             }
             Listed::Z90crypt => "devices/virtual/misc/z90crypt".into(),
+            Listed::ZcryptNode(id) => {
+                let object = self.object(Dir::ZcryptNode(id), held)?;
+                format!("devices/virtual/zcrypt/{}", self.name(Dir::ZcryptNode(id), &object))
+            }
         };
         let up = match dir {
-            Dir::ClassMdevBus | Dir::ClassMisc | Dir::ClassVfio | Dir::ClassVfioDev => 2,
+            Dir::ClassMdevBus | Dir::ClassMisc | Dir::ClassVfio | Dir::ClassVfioDev | Dir::ClassZcrypt => 2,
             Dir::BusApDevices | Dir::BusMatrixDevices | Dir::BusMdevDevices => 3,
             _ => 4,
         };
