@@ -8,6 +8,7 @@ use explore::{Explorer, Report};
 
 use super::explore::{report, specimen};
 use crate::cli::Outcome;
+use crate::demo_system;
 use crate::error::CliError;
 
 /// Show the whole story in under ten seconds, without privileges
@@ -22,6 +23,8 @@ pub struct Args {}
 /// Runs the command.
 pub fn run(_args: &Args) -> Outcome {
     let mut out = anstream::stdout().lock();
+    head(&mut out, "The system, as anybody can operate it in `apmatrix shell`:")?;
+    demo_system::tell(&mut out)?;
     demo_explorer(&mut out)?;
     Ok(0)
 }
