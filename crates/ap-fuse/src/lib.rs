@@ -21,6 +21,7 @@ pub mod graft;
 mod guard;
 mod keep;
 mod mounting;
+mod private;
 mod run;
 mod serve_at;
 pub mod server;

@@ -19,7 +19,7 @@ use crate::keep::Kept;
 use crate::mounting::{detached, namespaces_refused, open_device};
 use crate::session::{Session, UeventSink};
 use crate::uevent::{self, Uevents};
-use crate::{Error, Factory, udev};
+use crate::{Error, Factory, private, udev};
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -113,6 +113,7 @@ fn run_guarded(
     if options.uevents {
         udev::provide_control();
     }
+    private::provide_copies();
     let shell = options.command.is_empty();
     let command = if shell { vec![users_shell()] } else { options.command.clone() };
     let environment = environment(options, shell);

@@ -69,7 +69,8 @@ fn parts_of(directory: &str) -> rustix::io::Result<Vec<(OsString, Part)>> {
     Ok(parts)
 }
 
-fn tmpfs() -> rustix::io::Result<OwnedFd> {
+/// A new tmpfs that is mounted nowhere.
+pub(crate) fn tmpfs() -> rustix::io::Result<OwnedFd> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(&context, "source", "tmpfs")?;
     fsconfig_set_string(&context, "mode", "0755")?;
@@ -81,6 +82,7 @@ fn tmpfs() -> rustix::io::Result<OwnedFd> {
     )
 }
 
-fn attach(mount: &OwnedFd, place: &Path) -> rustix::io::Result<()> {
+/// Mounts it.
+pub(crate) fn attach(mount: &OwnedFd, place: &Path) -> rustix::io::Result<()> {
     move_mount(mount, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }

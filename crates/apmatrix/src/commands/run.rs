@@ -10,9 +10,10 @@ use crate::commands::Machine;
 
 /// Run a command with a private /sys that is the machine
 ///
-/// Nothing on this host changes: the tree is in a namespace of its own that ends with the command. Works as root and,
-/// where user namespaces are allowed, as an ordinary user. Exits with the command's status (128 and the signal's
-/// number if one killed it), 125 if it could not be started.
+/// Nothing on this host changes: the tree is in a namespace of its own that ends with the command. So are copies of
+/// /etc/mdevctl.d and /etc/udev/rules.d: definitions go with the machine that they are about. Works as root and, where
+/// user namespaces are allowed, as an ordinary user. Exits with the command's status (128 and the signal's number if
+/// one killed it), 125 if it could not be started.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix run                                        a shell on the machine `default`\n  \
