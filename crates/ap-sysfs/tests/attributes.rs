@@ -22,7 +22,10 @@ const GARBAGE: &[&[u8]] = &[
 
 /// Attributes whose store takes any text (pages 2 and 5).
 fn takes_anything(path: &str) -> bool {
-    ["/scans", "/reset", "/request_count", "/drivers_autoprobe"].iter().any(|name| path.ends_with(name))
+    // Almost any text is a name for a device node.
+    ["/scans", "/reset", "/request_count", "/drivers_autoprobe", "/class/zcrypt/create"]
+        .iter()
+        .any(|name| path.ends_with(name))
 }
 
 fn control(path: &str) -> bool {
@@ -33,6 +36,7 @@ fn control(path: &str) -> bool {
 fn allowed(path: &str, errno: Errno) -> bool {
     match path.rsplit('/').next().unwrap_or("") {
         "bind" | "unbind" | "drivers_probe" => errno == Errno::ENODEV,
+        "destroy" => matches!(errno, Errno::EINVAL | Errno::ENODEV),
         "assign_adapter"
         | "unassign_adapter"
         | "assign_domain"
