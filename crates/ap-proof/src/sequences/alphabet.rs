@@ -23,7 +23,7 @@ pub struct Alphabet {
 /// All alphabets.
 #[must_use]
 pub fn alphabets() -> Vec<Alphabet> {
-    vec![core(), whole()]
+    vec![core(), whole(), busy()]
 }
 
 /// The alphabet of that name.
@@ -76,6 +76,37 @@ fn core() -> Alphabet {
     }
 }
 
+/// The operations of [`whole`] from where both guests run, an adapter each.
+fn busy() -> Alphabet {
+    const BOTH_DOMAINS: &[u8] = &[6, 71];
+    let mut beginning: Vec<Operation> = [4, 10].map(|id| Operation::Apmask { on: false, id }).to_vec();
+    let adapters: [&[u8]; 2] = [&[10], &[4]];
+    for number in [0, 1] {
+        let (adapters, domains) = (adapters[usize::from(number)], BOTH_DOMAINS);
+        beginning.extend([
+            Operation::Create { mdev: number },
+            Operation::Config { mdev: number, adapters, domains, control: BOTH_DOMAINS },
+            Operation::Start { guest: number, mdev: number },
+        ]);
+    }
+    let mut operations = whole().operations;
+    for on in BOTH {
+        operations.extend([
+            Operation::Interrupts { guest: 1, on, apqn: apqn(4, 6) },
+            Operation::Control { mdev: 1, on, id: 71 },
+            Operation::Plug { on, place: Place::Adapter(10) },
+            Operation::Plug { on, place: Place::Control(71) },
+        ]);
+    }
+    Alphabet {
+        name: "busy",
+        about: "the same and a little more, from where both guests run",
+        beginnings: vec![beginning],
+        operations,
+        depth: Some(5),
+    }
+}
+
 fn whole() -> Alphabet {
     const FOUR: &[u8] = &[4];
     const ALL: &[u8] = &[4, 10];
@@ -84,6 +115,7 @@ fn whole() -> Alphabet {
     let (vfio, host) = (DriverId::VfioAp, DriverId::Cex4Queue);
     let config = |mdev, adapters, domains| Operation::Config { mdev, adapters, domains, control: SIX };
     let mut operations = masks();
+    operations.retain(|operation| !matches!(operation, Operation::Aqmask { id: 71, .. }));
     operations.extend(assigns(0));
     operations.extend([
         Operation::Adapter { mdev: 1, on: true, id: 4 },
@@ -97,7 +129,6 @@ fn whole() -> Alphabet {
     for on in BOTH {
         operations.extend([
             Operation::Control { mdev: 0, on, id: 6 },
-            Operation::Control { mdev: 0, on, id: 71 },
             Operation::Plug { on, place: Place::Adapter(4) },
             Operation::Plug { on, place: Place::Domain(71) },
             Operation::Plug { on, place: Place::Control(6) },
@@ -105,12 +136,9 @@ fn whole() -> Alphabet {
             Operation::Checkstop { on, adapter: 10 },
             Operation::Bind { driver: vfio, on, apqn: apqn(4, 6) },
             Operation::Bind { driver: host, on, apqn: apqn(10, 6) },
-            Operation::Interrupts { guest: 0, on, apqn: apqn(4, 6) },
         ]);
     }
     operations.extend([
-        Operation::Bind { driver: vfio, on: false, apqn: apqn(10, 71) },
-        Operation::Bind { driver: vfio, on: true, apqn: apqn(10, 71) },
         Operation::Create { mdev: 0 },
         Operation::Create { mdev: 1 },
         Operation::Remove { mdev: 0 },
@@ -121,9 +149,9 @@ fn whole() -> Alphabet {
         Operation::Stop { guest: 0 },
         Operation::Stop { guest: 1 },
         Operation::Reset { guest: 0 },
+        Operation::Interrupts { guest: 0, on: true, apqn: apqn(4, 6) },
         Operation::Fault { apqn: apqn(4, 6), fault: Fault::Fails },
         Operation::Fault { apqn: apqn(4, 6), fault: Fault::Lasts(6) },
-        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Lasts(0) },
         Operation::Scan,
     ]);
     let zero = [4, 10].map(|id| Operation::Apmask { on: false, id });

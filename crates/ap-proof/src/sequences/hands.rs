@@ -126,6 +126,14 @@ impl Hands {
         }
     }
 
+    /// A reset that vfio_ap waits for has ended, well or not.
+    pub(super) fn reset_ended(&mut self, apqn: Apqn) {
+        if let Some(hand) = self.hand(apqn).filter(|hand| hand.holder.is_none() && hand.reset == Reset::Runs)
+        {
+            (hand.data, hand.reset) = (None, Reset::None);
+        }
+    }
+
     fn given(&mut self, number: u8, apcb: &Matrix) {
         for (apqn, hand) in &mut self.queues {
             if apcb.contains(*apqn) {
@@ -136,6 +144,14 @@ impl Hands {
                 hand.reset = Reset::None;
             }
         }
+    }
+
+    /// Whether the queue's last user has let it go, and nothing was done since.
+    pub(super) fn unreset(&self, apqn: Apqn) -> bool {
+        let known = self.queues.iter().find(|(known, _)| *known == apqn);
+        known.is_some_and(|(_, hand)| {
+            hand.holder.is_none() && hand.data.is_some() && hand.reset == Reset::None
+        })
     }
 
     /// Looks at the state when an operation has ended: whose each queue is now, and whether it is clean.

@@ -64,7 +64,11 @@ pub fn judge(operations: &[Operation]) -> Vec<(usize, Broken)> {
     for (number, operation) in operations.iter().enumerate() {
         let mut found = Vec::new();
         let ran = world.run(operation, &state, &mut found);
-        oracle::judge(&state, operation, &ran, &mut found);
+        if let Outcome::Panicked(text) = ran.outcome {
+            all.push((number, Broken { invariant: "panic", what: text }));
+            return all;
+        }
+        oracle::judge(&state, operation, &ran, &world.statuses(), &mut found);
         all.extend(found.into_iter().map(|broken| (number, broken)));
         state = ran.after;
     }
@@ -201,7 +205,13 @@ impl<'a> Search<'a> {
             if self.transitions.is_multiple_of(LOOK) && !self.look(number) {
                 return;
             }
-            oracle::judge(state, operation, &ran, &mut self.found);
+            if let Outcome::Panicked(text) = &ran.outcome {
+                self.found.push(Broken { invariant: "panic", what: text.clone() });
+                self.broken(number, index as u8, state);
+                self.cut = Some("an operation did not return");
+                return;
+            }
+            oracle::judge(state, operation, &ran, &self.world.statuses(), &mut self.found);
             let after = ran.after;
             if !self.found.is_empty() && self.broken(number, index as u8, &after) {
                 continue;

@@ -2,16 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ap_host::driver::{BindError, DeviceName, DriverId};
 use ap_host::invariants::Broken;
 use ap_host::machine::queue_change;
 use ap_host::module::Module;
-use ap_host::vfio_ap::{MdevPhase, Part};
-use ap_host::{Event, Guest, Host, Instruction, Machine, MdevId, Sink, Snapshot, Work};
+use ap_host::vfio_ap::{MdevPhase, Part, QueueStatus};
+use ap_host::{
+    Action, Event, Guest, Host, Instruction, Machine, MdevId, Sink, Snapshot, Subject, Uevent, Work,
+};
 use ap_sysfs::Errno;
-use ap_types::{AdapterId, Apqn, DomainId, Features, Uuid};
+use ap_types::{AdapterId, Apqn, DomainId, Features, ResponseCode, Uuid};
+use locks::hook::{self, Hook, Kind, Object, Step};
 use locks::{Held, Nothing};
 
 use super::hands::Hands;
@@ -21,6 +25,8 @@ use super::operation::{Fault, GUESTS, Operation, Place, UUIDS};
 pub(super) const SETTLE: u64 = 200;
 /// How long the machine is given to boot.
 const BOOT: u64 = 600;
+/// A time, in milliseconds, that no sequence reaches: each operation takes a few hundred at the most.
+const FOREVER: u64 = 3_600_000;
 
 type Root<'a, 'h> = &'a mut Held<'h, Nothing>;
 
@@ -38,6 +44,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether a queue's last user has let it go, and it was not reset since.
+    pub(super) fn unreset(&self, apqn: Apqn) -> bool {
+        self.hands.unreset(apqn)
+    }
+
     /// A number for the whole state: equal states have equal ones.
     pub(super) fn fingerprint(&self) -> u128 {
         let rest = locks::hook::fingerprint(&(&self.hands, self.poll_in));
@@ -54,6 +65,8 @@ pub(super) struct Ran {
     pub outcome: Outcome,
     /// Whether the host was another one when it returned, before any work that was left to be done.
     pub changed: bool,
+    /// What happened meanwhile.
+    pub seen: Seen,
     /// The state after that work.
     pub after: State,
 }
@@ -69,18 +82,52 @@ pub(super) enum Outcome {
     Panicked(String),
 }
 
+/// What the oracles need of an operation's events.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// ZAPQs, in the order of issue.
+    pub zapqs: Vec<(Apqn, ResponseCode)>,
+    /// How often "bindings complete" was announced.
+    pub announced: u32,
+    /// A device was bound after the last announcement.
+    pub bound: bool,
+}
+
+/// What the tracker follows, in order.
+enum Followed {
+    Instruction(Instruction),
+    ResetEnded(Apqn),
+}
+
 /// Keeps what the oracles need of the events.
 #[derive(Default)]
 struct Recorder {
-    instructions: RefCell<Vec<Instruction>>,
+    steps: RefCell<Vec<Followed>>,
+    seen: RefCell<Seen>,
     poll_in: Cell<Option<u64>>,
 }
 
 impl Sink for Recorder {
     fn event(&self, event: Event) {
-        if let Event::Instruction(instruction) = event {
-            self.instructions.borrow_mut().push(instruction);
+        match event {
+            Event::Instruction(instruction) => {
+                self.steps.borrow_mut().push(Followed::Instruction(instruction));
+            }
+            Event::Uevent(Uevent { action: Action::Bind, subject, .. }) => {
+                let device = matches!(subject, Subject::Card { .. } | Subject::Queue { .. });
+                self.seen.borrow_mut().bound |= device;
+            }
+            Event::Uevent(uevent) if uevent.extra.iter().any(|(key, _)| key == "BINDINGS") => {
+                let mut seen = self.seen.borrow_mut();
+                seen.announced += 1;
+                seen.bound = false;
+            }
+            _ => {}
         }
+    }
+
+    fn reset_ended(&self, apqn: Apqn) {
+        self.steps.borrow_mut().push(Followed::ResetEnded(apqn));
     }
 
     fn due(&self, work: Work, in_ms: u64) {
@@ -92,6 +139,44 @@ impl Sink for Recorder {
     }
 }
 
+/// Runs the operations: time passes where one sleeps, and one that waits for what cannot come is stopped.
+struct Alone {
+    host: Arc<Host>,
+    root: Cell<bool>,
+}
+
+impl Hook for Alone {
+    fn step(&self, step: Step) -> bool {
+        if let Kind::Sleep(until) = step.kind {
+            self.host.clock.advance_to(until);
+            assert!(until < FOREVER, "it waits for a reset and does not stop");
+        }
+        true
+    }
+
+    fn blocked(&self, step: Step) {
+        panic!("it waits for lock {} at {}, which nobody will release", step.object.level, step.at);
+    }
+
+    fn wait(&self, condvar: Step, _mutex: Object) {
+        panic!("it waits for `{}` at {}, which nobody will notify", condvar.object.level, condvar.at);
+    }
+
+    fn violation(&self, _verdict: &'static str, _what: String) {}
+
+    fn claim_root(&self) -> bool {
+        !self.root.replace(true)
+    }
+
+    fn release_root(&self) {
+        self.root.set(false);
+    }
+
+    fn exploring(&self) -> bool {
+        true
+    }
+}
+
 /// A host on the tiny machine.
 pub(super) struct World {
     machine: Arc<Machine>,
@@ -99,6 +184,8 @@ pub(super) struct World {
     out: Recorder,
     guests: Vec<Arc<Guest>>,
     uuids: [Uuid; 2],
+    queues: [Apqn; 4],
+    alone: Rc<Alone>,
     hands: Hands,
     /// The state that was taken or gone to last. Between operations the host is in it.
     at: Option<Snapshot>,
@@ -135,11 +222,14 @@ impl World {
             }
             GUESTS.iter().map(|name| host.make_guest(name, true, held)).collect()
         });
-        let queues = [4, 10].into_iter().flat_map(|a| [6, 71].map(|d| Apqn::new(AdapterId(a), DomainId(d))));
+        let queues = [(4, 6), (4, 71), (10, 6), (10, 71)].map(|(a, d)| Apqn::new(AdapterId(a), DomainId(d)));
         let uuids = UUIDS.map(|text| ap_types::grammar::uuid(text.as_bytes()).expect("a UUID"));
-        let mut world = World { machine, host, out, guests, uuids, hands: Hands::new(queues), at: None };
+        let alone = Rc::new(Alone { host: host.clone(), root: Cell::new(false) });
+        let hands = Hands::new(queues);
+        let mut world = World { machine, host, out, guests, uuids, queues, alone, hands, at: None };
         world.settle_for(BOOT);
-        world.out.instructions.take();
+        world.out.steps.take();
+        world.out.seen.take();
         world
     }
 
@@ -163,36 +253,55 @@ impl World {
         self.at = Some(state.host.clone());
         self.hands.clone_from(&state.hands);
         self.out.poll_in.set(state.poll_in);
-        self.out.instructions.borrow_mut().clear();
+        self.out.steps.borrow_mut().clear();
     }
 
     /// Runs one operation and what it leaves to be done, from the state `before` in which the world is; what the
-    /// tracker finds goes to `found`.
+    /// tracker finds goes to `found`. After a panic the world is of no use any more.
     pub(super) fn run(&mut self, operation: &Operation, before: &State, found: &mut Vec<Broken>) -> Ran {
-        let result = catch_unwind(AssertUnwindSafe(|| locks::enter(|held| self.perform(operation, held))));
-        let outcome = match result {
-            Ok(None) => return Ran { outcome: Outcome::Not, changed: false, after: before.clone() },
-            Ok(Some(result)) => Outcome::Returned(result),
-            Err(panic) => Outcome::Panicked(text_of(&*panic)),
+        let alone = self.alone.clone();
+        let run = AssertUnwindSafe(|| hook::install(&*alone, || self.run_alone(operation, before, found)));
+        catch_unwind(run).unwrap_or_else(|panic| Ran {
+            outcome: Outcome::Panicked(text_of(&*panic)),
+            changed: true,
+            seen: Seen::default(),
+            after: before.clone(),
+        })
+    }
+
+    fn run_alone(&mut self, operation: &Operation, before: &State, found: &mut Vec<Broken>) -> Ran {
+        let Some(result) = locks::enter(|held| self.perform(operation, held)) else {
+            let (outcome, seen) = (Outcome::Not, Seen::default());
+            return Ran { outcome, changed: false, seen, after: before.clone() };
         };
         let own = matches!(operation, Operation::Interrupts { .. } | Operation::Reset { .. });
         self.follow(own, found);
         let mut after = self.take();
         self.hands.settle(&after.host, found);
         let changed = after.print != before.print;
-        if self.out.poll_in.get().is_some() && !matches!(outcome, Outcome::Panicked(_)) {
+        if self.out.poll_in.get().is_some() {
             self.settle_for(SETTLE);
             self.follow(false, found);
             after = self.take();
             self.hands.settle(&after.host, found);
         }
         after.hands.clone_from(&self.hands);
-        Ran { outcome, changed, after }
+        let seen = self.out.seen.take();
+        Ran { outcome: Outcome::Returned(result), changed, seen, after }
     }
 
     fn follow(&mut self, own: bool, found: &mut Vec<Broken>) {
-        let mut instructions = self.out.instructions.borrow_mut();
-        for instruction in instructions.drain(..) {
+        for step in self.out.steps.borrow_mut().drain(..) {
+            let instruction = match step {
+                Followed::Instruction(instruction) => instruction,
+                Followed::ResetEnded(apqn) => {
+                    self.hands.reset_ended(apqn);
+                    continue;
+                }
+            };
+            if let Instruction::Zapq(apqn, code) = instruction {
+                self.out.seen.borrow_mut().zapqs.push((apqn, code));
+            }
             let place = |name: &str| GUESTS.iter().position(|known| *known == name).map(|n| n as u8);
             self.hands.follow(&instruction, own, place, found);
         }
@@ -209,6 +318,11 @@ impl World {
         }
         self.out.poll_in.set(self.out.poll_in.get().map(|after| after - left));
         self.host.clock.sleep(left);
+    }
+
+    /// What the `status` attribute of each queue says.
+    pub(super) fn statuses(&self) -> [(Apqn, Option<QueueStatus>); 4] {
+        locks::enter(|held| self.queues.map(|apqn| (apqn, self.host.queue_status(apqn, held))))
     }
 
     fn mdev(&self, number: u8, held: Root<'_, '_>) -> Option<(MdevId, MdevPhase)> {
