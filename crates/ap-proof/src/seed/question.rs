@@ -169,6 +169,7 @@ fn tasks(series: Series, question: Question, in_turn: bool) -> Scene<Stage> {
 pub(super) fn in_order(scene: &mut Scene<Stage>) -> Ends {
     let options = Options { shrink: false, ..Options::default() };
     let report = Explorer::new(options).run(scene);
+    assert!(report.exhausted, "calls one after the other end, in every order");
     report.outcomes.into_iter().map(|outcome| (outcome.results, outcome.state)).collect()
 }
 
