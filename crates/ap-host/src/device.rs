@@ -168,7 +168,10 @@ impl QueueDevice {
         Subject::Queue {
             apqn: self.apqn,
             generation: self.generation,
-            card_generation: self.card.generation, mode: self.card.mode, driver }
+            card_generation: self.card.generation,
+            mode: self.card.mode,
+            driver,
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl Host {
         held: &mut Held<'_, PermsLevel>,
         out: &dyn Sink,
     ) -> bool {
-        let drivers = self.registry.read(held).0.drivers.clone();
+        let drivers = self.core.read(held).0.drivers.clone();
         drivers.into_iter().any(|driver| self.probe_queue(queue, driver, perms, held, out))
     }
 
@@ -167,7 +167,7 @@ impl Host {
 
     /// Tries all drivers for a card that has none.
     pub(crate) fn attach_card(&self, card: &Arc<Card>, held: &mut Held<'_, Device>, out: &dyn Sink) -> bool {
-        let drivers = self.registry.read(held).0.drivers.clone();
+        let drivers = self.core.read(held).0.drivers.clone();
         drivers.into_iter().any(|driver| self.probe_card(card, driver, held, out))
     }
 
@@ -316,11 +316,8 @@ impl Host {
         held: &mut Held<'_, crate::order::Modules>,
         out: &dyn Sink,
     ) {
-        let autoprobe = {
-            let (mut registry, _held) = self.registry.write(held);
-            registry.drivers.push(driver);
-            registry.autoprobe
-        };
+        self.core.write(held).0.drivers.push(driver);
+        let autoprobe = self.registry.read(held).0.autoprobe;
         let devices = if autoprobe { self.devices_in_order(held) } else { Vec::new() };
         for device in devices {
             match device {
@@ -349,16 +346,18 @@ impl Host {
         held: &mut Held<'_, crate::order::Modules>,
         out: &dyn Sink,
     ) {
-        self.registry.write(held).0.drivers.retain(|known| *known != driver);
-        let mut bound: Vec<(u64, DeviceRef)> = Vec::new();
+        self.core.write(held).0.drivers.retain(|known| *known != driver);
+        let (mut bound, mut others): (Vec<(u64, DeviceRef)>, Vec<DeviceRef>) = Default::default();
         for device in self.devices_in_order(held) {
-            let (owner, at) = device.binding(held);
-            if owner == Some(driver) {
-                bound.push((at, device));
+            match device.binding(held) {
+                (Some(owner), at) if owner == driver => bound.push((at, device)),
+                _ => others.push(device),
             }
         }
         bound.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        for (_, device) in bound {
+        // Whoever is about to bind another one knew the driver still, and holds its D until it has done so.
+        let takes = |device: &DeviceRef| matches!(device, DeviceRef::Card(_)) == driver.takes_cards();
+        for device in bound.into_iter().map(|(_, device)| device).chain(others.into_iter().filter(takes)) {
             match device {
                 DeviceRef::Card(card) => {
                     let (_alive, mut held) = card.device.lock(held);

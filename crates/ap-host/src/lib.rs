@@ -36,7 +36,7 @@ pub use snapshot::Snapshot;
 pub use vfio_ap::{Guest, MdevId, Mdevs};
 
 use perms::Perms;
-use registry::Registry;
+use registry::{Core, Registry};
 
 /// The list of guests.
 pub type Vms = Vec<Arc<Guest>>;
@@ -55,6 +55,8 @@ pub struct Host {
     pub(crate) released: Condvar,
     pub(crate) vms: RwLock<order::Vms, VmList>,
     pub(crate) registry: RwLock<order::Devices, Registry>,
+    /// Of the registry's level, and never held together with it: what only loading modules changes.
+    pub(crate) core: RwLock<order::Devices, Core>,
 }
 
 /// The guests that exist, in the order in which they were made.
@@ -94,10 +96,11 @@ impl Host {
             scan: Mutex::new(0, ()),
             perms: Mutex::new(0, Perms::default()),
             guests: Mutex::new(0, ()),
-            mdevs: Mutex::new(0, Mdevs::default()),
+            mdevs: Mutex::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
             released: Condvar::new("released", 0),
             vms: RwLock::new(0, VmList::default()),
-            registry: RwLock::new(0, Registry::default()),
+            registry: RwLock::with_fingerprint(0, Registry::default(), Registry::exactly),
+            core: RwLock::new(1, Core::default()),
         }
     }
 
@@ -128,6 +131,18 @@ impl Host {
         look: impl FnOnce(&Registry) -> R,
     ) -> R {
         look(&self.registry.read(held).0)
+    }
+
+    /// Looks at which modules and drivers there are.
+    ///
+    /// # Locks
+    /// The driver core's, for reading.
+    pub fn with_core<R>(
+        &self,
+        held: &mut locks::Held<'_, locks::Nothing>,
+        look: impl FnOnce(&Core) -> R,
+    ) -> R {
+        look(&self.core.read(held).0)
     }
 
     /// Changes a setting of the bus.

@@ -135,7 +135,7 @@ impl Host {
         out: &dyn Sink,
     ) -> Result<(), ModuleError> {
         let (_modules, mut held) = self.modules.lock(held);
-        let loaded = self.registry.read(&mut held).0.loaded;
+        let loaded = self.core.read(&mut held).0.loaded;
         if loaded.has(module) {
             return Err(ModuleError::Loaded);
         }
@@ -158,7 +158,7 @@ impl Host {
             }
             Module::VfioAp => self.load_vfio_ap(&mut held, out),
         }
-        self.registry.write(&mut held).0.loaded.set(module, true);
+        self.core.write(&mut held).0.loaded.set(module, true);
         out.uevent(Action::Add, Subject::Module(module.name()));
         if module == Module::Ap {
             out.due(Work::Scan, 0);
@@ -204,7 +204,6 @@ impl Host {
         let generations = std::mem::take(&mut registry.generations);
         let zcrypt_nodes = std::mem::take(&mut registry.zcrypt_nodes);
         *registry = Registry {
-            loaded: registry.loaded,
             config,
             max_adapter,
             max_domain,
@@ -240,7 +239,8 @@ impl Host {
                 let mut held = held.at::<Queue>();
                 self.hw.facilities(&mut held).qci.then(|| self.hw.qci(&mut held))
             };
-            self.mdevs.lock(&mut held).0.config = qci;
+            let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+            (mdevs.config, mdevs.leaving) = (qci, false);
         }
         self.register_driver(DriverId::VfioAp, held, out);
         out.uevent(Action::Add, Subject::Driver { bus: "ap", name: "vfio_ap" });
@@ -265,7 +265,7 @@ impl Host {
         out: &dyn Sink,
     ) -> Result<(), ModuleError> {
         let (_modules, mut held) = self.modules.lock(held);
-        let loaded = self.registry.read(&mut held).0.loaded;
+        let loaded = self.core.read(&mut held).0.loaded;
         if !loaded.has(module) {
             return Err(ModuleError::NotLoaded);
         }
@@ -275,11 +275,8 @@ impl Host {
         }
         match module {
             Module::VfioAp => {
-                {
-                    let (_guests, mut held) = self.guests.lock(&mut held);
-                    if self.any_open(&mut held) {
-                        return Err(ModuleError::InUse);
-                    }
+                if !self.may_leave(&mut held) {
+                    return Err(ModuleError::InUse);
                 }
                 self.unload_vfio_ap(&mut held, out);
             }
@@ -298,7 +295,7 @@ impl Host {
             Module::Mdev => out.uevent(Action::Remove, Subject::Bus("mdev")),
             Module::Ap => self.unload_ap(&mut held, out),
         }
-        self.registry.write(&mut held).0.loaded.set(module, false);
+        self.core.write(&mut held).0.loaded.set(module, false);
         out.uevent(Action::Remove, Subject::Module(module.name()));
         Ok(())
     }

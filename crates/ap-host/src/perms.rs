@@ -75,7 +75,7 @@ impl Host {
         held: &mut Held<'_, Nothing>,
         out: &dyn Sink,
     ) -> Result<(), MaskWriteError> {
-        let new = {
+        let stored = {
             // Lock order: P -> G -> M
             let (mut perms, mut held) = self.perms.lock(held);
             let new = mask_write(perms.adapters, text)?;
@@ -87,9 +87,10 @@ impl Host {
                 return Err(MaskWriteError::InUse);
             }
             perms.adapters = new;
-            new
+            perms.clone()
         };
-        self.revise_bindings(held, out);
+        self.revise_bindings(&stored, held, out);
+        let new = stored.adapters;
         out.uevent_with(Action::Change, Subject::ApRoot, vec![("APMASK".into(), format!("{new}\n"))]);
         Ok(())
     }
@@ -107,7 +108,7 @@ impl Host {
         held: &mut Held<'_, Nothing>,
         out: &dyn Sink,
     ) -> Result<(), MaskWriteError> {
-        let new = {
+        let stored = {
             // Lock order: P -> G -> M
             let (mut perms, mut held) = self.perms.lock(held);
             let new = mask_write(perms.domains, text)?;
@@ -119,9 +120,10 @@ impl Host {
                 return Err(MaskWriteError::InUse);
             }
             perms.domains = new;
-            new
+            perms.clone()
         };
-        self.revise_bindings(held, out);
+        self.revise_bindings(&stored, held, out);
+        let new = stored.domains;
         out.uevent_with(Action::Change, Subject::ApRoot, vec![("AQMASK".into(), format!("{new}\n"))]);
         Ok(())
     }
@@ -130,8 +132,16 @@ impl Host {
     ///
     /// The decision, the removal and the new probe of one queue are made under one hold of D and P: a decision
     /// can't become stale between (defect N4 of the reference).
-    fn revise_bindings(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
+    ///
+    /// A queue that agrees with the masks as they were `stored` needs no look under D: every probe holds P until it
+    /// has bound the queue, so all that come later know these masks or newer ones, and whoever stores newer ones
+    /// revises for them.
+    fn revise_bindings(&self, stored: &Perms, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
         for queue in self.queues_in_order(held) {
+            let driver = queue.state.lock(held).0.driver;
+            if stored.reserved(queue.apqn) == driver.is_some_and(DriverId::is_default) {
+                continue;
+            }
             // Lock order: D -> P
             let (alive, mut held) = queue.device.lock(held);
             if !*alive {

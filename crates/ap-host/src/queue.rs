@@ -128,8 +128,9 @@ impl Host {
     /// Per queue: A, or M and A where an instruction might go to a guest's queue.
     pub fn poll(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
         let (queues, interrupts) = {
-            let queues = self.queues_in_order(held);
-            (queues, self.registry.read(held).0.interrupts)
+            let (registry, _held) = self.registry.read(held);
+            let queues: Vec<Arc<QueueDevice>> = registry.made_order().cloned().collect();
+            (queues, registry.interrupts)
         };
         for queue in queues {
             let due = |state: &QueueState| {

@@ -51,19 +51,24 @@ impl DeviceRef {
     }
 }
 
+/// Which modules and drivers there are. A leaf.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Core {
+    /// Modules that are loaded.
+    pub loaded: Loaded,
+    /// Registered drivers, in that order.
+    pub drivers: Vec<DriverId>,
+}
+
 /// What the bus knows. A leaf: nothing but A and the machine is taken under it.
 #[derive(Clone)]
 pub struct Registry {
-    /// Modules that are loaded.
-    pub loaded: Loaded,
     /// Card devices.
     pub cards: BTreeMap<u8, Arc<Card>>,
     /// Queue devices, by APQN.
     pub queues: BTreeMap<u16, Arc<QueueDevice>>,
     /// All devices in the order in which they were made.
     pub order: BTreeMap<u64, DeviceRef>,
-    /// Registered drivers, in that order.
-    pub drivers: Vec<DriverId>,
     /// `drivers_autoprobe` of the buses ap, matrix, mdev.
     pub autoprobe: bool,
     /// … matrix.
@@ -116,11 +121,9 @@ pub struct Parameters {
 impl Default for Registry {
     fn default() -> Self {
         Registry {
-            loaded: Loaded::default(),
             cards: BTreeMap::new(),
             queues: BTreeMap::new(),
             order: BTreeMap::new(),
-            drivers: Vec::new(),
             autoprobe: true,
             autoprobe_matrix: true,
             autoprobe_mdev: true,
@@ -145,14 +148,12 @@ impl Default for Registry {
 /// Counters and generations are left out: they would make every state a new one.
 impl Hash for Registry {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.loaded.hash(state);
         for card in self.cards.values() {
             (card.id, card.hwtype, card.raw_hwtype, card.functions, card.depth, card.max_message).hash(state);
         }
         for queue in self.queues.values() {
             (queue.apqn, queue.secure_execution).hash(state);
         }
-        self.drivers.hash(state);
         (self.autoprobe, self.autoprobe_matrix, self.autoprobe_mdev).hash(state);
         self.config.hash(state);
         (self.max_adapter, self.max_domain, self.default_domain, self.scans == 0).hash(state);
@@ -163,6 +164,20 @@ impl Hash for Registry {
 }
 
 impl Registry {
+    /// A fingerprint of all that operations decide by, also of what [`Hash`] leaves out: which devices there are by
+    /// lock key, in which order, and how often there was a scan.
+    pub(crate) fn exactly(&self) -> u64 {
+        let order: Vec<(DeviceName, u32)> = self
+            .order
+            .values()
+            .map(|device| match device {
+                DeviceRef::Card(card) => (device.name(), card.generation),
+                DeviceRef::Queue(queue) => (device.name(), queue.generation),
+            })
+            .collect();
+        locks::hook::fingerprint(&(self, order, &self.generations, self.scans))
+    }
+
     /// The adapters and usage domains that exist for the bus. (Page 1: without QCI all up to the highest ids.)
     #[must_use]
     pub fn configured(&self) -> (AdapterMask, DomainMask) {
@@ -172,6 +187,14 @@ impl Registry {
             Some(config) => (config.adapters & adapters, config.domains & domains),
             None => (adapters, domains),
         }
+    }
+
+    /// All queue devices in the order in which they were made.
+    pub fn made_order(&self) -> impl Iterator<Item = &Arc<QueueDevice>> {
+        self.order.values().filter_map(|device| match device {
+            DeviceRef::Queue(queue) => Some(queue),
+            DeviceRef::Card(_) => None,
+        })
     }
 
     /// The next generation of a device with that lock key.
@@ -230,14 +253,6 @@ impl Host {
     where
         Devices: After<H>,
     {
-        let (registry, _held) = self.registry.read(held);
-        registry
-            .order
-            .values()
-            .filter_map(|device| match device {
-                DeviceRef::Queue(queue) => Some(queue.clone()),
-                DeviceRef::Card(_) => None,
-            })
-            .collect()
+        self.registry.read(held).0.made_order().cloned().collect()
     }
 }

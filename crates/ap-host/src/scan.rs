@@ -32,13 +32,13 @@ impl Host {
     /// # Locks
     /// As [`Host::force_scan`].
     pub fn periodic_scan(&self, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
-        let (loaded, scans, config_time) = {
-            let (registry, _held) = self.registry.read(held);
-            (registry.loaded.ap, registry.scans, registry.config_time)
-        };
-        if !loaded {
+        if !self.core.read(held).0.loaded.ap {
             return;
         }
+        let (scans, config_time) = {
+            let (registry, _held) = self.registry.read(held);
+            (registry.scans, registry.config_time)
+        };
         if scans == 0 {
             return self.scan(held, out);
         }

@@ -19,7 +19,7 @@ use crate::Host;
 use crate::device::{CardState, QueueState};
 use crate::machine::{Machine, MachineSnapshot};
 use crate::perms::Perms;
-use crate::registry::Registry;
+use crate::registry::{Core, Registry};
 use crate::vfio_ap::{Guest, GuestMemory, GuestState, MdevId, Mdevs};
 
 pub use part::Part;
@@ -45,8 +45,10 @@ pub struct GuestSnapshot {
 pub struct Snapshot {
     /// The machine.
     pub machine: Part<MachineSnapshot>,
-    /// Devices, drivers, settings.
+    /// Devices, settings.
     pub registry: Part<Registry>,
+    /// Modules and drivers.
+    pub core: Core,
     /// The cards' states, ascending.
     pub cards: Part<Vec<CardState>>,
     /// The queues' states, ascending.
@@ -93,6 +95,7 @@ impl Host {
             let (registry, _held) = self.registry.read(held);
             Part::after(before.map(|b| &b.registry), &*registry, same_registry)
         };
+        let core = self.core.read(held).0.clone();
         let cards = registry.cards.values().map(|card| card.state.lock(held).0.clone()).collect();
         let queues = registry.queues.values().map(|queue| queue.state.lock(held).0.clone()).collect();
         let guests = {
@@ -107,6 +110,7 @@ impl Host {
         Snapshot {
             machine: machine.snapshot_after(before.map(|b| &b.machine), &mut held.at()),
             registry,
+            core,
             cards: Part::or(before.map(|b| &b.cards), cards, same_cards),
             queues: Part::or(before.map(|b| &b.queues), queues, same_queues),
             perms,
@@ -181,6 +185,7 @@ impl Host {
             let guests = to.guests.iter().map(|guest| guest.guest.clone()).collect();
             *self.vms.write(held).0 = crate::VmList(guests);
         }
+        self.core.write(held).0.clone_from(&to.core);
         self.perms.lock(held).0.clone_from(&to.perms);
         self.clock.set(to.clock);
         self.tickets.set(to.ticket);
@@ -227,6 +232,7 @@ impl Hash for Snapshot {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.machine.hash(state);
         self.registry.hash(state);
+        self.core.hash(state);
         self.cards.hash(state);
         self.queues.hash(state);
         self.perms.hash(state);

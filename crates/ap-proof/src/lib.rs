@@ -2,5 +2,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod scenario;
 pub mod seed;
 pub mod sequences;

@@ -63,5 +63,5 @@ pub use operator::{ControlFiles, Operator, OperatorError};
 pub use parse::parse;
 pub use quote::quote;
 pub use shell::{Shell, Status, Stream};
-pub use task::{Failing, TaskResult, run_task};
+pub use task::{Failing, TaskResult, run_task, run_task_within};
 pub use world::{Failure, JobId, World, Written};

@@ -199,6 +199,7 @@ impl<'a> Interp<'a> {
     pub fn simple(&mut self, step: &Step, simple: &Simple) -> Result<Ran, Flow> {
         self.charge(1)?;
         self.at(step);
+        self.world.begins(step.place);
         self.complaint.clear();
         self.blamed = None;
         self.substituted = None;

@@ -49,7 +49,17 @@ impl TaskResult {
 /// Jobs that it left in the background are waited for at its end, and the first of them that failed counts.
 /// What it prints is dropped but for [`Failing::message`].
 pub fn run_task(script: &Script, world: &mut dyn World) -> TaskResult {
+    run(script, Shell::new(world))
+}
+
+/// The same, with a limit on what the script may do ([`Shell::set_budget`]).
+pub fn run_task_within(script: &Script, world: &mut dyn World, budget: u64) -> TaskResult {
     let mut shell = Shell::new(world);
+    shell.set_budget(budget);
+    run(script, shell)
+}
+
+fn run(script: &Script, mut shell: Shell<&mut dyn World>) -> TaskResult {
     shell.state().strict = true;
     let output = &mut |_: Stream, _: &str| {};
     let status = shell.run(script, output);

@@ -2,6 +2,7 @@
 
 use ap_sysfs::{Entry, Errno};
 
+use crate::ast::Place;
 use crate::operator::OperatorError;
 
 /// A write that had not returned, by the number that its World gave it.
@@ -46,6 +47,9 @@ pub enum Written {
 /// Paths are absolute and may contain `.`, `..`, double and trailing slashes. A call may take long (a World on an
 /// explorer's fiber returns when the operation has); only a write may be answered later.
 pub trait World {
+    /// The shell is about to run the simple command at this place; for whoever tells where a script stands.
+    fn begins(&mut self, _place: Place) {}
+
     /// Opens, reads to the end, closes. `EACCES` for what may not be read, `EISDIR` for a directory.
     ///
     /// # Errors
@@ -109,6 +113,10 @@ pub trait World {
 }
 
 impl<W: World + ?Sized> World for &mut W {
+    fn begins(&mut self, place: Place) {
+        (**self).begins(place);
+    }
+
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
         (**self).read(path)
     }

@@ -75,6 +75,7 @@ impl From<CreateError> for Errno {
         match error {
             CreateError::Exists => Errno::EEXIST,
             CreateError::NoInstances => Errno::EUSERS,
+            CreateError::Leaving => Errno::ENODEV,
             _ => Errno::EIO,
         }
     }

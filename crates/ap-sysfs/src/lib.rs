@@ -11,6 +11,7 @@ mod attributes;
 mod changes;
 pub mod control;
 mod errno_table;
+pub mod names;
 pub mod node;
 pub mod ring;
 pub mod runner;

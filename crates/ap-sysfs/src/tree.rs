@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ap_host::device::{Card, CardState, QueueDevice, QueueState};
 use ap_host::module::{Loaded, Module};
 use ap_host::registry::DeviceRef;
-use ap_host::vfio_ap::MdevPhase;
+use ap_host::vfio_ap::{Mdev, MdevPhase};
 use ap_host::zcdn::ZcryptNode;
 use ap_host::{Host, Machine, MdevId, Sink};
 use ap_types::Uuid;
@@ -55,6 +55,19 @@ pub(crate) struct MdevView {
     pub vfio_device: u32,
 }
 
+impl MdevView {
+    fn of(id: MdevId, mdev: &Mdev) -> MdevView {
+        MdevView {
+            id,
+            uuid: mdev.uuid,
+            phase: mdev.phase,
+            iommu_group: mdev.iommu_group,
+            vfio_group: mdev.vfio_group,
+            vfio_device: mdev.vfio_device,
+        }
+    }
+}
+
 impl Tree {
     /// The tree of a host on a simulated machine.
     #[must_use]
@@ -63,25 +76,17 @@ impl Tree {
     }
 
     fn loaded(&self, held: Root) -> Loaded {
-        self.host.with_registry(held, |registry| registry.loaded)
+        self.host.with_core(held, |core| core.loaded)
     }
 
     fn mdev(&self, id: MdevId, held: Root) -> Option<MdevView> {
-        self.host.with_mdevs(held, |mdevs| {
-            mdevs.list.get(&id).map(|mdev| MdevView {
-                id,
-                uuid: mdev.uuid,
-                phase: mdev.phase,
-                iommu_group: mdev.iommu_group,
-                vfio_group: mdev.vfio_group,
-                vfio_device: mdev.vfio_device,
-            })
-        })
+        self.host.with_mdevs(held, |mdevs| mdevs.list.get(&id).map(|mdev| MdevView::of(id, mdev)))
     }
 
     fn mdevs(&self, held: Root, shown: fn(&MdevView) -> bool) -> Vec<MdevView> {
-        let ids: Vec<MdevId> = self.host.with_mdevs(held, |mdevs| mdevs.list.keys().copied().collect());
-        ids.into_iter().filter_map(|id| self.mdev(id, held)).filter(shown).collect()
+        self.host.with_mdevs(held, |mdevs| {
+            mdevs.list.iter().map(|(id, mdev)| MdevView::of(*id, mdev)).filter(shown).collect()
+        })
     }
 
     fn mdev_by_name(&self, name: &str, held: Root) -> Option<MdevView> {
@@ -89,8 +94,7 @@ impl Tree {
             return None;
         }
         let uuid = ap_types::grammar::uuid(name.as_bytes()).ok()?;
-        let id = self.host.with_mdevs(held, |mdevs| mdevs.find(&uuid).map(|(id, _)| id))?;
-        self.mdev(id, held)
+        self.host.with_mdevs(held, |mdevs| mdevs.find(&uuid).map(|(id, mdev)| MdevView::of(id, mdev)))
     }
 
     /// The object of a directory; `ENOENT` if it is gone.
@@ -118,7 +122,7 @@ impl Tree {
             }
             Dir::BusAp | Dir::BusApDevices | Dir::BusApDrivers | Dir::DevicesAp => here(self.loaded(held).ap),
             Dir::ApDriver(driver) => {
-                here(self.host.with_registry(held, |registry| registry.drivers.contains(&driver)))
+                here(self.host.with_core(held, |core| core.drivers.contains(&driver)))
             }
             Dir::BusMatrix
             | Dir::BusMatrixDevices

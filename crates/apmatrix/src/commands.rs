@@ -4,6 +4,8 @@ pub mod completions;
 pub mod demo;
 pub mod events;
 pub mod explore;
+pub mod explore_scenarios;
+pub mod explore_sequences;
 pub mod guest;
 pub mod hw;
 pub mod ls;

@@ -18,6 +18,8 @@ use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features, Matrix, Mode,
 
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use error::MachineError;
+pub(crate) use error::Problem;
+pub(crate) use file::problem as toml_problem;
 pub use file::schema;
 
 /// The version of machine files that is understood.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The crates from the ground up: one may depend on those before it only.
 const LAYERS: [&str; 10] = [
-    "ap-types", "locks", "fibers", "explore", "ap-host", "ap-sysfs", "ap-shell", "ap-proof", "ap-fuse", "apmatrix",
+    "ap-types", "locks", "fibers", "explore", "ap-host", "ap-sysfs", "ap-shell", "ap-proof", "ap-fuse",
+    "apmatrix",
 ];
 
 fn root() -> PathBuf {
@@ -82,7 +83,10 @@ fn every_crate_has_its_place_and_depends_downwards_only() {
     }
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     for name in LAYERS {
-        assert!(architecture.contains(&format!("- **{name}**:")), "ARCHITECTURE.md has a paragraph on {name}");
+        assert!(
+            architecture.contains(&format!("- **{name}**:")),
+            "ARCHITECTURE.md has a paragraph on {name}"
+        );
     }
 }
 
@@ -110,7 +114,8 @@ fn only_one_crate_mounts_and_only_one_serialises() {
 
 #[test]
 fn the_system_does_no_io_and_knows_no_thread_and_no_clock() {
-    let words = ["std::fs", "std::net", "std::process", "std::thread::", "std::time", "std::env", "SystemTime"];
+    let words =
+        ["std::fs", "std::net", "std::process", "std::thread::", "std::time", "std::env", "SystemTime"];
     for name in ["ap-types", "ap-host", "ap-proof"] {
         let hits = naming(name, &words);
         assert!(hits.is_empty(), "{name}: {hits:#?}");
@@ -155,5 +160,9 @@ fn only_specimens_take_locks_out_of_order() {
 fn every_lock_level_has_its_section_in_order() {
     let page = fs::read_to_string(root().join("docs/locking.md")).expect("docs/locking.md");
     let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).skip(1).collect();
-    assert_eq!(sections, ap_host::order::LEVELS, "the sections after \"Rules\" are the levels, outermost first");
+    assert_eq!(
+        sections,
+        ap_host::order::LEVELS,
+        "the sections after \"Rules\" are the levels, outermost first"
+    );
 }

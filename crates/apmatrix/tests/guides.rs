@@ -32,7 +32,12 @@ fn blocks(path: &Path) -> Vec<Block> {
                     "yaml" => yaml_scripts(&lines),
                     other => panic!("{page}:{start}: a block of `{other}`: sh and yaml are run"),
                 };
-                found.push(Block { page: page.clone(), line: start, script, needs: std::mem::take(&mut needs) });
+                found.push(Block {
+                    page: page.clone(),
+                    line: start,
+                    script,
+                    needs: std::mem::take(&mut needs),
+                });
             } else {
                 lines.push(line.to_owned());
                 open = Some((language, start, lines));
@@ -52,8 +57,12 @@ fn yaml_scripts(lines: &[String]) -> String {
     let (mut scripts, mut inside) = (Vec::new(), None);
     for line in lines {
         match inside {
-            Some(depth) if line.trim().is_empty() || indent(line) > depth => scripts.push(line.trim_start().to_owned()),
-            _ if line.trim_start().trim_start_matches("- ").starts_with("run: |") => inside = Some(indent(line)),
+            Some(depth) if line.trim().is_empty() || indent(line) > depth => {
+                scripts.push(line.trim_start().to_owned())
+            }
+            _ if line.trim_start().trim_start_matches("- ").starts_with("run: |") => {
+                inside = Some(indent(line))
+            }
             _ => inside = None,
         }
     }

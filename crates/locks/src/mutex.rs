@@ -29,6 +29,13 @@ impl<L: Level, T> Mutex<L, T> {
         Mutex { inner: sync::Mutex::new(value), key, fingerprint: hook::fingerprint::<T>, level: PhantomData }
     }
 
+    /// The same with a fingerprint of its own, for contents whose `Hash` leaves out what tasks decide by.
+    pub fn with_fingerprint(key: impl Into<Key>, value: T, fingerprint: fn(&T) -> u64) -> Self {
+        let key = key.into();
+        hook::created(Object { level: L::NAME, rank: L::RANK, key }, || fingerprint(&value));
+        Mutex { inner: sync::Mutex::new(value), key, fingerprint, level: PhantomData }
+    }
+
     /// The object that its steps name.
     pub fn object(&self) -> Object {
         Object { level: L::NAME, rank: L::RANK, key: self.key }

@@ -86,8 +86,8 @@ pub(super) fn same_registry(a: &Registry, b: &Registry) -> bool {
         && a.queues.values().zip(b.queues.values()).all(|(a, b)| Arc::ptr_eq(a, b));
     same_cards
         && same_queues
-        && (a.loaded, a.autoprobe, a.autoprobe_matrix, a.autoprobe_mdev)
-            == (b.loaded, b.autoprobe, b.autoprobe_matrix, b.autoprobe_mdev)
+        && (a.autoprobe, a.autoprobe_matrix, a.autoprobe_mdev)
+            == (b.autoprobe, b.autoprobe_matrix, b.autoprobe_mdev)
         && (a.max_adapter, a.max_domain, a.default_domain, a.scans)
             == (b.max_adapter, b.max_domain, b.default_domain, b.scans)
         && (a.config_time, a.poll_timeout, a.poll_thread, a.interrupts, a.secure_execution, a.complete_count)
@@ -100,7 +100,6 @@ pub(super) fn same_registry(a: &Registry, b: &Registry) -> bool {
                 b.complete_count,
             )
         && a.config == b.config
-        && a.drivers == b.drivers
         && a.parameters == b.parameters
         && a.generations == b.generations
         && a.order.keys().eq(b.order.keys())
@@ -116,7 +115,7 @@ pub(super) fn same_mdevs(a: &Mdevs, b: &Mdevs) -> bool {
         && a.bound == b.bound
         && a.failed == b.failed
         && a.assigned == b.assigned
-        && a.next_id == b.next_id
+        && (a.next_id, a.leaving) == (b.next_id, b.leaving)
         && a.iommu_groups == b.iommu_groups
         && a.vfio_groups == b.vfio_groups
         && a.vfio_devices == b.vfio_devices

@@ -146,6 +146,10 @@ impl Host {
             return guest;
         }
         let (mut vms, _held) = self.vms.write(held);
+        // Another task may have made it since.
+        if let Some(guest) = vms.iter().find(|guest| guest.name == name) {
+            return guest.clone();
+        }
         let number = vms.len() as u32;
         let guest = Arc::new(Guest {
             name: name.to_owned(),
@@ -183,7 +187,7 @@ impl Host {
         let (mut kvm, mut held) = guest.kvm.lock(&mut held);
         let (mut hook, mut held) = guest.hook.write(&mut held);
         let (mut mdevs, _held) = self.mdevs.lock(&mut held);
-        let id = mdevs.find(uuid).map(|(id, _)| id).ok_or(OpenError::NoMdev)?;
+        let id = mdevs.find(uuid).map(|(id, _)| id).filter(|_| !mdevs.leaving).ok_or(OpenError::NoMdev)?;
         let Some(mdev) = mdevs.list.get_mut(&id).filter(|mdev| mdev.phase == MdevPhase::Live) else {
             return Err(OpenError::NoMdev);
         };

@@ -22,7 +22,7 @@ impl Host {
         held: &mut Held<'_, Scan>,
         out: &dyn Sink,
     ) {
-        if !self.registry.read(held).0.drivers.contains(&DriverId::VfioAp) {
+        if !self.core.read(held).0.drivers.contains(&DriverId::VfioAp) {
             return;
         }
         // Lock order: G -> (for each mdev: K -> M)
@@ -67,7 +67,7 @@ impl Host {
     /// # Locks
     /// S is held; takes G, and for each mdev K and M.
     pub(crate) fn vfio_on_scan_complete(&self, held: &mut Held<'_, Scan>, out: &dyn Sink) {
-        if !self.registry.read(held).0.drivers.contains(&DriverId::VfioAp) {
+        if !self.core.read(held).0.drivers.contains(&DriverId::VfioAp) {
             return;
         }
         // Lock order: G -> (for each mdev: K -> M)

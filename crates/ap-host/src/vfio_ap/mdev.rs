@@ -9,7 +9,7 @@ use locks::{Held, Key, Mutex, Nothing};
 use super::state::{Mdev, MdevId, MdevPhase, Mdevs};
 use crate::Host;
 use crate::event::{Action, Sink, Subject, Work};
-use crate::order::{Device, Guests};
+use crate::order::Device;
 
 /// How often a guest is asked to let go of an mdev that is to be removed, in milliseconds.
 const RELAY_INTERVAL: u64 = 10_000;
@@ -29,6 +29,9 @@ pub enum CreateError {
     /// One of that name is there (`EEXIST`).
     #[error("a mediated device of that name is there already")]
     Exists,
+    /// The driver is being unloaded (`ENODEV`).
+    #[error("the driver is being unloaded")]
+    Leaving,
     /// No instances are left (`EUSERS`).
     #[error("no instances are left")]
     NoInstances,
@@ -66,6 +69,9 @@ impl Host {
         // Lock order: G -> M
         let (_guests, mut held) = self.guests.lock(held);
         let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+        if mdevs.leaving {
+            return Err(CreateError::Leaving);
+        }
         if mdevs.by_uuid.contains_key(&uuid) {
             return Err(CreateError::Exists);
         }
@@ -156,14 +162,21 @@ impl Host {
             return Err(UnbindMdevError::NoDevice);
         }
         {
-            let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+            // Lock order: G -> M. Where nobody holds it, it goes at once: no reader sees a state in between.
+            let (guests, mut held) = self.guests.lock(&mut held);
+            let (mut mdevs, mut held) = self.mdevs.lock(&mut held);
             match mdevs.begin_removal(id, whole, self.clock.now(), out)? {
                 Begun::Ended => {
                     *alive = false;
                     return Ok(());
                 }
-                Begun::Free => {}
+                Begun::Free => {
+                    self.end_removal(id, whole, &mut mdevs, &mut held, out);
+                    *alive = !whole;
+                    return Ok(());
+                }
                 Begun::Open => {
+                    drop(guests);
                     let open = |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|m| m.opener.is_some());
                     drop(self.released.wait_while(mdevs, open));
                 }
@@ -221,12 +234,23 @@ impl Host {
         // Lock order: G -> M
         let (_guests, mut held) = self.guests.lock(held);
         let (mut mdevs, mut held) = self.mdevs.lock(&mut held);
+        self.end_removal(id, whole, &mut mdevs, &mut held, out);
+    }
+
+    fn end_removal(
+        &self,
+        id: MdevId,
+        whole: bool,
+        mdevs: &mut Mdevs,
+        held: &mut Held<'_, crate::order::Mdevs>,
+        out: &dyn Sink,
+    ) {
         let Some(mdev) = mdevs.list.get(&id) else { return };
         let (uuid, matrix) = (mdev.uuid, mdev.matrix);
         let (iommu, group, number) = (mdev.iommu_group, mdev.vfio_group, mdev.vfio_device);
         out.uevent(Action::Remove, Subject::VfioGroup { id, number: group, iommu_group: iommu });
         let linked = mdevs.linked_queues(id);
-        self.reset_queues(&linked, &mut mdevs, &mut held, out);
+        self.reset_queues(&linked, mdevs, held, out);
         for apqn in linked {
             mdevs.unlink(apqn);
         }
@@ -296,9 +320,16 @@ impl Host {
         }
     }
 
-    /// Whether some guest has an mdev open. G stays with the caller, so that the answer holds.
-    pub(crate) fn any_open(&self, held: &mut Held<'_, Guests>) -> bool {
-        self.mdevs.lock(held).0.list.values().any(|mdev| mdev.opener.is_some())
+    /// Whether the driver may be unloaded: no guest has an mdev open, and from now on none can; its files are gone.
+    pub(crate) fn may_leave(&self, held: &mut Held<'_, crate::order::Modules>) -> bool {
+        // Lock order: G -> M
+        let (_guests, mut held) = self.guests.lock(held);
+        let (mut mdevs, mut held) = self.mdevs.lock(&mut held);
+        mdevs.leaving = mdevs.list.values().all(|mdev| mdev.opener.is_none());
+        if mdevs.leaving {
+            self.core.write(&mut held).0.loaded.vfio_ap = false;
+        }
+        mdevs.leaving
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Mdevs {
     pub assigned: QueueSet,
     /// The next mdev's number.
     pub next_id: u32,
+    /// The driver is being unloaded: no mdev is made, none is opened.
+    pub leaving: bool,
     /// IOMMU groups in use.
     pub iommu_groups: BTreeSet<u32>,
     /// VFIO groups in use.
@@ -134,6 +136,18 @@ impl Mdev {
 }
 
 impl Mdevs {
+    /// A fingerprint of all that operations and invariants decide by, also of what [`Hash`] leaves out: numbers
+    /// that are lock keys, what a guest was asked, whether a filtering is fresh.
+    pub(crate) fn exactly(&self) -> u64 {
+        let key = |guest: &Option<Arc<Guest>>| guest.as_ref().map(|guest| guest.kvm.object().key);
+        let numbers: Vec<_> = self
+            .list
+            .iter()
+            .map(|(id, mdev)| (id, mdev.phase, mdev.fresh, mdev.request, key(&mdev.guest), key(&mdev.opener)))
+            .collect();
+        locks::hook::fingerprint(&(self, numbers, self.next_id, self.leaving))
+    }
+
     /// A live mdev.
     #[must_use]
     pub fn live(&self, id: MdevId) -> Option<&Mdev> {

@@ -68,7 +68,9 @@ fn host_bound(object: &Object) -> bool {
 }
 
 fn guest_bound(object: &Object) -> bool {
-    matches!(object, Object::Queue(_, state) if state.driver == Some(DriverId::VfioAp))
+    // Not while the driver lets it go: its record may be gone then.
+    matches!(object, Object::Queue(_, state)
+        if state.driver == Some(DriverId::VfioAp) && state.state != DevState::ShuttingDown)
 }
 
 fn mode(object: &Object) -> Option<Mode> {

@@ -9,7 +9,6 @@ mod trace;
 use std::path::PathBuf;
 
 use crate::cli::Outcome;
-use crate::commands::not_here;
 use crate::error::CliError;
 
 /// Explore every interleaving of operations that run at the same time
@@ -32,6 +31,12 @@ pub struct Args {
     /// Explore every sequence of operations on a tiny machine instead
     #[arg(long, conflicts_with = "scenarios")]
     pub sequences: bool,
+    /// Which operations: core (the default; closes) or whole (depth 6)
+    #[arg(long, value_name = "NAME", requires = "sequences")]
+    pub alphabet: Option<String>,
+    /// Only sequences of at most so many operations
+    #[arg(long, value_name = "N", requires = "sequences")]
+    pub depth: Option<u32>,
     /// Say what can be explored
     #[arg(long, conflicts_with_all = ["scenarios", "specimen", "sequences", "replay"])]
     pub list: bool,
@@ -54,11 +59,16 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(id) = &args.specimen {
         return specimen::run(id, args);
     }
-    if args.sequences {
-        return Err(not_here("explore --sequences"));
-    }
     if !args.scenarios.is_empty() {
-        return Err(not_here("explore SCENARIO"));
+        return super::explore_scenarios::run(args, explore::Strategy::StateCache);
+    }
+    if args.sequences {
+        return super::explore_sequences::run(&super::explore_sequences::Wanted {
+            alphabet: args.alphabet.as_deref(),
+            depth: args.depth,
+            budget: args.budget,
+            json: args.json,
+        });
     }
     Err(CliError::usage("say what to explore: a scenario, or `--specimen ID`")
         .hint("`apmatrix explore --list` says what there is"))

@@ -5,5 +5,5 @@ mod common;
 mod ls;
 mod mount;
 mod mutants;
-mod transcripts;
 mod shell;
+mod transcripts;

@@ -208,6 +208,7 @@ impl Control {
             _ => {}
         }
         let task = self.current;
+        self.restart |= self.objects.uses(task, &op);
         let path = self.events.iter().map(|event| event.task);
         if op.kind == OpKind::Wait {
             // It will ask for the mutex again, holding all that it holds besides.
@@ -262,7 +263,9 @@ impl Control {
 
     /// Whether others may go before this step of the task.
     pub(super) fn is_point(&self, task: usize, op: &Op) -> bool {
-        self.started >> task & 1 == 0 || self.objects.is_point(op, self.reduced)
+        self.started >> task & 1 == 0
+            || self.objects.is_point(task, op, self.reduced)
+            || !self.model.enabled(task, op)
     }
 
     /// Takes the pending step of an enabled task; says whether the task goes on then (one that waits does not).

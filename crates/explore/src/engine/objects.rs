@@ -5,6 +5,8 @@ use locks::hook::{Key, Kind};
 use rustc_hash::FxHashMap;
 use std::panic::Location;
 
+use super::model::Tasks;
+
 /// An object's number: its place in [`Objects`].
 pub(crate) type ObjectId = u32;
 
@@ -100,6 +102,9 @@ pub(crate) struct Info {
     pub watched: bool,
     /// Its number among tracked objects, if it is one.
     pub tracked: Option<u32>,
+    /// The tasks that were seen to use it, and those among them that did more than take it for reading.
+    users: Tasks,
+    changers: Tasks,
 }
 
 /// All objects, numbered as they are met. Numbers stay the same over all executions of one exploration.
@@ -128,7 +133,15 @@ impl Objects {
         let mut new = false;
         let id = *self.exact.entry(object).or_insert_with(|| {
             new = true;
-            let info = Info { object, tried: false, racy: false, watched: false, tracked: None };
+            let info = Info {
+                object,
+                tried: false,
+                racy: false,
+                watched: false,
+                tracked: None,
+                users: 0,
+                changers: 0,
+            };
             self.infos.push(info);
             ObjectId::try_from(self.infos.len() - 1).expect("fewer than 2^32 objects")
         });
@@ -153,14 +166,44 @@ impl Objects {
         }
     }
 
-    /// Whether others may go first when a task is about to take this step.
+    /// Notes that a task uses an object; says whether steps on it become points that were none before.
     #[inline]
-    pub(crate) fn is_point(&self, op: &Op, reduced: bool) -> bool {
+    pub(crate) fn uses(&mut self, task: usize, op: &Op) -> bool {
+        let info = &mut self.infos[op.object as usize];
+        let (users, changers) = (info.users, info.changers);
+        match op.kind {
+            OpKind::ReadLock | OpKind::TryReadLock => info.users |= 1 << task,
+            OpKind::Lock | OpKind::TryLock | OpKind::Wait | OpKind::Notify | OpKind::Ghost => {
+                info.users |= 1 << task;
+                info.changers |= 1 << task;
+            }
+            _ => {}
+        }
+        if (info.users, info.changers) == (users, changers) || info.changers == 0 {
+            return false;
+        }
+        let second_user = users.count_ones() == 1 && info.users != users;
+        let few_changers = changers.count_ones() < 2 && info.changers != changers;
+        second_user || (few_changers && info.users.count_ones() > 1)
+    }
+
+    /// Whether others may go first when a task is about to take this step.
+    ///
+    /// They need not where the step commutes with every step of every other task: on an object that no other task
+    /// uses, or that none but takes for reading. It is then taken together with the step before. (What tasks use is
+    /// learned; a search that learns otherwise begins anew.)
+    #[inline]
+    pub(crate) fn is_point(&self, task: usize, op: &Op, reduced: bool) -> bool {
         let info = &self.infos[op.object as usize];
+        let others = !(1 << task);
         match op.kind {
             OpKind::Unlock | OpKind::ReadUnlock => info.tried || (info.watched && reduced),
             OpKind::Read | OpKind::Write | OpKind::Free => info.racy,
-            _ => true,
+            OpKind::ReadLock | OpKind::TryReadLock => info.watched || info.changers & others != 0,
+            OpKind::Lock | OpKind::TryLock | OpKind::Notify | OpKind::Ghost => {
+                info.watched || info.users & others != 0
+            }
+            OpKind::Wait | OpKind::Sleep => true,
         }
     }
 

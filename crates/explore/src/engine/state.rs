@@ -122,7 +122,7 @@ pub(crate) fn follow(
         state.model.phases[task] = Phase::Ended;
         return Ok(false);
     };
-    Ok(next.forced || !control.objects.is_point(op, false))
+    Ok(next.forced || !control.objects.is_point(task, op, false) && state.model.enabled(task, op))
 }
 
 fn access(

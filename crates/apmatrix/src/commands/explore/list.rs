@@ -1,10 +1,12 @@
 //! `apmatrix explore --list`.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cli::Outcome;
+use crate::commands::explore_scenarios;
 
 /// What can be explored.
 #[derive(Serialize)]
@@ -25,7 +27,11 @@ pub fn run(json: bool) -> Outcome {
     let specimens = ap_proof::seed::specimens();
     let specimens =
         specimens.iter().map(|s| Entry { id: s.id.to_owned(), title: s.title.to_owned() }).collect();
-    let scenarios = Vec::new();
+    let files = explore_scenarios::list(Path::new(explore_scenarios::DIRECTORY))?;
+    let scenarios = files
+        .into_iter()
+        .map(|file| Entry { id: file.path.display().to_string(), title: file.scenario.title })
+        .collect();
     let document = Document { schema: "apmatrix.explorations/1", specimens, scenarios };
     if json {
         crate::commands::print_json(&document)?;

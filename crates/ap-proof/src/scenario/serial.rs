@@ -1,0 +1,353 @@
+//! One-after-the-other orders: the outcomes that a scenario may have. (Specification, page 4, I8.)
+//!
+//! A task's *turn* is one call (a file read or written, a verb). Turns are never interrupted, but for a call that
+//! waits (a removal for its guest): others go on then, and it goes on in a later turn. All orders of turns are
+//! played, each state once. Background work (one poll of the resetting queues) is a turn, too.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ap_sysfs::Errno;
+use fibers::{Fiber, Pool, Progress};
+use locks::Object;
+use locks::hook::{self, Hook, Kind, Step};
+use rustc_hash::FxHashSet;
+
+use super::stage::{Actor, Cast, Stage};
+use super::state::describe;
+use super::world::{self, Call, Notes, Turn};
+use super::{Mistake, Part};
+
+/// The most turns of one order: more than that never ends.
+const MOST_TURNS: usize = 2_000;
+/// The most steps of one turn.
+const MOST_STEPS: usize = 100_000;
+/// The size of a task's stack.
+const STACK: usize = 256 * 1024;
+
+/// The tasks' results and the final state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Outcome {
+    /// In the tasks' order.
+    pub results: Vec<String>,
+    /// In words.
+    pub state: String,
+}
+
+/// What all orders end in.
+#[derive(Clone, Debug, Default)]
+pub struct Serial {
+    /// The outcomes.
+    pub outcomes: BTreeSet<Outcome>,
+    /// The first mistake of the scenario's author that a task came to.
+    pub mistake: Option<Mistake>,
+    /// Whether all orders were played.
+    pub complete: bool,
+    /// How many were played, to an end or to a known state.
+    pub orders: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Its next turn can begin.
+    Ready,
+    Lock(Object),
+    Condition(Object),
+    /// It took so many steps in one turn that it never ends.
+    Endless,
+    Ended,
+}
+
+/// A choice: a task's turn; or the bind that it is about to do is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Choice {
+    task: usize,
+    refuse: bool,
+}
+
+struct Shared {
+    current: Cell<usize>,
+    at: RefCell<Vec<At>>,
+    roots: RefCell<Vec<bool>>,
+    /// The call that a task is about to make.
+    calls: RefCell<Vec<Option<Call>>>,
+    refuse: Cell<bool>,
+    /// Steps in this turn.
+    steps: Cell<usize>,
+}
+
+impl Shared {
+    fn suspend(&self, at: At) {
+        if std::thread::panicking() {
+            return;
+        }
+        let current = self.current.get();
+        self.at.borrow_mut()[current] = at;
+        fibers::suspend();
+    }
+
+    fn wake(&self, which: impl Fn(At) -> bool) {
+        for at in self.at.borrow_mut().iter_mut() {
+            if which(*at) {
+                *at = At::Ready;
+            }
+        }
+    }
+}
+
+impl Hook for Shared {
+    fn step(&self, step: Step) -> bool {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > MOST_STEPS {
+            self.suspend(At::Endless);
+        }
+        match step.kind {
+            Kind::Unlock | Kind::ReadUnlock => self.wake(|at| at == At::Lock(step.object)),
+            Kind::Notify => self.wake(|at| at == At::Condition(step.object)),
+            _ => {}
+        }
+        true
+    }
+
+    fn blocked(&self, step: Step) {
+        self.suspend(At::Lock(step.object));
+    }
+
+    fn wait(&self, condvar: Step, mutex: Object) {
+        self.wake(|at| at == At::Lock(mutex));
+        self.suspend(At::Condition(condvar.object));
+    }
+
+    fn violation(&self, _verdict: &'static str, _what: String) {}
+
+    fn claim_root(&self) -> bool {
+        match self.roots.borrow_mut().get_mut(self.current.get()) {
+            Some(root) => !std::mem::replace(root, true),
+            None => true,
+        }
+    }
+
+    fn release_root(&self) {
+        if let Some(root) = self.roots.borrow_mut().get_mut(self.current.get()) {
+            *root = false;
+        }
+    }
+
+    fn exploring(&self) -> bool {
+        true
+    }
+}
+
+struct Boundary(Rc<Shared>);
+
+impl Turn for Boundary {
+    fn before(&self, call: &Call) -> Option<Errno> {
+        self.0.calls.borrow_mut()[self.0.current.get()] = Some(call.clone());
+        self.0.suspend(At::Ready);
+        self.0.calls.borrow_mut()[self.0.current.get()] = None;
+        self.0.refuse.take().then_some(Errno::ENODEV)
+    }
+}
+
+/// No task: the driver itself.
+const NOBODY: usize = usize::MAX;
+
+/// A play that goes on from turn to turn.
+struct Play {
+    shared: Rc<Shared>,
+    fibers: Vec<Fiber>,
+    results: Vec<Rc<RefCell<Option<String>>>>,
+    answers: Vec<Rc<Cell<u64>>>,
+    notes: Vec<Rc<Notes>>,
+    daemons: Vec<bool>,
+    turns: usize,
+}
+
+impl Play {
+    fn new(stage: &Stage, pool: &Pool) -> Play {
+        let count = stage.tasks() + 1;
+        let shared = Rc::new(Shared {
+            current: Cell::new(NOBODY),
+            at: RefCell::new(vec![At::Ready; count]),
+            roots: RefCell::new(vec![false; count]),
+            calls: RefCell::new(vec![None; count]),
+            refuse: Cell::new(false),
+            steps: Cell::new(0),
+        });
+        // Under the hook, because what oracles look at is changed only there.
+        let begin = || stage.begin(|_| Rc::new(Boundary(shared.clone())));
+        let Cast { actors, answers, notes } = hook::install(&*shared, begin);
+        let (fibers, results, daemons) = (Vec::new(), Vec::new(), Vec::new());
+        let mut play = Play { shared, fibers, results, answers, notes, daemons, turns: 0 };
+        for Actor { body, daemon, .. } in actors {
+            let slot: Rc<RefCell<Option<String>>> = Rc::default();
+            let result = slot.clone();
+            play.fibers.push(pool.fiber(move || {
+                let text = body();
+                *result.borrow_mut() = Some(text);
+            }));
+            play.results.push(slot);
+            play.daemons.push(daemon);
+        }
+        // Each goes to the beginning of its first turn.
+        for task in 0..count {
+            play.resume(task);
+        }
+        play
+    }
+
+    fn resume(&mut self, task: usize) {
+        self.shared.current.set(task);
+        let shared = self.shared.clone();
+        let progress = hook::install(&*shared, || self.fibers[task].resume());
+        self.shared.current.set(NOBODY);
+        match progress {
+            Progress::Yielded => {}
+            ended => {
+                self.shared.at.borrow_mut()[task] = At::Ended;
+                if matches!(ended, Progress::Panicked(_)) {
+                    *self.results[task].borrow_mut() = Some("panic".to_owned());
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, choice: Choice) {
+        self.turns += 1;
+        self.shared.steps.set(0);
+        self.shared.refuse.set(choice.refuse);
+        self.resume(choice.task);
+        self.shared.refuse.set(false);
+    }
+
+    fn choices(&self, relaxed: bool) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        for (task, at) in self.shared.at.borrow().iter().enumerate() {
+            if *at != At::Ready {
+                continue;
+            }
+            choices.push(Choice { task, refuse: false });
+            let calls = self.shared.calls.borrow();
+            let binds = |call: &Call| matches!(call, Call::Write(path) if path.ends_with("/bind"));
+            if relaxed && calls[task].as_ref().is_some_and(binds) {
+                choices.push(Choice { task, refuse: true });
+            }
+        }
+        choices
+    }
+
+    /// Where everything stands.
+    fn state(&self, stage: &Stage) -> u64 {
+        let at: Vec<(u8, u64)> = self
+            .shared
+            .at
+            .borrow()
+            .iter()
+            .map(|at| match at {
+                At::Ready => (0, 0),
+                At::Lock(object) => (1, hook::fingerprint(object)),
+                At::Condition(object) => (2, hook::fingerprint(object)),
+                At::Ended => (3, 0),
+                At::Endless => (4, 0),
+            })
+            .collect();
+        let answers: Vec<u64> = self.answers.iter().map(|answers| answers.get()).collect();
+        let results: Vec<Option<String>> = self.results.iter().map(|slot| slot.borrow().clone()).collect();
+        let calls: Vec<bool> = self.shared.calls.borrow().iter().map(Option::is_some).collect();
+        hook::fingerprint(&(at, answers, results, calls, stage.look().fingerprint()))
+    }
+
+    /// What the scenario's author did wrong, as far as this play shows it.
+    fn mistake(&self) -> Option<Mistake> {
+        for (task, notes) in self.notes.iter().enumerate() {
+            if let Some(world::Mistake { line, what, remedy }) = notes.mistake.borrow().clone() {
+                return Some(Mistake { part: Part::Task(task), line, what, remedy });
+            }
+        }
+        let at = self.shared.at.borrow();
+        let stuck = (0..self.notes.len()).find(|task| at[*task] != At::Ended)?;
+        if at[stuck] == At::Endless {
+            return Some(self.endless(stuck));
+        }
+        Some(Mistake {
+            part: Part::Task(stuck),
+            line: self.notes[stuck].line.get(),
+            what: "the task never ends: this command waits, and nobody is left to end its wait".to_owned(),
+            remedy: "add a task that does (a removal waits until `guest stop`), or order the commands".to_owned(),
+        })
+    }
+
+    fn endless(&self, task: usize) -> Mistake {
+        let part = if task < self.notes.len() { Part::Task(task) } else { Part::Task(0) };
+        Mistake {
+            part,
+            line: self.notes.get(task).map_or(1, |notes| notes.line.get()),
+            what: "the task never ends: it goes on after very many steps".to_owned(),
+            remedy: "let it do less: a shorter loop, a smaller count of a fault".to_owned(),
+        }
+    }
+
+    fn finished(&self) -> bool {
+        let at = self.shared.at.borrow();
+        at.iter().zip(&self.daemons).all(|(at, daemon)| *at == At::Ended || *daemon)
+    }
+}
+
+impl Drop for Play {
+    fn drop(&mut self) {
+        let (shared, fibers) = (self.shared.clone(), std::mem::take(&mut self.fibers));
+        hook::install(&*shared, || drop(fibers));
+    }
+}
+
+/// Plays all orders of turns. `relaxed`: a `bind` may answer `ENODEV` and do nothing, as one does that meets a mask
+/// write (page 4, I8).
+pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) -> Serial {
+    let pool = Pool::new(STACK);
+    let mut serial = Serial { complete: true, ..Serial::default() };
+    let mut known: FxHashSet<u64> = FxHashSet::default();
+    let mut todo: Vec<Vec<Choice>> = vec![Vec::new()];
+    while let Some(path) = todo.pop() {
+        if late() {
+            serial.complete = false;
+            break;
+        }
+        serial.orders += 1;
+        let mut play = Play::new(stage, &pool);
+        for choice in &path {
+            play.take(*choice);
+        }
+        let mut path = path;
+        loop {
+            if !known.insert(play.state(stage)) {
+                break;
+            }
+            let choices = play.choices(relaxed);
+            let Some((first, others)) = choices.split_first() else {
+                serial.mistake = serial.mistake.or_else(|| play.mistake());
+                if serial.mistake.is_some() {
+                    return serial;
+                }
+                if play.finished() {
+                    let results = play.results[..stage.tasks()].iter();
+                    let results = results.map(|slot| slot.borrow().clone().unwrap_or_default()).collect();
+                    serial.outcomes.insert(Outcome { results, state: describe(&stage.look()) });
+                }
+                break;
+            };
+            if play.turns > MOST_TURNS {
+                serial.mistake = Some(play.endless(first.task));
+                return serial;
+            }
+            for other in others {
+                let mut next = path.clone();
+                next.push(*other);
+                todo.push(next);
+            }
+            path.push(*first);
+            play.take(*first);
+        }
+    }
+    serial
+}

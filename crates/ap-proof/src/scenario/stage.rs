@@ -1,0 +1,152 @@
+//! Where a scenario plays: the host as it is after boot and set-up, and its tasks as closures over it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use ap_host::Snapshot;
+use ap_host::invariants::{self, Broken};
+use ap_shell::{FilesystemWorld, Script, TaskResult, run_task_within};
+use ap_sysfs::{Errno, Filesystem, ROOT, Session, Tree};
+use ap_types::Matrix;
+use locks::enter;
+
+use super::hands::Oracle;
+use super::sink::{Due, TaskSink, background};
+use super::world::{self, Call, InTurn, Notes, SessionVerbs, TaskTree, TaskVerbs, Turn};
+use super::{Mistake, Part, Scenario, SetupError};
+
+/// How much machine time passes after the set-up, so that what it started has ended.
+const SETTLE_MS: u64 = 1000;
+
+/// What a task's script may do at most ([`ap_shell::Shell::set_budget`]).
+const BUDGET: u64 = 100_000;
+
+/// The name of the task that does background work.
+pub const BACKGROUND: &str = "background";
+
+/// A task's name and what it does; the answer is its result.
+pub(super) struct Actor {
+    pub name: String,
+    pub body: Box<dyn FnOnce() -> String>,
+    pub daemon: bool,
+}
+
+/// All tasks, the background last; and what those before it say of themselves.
+pub(super) struct Cast {
+    pub actors: Vec<Actor>,
+    /// What each was answered so far.
+    pub answers: Vec<Rc<Cell<u64>>>,
+    /// Where each stands, and what is wrong with it.
+    pub notes: Vec<Rc<Notes>>,
+}
+
+/// Every call is made when the task comes to it.
+pub(super) struct AtOnce;
+
+impl Turn for AtOnce {
+    fn before(&self, _call: &Call) -> Option<Errno> {
+        None
+    }
+}
+
+/// A host ready for a scenario's tasks, any number of times.
+pub(super) struct Stage {
+    tree: Rc<Tree>,
+    snapshot: Rc<Snapshot>,
+    oracle: Rc<Oracle>,
+    tasks: Vec<(String, Script)>,
+}
+
+impl Stage {
+    /// Runs the set-up over a booted session.
+    pub(super) fn new(scenario: &Scenario, session: Session) -> Result<Stage, SetupError> {
+        let notes: Rc<Notes> = Rc::default();
+        let mut world = FilesystemWorld::with_operator(session, SessionVerbs);
+        let mut in_turn = InTurn::new(&mut world, Rc::new(AtOnce), notes.clone(), Rc::new(Cell::new(ROOT)));
+        let result = run_task_within(&scenario.setup, &mut in_turn, BUDGET);
+        let (mut session, _) = world.into_parts();
+        let wrong = |line, what, remedy| SetupError::Mistake(Mistake { part: Part::Setup, line, what, remedy });
+        if let TaskResult::Failed(failing) = result {
+            if let Some(world::Mistake { line, what, remedy }) = notes.mistake.take() {
+                return Err(wrong(line, what, remedy));
+            }
+            let said = if failing.message.is_empty() { "no reason given" } else { &failing.message };
+            let what = format!("the set-up fails: {said}");
+            return Err(wrong(failing.line, what, "expected a set-up whose every command succeeds".into()));
+        }
+        session.advance(SETTLE_MS);
+        if !session.quiescent() {
+            let what = "the set-up leaves an operation that has not returned".into();
+            return Err(wrong(notes.line.get(), what, "do it in a task, where others can end its wait".into()));
+        }
+        let tree = session.tree().clone();
+        let snapshot = Rc::new(enter(|held| tree.host.snapshot(&tree.machine, held)));
+        let oracle = Rc::new(Oracle::new(&snapshot));
+        let tasks = scenario.tasks.iter().map(|task| (task.name.clone(), task.script.clone())).collect();
+        Ok(Stage { tree, snapshot, oracle, tasks })
+    }
+
+    /// A task's name.
+    pub(super) fn name(&self, task: usize) -> &str {
+        &self.tasks[task].0
+    }
+
+    /// How many tasks the scenario has, the background not counted.
+    pub(super) fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The state as it is.
+    pub(super) fn look(&self) -> Snapshot {
+        enter(|held| self.tree.host.snapshot(&self.tree.machine, held))
+    }
+
+    /// I1 and I6, as far as they hold whenever G, K and M are free.
+    pub(super) fn settled(&self, found: &mut Vec<Broken>) {
+        let host = &self.tree.host;
+        enter(|held| {
+            let guests = host.guests(held);
+            let apcbs: Vec<(&str, Matrix)> =
+                guests.iter().map(|guest| (guest.name.as_str(), guest.kvm.lock(held).0.apcb)).collect();
+            host.with_mdevs(held, |mdevs| {
+                invariants::exclusive_mdevs(mdevs, found);
+                invariants::exclusive_guests(&apcbs, found);
+                invariants::linked_records(mdevs, found);
+            });
+        });
+    }
+
+    /// Goes back to the beginning and gives the tasks, the background last.
+    pub(super) fn begin(&self, turn: impl Fn(usize) -> Rc<dyn Turn>) -> Cast {
+        enter(|held| self.tree.host.restore(&self.tree.machine, &self.snapshot, held));
+        self.oracle.restart();
+        let due = Rc::new(Due::new());
+        let mut actors = Vec::with_capacity(self.tasks.len() + 1);
+        let mut answers = Vec::with_capacity(self.tasks.len());
+        let mut all_notes = Vec::with_capacity(self.tasks.len());
+        for (index, (name, script)) in self.tasks.iter().enumerate() {
+            let answered: Rc<Cell<u64>> = Rc::default();
+            let sink = Rc::new(TaskSink::new(due.clone(), self.oracle.clone()));
+            let tree = TaskTree::new(self.tree.clone(), sink, answered.clone());
+            let notes: Rc<Notes> = Rc::default();
+            let (script, turn, noted) = (script.clone(), turn(index), notes.clone());
+            let body = move || {
+                let used = tree.used();
+                let world = FilesystemWorld::with_operator(tree, TaskVerbs);
+                let mut world = InTurn::new(world, turn, noted, used);
+                run_task_within(&script, &mut world, BUDGET).name().to_owned()
+            };
+            all_notes.push(notes);
+            actors.push(Actor { name: name.clone(), body: Box::new(body), daemon: false });
+            answers.push(answered);
+        }
+        let sink = TaskSink::new(due.clone(), self.oracle.clone());
+        let (tree, turn) = (self.tree.clone(), turn(self.tasks.len()));
+        let body = move || {
+            background(&tree.host, &due, &sink, &*turn);
+            String::new()
+        };
+        actors.push(Actor { name: BACKGROUND.to_owned(), body: Box::new(body), daemon: true });
+        Cast { actors, answers, notes: all_notes }
+    }
+}

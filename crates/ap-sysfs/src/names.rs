@@ -1,0 +1,136 @@
+//! Which names there can be in a tree, for whoever checks a text for misspelt ones.
+
+use ap_host::MdevId;
+use ap_host::driver::{DeviceName, DriverId};
+use ap_host::module::Module;
+use ap_types::{AdapterId, Apqn};
+
+use crate::attributes;
+use crate::node::{Dir, Fixed};
+
+/// A directory of each kind that has attributes.
+const KINDS: &[Dir] = &[
+    Dir::BusAp,
+    Dir::BusMatrix,
+    Dir::BusMdev,
+    Dir::ApDriver(DriverId::VfioAp),
+    Dir::MdevDriver,
+    Dir::MatrixDriver,
+    Dir::ApParameters,
+    Dir::DevicesAp,
+    Dir::IommuGroup(MdevId(0)),
+    Dir::Module(Module::Ap),
+    Dir::Card(AdapterId(0), 0),
+    Dir::Queue(Apqn::new(AdapterId(0), ap_types::DomainId(0)), 0),
+    Dir::Matrix,
+    Dir::MatrixType,
+    Dir::Mdev(MdevId(0)),
+    Dir::ClassZcrypt,
+    Dir::ZcryptNode(0),
+    Dir::Control,
+];
+
+/// Directories that hold others.
+const DIRECTORIES: &[&str] = &[
+    "ap",
+    "apmatrix",
+    "bus",
+    "cex4card",
+    "cex4queue",
+    "class",
+    "debug",
+    "devices",
+    "drivers",
+    "iommu_groups",
+    "kernel",
+    "matrix",
+    "mdev",
+    "mdev_bus",
+    "mdev_supported_types",
+    "misc",
+    "module",
+    "parameters",
+    "vfio",
+    "vfio-dev",
+    "vfio_ap",
+    "vfio_ap-passthrough",
+    "vfio_ap_mdev",
+    "virtual",
+    "z90crypt",
+    "zcrypt",
+    "zcrypt_cex4",
+];
+
+/// All names that are the same in every tree, ascending: of directories, attributes and links.
+#[must_use]
+pub fn fixed() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = DIRECTORIES.to_vec();
+    names.extend(Fixed::ALL.iter().map(|fixed| fixed.name()));
+    names.extend(KINDS.iter().flat_map(|dir| attributes::of(*dir)).map(|attribute| attribute.name));
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Whether a name could be one of a device, an mdev or a group, whether or not it is there.
+#[must_use]
+pub fn varies(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let uuid = || name.len() == 36 && ap_types::grammar::uuid(name.as_bytes()).is_ok();
+    DeviceName::parse(name).is_some()
+        || uuid()
+        || number(name)
+        || name.strip_prefix("vfio").is_some_and(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::{Filesystem, Ino, Kind, ROOT};
+    use crate::session::Session;
+
+    fn crawl(session: &mut Session, dir: Ino, found: &mut Vec<String>) {
+        for entry in session.entries(dir).expect("it is there") {
+            if entry.kind == Kind::Directory {
+                crawl(session, entry.ino, found);
+            }
+            found.push(entry.name);
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_tree_is_known() {
+        let mut session = Session::new();
+        for command in ["ap 4 type=14 mode=ep11", "apm 4", "aqm 6"] {
+            session.machine(command).expect("a command");
+        }
+        for module in ["ap", "zcrypt", "zcrypt_cex4", "mdev", "vfio_ap"] {
+            session.insmod(module, "").expect("it loads");
+            session.advance(500);
+        }
+        let create = "/sys/devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
+        let create = session.resolve(create).expect("it is there").ino;
+        let uuid = b"62177883-f1bb-47f0-914d-32a22e3a8804";
+        assert_eq!(session.store(create, uuid), crate::front::Called::Done(Ok(36)));
+        let mut found = Vec::new();
+        crawl(&mut session, ROOT, &mut found);
+        assert!(found.len() > 100);
+        let known = fixed();
+        for name in found {
+            assert!(known.contains(&name.as_str()) || varies(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_known_or_vary() {
+        for name in
+            ["bus", "apmask", "assign_adapter", "create", "hw", "driver", "vfio_ap", "z90crypt", "status"]
+        {
+            assert!(fixed().contains(&name), "{name}");
+        }
+        for name in ["card04", "04.0047", "62177883-f1bb-47f0-914d-32a22e3a8804", "0", "vfio0"] {
+            assert!(varies(name), "{name}");
+        }
+        assert!(!fixed().contains(&"apmsk") && !varies("assign_adaptor") && !varies("card4"));
+    }
+}

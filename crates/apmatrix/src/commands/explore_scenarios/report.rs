@@ -1,0 +1,316 @@
+//! What an exploration of a scenario says, for people and for programs. (`INTERFACES.md`, Scenarios.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use ap_proof::scenario::{BACKGROUND, Explored};
+use explore::{OutcomeReport, Replay, TraceStep, Violation};
+use serde::Serialize;
+
+use super::trace;
+use crate::error::CliError;
+use crate::scenario_file::{Results, ScenarioFile};
+
+/// The results of an outcome, by task, without the background's.
+fn results(explored: &Explored, outcome: &OutcomeReport) -> Results {
+    named(&explored.report.tasks, &outcome.results)
+}
+
+fn named(tasks: &[String], results: &[String]) -> Results {
+    let pairs = tasks.iter().zip(results).filter(|(name, _)| *name != BACKGROUND);
+    pairs.map(|(name, result)| (name.clone(), result.clone())).collect()
+}
+
+/// How what was found differs from what the author expects, in a sentence.
+pub fn unexpected(file: &ScenarioFile, explored: &Explored) -> Option<String> {
+    let mut wrong = Vec::new();
+    let verdict = explored.report.verdict;
+    if let Some(expected) = &file.expect.verdict
+        && expected != verdict
+    {
+        wrong.push(format!("the verdict is {verdict}, not {expected}"));
+    }
+    if let Some(expected) = &file.expect.outcomes {
+        let found: BTreeSet<Results> =
+            explored.report.outcomes.iter().map(|outcome| results(explored, outcome)).collect();
+        for results in found.difference(expected) {
+            wrong.push(format!("not expected: {}", text(results)));
+        }
+        if explored.report.exhausted {
+            for results in expected.difference(&found) {
+                wrong.push(format!("expected, but never so: {}", text(results)));
+            }
+        }
+    }
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+fn text(results: &Results) -> String {
+    results.iter().map(|(name, result)| format!("{name}={result}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Numbers with separators for thousands.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Prints the report for people.
+pub fn print(file: &ScenarioFile, explored: &Explored, wrong: Option<&str>) -> Result<(), CliError> {
+    let report = &explored.report;
+    let mut out = anstream::stdout().lock();
+    let good = wrong.is_none();
+    let style =
+        Style::new().bold().fg_color(Some(if good { AnsiColor::Green } else { AnsiColor::Red }.into()));
+    writeln!(out, "{style}{}{style:#} {}", report.verdict, file.scenario.title)?;
+    let (executions, states) = (count(report.executions), count(report.states));
+    let seconds = report.elapsed.as_secs_f64();
+    let all = if report.exhausted { "all interleavings" } else { "not all interleavings" };
+    writeln!(
+        out,
+        "  {all}: {executions} told apart, {states} states, {} orders one after the other, {seconds:.1} s",
+        explored.serial.outcomes.len()
+    )?;
+    if let Some(why) = &report.why {
+        writeln!(out, "  not exhausted: {why}")?;
+    }
+    if let Some(wrong) = wrong {
+        writeln!(out, "  not as expected: {wrong}")?;
+    }
+    for (index, outcome) in report.outcomes.iter().enumerate() {
+        let results = text(&results(explored, outcome));
+        let times = if outcome.executions == 1 { "interleaving" } else { "interleavings" };
+        writeln!(out, "\n  outcome {}: {results}", index + 1)?;
+        writeln!(
+            out,
+            "    {} {times}, for example --replay {}",
+            count(outcome.executions),
+            outcome.schedule
+        )?;
+        for line in outcome.state.lines() {
+            writeln!(out, "      {line}")?;
+        }
+    }
+    for violation in &report.violations {
+        print_violation(&mut out, &report.tasks, violation)?;
+    }
+    for cycle in &report.lock_order.cycles {
+        writeln!(out, "\n  locks are taken in a circle, though no interleaving of this scenario deadlocks:")?;
+        for edge in cycle {
+            writeln!(
+                out,
+                "    {} asks for {} at {} and holds {} from {}",
+                edge.task, edge.asked_name, edge.asked_at, edge.held_name, edge.held_at
+            )?;
+        }
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+fn print_violation(
+    out: &mut impl std::io::Write,
+    tasks: &[String],
+    violation: &Violation,
+) -> Result<(), CliError> {
+    let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest" };
+    writeln!(out, "\n  {}: {}", violation.finding.verdict, violation.finding.what)?;
+    writeln!(
+        out,
+        "    {} steps, {} context switches ({fewest}), --replay {}",
+        violation.trace.len(),
+        violation.switches,
+        violation.schedule
+    )?;
+    for line in trace::columns(tasks, &violation.trace).lines() {
+        writeln!(out, "    {line}")?;
+    }
+    if let Some(deadlock) = &violation.deadlock {
+        for waiting in deadlock.cycle.iter().chain(&deadlock.others) {
+            let holders: Vec<String> =
+                waiting.holders.iter().map(|(name, at)| format!("{name} (from {at})")).collect();
+            let held = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
+            writeln!(
+                out,
+                "    {} waits at {} for {}, held by {held}",
+                waiting.name, waiting.at, waiting.object
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints a replayed execution.
+pub fn print_replay(file: &ScenarioFile, replay: &Replay) -> Result<(), CliError> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{}", file.scenario.title)?;
+    write!(out, "{}", trace::columns(&names(file), &replay.trace))?;
+    for finding in &replay.findings {
+        writeln!(out, "{}: {}", finding.verdict, finding.what)?;
+    }
+    if let Some((results, state)) = &replay.outcome {
+        writeln!(out, "{}", text(&named(&names(file), results)))?;
+        for line in state.lines() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn names(file: &ScenarioFile) -> Vec<String> {
+    let tasks = file.scenario.tasks.iter().map(|task| task.name.clone());
+    tasks.chain([BACKGROUND.to_owned()]).collect()
+}
+
+/// The document of one scenario.
+#[derive(Serialize)]
+pub struct Document {
+    schema: &'static str,
+    title: String,
+    file: String,
+    verdict: &'static str,
+    exhausted: bool,
+    executions: u64,
+    states: u64,
+    seconds: f64,
+    bounds: Bounds,
+    outcomes: Vec<OutcomeDocument>,
+    violations: Vec<ViolationDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unexpected: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Bounds {
+    tasks: usize,
+    deepest: usize,
+    serial_outcomes: usize,
+}
+
+#[derive(Serialize)]
+struct OutcomeDocument {
+    results: BTreeMap<String, String>,
+    state: String,
+    executions: u64,
+    schedule: String,
+}
+
+#[derive(Serialize)]
+struct ViolationDocument {
+    verdict: &'static str,
+    what: String,
+    schedule: String,
+    switches: u32,
+    trace: Vec<StepDocument>,
+}
+
+#[derive(Serialize)]
+struct StepDocument {
+    task: String,
+    step: &'static str,
+    object: String,
+    level: &'static str,
+    at: String,
+    held: Vec<String>,
+}
+
+/// The document of one scenario.
+pub fn document(file: &ScenarioFile, explored: &Explored, unexpected: Option<&str>) -> Document {
+    let report = &explored.report;
+    let outcome = |outcome: &OutcomeReport| OutcomeDocument {
+        results: results(explored, outcome),
+        state: outcome.state.clone(),
+        executions: outcome.executions,
+        schedule: outcome.schedule.to_string(),
+    };
+    Document {
+        schema: "apmatrix.explore/1",
+        title: file.scenario.title.clone(),
+        file: file.path.display().to_string(),
+        verdict: report.verdict,
+        exhausted: report.exhausted,
+        executions: report.executions,
+        states: report.states,
+        seconds: report.elapsed.as_secs_f64(),
+        bounds: Bounds {
+            tasks: file.scenario.tasks.len(),
+            deepest: report.deepest,
+            serial_outcomes: explored.serial.outcomes.len(),
+        },
+        outcomes: report.outcomes.iter().map(outcome).collect(),
+        violations: report.violations.iter().map(violation).collect(),
+        why: report.why.clone(),
+        unexpected: unexpected.map(str::to_owned),
+    }
+}
+
+fn violation(violation: &Violation) -> ViolationDocument {
+    ViolationDocument {
+        verdict: violation.finding.verdict,
+        what: violation.finding.what.clone(),
+        schedule: violation.schedule.to_string(),
+        switches: violation.switches,
+        trace: steps(&violation.trace),
+    }
+}
+
+fn steps(trace: &[TraceStep]) -> Vec<StepDocument> {
+    let step = |step: &TraceStep| StepDocument {
+        task: step.name.clone(),
+        step: step.step,
+        object: step.object.clone(),
+        level: step.on.level,
+        at: step.at.clone(),
+        held: step.held.clone(),
+    };
+    trace.iter().map(step).collect()
+}
+
+/// The document of a replayed execution.
+#[derive(Serialize)]
+pub struct ReplayDocument {
+    schema: &'static str,
+    title: String,
+    schedule: String,
+    findings: Vec<FindingDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Results>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    trace: Vec<StepDocument>,
+}
+
+#[derive(Serialize)]
+struct FindingDocument {
+    verdict: &'static str,
+    what: String,
+}
+
+/// The document of a replayed execution.
+pub fn replay_document(file: &ScenarioFile, replay: &Replay) -> ReplayDocument {
+    let findings = replay.findings.iter();
+    let findings = findings.map(|f| FindingDocument { verdict: f.verdict, what: f.what.clone() }).collect();
+    let (results, state) = match &replay.outcome {
+        Some((results, state)) => (Some(named(&names(file), results)), Some(state.clone())),
+        None => (None, None),
+    };
+    ReplayDocument {
+        schema: "apmatrix.replayed/1",
+        title: file.scenario.title.clone(),
+        schedule: replay.schedule.to_string(),
+        findings,
+        results,
+        state,
+        trace: steps(&replay.trace),
+    }
+}

@@ -1,0 +1,169 @@
+//! `apmatrix explore --sequences`: every sequence of an alphabet of operations.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use ap_proof::sequences::{Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::Outcome;
+use crate::error::CliError;
+
+/// The alphabet that is explored if none is named: it closes.
+const DEFAULT: &str = "core";
+
+/// What to explore.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The alphabet's name.
+    pub alphabet: Option<&'a str>,
+    /// Sequences of at most this length.
+    pub depth: Option<u32>,
+    /// At most so many seconds.
+    pub budget: Option<u64>,
+    /// One JSON document instead of text.
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    alphabet: &'a str,
+    about: &'a str,
+    operations: usize,
+    verdict: &'a str,
+    exhausted: bool,
+    closed: bool,
+    depth: u32,
+    transitions: u64,
+    states: u64,
+    levels: &'a [u64],
+    seconds: f64,
+    transitions_per_second: f64,
+    memory_bytes: Option<u64>,
+    violations: Vec<Wrong<'a>>,
+}
+
+#[derive(Serialize)]
+struct Wrong<'a> {
+    verdict: &'a str,
+    invariant: &'a str,
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<&'a str>,
+    count: u64,
+    operations: usize,
+    sequence: Vec<String>,
+}
+
+/// Explores an alphabet.
+///
+/// # Errors
+/// If there is no such alphabet.
+pub fn run(wanted: &Wanted<'_>) -> Outcome {
+    let name = wanted.alphabet.unwrap_or(DEFAULT);
+    let Some(alphabet) = alphabet(name) else {
+        let names: Vec<&str> = alphabets().iter().map(|alphabet| alphabet.name).collect();
+        return Err(CliError::usage(format!("there is no alphabet `{name}`"))
+            .hint(format!("expected one of {}", names.join(", "))));
+    };
+    let options =
+        Options { depth: wanted.depth, budget: wanted.budget.map(Duration::from_secs), ..Options::default() };
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    let report = explore(&alphabet, options, &mut |progress| bar.set_message(said(progress)));
+    bar.finish_and_clear();
+    if wanted.json {
+        document(&alphabet, &report)?;
+    } else {
+        text(&alphabet, &report)?;
+    }
+    Ok(u8::from(report.verdict() != "clean"))
+}
+
+fn said(progress: Progress) -> String {
+    let Progress { depth, transitions, states, done: (done, of), .. } = progress;
+    format!("sequences of {depth}: {done} of {of} states done; {transitions} transitions, {states} states")
+}
+
+/// The most memory that this process ever had, as far as the system tells.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+fn wrong(violation: &Violation) -> Wrong<'_> {
+    Wrong {
+        verdict: violation.verdict,
+        invariant: violation.invariant,
+        what: &violation.what,
+        known: violation.known,
+        count: violation.count,
+        operations: violation.sequence.len(),
+        sequence: violation.lines(),
+    }
+}
+
+fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
+    let document = Document {
+        schema: "apmatrix.sequences/1",
+        alphabet: alphabet.name,
+        about: alphabet.about,
+        operations: report.operations,
+        verdict: report.verdict(),
+        exhausted: report.cut.is_none(),
+        closed: report.closed,
+        depth: report.depth,
+        transitions: report.transitions,
+        states: report.states,
+        levels: &report.levels,
+        seconds: report.time.as_secs_f64(),
+        transitions_per_second: report.speed(),
+        memory_bytes: memory(),
+        violations: report.violations.iter().map(wrong).collect(),
+    };
+    let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
+    writeln!(anstream::stdout(), "{text}")?;
+    Ok(())
+}
+
+fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "alphabet {}: {}", alphabet.name, alphabet.about)?;
+    let how_far = match (report.closed, report.cut) {
+        (true, _) => format!("closed at depth {}: sequences of every length are explored", report.depth),
+        (false, None) => format!("every sequence of at most {} operations", report.depth),
+        (false, Some(why)) => {
+            format!("NOT EXHAUSTED ({why}): every sequence of at most {} operations", report.depth)
+        }
+    };
+    writeln!(out, "  {how_far}")?;
+    let memory = memory().map_or_else(String::new, |bytes| format!(", {} MiB", bytes >> 20));
+    writeln!(
+        out,
+        "  {} operations, {} transitions, {} states, {:.1} s, {:.0} transitions/s{memory}",
+        report.operations,
+        report.transitions,
+        report.states,
+        report.time.as_secs_f64(),
+        report.speed()
+    )?;
+    for violation in &report.violations {
+        let number = violation.known.map_or_else(|| violation.verdict.to_uppercase(), str::to_owned);
+        writeln!(out, "\n{number}: {} ({})", violation.what, violation.invariant)?;
+        let (count, length) = (violation.count, violation.sequence.len());
+        writeln!(out, "  met {count} times; a shortest sequence has {length} operations")?;
+        writeln!(out, "  # apmatrix shell --machine tiny")?;
+        for line in violation.lines() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
+    let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
+    writeln!(out, "\nverdict: {}{rest}", report.verdict())?;
+    Ok(())
+}
