@@ -51,8 +51,3 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
     writeln!(anstream::stdout(), "{text}")?;
     Ok(())
 }
-
-/// The answer of a command whose engine is not part of this build.
-fn not_here(command: &str) -> CliError {
-    CliError::environment(format!("this build of apmatrix has no `{command}`")).hint("use a complete build")
-}
