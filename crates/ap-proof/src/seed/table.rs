@@ -1,6 +1,6 @@
 //! The table of the series: 36 variants, five questions each.
 
-use std::time::{Duration, Instant};
+use core::time::Duration;
 
 use explore::Options;
 
@@ -28,8 +28,6 @@ impl Row {
 pub struct Table {
     /// Prefix by prefix, trylock before blocking.
     pub rows: Vec<Row>,
-    /// How long it took.
-    pub elapsed: Duration,
 }
 
 impl Table {
@@ -64,20 +62,18 @@ impl Table {
 
 /// Asks every question of every variant; `done` is told how many rows are finished, of how many.
 ///
-/// The budget is for all of them together: questions that no time is left for are answered "not exhausted".
+/// `left` says how much time is left for all that is still to be asked: questions that no time is left for are
+/// answered "not exhausted".
 #[must_use]
-pub fn table(budget: Option<Duration>, mut done: impl FnMut(usize, usize)) -> Table {
-    let started = Instant::now();
+pub fn table(left: impl Fn() -> Option<Duration>, mut done: impl FnMut(usize, usize)) -> Table {
     let variants: Vec<Series> = Series::all().collect();
     let mut rows = Vec::with_capacity(variants.len());
     for (index, &series) in variants.iter().enumerate() {
         done(index, variants.len());
-        let answers = Question::ALL.map(|question| {
-            let left = budget.map(|budget| budget.saturating_sub(started.elapsed()));
-            ask(series, question, &Options { budget: left, ..Options::default() })
-        });
+        let answers = Question::ALL
+            .map(|question| ask(series, question, &Options { budget: left(), ..Options::default() }));
         rows.push(Row { series, answers });
     }
     done(variants.len(), variants.len());
-    Table { rows, elapsed: started.elapsed() }
+    Table { rows }
 }

@@ -13,7 +13,7 @@ fn explored(id: &str) -> Report {
 
 #[test]
 fn the_table_is_as_the_history_expects() {
-    let table = table(None, |_, _| {});
+    let table = table(|| None, |_, _| {});
     assert_eq!(table.rows.len(), 36);
     assert_eq!(table.unexpected().map(|(s, q)| id_of(s, q)).collect::<Vec<_>>(), [""; 0]);
     assert_eq!(table.unknown().count(), 0);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use ap_proof::seed::{PATCHES, Question, Specimen, Table};
@@ -108,7 +109,7 @@ pub fn print_replay(out: &mut dyn Write, specimen: &Specimen, replay: &Replay) -
 }
 
 /// Prints the table of the series.
-pub fn print_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Result<()> {
     writeln!(out, "            theft by a  theft by an   deadlock  protected    spurious")?;
     writeln!(out, "patches     sequence    interleaving  P and M   guest V-M-K  EBUSY")?;
     for row in &table.rows {
@@ -152,7 +153,7 @@ pub fn print_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
         "\n{} of {all} as expected; {}, {}. \"·\" is not found, with all interleavings explored.",
         table.as_expected(),
         several(executions, "interleaving"),
-        time(table.elapsed.as_secs_f64())
+        time(took.as_secs_f64())
     )?;
     for (series, question) in table.unexpected() {
         writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_proof::seed::id_of(series, question))?;

@@ -1,6 +1,6 @@
 //! `apmatrix explore --specimen ID`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ap_proof::seed::{Specimen, specimen, specimens, table};
 use explore::{Explorer, Options, Progress, Schedule, ScheduleError};
@@ -76,16 +76,17 @@ fn series(args: &Args) -> Outcome {
         return Err(CliError::usage("`v12` is a table, and a schedule is of one of its cells")
             .hint("name the cell: `--specimen v12-07-trylock-theft_race`"));
     }
-    let bar = bar("v12");
-    let table = table(args.budget.map(Duration::from_secs), |done, all| {
+    let (bar, started) = (bar("v12"), Instant::now());
+    let left = || args.budget.map(|budget| Duration::from_secs(budget).saturating_sub(started.elapsed()));
+    let table = table(left, |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
     if args.json {
-        crate::commands::print_json(&json::series(&table))?;
+        crate::commands::print_json(&json::series(&table, started.elapsed()))?;
     } else {
-        report::print_table(&mut anstream::stdout().lock(), &table)?;
+        report::print_table(&mut anstream::stdout().lock(), &table, started.elapsed())?;
     }
     Ok(u8::from(table.unexpected().next().is_some() || table.unknown().next().is_some()))
 }

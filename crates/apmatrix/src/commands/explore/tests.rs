@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use ap_proof::seed::{Specimen, specimen, table};
 use explore::{Explorer, Report, Schedule};
 use serde_json::Value;
@@ -96,8 +98,8 @@ fn documents_have_the_shape_that_interfaces_promise() {
 
 #[test]
 fn the_table_has_the_shape_that_interfaces_promise() {
-    let table = table(None, |_, _| {});
-    let value = serde_json::to_value(json::series(&table)).unwrap();
+    let (table, took) = (table(|| None, |_, _| {}), Duration::from_millis(1));
+    let value = serde_json::to_value(json::series(&table, took)).unwrap();
     assert_eq!(value["rows"].as_array().unwrap().len(), 36);
     assert_eq!(value["as_expected"], 180);
     let row = &value["rows"][14];
@@ -109,7 +111,7 @@ fn the_table_has_the_shape_that_interfaces_promise() {
         assert!(cell["executions"].is_u64());
         assert_eq!(cell["schedule"].is_string(), cell["found"] == true);
     }
-    let text = printed(|out| report::print_table(out, &table));
+    let text = printed(|out| report::print_table(out, &table, took));
     assert!(text.contains("180 of 180 as expected"), "{text}");
     assert_eq!(
         text.lines().filter(|line| line.contains("trylock ") || line.contains("blocking")).count(),
