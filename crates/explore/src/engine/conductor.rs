@@ -79,12 +79,9 @@ impl Hook for Conductor<'_> {
         if !point && !forced {
             control.eager += 1;
             if control.eager > control.max_steps {
-                // It spins on data without a scheduling point: from now on there is one.
+                // It spins without a scheduling point: from now on there is one.
                 control.overrun = true;
-                if op.kind.is_access() && !control.objects.get(op.object).racy {
-                    control.objects.get_mut(op.object).racy = true;
-                    control.restart = true;
-                }
+                control.restart |= control.objects.spun(&op);
                 point = true;
             }
         }

@@ -187,6 +187,18 @@ impl Objects {
         second_user || (few_changers && info.users.count_ones() > 1)
     }
 
+    /// Notes that a task takes this step again and again; says whether it becomes a point by that.
+    pub(crate) fn spun(&mut self, op: &Op) -> bool {
+        let info = &mut self.infos[op.object as usize];
+        let before = (info.racy, info.users, info.changers);
+        if op.kind.is_access() {
+            info.racy = true;
+        } else {
+            (info.users, info.changers) = (Tasks::MAX, Tasks::MAX);
+        }
+        before != (info.racy, info.users, info.changers)
+    }
+
     /// Whether others may go first when a task is about to take this step.
     ///
     /// They need not where the step commutes with every step of every other task: on an object that no other task
