@@ -24,7 +24,7 @@ mod world;
 
 use ap_shell::Script;
 use ap_sysfs::Session;
-use explore::{Explorer, Options, Progress, Replay, Report, ReplayError, Schedule};
+use explore::{Explorer, Options, Progress, Replay, ReplayError, Report, Schedule};
 
 pub use serial::{Outcome, Serial};
 pub use stage::BACKGROUND;

@@ -121,9 +121,7 @@ impl Tree {
                 self.mdev(id, held).filter(grouped).map(Object::Mdev).ok_or(Errno::ENOENT)
             }
             Dir::BusAp | Dir::BusApDevices | Dir::BusApDrivers | Dir::DevicesAp => here(self.loaded(held).ap),
-            Dir::ApDriver(driver) => {
-                here(self.host.with_core(held, |core| core.drivers.contains(&driver)))
-            }
+            Dir::ApDriver(driver) => here(self.host.with_core(held, |core| core.drivers.contains(&driver))),
             Dir::BusMatrix
             | Dir::BusMatrixDevices
             | Dir::BusMatrixDrivers

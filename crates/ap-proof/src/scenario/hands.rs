@@ -124,7 +124,9 @@ fn hand_over(name: &str, new: &Matrix, apcbs: &mut Apcbs, each: &mut impl FnMut(
     let old = apcbs.insert(name.to_owned(), *new).unwrap_or_default();
     let guest = User::Guest(name.into());
     old.queues().filter(|apqn| !new.contains(*apqn)).for_each(|apqn| each(apqn, Change::Left(guest.clone())));
-    new.queues().filter(|apqn| !old.contains(*apqn)).for_each(|apqn| each(apqn, Change::Taken(guest.clone())));
+    new.queues()
+        .filter(|apqn| !old.contains(*apqn))
+        .for_each(|apqn| each(apqn, Change::Taken(guest.clone())));
 }
 
 /// Who has what in a state, as far as the state tells.

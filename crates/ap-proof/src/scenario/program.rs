@@ -64,7 +64,10 @@ impl<'s> Play<'s> {
 /// The lines in which two states differ.
 fn difference(found: &str, expected: &str) -> String {
     let only = |a: &str, b: &str| -> Vec<String> {
-        a.lines().filter(|line| !b.lines().any(|other| other == *line)).map(|line| format!("`{line}`")).collect()
+        a.lines()
+            .filter(|line| !b.lines().any(|other| other == *line))
+            .map(|line| format!("`{line}`"))
+            .collect()
     };
     let (here, there) = (only(found, expected), only(expected, found));
     format!("{} instead of {}", here.join(", "), there.join(", "))

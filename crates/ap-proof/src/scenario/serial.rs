@@ -274,7 +274,8 @@ impl Play {
             part: Part::Task(stuck),
             line: self.notes[stuck].line.get(),
             what: "the task never ends: this command waits, and nobody is left to end its wait".to_owned(),
-            remedy: "add a task that does (a removal waits until `guest stop`), or order the commands".to_owned(),
+            remedy: "add a task that does (a removal waits until `guest stop`), or order the commands"
+                .to_owned(),
         })
     }
 

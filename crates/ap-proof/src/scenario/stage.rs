@@ -65,7 +65,8 @@ impl Stage {
         let mut in_turn = InTurn::new(&mut world, Rc::new(AtOnce), notes.clone(), Rc::new(Cell::new(ROOT)));
         let result = run_task_within(&scenario.setup, &mut in_turn, BUDGET);
         let (mut session, _) = world.into_parts();
-        let wrong = |line, what, remedy| SetupError::Mistake(Mistake { part: Part::Setup, line, what, remedy });
+        let wrong =
+            |line, what, remedy| SetupError::Mistake(Mistake { part: Part::Setup, line, what, remedy });
         if let TaskResult::Failed(failing) = result {
             if let Some(world::Mistake { line, what, remedy }) = notes.mistake.take() {
                 return Err(wrong(line, what, remedy));
@@ -77,7 +78,11 @@ impl Stage {
         session.advance(SETTLE_MS);
         if !session.quiescent() {
             let what = "the set-up leaves an operation that has not returned".into();
-            return Err(wrong(notes.line.get(), what, "do it in a task, where others can end its wait".into()));
+            return Err(wrong(
+                notes.line.get(),
+                what,
+                "do it in a task, where others can end its wait".into(),
+            ));
         }
         let tree = session.tree().clone();
         let snapshot = Rc::new(enter(|held| tree.host.snapshot(&tree.machine, held)));

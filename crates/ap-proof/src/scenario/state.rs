@@ -100,7 +100,10 @@ fn guests(state: &Snapshot, text: &mut String) {
     guests.sort_by(|a, b| a.guest.name.cmp(&b.guest.name));
     // A guest that has nothing is as one that was never made.
     let idle = |guest: &&GuestSnapshot| {
-        guest.hook.is_none() && !guest.kvm.protected && guest.kvm.apcb == Matrix::default() && guest.memory.pinned.is_empty()
+        guest.hook.is_none()
+            && !guest.kvm.protected
+            && guest.kvm.apcb == Matrix::default()
+            && guest.memory.pinned.is_empty()
     };
     for guest in guests.into_iter().filter(|guest| !idle(guest)) {
         let _ = write!(text, "guest {} {}", guest.guest.name, matrix(&guest.kvm.apcb));
