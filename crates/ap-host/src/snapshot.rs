@@ -115,7 +115,7 @@ impl Host {
             queues: Part::or(before.map(|b| &b.queues), queues, same_queues),
             perms,
             mdevs,
-            guests: Part::or(before.map(|b| &b.guests), guests, GuestSnapshot::all_same),
+            guests: Part::or(before.map(|b| &b.guests), guests, |a, b| GuestSnapshot::all_same(a, b)),
             clock: self.clock.now(),
             ticket: self.tickets.peek(),
         }
@@ -208,7 +208,7 @@ impl GuestSnapshot {
         self.guest.memory.lock(held).0.clone_from(&self.memory);
     }
 
-    fn all_same(a: &Vec<Self>, b: &Vec<Self>) -> bool {
+    fn all_same(a: &[Self], b: &[Self]) -> bool {
         let same = |a: &Self, b: &Self| {
             Arc::ptr_eq(&a.guest, &b.guest)
                 && (a.kvm, a.hook, a.vcpu) == (b.kvm, b.hook, b.vcpu)

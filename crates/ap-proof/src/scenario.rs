@@ -35,6 +35,9 @@ use stage::Stage;
 /// The most tasks of a scenario: the background is one more.
 pub const MAX_TASKS: usize = explore::MAX_TASKS - 1;
 
+/// Is told how an exploration goes on.
+pub type OnProgress = Box<dyn FnMut(&Progress)>;
+
 /// What plays.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -122,7 +125,7 @@ impl Ready {
     }
 
     /// Explores every interleaving.
-    pub fn explore(&self, options: Options, progress: Option<Box<dyn FnMut(&Progress)>>) -> Explored {
+    pub fn explore(&self, options: Options, progress: Option<OnProgress>) -> Explored {
         let mut explorer = Explorer::new(options);
         if let Some(progress) = progress {
             explorer = explorer.on_progress(progress);

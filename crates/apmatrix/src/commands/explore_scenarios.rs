@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ap_proof::scenario::Explored;
+use ap_proof::scenario::{Explored, OnProgress};
 use explore::{Options, Progress, Schedule, Strategy};
 
 use super::explore::Args;
@@ -93,7 +93,7 @@ fn explore(
 }
 
 /// A line on a terminal that tells how far it is.
-fn progress(file: &ScenarioFile) -> Option<Box<dyn FnMut(&Progress)>> {
+fn progress(file: &ScenarioFile) -> Option<OnProgress> {
     if !std::io::stderr().is_terminal() {
         return None;
     }

@@ -7,6 +7,9 @@ use toml::Spanned;
 
 use crate::machine::{Problem, toml_problem};
 
+/// The results of one outcome, by task, with their places in the file.
+pub(super) type OutcomeText = Spanned<BTreeMap<Spanned<String>, Spanned<String>>>;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -30,7 +33,7 @@ pub(super) struct Task {
 #[serde(deny_unknown_fields)]
 pub(super) struct Expect {
     pub verdict: Option<Spanned<String>>,
-    pub outcomes: Option<Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>>,
+    pub outcomes: Option<Vec<OutcomeText>>,
 }
 
 /// Reads the shapes and keys.
