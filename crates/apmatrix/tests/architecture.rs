@@ -116,15 +116,15 @@ fn only_one_crate_mounts_and_only_one_serialises() {
 fn the_system_does_no_io_and_knows_no_thread_and_no_clock() {
     let words =
         ["std::fs", "std::net", "std::process", "std::thread::", "std::time", "std::env", "SystemTime"];
-    for name in ["ap-types", "ap-host", "ap-proof"] {
-        let hits = naming(name, &words);
+    for name in ["ap-types", "ap-host", "ap-sysfs", "ap-proof"] {
+        // Searches have a budget, and a destructor may ask whether it runs in a panic; neither is the system's.
+        let search = |line: &String| name == "ap-proof" && line.contains("std::time");
+        let hits: Vec<String> = naming(name, &words)
+            .into_iter()
+            .filter(|line| !line.contains("std::thread::panicking") && !search(line))
+            .collect();
         assert!(hits.is_empty(), "{name}: {hits:#?}");
     }
-    let hits: Vec<String> = naming("ap-sysfs", &words)
-        .into_iter()
-        .filter(|line| !line.contains("std::thread::panicking"))
-        .collect();
-    assert!(hits.is_empty(), "ap-sysfs: {hits:#?}");
 }
 
 #[test]
@@ -149,9 +149,10 @@ fn only_specimens_take_locks_out_of_order() {
         let hits = naming(name, &["Unordered", "_unordered("]);
         assert!(hits.is_empty(), "{name}: {hits:#?}");
     }
+    // The sink of an exploration is told of background work wherever the host stands.
     let outside: Vec<String> = naming("ap-proof", &["Unordered", "_unordered("])
         .into_iter()
-        .filter(|line| !line.contains("/seed/"))
+        .filter(|line| !line.contains("/seed/") && !line.contains("/scenario/sink.rs"))
         .collect();
     assert!(outside.is_empty(), "{outside:#?}");
 }
