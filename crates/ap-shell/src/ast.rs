@@ -55,6 +55,30 @@ impl Script {
         list_unknown(&self.list, &mut found);
         found
     }
+
+    /// Where the first command stands that it puts into the background, outside `$(…)`.
+    #[must_use]
+    pub fn background(&self) -> Option<Place> {
+        background(&self.list)
+    }
+}
+
+fn background(list: &[Item]) -> Option<Place> {
+    list.iter().find_map(|item| {
+        let first = item.steps.first().map(|step| step.place);
+        if item.background { first } else { item.steps.iter().find_map(|step| inside(&step.command)) }
+    })
+}
+
+fn inside(node: &Node) -> Option<Place> {
+    match node {
+        Node::Simple(_) => None,
+        Node::For { body, .. } | Node::Group(body) => background(body),
+        Node::If { branches, otherwise } => branches
+            .iter()
+            .find_map(|(condition, body)| background(condition).or_else(|| background(body)))
+            .or_else(|| background(otherwise)),
+    }
 }
 
 fn list_unknown(list: &[Item], found: &mut Vec<UnknownCommand>) {

@@ -46,6 +46,13 @@ pub(super) fn scenario(file: File, path: &Path, text: &str) -> Result<ScenarioFi
         if script.is_empty() {
             return Err(Problem::new(run.span(), "the task does nothing", "expected a command"));
         }
+        if let Some(place) = script.background() {
+            return Err(Problem::new(
+                block.line(text, place.line),
+                "a task can't put a command into the background",
+                "expected a task of its own for what runs at the same time",
+            ));
+        }
         tasks.push(Task { name: name.get_ref().clone(), script });
         blocks.push(block);
     }
