@@ -42,6 +42,15 @@ pub trait Sink {
     /// `work` is due `in_ms` milliseconds of machine time from now.
     fn due(&self, work: Work, in_ms: u64);
 
+    /// A queue should be polled in so many milliseconds of machine time. Whoever polls ([`Work::Poll`]) polls all of
+    /// them; only an exploration takes them apart.
+    fn poll(&self, _apqn: Apqn, in_ms: u64) {
+        self.due(Work::Poll, in_ms);
+    }
+
+    /// A queue is in error now: every poll looks at it, though none is asked for. For explorations only.
+    fn in_error(&self, _apqn: Apqn) {}
+
     /// A queue's reset that vfio_ap waits for has ended, however it ended. For oracles only.
     fn reset_ended(&self, _apqn: Apqn) {}
 }

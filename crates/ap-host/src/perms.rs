@@ -2,6 +2,7 @@
 
 use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, Apqn, DomainMask, MaskError};
+use locks::hook::{fingerprint, milestone};
 use locks::{Held, Nothing};
 
 use crate::Host;
@@ -90,6 +91,7 @@ impl Host {
             perms.clone()
         };
         self.revise_bindings(&stored, held, out);
+        milestone(|| fingerprint(&stored));
         let new = stored.adapters;
         out.uevent_with(Action::Change, Subject::ApRoot, vec![("APMASK".into(), format!("{new}\n"))]);
         Ok(())
@@ -123,6 +125,7 @@ impl Host {
             perms.clone()
         };
         self.revise_bindings(&stored, held, out);
+        milestone(|| fingerprint(&stored));
         let new = stored.domains;
         out.uevent_with(Action::Change, Subject::ApRoot, vec![("AQMASK".into(), format!("{new}\n"))]);
         Ok(())
@@ -137,7 +140,10 @@ impl Host {
     /// has bound the queue, so all that come later know these masks or newer ones, and whoever stores newer ones
     /// revises for them.
     fn revise_bindings(&self, stored: &Perms, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
-        for queue in self.queues_in_order(held) {
+        let queues = self.queues_in_order(held);
+        let list = || queues.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
+        for (index, queue) in queues.iter().enumerate() {
+            milestone(|| fingerprint(&(index, list(), stored)));
             let driver = queue.state.lock(held).0.driver;
             if stored.reserved(queue.apqn) == driver.is_some_and(DriverId::is_default) {
                 continue;
@@ -152,8 +158,8 @@ impl Host {
             if perms.reserved(queue.apqn) == driver.is_some_and(DriverId::is_default) {
                 continue;
             }
-            self.detach_queue(&queue, &mut held, out);
-            self.attach_queue(&queue, &mut perms, &mut held, out);
+            self.detach_queue(queue, &mut held, out);
+            self.attach_queue(queue, &mut perms, &mut held, out);
         }
     }
 }

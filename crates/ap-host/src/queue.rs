@@ -8,7 +8,7 @@ use locks::{After, Held, Nothing};
 use crate::Host;
 use crate::device::{DevState, QueueDevice, QueueState, Sm};
 use crate::driver::DriverId;
-use crate::event::{Sink, Work};
+use crate::event::Sink;
 use crate::order::{Mdevs, Queue};
 
 /// How long after a reset was started the bus polls, in milliseconds.
@@ -73,9 +73,12 @@ impl Host {
         match self.hw.rapq(apqn, unbind, held, out).response_code() {
             ResponseCode::NORMAL | ResponseCode::RESET_IN_PROGRESS => {
                 state.sm = Sm::ResetWait;
-                out.due(Work::Poll, POLL_INTERVAL);
+                out.poll(apqn, POLL_INTERVAL);
             }
-            _ => state.state = DevState::Error,
+            _ => {
+                state.state = DevState::Error;
+                out.in_error(apqn);
+            }
         }
     }
 
@@ -91,7 +94,7 @@ impl Host {
         match self.hw.tapq(apqn, held).0.response_code() {
             ResponseCode::NORMAL if interrupts => self.enable_interrupts(apqn, state, held, out),
             ResponseCode::NORMAL => state.sm = Sm::Idle,
-            ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => out.due(Work::Poll, POLL_INTERVAL),
+            ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => out.poll(apqn, POLL_INTERVAL),
             _ => {
                 // In error a reset is to be started: each later poll repeats the RAPQ (page 2).
                 state.state = DevState::Error;
@@ -117,7 +120,7 @@ impl Host {
             }
             _ => {
                 state.sm = Sm::SetIrqWait;
-                out.due(Work::Poll, POLL_INTERVAL);
+                out.poll(apqn, POLL_INTERVAL);
             }
         }
     }
@@ -133,33 +136,57 @@ impl Host {
             (queues, registry.interrupts)
         };
         for queue in queues {
-            let due = |state: &QueueState| {
-                state.driver.is_some()
-                    && !matches!(state.state, DevState::Uninitiated | DevState::ShuttingDown)
-                    && state.config
-                    && !state.chkstop
-                    && state.sm != Sm::Idle
-            };
-            let driver = {
-                let (state, _held) = queue.state.lock(held);
-                if !due(&state) {
-                    continue;
-                }
-                state.driver
-            };
-            if driver == Some(DriverId::VfioAp) {
-                // Lock order: M -> A
-                let (mdevs, mut held) = self.mdevs.lock(held);
-                let in_guest = mdevs.in_running_guest(queue.apqn);
-                let (mut state, mut held) = queue.state.lock(&mut held);
-                if due(&state) {
-                    self.poll_queue(queue.apqn, &mut state, interrupts, in_guest, &mut held, out);
-                }
-            } else {
-                let (mut state, mut held) = queue.state.lock(held);
-                if due(&state) {
-                    self.poll_queue(queue.apqn, &mut state, interrupts, false, &mut held, out);
-                }
+            self.poll_device(&queue, interrupts, held, out);
+        }
+    }
+
+    /// Polls one queue, as [`Host::poll`] polls all.
+    ///
+    /// # Locks
+    /// A, or M and A where an instruction might go to a guest's queue.
+    pub fn poll_one(&self, apqn: Apqn, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
+        let (queue, interrupts) = {
+            let (registry, _held) = self.registry.read(held);
+            (registry.queues.get(&apqn.to_u16()).cloned(), registry.interrupts)
+        };
+        if let Some(queue) = queue {
+            self.poll_device(&queue, interrupts, held, out);
+        }
+    }
+
+    fn poll_device(
+        &self,
+        queue: &Arc<QueueDevice>,
+        interrupts: bool,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) {
+        let due = |state: &QueueState| {
+            state.driver.is_some()
+                && !matches!(state.state, DevState::Uninitiated | DevState::ShuttingDown)
+                && state.config
+                && !state.chkstop
+                && state.sm != Sm::Idle
+        };
+        let driver = {
+            let (state, _held) = queue.state.lock(held);
+            if !due(&state) {
+                return;
+            }
+            state.driver
+        };
+        if driver == Some(DriverId::VfioAp) {
+            // Lock order: M -> A
+            let (mdevs, mut held) = self.mdevs.lock(held);
+            let in_guest = mdevs.in_running_guest(queue.apqn);
+            let (mut state, mut held) = queue.state.lock(&mut held);
+            if due(&state) {
+                self.poll_queue(queue.apqn, &mut state, interrupts, in_guest, &mut held, out);
+            }
+        } else {
+            let (mut state, mut held) = queue.state.lock(held);
+            if due(&state) {
+                self.poll_queue(queue.apqn, &mut state, interrupts, false, &mut held, out);
             }
         }
     }
@@ -193,7 +220,7 @@ impl Host {
         }
         match status.response_code() {
             ResponseCode::NORMAL | ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => {
-                out.due(Work::Poll, POLL_INTERVAL);
+                out.poll(apqn, POLL_INTERVAL);
             }
             _ => {
                 state.state = DevState::Error;

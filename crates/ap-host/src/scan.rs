@@ -6,6 +6,7 @@ use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, Mode, NEWEST_TYPE,
     OLDEST_TYPE, ResponseCode, Status,
 };
+use locks::hook::{fingerprint, milestone};
 use locks::{Held, Mutex, Nothing};
 
 use crate::Host;
@@ -62,9 +63,12 @@ impl Host {
             (registry.max_adapter, cards)
         };
         let (configured, domains) = self.registry.read(held).0.configured();
+        let locals = || fingerprint(&(changed, max_adapter, cards, configured, domains));
         for adapter in (configured | cards).iter().filter(|id| id.0 <= max_adapter) {
-            self.scan_adapter(adapter, configured.contains(adapter), &domains, held, out);
+            milestone(|| fingerprint(&(adapter, locals())));
+            self.scan_adapter(adapter, configured.contains(adapter), &domains, &locals, held, out);
         }
+        milestone(|| fingerprint(&("scanned", changed)));
         if changed {
             self.vfio_on_scan_complete(held, out);
         }
@@ -73,6 +77,7 @@ impl Host {
             registry.scans += 1;
             (registry.scans == 1, registry.config_time)
         };
+        milestone(|| fingerprint(&("counted", first, config_time)));
         if first {
             out.uevent_with(Action::Change, Subject::ApRoot, vec![("INITSCAN".into(), "done".into())]);
         }
@@ -132,6 +137,7 @@ impl Host {
         adapter: AdapterId,
         configured: bool,
         domains: &DomainMask,
+        locals: &dyn Fn() -> u64,
         held: &mut Held<'_, Scan>,
         out: &dyn Sink,
     ) {
@@ -163,7 +169,7 @@ impl Host {
                 card
             }
         };
-        self.scan_domains(&card, domains, held, out);
+        self.scan_domains(&card, domains, locals, held, out);
     }
 
     fn update_card(&self, card: &Arc<Card>, status: Status, held: &mut Held<'_, Scan>, out: &dyn Sink) {
@@ -241,22 +247,27 @@ impl Host {
         &self,
         card: &Arc<Card>,
         domains: &DomainMask,
+        locals: &dyn Fn() -> u64,
         held: &mut Held<'_, Scan>,
         out: &dyn Sink,
     ) {
         let devices: Vec<Arc<QueueDevice>> = self.registry.read(held).0.queues_of(card.id).cloned().collect();
-        let mut devices = devices.into_iter().peekable();
+        let list = || devices.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
+        let mut devices = devices.iter().peekable();
         let max_domain = self.registry.read(held).0.max_domain;
         for domain in (0..=max_domain).map(DomainId) {
             let device = devices.next_if(|queue| queue.apqn.domain == domain);
+            if device.is_some() || domains.contains(domain) {
+                milestone(|| fingerprint(&(locals(), card.id, card.generation, domain, max_domain, list())));
+            }
             let apqn = Apqn::new(card.id, domain);
             let found = domains
                 .contains(domain)
                 .then(|| self.hw.tapq(apqn, &mut held.at()))
                 .filter(|(status, _)| status.queue_exists());
             match (device, found) {
-                (Some(queue), None) => self.remove_queue_device(&queue, held, out),
-                (Some(queue), Some((status, _))) => self.update_queue(&queue, status, held, out),
+                (Some(queue), None) => self.remove_queue_device(queue, held, out),
+                (Some(queue), Some((status, _))) => self.update_queue(queue, status, held, out),
                 (None, Some((status, _))) => self.make_queue(card, apqn, status, held, out),
                 (None, None) => {}
             }

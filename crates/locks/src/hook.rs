@@ -107,6 +107,9 @@ pub trait Hook {
     /// The task's local state from here on is a function of `key` alone; see [`checkpoint`].
     fn checkpoint(&self, _key: u64) {}
 
+    /// The task's local state is a function of that at its last checkpoint and of `key`; see [`milestone`].
+    fn milestone(&self, _key: u64) {}
+
     /// Whether [`Hook::note`] is wanted.
     fn wants_notes(&self) -> bool {
         false
@@ -184,6 +187,20 @@ pub fn note(text: impl FnOnce() -> String) {
         && hook.wants_notes()
     {
         hook.note(text());
+    }
+}
+
+/// Tells an explorer that the task's local state is a function of what it was at its last [`checkpoint`] (or at its
+/// beginning) and of `key()`; nothing in production.
+///
+/// It is the checkpoint of code that does not know where it was called from: what was observed since the last
+/// checkpoint, and is not in the key, no longer counts.
+#[inline]
+pub fn milestone(key: impl FnOnce() -> u64) {
+    if let Some(hook) = current()
+        && hook.wants_contents()
+    {
+        hook.milestone(key());
     }
 }
 

@@ -14,6 +14,7 @@ use locks::Object;
 use locks::hook::{self, Hook, Kind, Step};
 use rustc_hash::FxHashSet;
 
+use super::sink::Due;
 use super::stage::{Actor, Cast, Stage};
 use super::state::describe;
 use super::world::{self, Call, Notes, Turn};
@@ -160,6 +161,7 @@ struct Play {
     results: Vec<Rc<RefCell<Option<String>>>>,
     answers: Vec<Rc<Cell<u64>>>,
     notes: Vec<Rc<Notes>>,
+    due: Rc<Due>,
     daemons: Vec<bool>,
     turns: usize,
 }
@@ -177,9 +179,9 @@ impl Play {
         });
         // Under the hook, because what oracles look at is changed only there.
         let begin = || stage.begin(|_| Rc::new(Boundary(shared.clone())));
-        let Cast { actors, answers, notes } = hook::install(&*shared, begin);
+        let Cast { actors, answers, notes, due } = hook::install(&*shared, begin);
         let (fibers, results, daemons) = (Vec::new(), Vec::new(), Vec::new());
-        let mut play = Play { shared, fibers, results, answers, notes, daemons, turns: 0 };
+        let mut play = Play { shared, fibers, results, answers, notes, due, daemons, turns: 0 };
         for Actor { body, daemon, .. } in actors {
             let slot: Rc<RefCell<Option<String>>> = Rc::default();
             let result = slot.clone();
@@ -255,7 +257,7 @@ impl Play {
         let answers: Vec<u64> = self.answers.iter().map(|answers| answers.get()).collect();
         let results: Vec<Option<String>> = self.results.iter().map(|slot| slot.borrow().clone()).collect();
         let calls: Vec<bool> = self.shared.calls.borrow().iter().map(Option::is_some).collect();
-        hook::fingerprint(&(at, answers, results, calls, stage.look().fingerprint()))
+        hook::fingerprint(&(at, answers, results, calls, self.due.fingerprint(), stage.look().fingerprint()))
     }
 
     /// What the scenario's author did wrong, as far as this play shows it.

@@ -19,31 +19,69 @@ locks::hierarchy! {
 ///
 /// In an exploration machine time does not pass; what is due after some milliseconds may be done at any moment from
 /// the request on. The periodic scan is not done: whoever wants a scan in a scenario writes `scans`.
+///
+/// A poll of all queues that reset is taken apart: each queue is polled by itself, whenever it asked for it, together
+/// with those in error (which every poll tries anew).
 pub(super) struct Due {
-    works: Mutex<order::Background, BTreeSet<Work>>,
+    works: Mutex<order::Background, Works>,
     asked: Condvar,
+}
+
+#[derive(Default, Hash)]
+struct Works {
+    /// The first scan, after the bus was loaded.
+    scan: bool,
+    polls: BTreeSet<Apqn>,
+    in_error: BTreeSet<Apqn>,
+}
+
+impl Works {
+    fn is_empty(&self) -> bool {
+        !self.scan && self.polls.is_empty()
+    }
+}
+
+/// Something that the background does at once.
+enum Doing {
+    Scan,
+    Polls(Vec<Apqn>),
 }
 
 impl Due {
     pub(super) fn new() -> Due {
-        Due { works: Mutex::new(0, BTreeSet::new()), asked: Condvar::new("work is due", 0) }
+        Due { works: Mutex::new(0, Works::default()), asked: Condvar::new("work is due", 0) }
     }
 
-    fn ask(&self, work: Work) {
+    fn ask(&self, ask: impl FnOnce(&mut Works)) {
         // Whoever asks holds locks of the host, of another order; nothing is ever taken under this one.
         let unordered = Unordered::specimen();
-        let fresh = self.works.lock_unordered(&unordered).insert(work);
-        if fresh {
+        let first = {
+            let mut works = self.works.lock_unordered(&unordered);
+            let before = works.is_empty();
+            ask(&mut works);
+            before && !works.is_empty()
+        };
+        if first {
             self.asked.notify_all();
         }
     }
 
+    /// What is due.
+    pub(super) fn fingerprint(&self) -> u64 {
+        enter(|held| hook::fingerprint(&*self.works.lock(held).0))
+    }
+
     /// Waits until work is due, and takes it off the list.
-    fn next(&self) -> Work {
+    fn next(&self) -> Doing {
         enter(|held| {
             let (works, _held) = self.works.lock(held);
             let mut works = self.asked.wait_while(works, |works| works.is_empty());
-            works.pop_first().unwrap_or(Work::Poll)
+            if std::mem::take(&mut works.scan) {
+                return Doing::Scan;
+            }
+            let mut polls: Vec<Apqn> = works.polls.pop_first().into_iter().collect();
+            polls.extend(std::mem::take(&mut works.in_error));
+            Doing::Polls(polls)
         })
     }
 }
@@ -69,12 +107,21 @@ impl Sink for TaskSink {
         self.hands.reset_ended(apqn);
     }
 
+    fn poll(&self, apqn: Apqn, _in_ms: u64) {
+        self.due.ask(|works| {
+            works.polls.insert(apqn);
+        });
+    }
+
+    fn in_error(&self, apqn: Apqn) {
+        self.due.ask(|works| {
+            works.in_error.insert(apqn);
+        });
+    }
+
     fn due(&self, work: Work, in_ms: u64) {
-        match work {
-            Work::Poll => self.due.ask(work),
-            // The first scan, after the bus was loaded.
-            Work::Scan if in_ms == 0 => self.due.ask(work),
-            Work::Scan | Work::Relay => {}
+        if work == Work::Scan && in_ms == 0 {
+            self.due.ask(|works| works.scan = true);
         }
     }
 }
@@ -83,12 +130,16 @@ impl Sink for TaskSink {
 pub(super) fn background(host: &ap_host::Host, due: &Due, sink: &TaskSink, turn: &dyn Turn) {
     loop {
         hook::checkpoint(0xBAC6);
-        let work = due.next();
-        turn.before(&Call::Other);
-        enter(|held| match work {
-            Work::Poll => host.poll(held, sink),
-            Work::Scan => host.periodic_scan(held, sink),
-            Work::Relay => host.relay_requests(held, sink),
-        });
+        match due.next() {
+            Doing::Scan => {
+                turn.before(&Call::Other);
+                enter(|held| host.periodic_scan(held, sink));
+            }
+            Doing::Polls(queues) => {
+                hook::checkpoint(hook::fingerprint(&queues));
+                turn.before(&Call::Other);
+                enter(|held| queues.iter().for_each(|apqn| host.poll_one(*apqn, held, sink)));
+            }
+        }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Cast {
     pub answers: Vec<Rc<Cell<u64>>>,
     /// Where each stands, and what is wrong with it.
     pub notes: Vec<Rc<Notes>>,
+    /// What the background has to do.
+    pub due: Rc<Due>,
 }
 
 /// Every call is made when the task comes to it.
@@ -147,11 +149,12 @@ impl Stage {
         }
         let sink = TaskSink::new(due.clone(), self.oracle.clone());
         let (tree, turn) = (self.tree.clone(), turn(self.tasks.len()));
+        let works = due.clone();
         let body = move || {
-            background(&tree.host, &due, &sink, &*turn);
+            background(&tree.host, &works, &sink, &*turn);
             String::new()
         };
         actors.push(Actor { name: BACKGROUND.to_owned(), body: Box::new(body), daemon: true });
-        Cast { actors, answers, notes: all_notes }
+        Cast { actors, answers, notes: all_notes, due }
     }
 }

@@ -153,6 +153,13 @@ impl Hook for Conductor<'_> {
         }
     }
 
+    fn milestone(&self, key: u64) {
+        let mut control = self.control.borrow_mut();
+        if control.recording && !control.bypassed() {
+            control.milestone(key);
+        }
+    }
+
     fn checkpoint(&self, key: u64) {
         let mut control = self.control.borrow_mut();
         if control.recording && !control.bypassed() {

@@ -87,6 +87,8 @@ pub(crate) struct Control {
     pub(super) eager: usize,
     pub(super) settle: bool,
     pub(super) history: [u64; MAX_TASKS],
+    /// The history at the last checkpoint.
+    base: [u64; MAX_TASKS],
     pub nodes: [NodeId; MAX_TASKS],
     open: Option<Open>,
     numbers: FxHashMap<(&'static str, String), u32>,
@@ -130,6 +132,7 @@ impl Control {
             eager: 0,
             settle: false,
             history: [0; MAX_TASKS],
+            base: [0; MAX_TASKS],
             nodes: [0; MAX_TASKS],
             open: None,
             numbers: FxHashMap::default(),
@@ -158,6 +161,7 @@ impl Control {
         for (task, history) in self.history.iter_mut().enumerate() {
             *history = mix(0xB0A7, task as u64);
         }
+        self.base = self.history;
     }
 
     pub(crate) fn hush(&mut self) {
@@ -335,12 +339,23 @@ impl Control {
 
     /// What the task observed no longer counts, but for the contents of what it holds.
     pub(super) fn checkpoint(&mut self, key: u64) {
+        let key = mix(key, self.current as u64 + 1);
+        self.base[self.current] = key;
+        self.forget(key);
+    }
+
+    /// The same for what was observed since the last checkpoint.
+    pub(super) fn milestone(&mut self, key: u64) {
+        self.forget(mix(self.base[self.current], key));
+    }
+
+    fn forget(&mut self, key: u64) {
         if !self.checkpoints {
             self.checkpoints = true;
             self.restart = true;
         }
         let task = self.current;
-        let mut history = mix(key, task as u64 + 1);
+        let mut history = key;
         for held in &self.held[task] {
             history = mix(mix(history, held.object.into()), self.model.cell(held.object).content);
         }
