@@ -317,6 +317,17 @@ impl Host {
         out: &dyn Sink,
     ) {
         self.core.write(held).0.drivers.push(driver);
+        self.offer_devices(driver, held, out);
+    }
+
+    /// The second part of registering a driver, which is on the list by now: it is tried on every device without
+    /// one.
+    pub(crate) fn offer_devices(
+        &self,
+        driver: DriverId,
+        held: &mut Held<'_, crate::order::Modules>,
+        out: &dyn Sink,
+    ) {
         let autoprobe = self.registry.read(held).0.autoprobe;
         let devices = if autoprobe { self.devices_in_order(held) } else { Vec::new() };
         for device in devices {

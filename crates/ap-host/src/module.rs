@@ -232,17 +232,20 @@ impl Host {
         out.uevent(Action::Bind, Subject::Matrix { bound: true });
         out.uevent(Action::Add, Subject::Driver { bus: "matrix", name: "vfio_ap" });
         {
-            // The copy of the host configuration and the registration see the same configuration: no scan can
-            // run in between (defect N23 of the reference).
+            // S is held from the look at the host configuration until the driver is on the list: a scan before does
+            // not matter, and one afterwards tells the driver what changed (defect N23 of the reference).
             let (_scan, mut held) = self.scan.lock(held);
             let qci = {
                 let mut held = held.at::<Queue>();
                 self.hw.facilities(&mut held).qci.then(|| self.hw.qci(&mut held))
             };
-            let (mut mdevs, _held) = self.mdevs.lock(&mut held);
-            (mdevs.config, mdevs.leaving) = (qci, false);
+            {
+                let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+                (mdevs.config, mdevs.leaving) = (qci, false);
+            }
+            self.core.write(&mut held).0.drivers.push(DriverId::VfioAp);
         }
-        self.register_driver(DriverId::VfioAp, held, out);
+        self.offer_devices(DriverId::VfioAp, held, out);
         out.uevent(Action::Add, Subject::Driver { bus: "ap", name: "vfio_ap" });
         self.announce_bindings(held, out);
         out.uevent(Action::Add, Subject::Driver { bus: "mdev", name: "vfio_ap_mdev" });

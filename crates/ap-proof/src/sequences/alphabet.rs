@@ -90,6 +90,7 @@ fn busy() -> Alphabet {
         ]);
     }
     let mut operations = whole().operations;
+    operations.push(Operation::Request { guest: 0 });
     for on in BOTH {
         operations.extend([
             Operation::Interrupts { guest: 1, on, apqn: apqn(4, 6) },

@@ -57,6 +57,8 @@ pub enum Operation {
     Stop { guest: u8 },
     /// A guest resets its device.
     Reset { guest: u8 },
+    /// A guest's hypervisor registers the request interrupt.
+    Request { guest: u8 },
     /// A guest asks for interrupts.
     Interrupts { guest: u8, on: bool, apqn: Apqn },
     /// Into or out of the host configuration, and a scan.
@@ -137,6 +139,7 @@ impl fmt::Display for Operation {
             Operation::Start { guest, mdev } => write!(f, "guest start {} {}", name(guest), uuid(mdev)),
             Operation::Stop { guest } => write!(f, "guest stop {}", name(guest)),
             Operation::Reset { guest } => write!(f, "guest reset {}", name(guest)),
+            Operation::Request { guest } => write!(f, "guest request {}", name(guest)),
             Operation::Interrupts { guest, on, apqn } => {
                 write!(f, "guest aqic {} {apqn} {}", name(guest), if *on { "on" } else { "off" })
             }

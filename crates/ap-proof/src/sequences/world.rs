@@ -373,6 +373,10 @@ impl World {
                 let uuid = *self.open(guest, held).first()?;
                 host.guest_reset(&uuid, held, out).map_err(Errno::from)
             }
+            Operation::Request { guest } => {
+                let uuid = *self.open(guest, held).first()?;
+                host.guest_request_irq(&uuid, true, held).map_err(Errno::from)
+            }
             Operation::Interrupts { guest, on, apqn } => {
                 self.open(guest, held).first()?;
                 let gr1 = if on { 1 << 47 | 3 } else { 0 };

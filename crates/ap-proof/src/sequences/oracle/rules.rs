@@ -134,6 +134,11 @@ fn passable(code: ResponseCode) -> bool {
 /// Which queues a filter lets pass; and that interrupts are held only by the guest that has the mdev, or after a
 /// reset that did not end well.
 fn records(after: &Snapshot, found: &mut Vec<Broken>) {
+    for mdev in after.mdevs.list.values() {
+        if mdev.request.is_some() && mdev.opener.is_none() {
+            found.push(rule("I11", format!("mdev {} keeps the request interrupt of nobody", mdev.uuid)));
+        }
+    }
     for (key, record) in after.mdevs.queues.iter() {
         let apqn = Apqn::from_u16(*key);
         if passable(record.last_reset) == after.mdevs.failed.contains(apqn) {
