@@ -339,7 +339,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_close(&mut self, uuid: &str) -> Result<(), Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, out| tree.host.guest_close(&uuid, held, out))
+        self.now_or_again(move |tree, held, out| tree.host.guest_close(&uuid, None, held, out))
     }
 
     /// A guest resets its device.
@@ -348,7 +348,7 @@ impl Session {
     /// `EIO`, `ENOENT`.
     pub fn guest_reset(&mut self, uuid: &str) -> Result<(), Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, out| tree.host.guest_reset(&uuid, held, out))
+        self.now_or_again(move |tree, held, out| tree.host.guest_reset(&uuid, None, held, out))
     }
 
     /// A guest asks about its device.
@@ -357,7 +357,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_info(&mut self, uuid: &str) -> Result<DeviceInfo, Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, _| tree.host.guest_info(&uuid, held))
+        self.now_or_again(move |tree, held, _| tree.host.guest_info(&uuid, None, held))
     }
 
     /// A guest registers its request interrupt.
@@ -366,7 +366,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_request_irq(&mut self, uuid: &str) -> Result<(), Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, _| tree.host.guest_request_irq(&uuid, true, held))
+        self.now_or_again(move |tree, held, _| tree.host.guest_request_irq(&uuid, None, true, held))
     }
 
     /// How often a guest was asked to let go since the last question.
@@ -375,7 +375,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_event_count(&mut self, uuid: &str) -> Result<u64, Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, _| tree.host.guest_event_count(&uuid, held))
+        self.now_or_again(move |tree, held, _| tree.host.guest_event_count(&uuid, None, held))
     }
 
     /// Makes a guest, without an APCB if `has_apcb` is false.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ap_types::{Matrix, ResponseCode, Uuid};
 use locks::{Held, Mutex, Nothing, RwLock};
 
-use super::state::{MdevId, MdevPhase};
+use super::state::{Mdev, MdevId, MdevPhase, Mdevs};
 use crate::Host;
 use crate::event::{Instruction, Sink};
 use crate::order::{Hook, Kvm, Memory, Vcpu};
@@ -219,7 +219,7 @@ impl Host {
     }
 
     /// A guest closes an mdev, or ends: its APCB is cleared, all linked queues are reset; a removal that waits goes
-    /// on.
+    /// on. `by`: only that guest's opening is meant, for there may be another one by now.
     ///
     /// # Errors
     /// [`CloseError`] (`ENOENT`).
@@ -229,6 +229,7 @@ impl Host {
     pub fn guest_close(
         &self,
         uuid: &Uuid,
+        by: Option<&str>,
         held: &mut Held<'_, Nothing>,
         out: &dyn Sink,
     ) -> Result<(), CloseError> {
@@ -236,7 +237,7 @@ impl Host {
         let (_guests, mut held) = self.guests.lock(held);
         let (id, opener, guest) = {
             let (mdevs, _held) = self.mdevs.lock(&mut held);
-            let (id, mdev) = mdevs.find(uuid).ok_or(CloseError)?;
+            let (id, mdev) = mdevs.opened(uuid, by).ok_or(CloseError)?;
             (id, mdev.opener.clone().ok_or(CloseError)?, mdev.guest.clone())
         };
         let attached = guest.as_deref();
@@ -261,7 +262,7 @@ impl Host {
         Ok(())
     }
 
-    /// VFIO_DEVICE_RESET: resets all linked queues.
+    /// VFIO_DEVICE_RESET: resets all linked queues. `by` as in [`Host::guest_close`].
     ///
     /// # Errors
     /// [`ResetFailed`] (`EIO`, `ENOENT`).
@@ -271,14 +272,12 @@ impl Host {
     pub fn guest_reset(
         &self,
         uuid: &Uuid,
+        by: Option<&str>,
         held: &mut Held<'_, Nothing>,
         out: &dyn Sink,
     ) -> Result<(), ResetFailed> {
         let (mut mdevs, mut held) = self.mdevs.lock(held);
-        let (id, mdev) = mdevs.find(uuid).ok_or(ResetFailed::NotOpen)?;
-        if mdev.opener.is_none() {
-            return Err(ResetFailed::NotOpen);
-        }
+        let (id, _) = mdevs.opened(uuid, by).ok_or(ResetFailed::NotOpen)?;
         let linked = mdevs.linked_queues(id);
         self.reset_queues(&linked, &mut mdevs, &mut held, out);
         let well = |apqn: &ap_types::Apqn| {
@@ -287,20 +286,26 @@ impl Host {
         if linked.iter().all(well) { Ok(()) } else { Err(ResetFailed::Failed) }
     }
 
-    /// VFIO_DEVICE_GET_INFO and GET_IRQ_INFO.
+    /// VFIO_DEVICE_GET_INFO and GET_IRQ_INFO. `by` as in [`Host::guest_close`].
     ///
     /// # Errors
     /// [`RequestError::NotOpen`].
     ///
     /// # Locks
     /// M.
-    pub fn guest_info(&self, uuid: &Uuid, held: &mut Held<'_, Nothing>) -> Result<DeviceInfo, RequestError> {
+    pub fn guest_info(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<DeviceInfo, RequestError> {
         let (mdevs, _held) = self.mdevs.lock(held);
-        mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
+        mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         Ok(DeviceInfo { flags: 33, num_regions: 0, num_irqs: 1, irq0: (1, 1) })
     }
 
-    /// VFIO_DEVICE_SET_IRQS: registers (or with `on` false takes back) the request interrupt.
+    /// VFIO_DEVICE_SET_IRQS: registers (or with `on` false takes back) the request interrupt. `by` as in
+    /// [`Host::guest_close`].
     ///
     /// # Errors
     /// [`RequestError::NotOpen`].
@@ -310,29 +315,33 @@ impl Host {
     pub fn guest_request_irq(
         &self,
         uuid: &Uuid,
+        by: Option<&str>,
         on: bool,
         held: &mut Held<'_, Nothing>,
     ) -> Result<(), RequestError> {
         let (mut mdevs, _held) = self.mdevs.lock(held);
-        let (id, _) =
-            mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
+        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         if let Some(mdev) = mdevs.list.get_mut(&id) {
             mdev.request = on.then_some(0);
         }
         Ok(())
     }
 
-    /// How often the request interrupt was signalled since the last question.
+    /// How often the request interrupt was signalled since the last question. `by` as in [`Host::guest_close`].
     ///
     /// # Errors
     /// [`RequestError::NotOpen`].
     ///
     /// # Locks
     /// M.
-    pub fn guest_event_count(&self, uuid: &Uuid, held: &mut Held<'_, Nothing>) -> Result<u64, RequestError> {
+    pub fn guest_event_count(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<u64, RequestError> {
         let (mut mdevs, _held) = self.mdevs.lock(held);
-        let (id, _) =
-            mdevs.find(uuid).filter(|(_, mdev)| mdev.opener.is_some()).ok_or(RequestError::NotOpen)?;
+        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         let request = mdevs.list.get_mut(&id).and_then(|mdev| mdev.request.as_mut());
         Ok(request.map(std::mem::take).unwrap_or(0))
     }
@@ -347,5 +356,14 @@ impl Host {
         let (mut vcpu, _held) = guest.vcpu.lock(&mut held);
         kvm.protected = true;
         *vcpu = true;
+    }
+}
+
+impl Mdevs {
+    /// The mdev of that name, if somebody has it open; with `by` only if that guest has.
+    fn opened(&self, uuid: &Uuid, by: Option<&str>) -> Option<(MdevId, &Mdev)> {
+        self.find(uuid).filter(|(_, mdev)| {
+            mdev.opener.as_ref().is_some_and(|opener| by.is_none_or(|name| opener.name == name))
+        })
     }
 }

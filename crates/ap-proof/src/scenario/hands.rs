@@ -185,12 +185,18 @@ impl Oracle {
         &self.queues[usize::from(apqn.to_u16())]
     }
 
-    /// Follows an event.
-    pub(super) fn see(&self, event: &Event) {
+    /// Follows an event of an operation that has `taken` queues from their drivers so far.
+    pub(super) fn see(&self, event: &Event, taken: &Taken) {
         let mut all = Vec::new();
         changes(event, &mut self.apcbs.borrow_mut(), |apqn, change| all.push((apqn, change)));
+        let mut was_hosts = false;
         for (apqn, change) in all {
-            self.follow(apqn, &change);
+            was_hosts = self.follow(apqn, &change) == Some(User::Host);
+        }
+        if let Event::Uevent(uevent) = event
+            && let Subject::Queue { apqn, driver, .. } = uevent.subject
+        {
+            taken.see(uevent.action, apqn, driver, was_hosts);
         }
     }
 
@@ -199,12 +205,51 @@ impl Oracle {
         self.follow(apqn, &Change::Ended);
     }
 
-    fn follow(&self, apqn: Apqn, change: &Change) {
+    /// Follows a change; answers who had the queue before.
+    fn follow(&self, apqn: Apqn, change: &Change) -> Option<User> {
         self.touched.borrow_mut().push(apqn);
-        let mut before = None;
-        self.ghost(apqn).update(|hand| before = hand.follow(change));
+        let (mut before, mut had) = (None, None);
+        self.ghost(apqn).update(|hand| {
+            had.clone_from(&hand.user);
+            before = hand.follow(change);
+        });
         if let (Some(before), Change::Taken(user)) = (before, change) {
             locks::violation("unreset", || unreset(apqn, user, &before));
+        }
+        had
+    }
+}
+
+/// The queues that one operation has taken from their drivers, and whether that was the host's.
+///
+/// A queue is probed anew because its driver is not the one that the masks ask for. Who gives it back to the driver
+/// that had it has decided by masks that are not those any more, and has disturbed whoever used it for nothing.
+#[derive(Default)]
+pub(super) struct Taken(RefCell<BTreeMap<Apqn, bool>>);
+
+impl Taken {
+    /// Another operation begins.
+    pub(super) fn begin(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    fn see(&self, action: Action, apqn: Apqn, driver: Option<DriverId>, was_hosts: bool) {
+        let mut taken = self.0.borrow_mut();
+        match action {
+            Action::Unbind => {
+                taken.insert(apqn, was_hosts);
+            }
+            Action::Bind
+                if taken.remove(&apqn).is_some_and(|was| was == driver.is_some_and(DriverId::is_default)) =>
+            {
+                locks::violation("not-linearizable", || {
+                    format!("queue {apqn} was taken from its driver and given back to it by one operation")
+                });
+            }
+            Action::Remove => {
+                taken.remove(&apqn);
+            }
+            _ => {}
         }
     }
 }

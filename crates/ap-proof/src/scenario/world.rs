@@ -97,6 +97,7 @@ impl Filesystem for TaskTree {
 
     fn store(&mut self, ino: Ino, data: &[u8]) -> Called<usize> {
         self.used.set(ino);
+        self.sink.begin();
         Called::Done(self.noted(enter(|held| self.tree.store(ino, data, held, &*self.sink))))
     }
 
@@ -134,12 +135,15 @@ fn no_events() -> OperatorError {
 
 impl Operator<TaskTree> for TaskVerbs {
     fn hw(&mut self, on: &mut TaskTree, args: &str) -> Result<String, OperatorError> {
+        on.sink.begin();
         let answer = enter(|held| control::hw(&on.tree, args, held, &*on.sink));
+        on.sink.changed();
         on.note(&answer.as_ref().map_err(|error| error.errno));
         answer.map_err(refused)
     }
 
     fn guest(&mut self, on: &mut TaskTree, args: &str) -> Result<String, OperatorError> {
+        on.sink.begin();
         let answer = enter(|held| control::guest(&on.tree, args, held, &*on.sink));
         on.note(&answer.as_ref().map_err(|error| error.errno));
         answer.map_err(refused)

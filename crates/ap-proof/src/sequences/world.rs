@@ -27,6 +27,10 @@ pub(super) const SETTLE: u64 = 200;
 const BOOT: u64 = 600;
 /// A time, in milliseconds, that no sequence reaches: each operation takes a few hundred at the most.
 const FOREVER: u64 = 3_600_000;
+/// How the panic of an operation begins that waits for what cannot come.
+pub(super) const WAITS_FOR_EVER: &str = "it waits for ever";
+/// … and of one that goes on and on.
+pub(super) const NEVER_STOPS: &str = "it never stops";
 
 type Root<'a, 'h> = &'a mut Held<'h, Nothing>;
 
@@ -91,12 +95,36 @@ pub(super) struct Seen {
     pub announced: u32,
     /// A device was bound after the last announcement.
     pub bound: bool,
+    /// A reset was begun only after another queue's had been waited for.
+    pub one_by_one: bool,
 }
 
 /// What the tracker follows, in order.
 enum Followed {
     Instruction(Instruction),
     ResetEnded(Apqn),
+}
+
+/// Whether a queue's first ZAPQ comes after another queue's reset has been waited for.
+fn one_by_one(steps: &[Followed]) -> bool {
+    let mut begun: Vec<(Apqn, ResponseCode)> = Vec::new();
+    let mut waited = false;
+    for step in steps {
+        match step {
+            Followed::Instruction(Instruction::Zapq(apqn, code)) => {
+                if waited && !begun.iter().any(|(known, _)| known == apqn) {
+                    return true;
+                }
+                begun.push((*apqn, *code));
+            }
+            Followed::ResetEnded(apqn) => {
+                let last = begun.iter().rev().find(|(known, _)| known == apqn);
+                waited |= last.is_some_and(|(_, code)| *code == ResponseCode::NORMAL);
+            }
+            Followed::Instruction(_) => {}
+        }
+    }
+    false
 }
 
 /// Keeps what the oracles need of the events.
@@ -149,17 +177,17 @@ impl Hook for Alone {
     fn step(&self, step: Step) -> bool {
         if let Kind::Sleep(until) = step.kind {
             self.host.clock.advance_to(until);
-            assert!(until < FOREVER, "it waits for a reset and does not stop");
+            assert!(until < FOREVER, "{NEVER_STOPS} waiting for a reset");
         }
         true
     }
 
     fn blocked(&self, step: Step) {
-        panic!("it waits for lock {} at {}, which nobody will release", step.object.level, step.at);
+        panic!("{WAITS_FOR_EVER} for lock {} at {}, which nobody will release", step.object.level, step.at);
     }
 
     fn wait(&self, condvar: Step, _mutex: Object) {
-        panic!("it waits for `{}` at {}, which nobody will notify", condvar.object.level, condvar.at);
+        panic!("{WAITS_FOR_EVER} for `{}` at {}, which nobody will notify", condvar.object.level, condvar.at);
     }
 
     fn violation(&self, _verdict: &'static str, _what: String) {}
@@ -275,6 +303,7 @@ impl World {
             return Ran { outcome, changed: false, seen, after: before.clone() };
         };
         let own = matches!(operation, Operation::Interrupts { .. } | Operation::Reset { .. });
+        self.out.seen.borrow_mut().one_by_one = one_by_one(&self.out.steps.borrow());
         self.follow(own, found);
         let mut after = self.take();
         self.hands.settle(&after.host, found);
@@ -371,11 +400,11 @@ impl World {
             Operation::Stop { guest } => self.stop(guest, held)?,
             Operation::Reset { guest } => {
                 let uuid = *self.open(guest, held).first()?;
-                host.guest_reset(&uuid, held, out).map_err(Errno::from)
+                host.guest_reset(&uuid, None, held, out).map_err(Errno::from)
             }
             Operation::Request { guest } => {
                 let uuid = *self.open(guest, held).first()?;
-                host.guest_request_irq(&uuid, true, held).map_err(Errno::from)
+                host.guest_request_irq(&uuid, None, true, held).map_err(Errno::from)
             }
             Operation::Interrupts { guest, on, apqn } => {
                 self.open(guest, held).first()?;
@@ -439,7 +468,7 @@ impl World {
             return None;
         }
         for uuid in open {
-            if let Err(error) = self.host.guest_close(&uuid, held, &self.out) {
+            if let Err(error) = self.host.guest_close(&uuid, None, held, &self.out) {
                 return Some(Err(error.into()));
             }
             // Whoever waited for the guest goes on.

@@ -33,35 +33,28 @@ pub fn guest(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<Stri
             Ok(String::new())
         }
         ["stop", name] => {
-            let open = opened(tree, name, held)?;
-            for uuid in open {
-                tree.host.guest_close(&uuid, held, out).map_err(|e| failed(name, e))?;
-            }
+            each_opened(tree, name, held, |uuid, held| tree.host.guest_close(uuid, Some(name), held, out))?;
             Ok(String::new())
         }
         ["reset", name] => {
-            for uuid in opened(tree, name, held)? {
-                tree.host.guest_reset(&uuid, held, out).map_err(|e| failed(name, e))?;
-            }
+            each_opened(tree, name, held, |uuid, held| tree.host.guest_reset(uuid, Some(name), held, out))?;
             Ok(String::new())
         }
         ["request", name] => {
-            for uuid in opened(tree, name, held)? {
-                tree.host.guest_request_irq(&uuid, true, held).map_err(|e| failed(name, e))?;
-            }
+            let on =
+                |uuid: &Uuid, held: Root<'_, '_>| tree.host.guest_request_irq(uuid, Some(name), true, held);
+            each_opened(tree, name, held, on)?;
             Ok(String::new())
         }
         ["events", name] => {
-            let mut count = 0;
-            for uuid in opened(tree, name, held)? {
-                count += tree.host.guest_event_count(&uuid, held).map_err(|e| failed(name, e))?;
-            }
-            Ok(format!("{count}\n"))
+            let count = |uuid: &Uuid, held: Root<'_, '_>| tree.host.guest_event_count(uuid, Some(name), held);
+            let counts = each_opened(tree, name, held, count)?;
+            Ok(format!("{}\n", counts.iter().map(|(_, count)| count).sum::<u64>()))
         }
         ["info", name] => {
             let mut text = String::new();
-            for uuid in opened(tree, name, held)? {
-                let info = tree.host.guest_info(&uuid, held).map_err(|e| failed(name, e))?;
+            let ask = |uuid: &Uuid, held: Root<'_, '_>| tree.host.guest_info(uuid, Some(name), held);
+            for (uuid, info) in each_opened(tree, name, held, ask)? {
                 let _ = writeln!(
                     text,
                     "{uuid} flags={} num_regions={} num_irqs={} irq0={},{}",
@@ -143,20 +136,37 @@ fn named(tree: &Tree, name: &str, held: Root) -> Result<std::sync::Arc<Guest>, C
     })
 }
 
-/// The mdevs that a guest has open.
-fn opened(tree: &Tree, name: &str, held: Root) -> Result<Vec<Uuid>, ControlError> {
+/// Does something to each mdev that a guest has open. One that it no longer has when its turn comes is left out.
+fn each_opened<T, E>(
+    tree: &Tree,
+    name: &str,
+    held: Root<'_, '_>,
+    mut act: impl FnMut(&Uuid, Root<'_, '_>) -> Result<T, E>,
+) -> Result<Vec<(Uuid, T)>, ControlError>
+where
+    E: std::fmt::Display,
+    Errno: From<E>,
+{
     named(tree, name, held)?;
     let open: Vec<Uuid> = tree.host.with_mdevs(held, |mdevs| {
         let mine = mdevs.list.values().filter(|m| m.opener.as_ref().is_some_and(|guest| guest.name == name));
         mine.map(|mdev| mdev.uuid).collect()
     });
-    if open.is_empty() {
+    let mut done = Vec::new();
+    for uuid in open {
+        match act(&uuid, held).map_err(|error| failed(name, error)) {
+            Ok(value) => done.push((uuid, value)),
+            Err(error) if error.errno == Errno::ENOENT => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if done.is_empty() {
         return Err(ControlError::errno(
             Errno::ENOENT,
             format!("guest `{name}` has no mediated device open"),
         ));
     }
-    Ok(open)
+    Ok(done)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the verb's words and the task's context")]

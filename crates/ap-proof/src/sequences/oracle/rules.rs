@@ -29,6 +29,9 @@ pub(super) fn judge(
     left_guests(before, &ran.after, found);
     left_machine(after, &ran.seen, found);
     updates(&before.host, operation, after, found);
+    if ran.seen.one_by_one && matches!(operation, Operation::Reset { .. }) {
+        found.push(rule("page 3", "resets were waited for one by one".into()));
+    }
     if ok {
         filtered(&before.host, operation, after, &ran.seen, found);
     }
