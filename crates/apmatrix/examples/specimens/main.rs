@@ -1,6 +1,6 @@
 //! Puts each defect of the past back into a copy of the workspace, and sees whether it is found.
 //!
-//! `cargo run --release -p ap-proof --example specimens [-- [--quick] [--list] [NAME…]]`. Says `found`, `MISSED` or `NO
+//! `cargo run --release -p apmatrix --example specimens [-- [--quick] [--list] [NAME…]]`. Says `found`, `MISSED` or `NO
 //! LONGER APPLIES` for each, and ends with 1 unless all are found; 3 if it could not do its work.
 
 mod list;
