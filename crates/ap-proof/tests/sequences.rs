@@ -29,6 +29,20 @@ fn a_queue_that_goes_takes_its_interrupts_along_whatever_its_reset_said() {
     assert_eq!(judge(&operations), []);
 }
 
+/// Found by every sequence of everything to depth 8.
+#[test]
+fn a_queue_that_is_unassigned_while_it_is_filtered_out_gives_its_interrupts_back() {
+    let mut operations = running();
+    operations.extend([
+        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Fails },
+        Operation::Domain { mdev: 0, on: false, id: 6 },
+        Operation::Domain { mdev: 0, on: true, id: 6 },
+        Operation::Interrupts { guest: 0, on: true, apqn: apqn(4, 6) },
+        Operation::Adapter { mdev: 0, on: false, id: 4 },
+    ]);
+    assert_eq!(judge(&operations), []);
+}
+
 #[test]
 fn a_removal_that_waits_ends_with_its_guest() {
     let mut operations = running();

@@ -90,7 +90,8 @@ impl Host {
         u64::from(status.to_u32())
     }
 
-    fn irq_disable(
+    /// Switches a queue's interrupts off, waits until they are, and frees what they hold.
+    pub(crate) fn irq_disable(
         &self,
         apqn: Apqn,
         mdevs: &mut Mdevs,

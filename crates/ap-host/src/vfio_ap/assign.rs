@@ -88,13 +88,14 @@ impl Mdevs {
         }
     }
 
-    /// Takes a product out of the set of assigned queues and unlinks its queues.
-    fn unplug(&mut self, adapters: &AdapterMask, domains: &DomainMask) {
+    /// Takes a product out of the set of assigned queues and unlinks its queues; answers which were bound.
+    fn unplug(&mut self, adapters: &AdapterMask, domains: &DomainMask) -> Vec<Apqn> {
         let gone: Vec<Apqn> = self.bound.intersection_product(adapters, domains).collect();
         self.assigned.remove_product(adapters, domains);
-        for apqn in gone {
-            self.unlink(apqn);
+        for apqn in &gone {
+            self.unlink(*apqn);
         }
+        gone
     }
 }
 
@@ -198,7 +199,8 @@ impl Host {
     }
 
     /// Takes adapters *or* domains out of an mdev's matrix and shadow APCB: set_masks if that changed, then ZAPQ of
-    /// every queue that left the shadow APCB.
+    /// every queue that left the shadow APCB. One that the filter had taken out before is not reset; interrupts that
+    /// its guest asked for all the same are switched off (`DEV-012`): nobody would know of them any more.
     fn unplug_parts(
         &self,
         id: MdevId,
@@ -215,19 +217,25 @@ impl Host {
         mdev.shadow.adapters -= gone.adapters;
         mdev.shadow.domains -= gone.domains;
         mdev.fresh = false;
-        let mut reset: Vec<Apqn>;
+        let (mut reset, unlinked): (Vec<Apqn>, Vec<Apqn>);
         if gone.domains.is_empty() {
             let left = Matrix { adapters: shadow.adapters & gone.adapters, ..shadow };
             reset = mdevs.linked_product(id, &left);
-            mdevs.unplug(&gone.adapters, &matrix.domains);
+            unlinked = mdevs.unplug(&gone.adapters, &matrix.domains);
         } else {
             let left = Matrix { domains: shadow.domains & gone.domains, ..shadow };
             reset = mdevs.linked_product(id, &left);
             reset.sort_by_key(|apqn| (apqn.domain, apqn.adapter));
-            mdevs.unplug(&matrix.adapters, &gone.domains);
+            unlinked = mdevs.unplug(&matrix.adapters, &gone.domains);
         }
         self.hand_over(shadow, id, mdevs, attached, out);
         self.reset_queues(&reset, mdevs, held, out);
+        for apqn in unlinked {
+            let holds = mdevs.queues.get(&apqn.to_u16()).is_some_and(|record| record.irq.is_some());
+            if holds && !reset.contains(&apqn) {
+                self.irq_disable(apqn, mdevs, held, out);
+            }
+        }
     }
 
     /// Replaces the whole matrix, or nothing of it.

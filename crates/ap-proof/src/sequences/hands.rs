@@ -26,7 +26,9 @@ pub(super) enum User {
 /// The end of what is said of a hand-over after a reset that was refused.
 pub(super) const FAILED: &str = "its reset failed";
 /// … and of one during a reset.
-pub(super) const RUNS: &str = "its reset has not ended";
+const RUNS: &str = "its reset has not ended";
+/// … and what follows if that was the bus's, which took the queue from its driver.
+pub(super) const BY_BUS: &str = ", which the bus issued";
 
 /// What was done about a queue since its last user let it go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,6 +49,8 @@ struct Hand {
     data: Option<User>,
     /// What was done about that.
     reset: Reset,
+    /// That was the bus's, which took the queue from its driver, and neither waits for it nor looks at its answer.
+    by_bus: bool,
     /// The running guest whose APCB has it.
     holder: Option<u8>,
 }
@@ -117,6 +121,7 @@ impl Hands {
             }
             return;
         }
+        hand.by_bus = false;
         match code {
             ResponseCode::NORMAL => hand.reset = Reset::Runs,
             ResponseCode::DECONFIGURED | ResponseCode::CHECKSTOPPED | ResponseCode::Q_NOT_AVAIL => {
@@ -126,11 +131,18 @@ impl Hands {
         }
     }
 
+    /// The bus has taken a queue from its driver: the last reset was its own.
+    pub(super) fn unbound(&mut self, apqn: Apqn) {
+        if let Some(hand) = self.hand(apqn) {
+            hand.by_bus = hand.reset != Reset::None;
+        }
+    }
+
     /// A reset that vfio_ap waits for has ended, well or not.
     pub(super) fn reset_ended(&mut self, apqn: Apqn) {
         if let Some(hand) = self.hand(apqn).filter(|hand| hand.holder.is_none() && hand.reset == Reset::Runs)
         {
-            (hand.data, hand.reset) = (None, Reset::None);
+            (hand.data, hand.reset, hand.by_bus) = (None, Reset::None, false);
         }
     }
 
@@ -141,7 +153,7 @@ impl Hands {
             } else if hand.holder == Some(number) {
                 hand.holder = None;
                 // What was issued while the guest had the queue does not count.
-                hand.reset = Reset::None;
+                (hand.reset, hand.by_bus) = (Reset::None, false);
             }
         }
     }
@@ -159,7 +171,7 @@ impl Hands {
         for (apqn, hand) in &mut self.queues {
             let ended = hand.reset == Reset::Runs && !resets(state, *apqn);
             if ended || away(state, *apqn) {
-                (hand.data, hand.reset) = (None, Reset::None);
+                (hand.data, hand.reset, hand.by_bus) = (None, Reset::None, false);
             }
             let guest = state.guests.iter().position(|guest| guest.kvm.apcb.contains(*apqn));
             hand.holder = guest.map(|number| number as u8);
@@ -174,10 +186,11 @@ impl Hands {
                     Reset::Failed => FAILED,
                     Reset::Runs => RUNS,
                 };
-                let what = format!("queue {apqn} went from {before} to {user}: {reset}");
+                let whose = if hand.by_bus { BY_BUS } else { "" };
+                let what = format!("queue {apqn} went from {before} to {user}: {reset}{whose}");
                 found.push(Broken { invariant: "I5", what });
             }
-            (hand.data, hand.reset) = (Some(user), Reset::None);
+            (hand.data, hand.reset, hand.by_bus) = (Some(user), Reset::None, false);
         }
     }
 }

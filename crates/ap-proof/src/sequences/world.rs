@@ -103,6 +103,7 @@ pub(super) struct Seen {
 enum Followed {
     Instruction(Instruction),
     ResetEnded(Apqn),
+    Unbound(Apqn),
 }
 
 /// Whether a queue's first ZAPQ comes after another queue's reset has been waited for.
@@ -121,7 +122,7 @@ fn one_by_one(steps: &[Followed]) -> bool {
                 let last = begun.iter().rev().find(|(known, _)| known == apqn);
                 waited |= last.is_some_and(|(_, code)| *code == ResponseCode::NORMAL);
             }
-            Followed::Instruction(_) => {}
+            Followed::Instruction(_) | Followed::Unbound(_) => {}
         }
     }
     false
@@ -144,6 +145,11 @@ impl Sink for Recorder {
             Event::Uevent(Uevent { action: Action::Bind, subject, .. }) => {
                 let device = matches!(subject, Subject::Card { .. } | Subject::Queue { .. });
                 self.seen.borrow_mut().bound |= device;
+            }
+            Event::Uevent(Uevent {
+                action: Action::Unbind, subject: Subject::Queue { apqn, .. }, ..
+            }) => {
+                self.steps.borrow_mut().push(Followed::Unbound(apqn));
             }
             Event::Uevent(uevent) if uevent.extra.iter().any(|(key, _)| key == "BINDINGS") => {
                 let mut seen = self.seen.borrow_mut();
@@ -325,6 +331,10 @@ impl World {
                 Followed::Instruction(instruction) => instruction,
                 Followed::ResetEnded(apqn) => {
                     self.hands.reset_ended(apqn);
+                    continue;
+                }
+                Followed::Unbound(apqn) => {
+                    self.hands.unbound(apqn);
                     continue;
                 }
             };
