@@ -14,6 +14,7 @@
 //!   them when either side is killed.
 
 pub mod channel;
+mod clock;
 mod command;
 pub mod dispatch;
 mod error;
