@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::clock::Clock;
-use crate::wire::{Message, is_wake};
+use crate::wire::Message;
 
 /// What came of waiting for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +57,7 @@ impl DevFuse {
     /// # Errors
     /// If a thread can't be made.
     pub fn new(device: OwnedFd) -> io::Result<DevFuse> {
-        let device = Arc::new(device);
-        let clock = Clock::start(Arc::new(ToDevice(Arc::clone(&device))))?;
-        Ok(DevFuse { device, clock })
+        Ok(DevFuse { device: Arc::new(device), clock: Clock::start()? })
     }
 }
 
@@ -70,11 +68,11 @@ impl Channel for DevFuse {
             Some(patience) => self.clock.arm(Instant::now() + patience),
             None => {}
         }
-        match rustix::io::read(&*self.device, &mut *buffer) {
-            Ok(length) if is_wake(&buffer[..length]) => {
-                self.clock.woken();
-                Ok(Received::Nothing)
-            }
+        let read = rustix::io::read(&*self.device, &mut *buffer);
+        if patience.is_some() {
+            self.clock.awake();
+        }
+        match read {
             Ok(length) => Ok(Received::Request(length)),
             // The request was withdrawn (ENOENT), or a signal came: look again.
             Err(Errno::NOENT | Errno::INTR | Errno::AGAIN) => Ok(Received::Nothing),

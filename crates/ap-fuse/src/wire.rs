@@ -52,7 +52,6 @@ pub mod op {
     pub const INTERRUPT: u32 = 36;
     pub const DESTROY: u32 = 38;
     pub const POLL: u32 = 40;
-    pub const NOTIFY_REPLY: u32 = 41;
     pub const BATCH_FORGET: u32 = 42;
     pub const READDIRPLUS: u32 = 44;
     pub const RENAME2: u32 = 45;
@@ -131,12 +130,6 @@ impl<'a> Request<'a> {
         let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
         std::str::from_utf8(&rest[..end]).ok()
     }
-}
-
-/// Whether a message is the kernel's answer to [`Message::wake`].
-#[must_use]
-pub fn is_wake(message: &[u8]) -> bool {
-    message.len() >= HEADER && u32_at(message, 4) == op::NOTIFY_REPLY
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
@@ -292,14 +285,6 @@ impl Message {
     pub fn stale_name(parent: u64, name: &str) -> Message {
         let mut message = Message::notification(3);
         message.u64(parent).u32(name.len() as u32).u32(0).data(name.as_bytes()).data(&[0]);
-        message
-    }
-
-    /// "Give me nothing of what you keep of the root directory": the answer is a message for the reader ([`is_wake`]).
-    #[must_use]
-    pub fn wake() -> Message {
-        let mut message = Message::notification(5);
-        message.u64(0).u64(1).u64(0).u32(0).u32(0); // its number, the node, an offset, a size
         message
     }
 
