@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, SendError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ impl<C: Channel> Serving<C> {
         match reply {
             Some(reply) if settled.is_empty() && self.jobs.are_done() => send(&*self.outlet, reply),
             None if settled.is_empty() => {}
-            reply => self.jobs.send(Job { settled, reply: reply.map(std::mem::take) }),
+            reply => self.jobs.send(Job { settled, reply: reply.map(std::mem::take) }, &*self.outlet),
         }
     }
 
@@ -218,6 +218,18 @@ struct Job {
     reply: Option<Message>,
 }
 
+impl Job {
+    /// Sends the answers.
+    fn answer(self, outlet: &dyn Outlet) {
+        if let Some(mut reply) = self.reply {
+            send(outlet, &mut reply);
+        }
+        for (ticket, answer) in &self.settled.late {
+            send(outlet, &mut dispatch::late(*ticket, answer));
+        }
+    }
+}
+
 /// The way to the announcing thread, and how far it is.
 struct Jobs {
     jobs: Sender<Job>,
@@ -226,10 +238,12 @@ struct Jobs {
 }
 
 impl Jobs {
-    fn send(&mut self, job: Job) {
+    fn send(&mut self, job: Job, outlet: &dyn Outlet) {
         self.sent += 1;
-        if self.jobs.send(job).is_err() {
+        if let Err(SendError(job)) = self.jobs.send(job) {
+            // Better a stale name than a client that waits for ever.
             tracing::error!("the announcing thread is gone");
+            job.answer(outlet);
         }
     }
 
@@ -247,17 +261,12 @@ struct Announcer {
 
 impl Announcer {
     fn run(mut self, jobs: &Receiver<Job>) {
-        for Job { settled, reply } in jobs {
-            self.announce(&settled.changes);
+        for job in jobs {
+            self.announce(&job.settled.changes);
             if let Some(sink) = &mut self.uevents {
-                settled.uevents.iter().for_each(sink);
+                job.settled.uevents.iter().for_each(sink);
             }
-            if let Some(mut reply) = reply {
-                send(&*self.outlet, &mut reply);
-            }
-            for (ticket, answer) in &settled.late {
-                send(&*self.outlet, &mut dispatch::late(*ticket, answer));
-            }
+            job.answer(&*self.outlet);
             self.announced.fetch_add(1, Ordering::Release);
         }
     }
