@@ -3,11 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::clock::Clock;
 use crate::wire::Message;
 
 /// What came of waiting for a request.
@@ -23,7 +23,7 @@ pub enum Received {
 
 /// A source of requests, for the one thread that serves them.
 pub trait Channel {
-    /// Waits for a request, as long as `patience` (for ever without).
+    /// Waits for a request, as long as `patience` (for ever without) or less.
     ///
     /// # Errors
     /// What the kernel says; nothing that waiting again would cure.
@@ -46,27 +46,33 @@ pub trait Outlet: Send + Sync {
 }
 
 /// `/dev/fuse`, opened and mounted.
-pub struct DevFuse(Arc<OwnedFd>);
+pub struct DevFuse {
+    device: Arc<OwnedFd>,
+    clock: Clock,
+}
 
 impl DevFuse {
     /// The channel of a mounted device.
-    #[must_use]
-    pub fn new(device: OwnedFd) -> DevFuse {
-        DevFuse(Arc::new(device))
+    ///
+    /// # Errors
+    /// If a thread can't be made.
+    pub fn new(device: OwnedFd) -> io::Result<DevFuse> {
+        Ok(DevFuse { device: Arc::new(device), clock: Clock::start()? })
     }
 }
 
 impl Channel for DevFuse {
     fn receive(&mut self, buffer: &mut [u8], patience: Option<Duration>) -> io::Result<Received> {
-        if let Some(patience) = patience {
-            let patience = Timespec::try_from(patience).unwrap_or(Timespec { tv_sec: 3600, tv_nsec: 0 });
-            match poll(&mut [PollFd::new(&*self.0, PollFlags::IN)], Some(&patience)) {
-                Ok(0) | Err(Errno::INTR) => return Ok(Received::Nothing),
-                Ok(_) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+        match patience {
+            Some(Duration::ZERO) => return Ok(Received::Nothing),
+            Some(patience) => self.clock.arm(Instant::now() + patience),
+            None => {}
         }
-        match rustix::io::read(&*self.0, buffer) {
+        let read = rustix::io::read(&*self.device, &mut *buffer);
+        if patience.is_some() {
+            self.clock.awake();
+        }
+        match read {
             Ok(length) => Ok(Received::Request(length)),
             // The request was withdrawn (ENOENT), or a signal came: look again.
             Err(Errno::NOENT | Errno::INTR | Errno::AGAIN) => Ok(Received::Nothing),
@@ -76,11 +82,13 @@ impl Channel for DevFuse {
     }
 
     fn outlet(&self) -> Arc<dyn Outlet> {
-        Arc::new(DevFuse(Arc::clone(&self.0)))
+        Arc::new(ToDevice(Arc::clone(&self.device)))
     }
 }
 
-impl Outlet for DevFuse {
+struct ToDevice(Arc<OwnedFd>);
+
+impl Outlet for ToDevice {
     fn send(&self, message: &mut Message) -> io::Result<()> {
         match rustix::io::write(&*self.0, message.finish()) {
             // Whoever waited is gone, or the kernel had forgotten already, or all is over.

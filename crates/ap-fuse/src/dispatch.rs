@@ -83,6 +83,9 @@ pub fn dispatch(server: &mut Server, request: &Request<'_>, out: &mut Message, t
         | op::LINK
         | op::RENAME
         | op::RENAME2 => Err(Errno::EPERM),
+        // An ENOSYS would do for all, but then the kernel itself says "none" of access lists where sysfs says "not
+        // supported"; `ls -l` believes that once and for all, and else asks for each file.
+        op::GETXATTR => Err(Errno::EOPNOTSUPP),
         // The kernel remembers that these are not there, and does without: opening a directory, flush, xattrs, …
         _ => Err(Errno::ENOSYS),
     };

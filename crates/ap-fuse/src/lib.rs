@@ -4,7 +4,7 @@
 //! ```text
 //! run, mount ── private (namespaces, what stays of the real /sys) ── command, guard
 //!    └─ session (two threads) ── dispatch ── server (sysfs's semantics) ── ap_sysfs::Filesystem
-//!          └─ channel (/dev/fuse) ── wire (bytes)                └─ graft (mount points for what stays)
+//!          └─ channel (/dev/fuse), clock ── wire (bytes)         └─ graft (mount points for what stays)
 //! ```
 //!
 //! - The tree is built on the thread that serves and never leaves it.
@@ -14,6 +14,7 @@
 //!   them when either side is killed.
 
 pub mod channel;
+mod clock;
 mod command;
 pub mod dispatch;
 mod error;

@@ -101,8 +101,9 @@ fn run_guarded(
         let _ = tell.send(graft.paths());
         Box::new(graft)
     });
-    let session =
-        Session::start(DevFuse::new(device), with_grafts, sink).map_err(Error::setup("serving the tree"))?;
+    let session = DevFuse::new(device)
+        .and_then(|channel| Session::start(channel, with_grafts, sink))
+        .map_err(Error::setup("serving the tree"))?;
     move_mount(&mount, "", CWD, "/sys", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(
         |errno| match errno {
             Errno::PERM | Errno::ACCESS => Error::MountDenied(errno.into()),

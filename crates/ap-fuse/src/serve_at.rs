@@ -65,8 +65,9 @@ fn serve(
         Error::MountDenied(_) if !rustix::process::geteuid().is_root() => Error::NeedsRoot,
         other => other,
     })?;
-    let session =
-        Session::start(DevFuse::new(device), factory, None).map_err(Error::setup("serving the tree"))?;
+    let session = DevFuse::new(device)
+        .and_then(|channel| Session::start(channel, factory, None))
+        .map_err(Error::setup("serving the tree"))?;
     move_mount(&tree, "", CWD, dir, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .map_err(Error::setup("mounting on the directory"))?;
     drop(tree);

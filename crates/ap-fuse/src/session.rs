@@ -11,7 +11,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SendError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl Session {
             rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
         let (jobs, work) = mpsc::channel();
         let outlet = channel.outlet();
-        let announcer = Announcer { outlet: Arc::clone(&outlet), uevents };
+        let announced = Arc::new(AtomicU64::new(0));
+        let announcer = Announcer { outlet: Arc::clone(&outlet), uevents, announced: Arc::clone(&announced) };
         std::thread::Builder::new().name("announce".to_owned()).spawn(move || announcer.run(&work))?;
         let (ready, stands) = mpsc::channel();
         let thread = std::thread::Builder::new().name("serve".to_owned()).spawn(move || {
@@ -57,6 +59,7 @@ impl Session {
                 Err(_) => return Err(io::Error::other("building the machine panicked")),
             };
             let _ = ready.send(());
+            let jobs = Jobs { jobs, sent: 0, announced };
             Serving { channel, outlet, server, jobs, proc, waiting: HashMap::new(), watched: Vec::new() }
                 .run()
         })?;
@@ -88,7 +91,7 @@ struct Serving<C> {
     channel: C,
     outlet: Arc<dyn Outlet>,
     server: Server,
-    jobs: Sender<Job>,
+    jobs: Jobs,
     /// `/proc` as it was: requests name threads by their numbers there.
     proc: Option<OwnedFd>,
     /// Who waits for a late answer.
@@ -151,20 +154,20 @@ impl<C: Channel> Serving<C> {
         }
     }
 
-    /// Has announced what happened, and sends the reply: at once if nothing did.
+    /// Has announced what happened, and sends the reply: at once if nothing did, and if all is announced that
+    /// others did.
+    ///
+    /// The reply may rest on what is still being announced: whoever is told that a name exists already must find it.
     fn settle(&mut self, reply: Option<&mut Message>) {
         let settled = self.server.settle();
         for (ticket, _) in &settled.late {
             self.waiting.remove(ticket);
             self.watched.retain(|watched| watched != ticket);
         }
-        if !settled.is_empty() {
-            let job = Job { settled, reply: reply.map(std::mem::take) };
-            if self.jobs.send(job).is_err() {
-                tracing::error!("the announcing thread is gone");
-            }
-        } else if let Some(reply) = reply {
-            send(&*self.outlet, reply);
+        match reply {
+            Some(reply) if settled.is_empty() && self.jobs.are_done() => send(&*self.outlet, reply),
+            None if settled.is_empty() => {}
+            reply => self.jobs.send(Job { settled, reply: reply.map(std::mem::take) }, &*self.outlet),
         }
     }
 
@@ -215,24 +218,56 @@ struct Job {
     reply: Option<Message>,
 }
 
+impl Job {
+    /// Sends the answers.
+    fn answer(self, outlet: &dyn Outlet) {
+        if let Some(mut reply) = self.reply {
+            send(outlet, &mut reply);
+        }
+        for (ticket, answer) in &self.settled.late {
+            send(outlet, &mut dispatch::late(*ticket, answer));
+        }
+    }
+}
+
+/// The way to the announcing thread, and how far it is.
+struct Jobs {
+    jobs: Sender<Job>,
+    sent: u64,
+    announced: Arc<AtomicU64>,
+}
+
+impl Jobs {
+    fn send(&mut self, job: Job, outlet: &dyn Outlet) {
+        self.sent += 1;
+        if let Err(SendError(job)) = self.jobs.send(job) {
+            // Better a stale name than a client that waits for ever.
+            tracing::error!("the announcing thread is gone");
+            job.answer(outlet);
+        }
+    }
+
+    fn are_done(&self) -> bool {
+        self.announced.load(Ordering::Acquire) == self.sent
+    }
+}
+
 struct Announcer {
     outlet: Arc<dyn Outlet>,
     uevents: Option<UeventSink>,
+    /// Jobs that are done.
+    announced: Arc<AtomicU64>,
 }
 
 impl Announcer {
     fn run(mut self, jobs: &Receiver<Job>) {
-        for Job { settled, reply } in jobs {
-            self.announce(&settled.changes);
+        for job in jobs {
+            self.announce(&job.settled.changes);
             if let Some(sink) = &mut self.uevents {
-                settled.uevents.iter().for_each(sink);
+                job.settled.uevents.iter().for_each(sink);
             }
-            if let Some(mut reply) = reply {
-                send(&*self.outlet, &mut reply);
-            }
-            for (ticket, answer) in &settled.late {
-                send(&*self.outlet, &mut dispatch::late(*ticket, answer));
-            }
+            job.answer(&*self.outlet);
+            self.announced.fetch_add(1, Ordering::Release);
         }
     }
 

@@ -43,6 +43,7 @@ pub mod op {
     pub const STATFS: u32 = 17;
     pub const RELEASE: u32 = 18;
     pub const FSYNC: u32 = 20;
+    pub const GETXATTR: u32 = 22;
     pub const FLUSH: u32 = 25;
     pub const INIT: u32 = 26;
     pub const READDIR: u32 = 28;

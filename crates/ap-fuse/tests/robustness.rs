@@ -28,6 +28,7 @@ fn main() {
     let mut suite = Suite::new();
     suite.case("64_processes_with_100_writes_each", || inside("writers", "6400 writes, 0 wrong\n"));
     suite.case("300_rounds_with_readers_inside", || inside("rounds", "300 rounds, 0 stale\n"));
+    suite.case("who_comes_second_sees_what_the_first_made", || inside("second", "all told, 0 stale\n"));
     suite.case("a_listing_goes_on_while_its_directory_changes", || inside("listing", "listed, 0 wrong\n"));
     suite.case("clients_that_die_in_a_call", || inside("dying", "20 died, then ok\n"));
     suite.case("panics_cost_one_error_each", || inside("panics", "100 EIO, then ok\n"));

@@ -17,6 +17,7 @@ pub fn be(arguments: &[String]) {
         "writer" => writer(&arguments[1]),
         "rounds" => rounds(),
         "reader" => reader(),
+        "second" => second(),
         "listing" => listing(),
         "dying" => dying(),
         "waiter" => drop(store("/sys/bus/test/wait", "1")),
@@ -116,6 +117,32 @@ fn reader() {
             }
         }
     }
+}
+
+/// Two make one device at the same time: the second is told that it is there already, and so must find it.
+fn second() {
+    let (rounds, mut seconds, mut stale) = (500, 0, 0);
+    for round in 0..rounds {
+        let name = format!("s{round}");
+        // The old listing is in the kernel's cache.
+        names(DEVICES);
+        let start = std::sync::Barrier::new(2);
+        let make = || {
+            start.wait();
+            let made = store("/sys/bus/test/create", &name);
+            (made, names(DEVICES).contains(&name))
+        };
+        let both = std::thread::scope(|scope| {
+            let other = scope.spawn(make);
+            [make(), other.join().expect("it does not panic")]
+        });
+        for (made, listed) in both {
+            seconds += usize::from(made == Err(libc::EEXIST));
+            stale += usize::from(!listed);
+        }
+        store(format!("{DEVICES}/{name}/remove"), "1").expect("remove");
+    }
+    println!("{}, {stale} stale", if seconds == rounds { "all told" } else { "some not told" });
 }
 
 /// A directory of many blocks is read while entries come and go: those that stay are seen once each.

@@ -154,6 +154,14 @@ fn polled(file: &File) -> std::io::Result<String> {
     Ok(format!("{:#x}", fds[0].revents().bits()))
 }
 
+fn extended(path: &str, name: &std::ffi::CStr) -> Outcome {
+    let mut value = [0u8; 16];
+    // SAFETY: the buffer is as long as it says.
+    let size =
+        unsafe { libc::getxattr(c(path).as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    raw(size as i32)
+}
+
 pub const ROWS: &[Row] = &[
     row("stat of an attribute", |site| mode_and_size(site.rw), "100644 4096"),
     row("stat of a read-only attribute", |site| mode_and_size(site.ro), "100444 4096"),
@@ -406,21 +414,13 @@ pub const ROWS: &[Row] = &[
         "ENOTDIR",
     ),
     row("follow a link that isn't one", |site| ok(std::fs::read_link(site.rw)), "EINVAL"),
-    // Newer kernels have them (ENODATA); an answer that the kernel may not remember would cost a request per write.
-    ours(
-        "an extended attribute",
-        |site| {
-            let mut value = [0u8; 16];
-            let size = unsafe {
-                libc::getxattr(
-                    c(site.rw).as_ptr(),
-                    c"user.x".as_ptr(),
-                    value.as_mut_ptr().cast(),
-                    value.len(),
-                )
-            };
-            raw(size as i32)
-        },
+    // Newer kernels have them (ENODATA).
+    ours("an extended attribute", |site| extended(site.rw, c"user.x"), "EOPNOTSUPP"),
+    // After this answer `ls -l` asks for no other file's; after "none" it asks for each.
+    row("an access list", |site| extended(site.rw, c"system.posix_acl_access"), "EOPNOTSUPP"),
+    row(
+        "a directory's access list",
+        |site| extended(site.directory, c"system.posix_acl_default"),
         "EOPNOTSUPP",
     ),
     row(

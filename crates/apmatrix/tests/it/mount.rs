@@ -52,6 +52,41 @@ fn a_command_sees_the_machine_and_gives_the_status() {
     assert_eq!(said.0, 127, "{}", said.1);
 }
 
+/// Devices come and go while others read whatever there is; what a write's answer says is seen at once.
+const ROUNDS: &str = r#"
+M=/sys/devices/vfio_ap/matrix HW=/sys/kernel/debug/apmatrix/hw stale=0
+for reader in 1 2 3; do
+  while :; do grep -rs . /sys/devices/ap /sys/devices/vfio_ap /sys/bus/ap > /dev/null; done &
+  readers="$readers $!"
+done
+listed() { for entry in "$1"/*; do [ "$entry" != "$1/$2" ] || return 0; done; return 1; }
+there() { [ -e "$1/$2" ] && listed "$1" "$2" || { stale=$((stale + 1)); echo "round $round: no $1/$2"; }; }
+gone() { { [ -e "$1/$2" ] || listed "$1" "$2"; } && { stale=$((stale + 1)); echo "round $round: still $1/$2"; }; }
+round=0
+while [ $((round += 1)) -le 300 ]; do
+  U=$(printf a0000000-0000-4000-8000-%012x $((round % 7)))
+  echo $U > $M/mdev_supported_types/vfio_ap-passthrough/create || exit
+  there $M $U; there /sys/bus/mdev/devices $U
+  echo 1 > $M/$U/remove || exit
+  gone $M $U; gone /sys/bus/mdev/devices $U
+  echo unplug 10 > $HW || exit
+  gone /sys/devices/ap card0a; gone /sys/bus/ap/devices 0a.0006
+  echo plug 10 > $HW || exit
+  there /sys/devices/ap card0a; there /sys/bus/ap/devices 0a.0006
+done
+kill $readers
+echo "$((round - 1)) rounds, $stale stale"
+"#;
+
+#[test]
+fn three_hundred_rounds_with_readers_inside() {
+    if !possible() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    assert_eq!(run(directory.path(), "tiny", &["sh", "-c", ROUNDS]), (0, "300 rounds, 0 stale\n".into()));
+}
+
 #[test]
 fn scenarios_pass_through_the_mount() {
     if !possible() {
