@@ -48,6 +48,12 @@ pub trait Sink {
         self.due(Work::Poll, in_ms);
     }
 
+    /// The same for a queue whose last poll found nothing new: its interrupts are being enabled, and a reset by
+    /// somebody else has switched them off. It is polled so for ever.
+    fn poll_again(&self, apqn: Apqn, in_ms: u64) {
+        self.poll(apqn, in_ms);
+    }
+
     /// A queue is in error now: every poll looks at it, though none is asked for. For explorations only.
     fn in_error(&self, _apqn: Apqn) {}
 

@@ -99,6 +99,7 @@ impl Host {
                 // In error a reset is to be started: each later poll repeats the RAPQ (page 2).
                 state.state = DevState::Error;
                 state.sm = Sm::ResetStart;
+                out.in_error(apqn);
             }
         }
     }
@@ -220,11 +221,12 @@ impl Host {
         }
         match status.response_code() {
             ResponseCode::NORMAL | ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => {
-                out.poll(apqn, POLL_INTERVAL);
+                out.poll_again(apqn, POLL_INTERVAL);
             }
             _ => {
                 state.state = DevState::Error;
                 state.sm = Sm::ResetStart;
+                out.in_error(apqn);
             }
         }
     }

@@ -21,7 +21,8 @@ locks::hierarchy! {
 /// the request on. The periodic scan is not done: whoever wants a scan in a scenario writes `scans`.
 ///
 /// A poll of all queues that reset is taken apart: each queue is polled by itself, whenever it asked for it, together
-/// with those in error (which every poll tries anew).
+/// with those in error (which every poll tries anew). One whose poll finds nothing new is not polled again until the
+/// machine's operator does something: it would go on for ever.
 pub(super) struct Due {
     works: Mutex<order::Background, Works>,
     asked: Condvar,
@@ -33,6 +34,8 @@ struct Works {
     scan: bool,
     polls: BTreeSet<Apqn>,
     in_error: BTreeSet<Apqn>,
+    /// Queues that would be polled for ever and find nothing new until somebody changes the machine.
+    waiting: BTreeSet<Apqn>,
 }
 
 impl Works {
@@ -66,6 +69,11 @@ impl Due {
         }
     }
 
+    /// The machine was changed: all queues that wait for that are polled.
+    pub(super) fn changed(&self) {
+        self.ask(|works| works.polls.append(&mut works.waiting));
+    }
+
     /// What is due.
     pub(super) fn fingerprint(&self) -> u64 {
         enter(|held| hook::fingerprint(&*self.works.lock(held).0))
@@ -93,6 +101,11 @@ pub(super) struct TaskSink {
 }
 
 impl TaskSink {
+    /// The machine's operator changed something.
+    pub(super) fn changed(&self) {
+        self.due.changed();
+    }
+
     pub(super) fn new(due: Rc<Due>, hands: Rc<Oracle>) -> TaskSink {
         TaskSink { due, hands }
     }
@@ -110,6 +123,12 @@ impl Sink for TaskSink {
     fn poll(&self, apqn: Apqn, _in_ms: u64) {
         self.due.ask(|works| {
             works.polls.insert(apqn);
+        });
+    }
+
+    fn poll_again(&self, apqn: Apqn, _in_ms: u64) {
+        self.due.ask(|works| {
+            works.waiting.insert(apqn);
         });
     }
 

@@ -135,6 +135,7 @@ fn no_events() -> OperatorError {
 impl Operator<TaskTree> for TaskVerbs {
     fn hw(&mut self, on: &mut TaskTree, args: &str) -> Result<String, OperatorError> {
         let answer = enter(|held| control::hw(&on.tree, args, held, &*on.sink));
+        on.sink.changed();
         on.note(&answer.as_ref().map_err(|error| error.errno));
         answer.map_err(refused)
     }

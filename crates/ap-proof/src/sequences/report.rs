@@ -8,9 +8,9 @@ use super::world::SETTLE;
 /// Something that does not hold.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which invariant of page 4, or `panic`.
+    /// Which invariant of page 4 or rule of page 2 or 3; or `deadlock`, `livelock`, `panic`.
     pub invariant: &'static str,
-    /// The verdict's word, as scenarios use them.
+    /// The verdict's word, as scenarios use them; `rule` if only a rule of page 2 or 3 is broken.
     pub verdict: &'static str,
     /// What is wrong.
     pub what: String,
@@ -100,7 +100,10 @@ pub(super) fn verdict(invariant: &str) -> &'static str {
         "I8" => "not-linearizable",
         "I9" => "spurious-busy",
         "I11" => "leak",
+        "deadlock" => "deadlock",
+        "livelock" => "livelock",
         "panic" => "panic",
+        "page 2" | "page 3" => "rule",
         _ => "unfiltered",
     }
 }

@@ -13,7 +13,7 @@ use super::known::known;
 use super::operation::Operation;
 use super::oracle;
 use super::report::{Report, Violation, verdict};
-use super::world::{Outcome, State, World};
+use super::world::{NEVER_STOPS, Outcome, State, WAITS_FOR_EVER, World};
 
 /// How many states of one level are kept at the most.
 const KEPT: usize = 60_000;
@@ -65,7 +65,7 @@ pub fn judge(operations: &[Operation]) -> Vec<(usize, Broken)> {
         let mut found = Vec::new();
         let ran = world.run(operation, &state, &mut found);
         if let Outcome::Panicked(text) = ran.outcome {
-            all.push((number, Broken { invariant: "panic", what: text }));
+            all.push((number, not_returned(&text)));
             return all;
         }
         oracle::judge(&state, operation, &ran, &world.statuses(), &mut found);
@@ -73,6 +73,16 @@ pub fn judge(operations: &[Operation]) -> Vec<(usize, Broken)> {
         state = ran.after;
     }
     all
+}
+
+/// What it means that an operation panicked: some panics are ours, where it would have waited for ever.
+fn not_returned(text: &str) -> Broken {
+    let invariant = match text {
+        text if text.starts_with(WAITS_FOR_EVER) => "deadlock",
+        text if text.starts_with(NEVER_STOPS) => "livelock",
+        _ => "panic",
+    };
+    Broken { invariant, what: text.to_owned() }
 }
 
 struct Search<'a> {
@@ -206,7 +216,7 @@ impl<'a> Search<'a> {
                 return;
             }
             if let Outcome::Panicked(text) = &ran.outcome {
-                self.found.push(Broken { invariant: "panic", what: text.clone() });
+                self.found.push(not_returned(text));
                 self.broken(number, index as u8, state);
                 self.cut = Some("an operation did not return");
                 return;

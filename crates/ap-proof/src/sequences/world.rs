@@ -27,6 +27,10 @@ pub(super) const SETTLE: u64 = 200;
 const BOOT: u64 = 600;
 /// A time, in milliseconds, that no sequence reaches: each operation takes a few hundred at the most.
 const FOREVER: u64 = 3_600_000;
+/// How the panic of an operation begins that waits for what cannot come.
+pub(super) const WAITS_FOR_EVER: &str = "it waits for ever";
+/// … and of one that goes on and on.
+pub(super) const NEVER_STOPS: &str = "it never stops";
 
 type Root<'a, 'h> = &'a mut Held<'h, Nothing>;
 
@@ -149,17 +153,17 @@ impl Hook for Alone {
     fn step(&self, step: Step) -> bool {
         if let Kind::Sleep(until) = step.kind {
             self.host.clock.advance_to(until);
-            assert!(until < FOREVER, "it waits for a reset and does not stop");
+            assert!(until < FOREVER, "{NEVER_STOPS} waiting for a reset");
         }
         true
     }
 
     fn blocked(&self, step: Step) {
-        panic!("it waits for lock {} at {}, which nobody will release", step.object.level, step.at);
+        panic!("{WAITS_FOR_EVER} for lock {} at {}, which nobody will release", step.object.level, step.at);
     }
 
     fn wait(&self, condvar: Step, _mutex: Object) {
-        panic!("it waits for `{}` at {}, which nobody will notify", condvar.object.level, condvar.at);
+        panic!("{WAITS_FOR_EVER} for `{}` at {}, which nobody will notify", condvar.object.level, condvar.at);
     }
 
     fn violation(&self, _verdict: &'static str, _what: String) {}
