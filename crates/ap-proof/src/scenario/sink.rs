@@ -98,6 +98,7 @@ impl Due {
 pub(super) struct TaskSink {
     due: Rc<Due>,
     hands: Rc<Oracle>,
+    turn: Rc<dyn Turn>,
 }
 
 impl TaskSink {
@@ -106,8 +107,8 @@ impl TaskSink {
         self.due.changed();
     }
 
-    pub(super) fn new(due: Rc<Due>, hands: Rc<Oracle>) -> TaskSink {
-        TaskSink { due, hands }
+    pub(super) fn new(due: Rc<Due>, hands: Rc<Oracle>, turn: Rc<dyn Turn>) -> TaskSink {
+        TaskSink { due, hands, turn }
     }
 }
 
@@ -136,6 +137,10 @@ impl Sink for TaskSink {
         self.due.ask(|works| {
             works.in_error.insert(apqn);
         });
+    }
+
+    fn notice(&self) {
+        self.turn.before(&Call::Other);
     }
 
     fn due(&self, work: Work, in_ms: u64) {
