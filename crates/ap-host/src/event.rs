@@ -57,6 +57,10 @@ pub trait Sink {
     /// A queue is in error now: every poll looks at it, though none is asked for. For explorations only.
     fn in_error(&self, _apqn: Apqn) {}
 
+    /// The machine was changed, and is about to tell the host, which scans then. In between others may go on. For
+    /// explorations only.
+    fn notice(&self) {}
+
     /// A queue's reset that vfio_ap waits for has ended, however it ended. For oracles only.
     fn reset_ended(&self, _apqn: Apqn) {}
 }

@@ -54,6 +54,7 @@ pub struct Host {
     pub(crate) mdevs: Mutex<order::Mdevs, Mdevs>,
     pub(crate) released: Condvar,
     pub(crate) vms: RwLock<order::Vms, VmList>,
+    pub(crate) switches: Mutex<order::Switches, ()>,
     pub(crate) registry: RwLock<order::Devices, Registry>,
     /// Of the registry's level, and never held together with it: what only loading modules changes.
     pub(crate) core: RwLock<order::Devices, Core>,
@@ -99,6 +100,7 @@ impl Host {
             mdevs: Mutex::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
             released: Condvar::new("released", 0),
             vms: RwLock::new(0, VmList::default()),
+            switches: Mutex::new(0, ()),
             registry: RwLock::with_fingerprint(0, Registry::default(), Registry::exactly),
             core: RwLock::new(1, Core::default()),
         }

@@ -23,6 +23,8 @@ locks::hierarchy! {
         Mdevs =>
         /// The list of guests that exist.
         Vms =>
+        /// Switching cards and queues on and off: a card with all its queues, in one piece.
+        Switches =>
         /// The lists of the driver core: devices, drivers, the host configuration.
         Devices =>
         /// **A**: the state of one queue or card.

@@ -54,7 +54,7 @@ impl Host {
     /// [`OnlineError`].
     ///
     /// # Locks
-    /// A of the card, then A of each queue, one at a time.
+    /// Switches; under it A of the card, then A of each queue, one at a time.
     pub fn switch_card(
         &self,
         card: &Arc<Card>,
@@ -63,6 +63,9 @@ impl Host {
         out: &dyn Sink,
     ) -> Result<(), OnlineError> {
         let flag = vec![("ONLINE".to_owned(), u8::from(on).to_string())];
+        // Else a queue could be switched on by whoever saw the card while it was.
+        let (_switches, mut held) = self.switches.lock(held);
+        let held = &mut held;
         {
             let (mut state, _held) = card.state.lock(held);
             if on && (!state.config || state.chkstop) {
@@ -95,7 +98,7 @@ impl Host {
     /// [`OnlineError`].
     ///
     /// # Locks
-    /// A of the card, then A of the queue, one at a time.
+    /// Switches; under it A of the card, then A of the queue, one at a time.
     pub fn switch_queue(
         &self,
         queue: &Arc<QueueDevice>,
@@ -103,6 +106,8 @@ impl Host {
         held: &mut Held<'_, Nothing>,
         out: &dyn Sink,
     ) -> Result<(), OnlineError> {
+        let (_switches, mut held) = self.switches.lock(held);
+        let held = &mut held;
         let card = queue.card.state.lock(held).0.clone();
         let (mut state, _held) = queue.state.lock(held);
         if on {

@@ -24,7 +24,7 @@ mod world;
 
 use ap_shell::Script;
 use ap_sysfs::Session;
-use explore::{Explorer, Options, Progress, Replay, ReplayError, Report, Schedule};
+use explore::{CrossCheck, Explorer, Options, Progress, Replay, ReplayError, Report, Schedule};
 
 pub use serial::{Outcome, Serial};
 pub use stage::BACKGROUND;
@@ -34,6 +34,10 @@ use stage::Stage;
 
 /// The most tasks of a scenario: the background is one more.
 pub const MAX_TASKS: usize = explore::MAX_TASKS - 1;
+
+/// The steps after which an execution is called a livelock: a mask write on a machine with 64 adapters takes tens of
+/// thousands. (What comes back to a state that it was in is recognised long before.)
+const MOST_STEPS: usize = 1_000_000;
 
 /// Is told how an exploration goes on.
 pub type OnProgress = Box<dyn FnMut(&Progress)>;
@@ -104,6 +108,25 @@ pub struct Explored {
     pub serial: Serial,
 }
 
+/// What two explorers say of a scenario.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What the first says.
+    pub explored: Explored,
+    /// What the other says.
+    pub other: Report,
+    /// In what they differ, in sentences; empty if they agree as far as both came.
+    pub differences: Vec<String>,
+}
+
+fn explorer(options: Options, progress: Option<OnProgress>) -> Explorer {
+    let explorer = Explorer::new(Options { max_steps: options.max_steps.max(MOST_STEPS), ..options });
+    match progress {
+        Some(progress) => explorer.on_progress(progress),
+        None => explorer,
+    }
+}
+
 impl Ready {
     /// Runs the set-up over a booted session, and plays all one-after-the-other orders, unless it is `late`.
     ///
@@ -126,11 +149,19 @@ impl Ready {
 
     /// Explores every interleaving.
     pub fn explore(&self, options: Options, progress: Option<OnProgress>) -> Explored {
-        let mut explorer = Explorer::new(options);
-        if let Some(progress) = progress {
-            explorer = explorer.on_progress(progress);
-        }
-        let mut report = explorer.run(&mut Play::new(&self.stage, &self.serial));
+        self.judged(explorer(options, progress).run(&mut Play::new(&self.stage, &self.serial)))
+    }
+
+    /// Explores every interleaving, then once more in the other way (DPOR after the state cache, the state cache after
+    /// all others), and compares what both say. The options' budget is for each.
+    pub fn cross_check(&self, options: Options, progress: Option<OnProgress>) -> Checked {
+        let mut explorer = explorer(options, progress);
+        let CrossCheck { first, second, differences } =
+            explorer.cross_check(&mut Play::new(&self.stage, &self.serial));
+        Checked { explored: self.judged(first), other: self.judged(second).report, differences }
+    }
+
+    fn judged(&self, mut report: Report) -> Explored {
         if !self.serial.complete && report.exhausted {
             report.exhausted = false;
             report.why = Some("not all one-after-the-other orders could be played".to_owned());

@@ -1,5 +1,8 @@
 //! A script as a scenario's task: its result is the first failure.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use ap_sysfs::Errno;
 
 use crate::ast::Script;
@@ -49,22 +52,33 @@ impl TaskResult {
 /// Jobs that it left in the background are waited for at its end, and the first of them that failed counts.
 /// What it prints is dropped but for [`Failing::message`].
 pub fn run_task(script: &Script, world: &mut dyn World) -> TaskResult {
-    run(script, Shell::new(world))
+    run(script, &mut Shell::new(world))
 }
 
-/// The same, with a limit on what the script may do ([`Shell::set_budget`]).
-pub fn run_task_within(script: &Script, world: &mut dyn World, budget: u64) -> TaskResult {
+/// The same, with a limit on what the script may do ([`Shell::set_budget`]). It begins with these variables, and leaves
+/// those that it ends with.
+pub fn run_task_within(
+    script: &Script,
+    world: &mut dyn World,
+    budget: u64,
+    variables: &mut BTreeMap<String, String>,
+) -> TaskResult {
     let mut shell = Shell::new(world);
     shell.set_budget(budget);
-    run(script, shell)
+    for (name, value) in &*variables {
+        shell.set_variable(name, value);
+    }
+    let result = run(script, &mut shell);
+    *variables = Arc::unwrap_or_clone(std::mem::take(&mut shell.state().env.variables));
+    result
 }
 
-fn run(script: &Script, mut shell: Shell<&mut dyn World>) -> TaskResult {
+fn run(script: &Script, shell: &mut Shell<&mut dyn World>) -> TaskResult {
     shell.state().strict = true;
     let output = &mut |_: Stream, _: &str| {};
     let status = shell.run(script, output);
     if !status.is_ok() {
-        return TaskResult::Failed(failing(&mut shell, status));
+        return TaskResult::Failed(failing(shell, status));
     }
     shell.settle_jobs(output);
     match shell.state().jobs.iter_mut().find_map(|job| job.failing.take()) {

@@ -77,10 +77,15 @@ impl ScenarioFile {
     /// # Errors
     /// If it cannot be read, or what it says is not a scenario: the error points to the place.
     pub fn read(path: &Path) -> Result<ScenarioFile, CliError> {
-        let text = fs::read_to_string(path).map_err(|error| {
-            let said = crate::error::said(&error);
-            CliError::input(format!("{}: {said}", path.display()))
+        let wrong = |said: String| {
+            CliError::input(format!("{}{said}", path.display()))
                 .hint("expected a scenario file; `apmatrix explore --list` names those in `scenarios/`")
+        };
+        let bytes = fs::read(path).map_err(|error| wrong(format!(": {}", crate::error::said(&error))))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            wrong(format!(":{line}: the text is not UTF-8"))
         })?;
         ScenarioFile::parse(path, &text)
     }

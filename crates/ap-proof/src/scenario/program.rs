@@ -9,7 +9,7 @@ use locks::{Level, Object};
 
 use super::serial::{Outcome, Serial};
 use super::stage::{Actor, AtOnce, Cast, Stage};
-use super::state::describe;
+use super::state::{describe, masks_and_matrices};
 
 /// A scenario as the explorer runs it.
 pub(super) struct Play<'s> {
@@ -35,6 +35,12 @@ impl<'s> Play<'s> {
         let relaxed =
             self.relaxed.get_or_insert_with(|| super::serial::play_all(stage, true, &|| false).outcomes);
         if relaxed.contains(outcome) {
+            return None;
+        }
+        // Who switches `drivers_autoprobe` while a scan or a new driver goes from device to device reaches some of them:
+        // nobody promises bindings then.
+        let kept = |other: &Outcome| (other.results.clone(), masks_and_matrices(&other.state));
+        if serial.autoprobe && serial.outcomes.iter().any(|other| kept(other) == kept(outcome)) {
             return None;
         }
         let busy = ["EBUSY", "EAGAIN"].map(str::to_owned);

@@ -22,8 +22,8 @@ use super::{Mistake, Part};
 
 /// The most turns of one order: more than that never ends.
 const MOST_TURNS: usize = 2_000;
-/// The most steps of one turn.
-const MOST_STEPS: usize = 100_000;
+/// The most steps of one turn: a scan of the largest machine takes some hundred thousand.
+const MOST_STEPS: usize = 20_000_000;
 /// The size of a task's stack.
 const STACK: usize = 256 * 1024;
 
@@ -45,6 +45,8 @@ pub struct Serial {
     pub mistake: Option<Mistake>,
     /// Whether all orders were played.
     pub complete: bool,
+    /// Whether some task writes `drivers_autoprobe`.
+    pub autoprobe: bool,
     /// How many were played, to an end or to a known state.
     pub orders: u64,
 }
@@ -74,6 +76,9 @@ struct Shared {
     /// The call that a task is about to make.
     calls: RefCell<Vec<Option<Call>>>,
     refuse: Cell<bool>,
+    /// How many turns each task began: where it stands, as far as its answers don't tell (`sleep`).
+    begun: RefCell<Vec<usize>>,
+    autoprobe: Cell<bool>,
     /// Steps in this turn.
     steps: Cell<usize>,
 }
@@ -99,6 +104,9 @@ impl Shared {
 
 impl Hook for Shared {
     fn step(&self, step: Step) -> bool {
+        if self.current.get() == NOBODY {
+            return true;
+        }
         self.steps.set(self.steps.get() + 1);
         if self.steps.get() > MOST_STEPS {
             self.suspend(At::Endless);
@@ -144,9 +152,14 @@ struct Boundary(Rc<Shared>);
 
 impl Turn for Boundary {
     fn before(&self, call: &Call) -> Option<Errno> {
-        self.0.calls.borrow_mut()[self.0.current.get()] = Some(call.clone());
+        let current = self.0.current.get();
+        self.0.begun.borrow_mut()[current] += 1;
+        if matches!(call, Call::Write(path) if path.ends_with("/drivers_autoprobe")) {
+            self.0.autoprobe.set(true);
+        }
+        self.0.calls.borrow_mut()[current] = Some(call.clone());
         self.0.suspend(At::Ready);
-        self.0.calls.borrow_mut()[self.0.current.get()] = None;
+        self.0.calls.borrow_mut()[current] = None;
         self.0.refuse.take().then_some(Errno::ENODEV)
     }
 }
@@ -175,6 +188,8 @@ impl Play {
             roots: RefCell::new(vec![false; count]),
             calls: RefCell::new(vec![None; count]),
             refuse: Cell::new(false),
+            begun: RefCell::new(vec![0; count]),
+            autoprobe: Cell::new(false),
             steps: Cell::new(0),
         });
         // Under the hook, because what oracles look at is changed only there.
@@ -257,7 +272,10 @@ impl Play {
         let answers: Vec<u64> = self.answers.iter().map(|answers| answers.get()).collect();
         let results: Vec<Option<String>> = self.results.iter().map(|slot| slot.borrow().clone()).collect();
         let calls: Vec<bool> = self.shared.calls.borrow().iter().map(Option::is_some).collect();
-        hook::fingerprint(&(at, answers, results, calls, self.due.fingerprint(), stage.look().fingerprint()))
+        // The background's turns are all alike.
+        let begun = self.shared.begun.borrow()[..stage.tasks()].to_vec();
+        let stands = (at, answers, results, calls, begun);
+        hook::fingerprint(&(stands, self.due.fingerprint(), stage.look().fingerprint()))
     }
 
     /// What the scenario's author did wrong, as far as this play shows it.
@@ -351,6 +369,7 @@ pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) ->
             path.push(*first);
             play.take(*first);
         }
+        serial.autoprobe |= play.shared.autoprobe.get();
     }
     serial
 }

@@ -99,6 +99,7 @@ pub(super) struct TaskSink {
     due: Rc<Due>,
     hands: Rc<Oracle>,
     taken: Taken,
+    turn: Rc<dyn Turn>,
 }
 
 impl TaskSink {
@@ -112,8 +113,8 @@ impl TaskSink {
         self.due.changed();
     }
 
-    pub(super) fn new(due: Rc<Due>, hands: Rc<Oracle>) -> TaskSink {
-        TaskSink { due, hands, taken: Taken::default() }
+    pub(super) fn new(due: Rc<Due>, hands: Rc<Oracle>, turn: Rc<dyn Turn>) -> TaskSink {
+        TaskSink { due, hands, taken: Taken::default(), turn }
     }
 }
 
@@ -142,6 +143,10 @@ impl Sink for TaskSink {
         self.due.ask(|works| {
             works.in_error.insert(apqn);
         });
+    }
+
+    fn notice(&self) {
+        self.turn.before(&Call::Other);
     }
 
     fn due(&self, work: Work, in_ms: u64) {

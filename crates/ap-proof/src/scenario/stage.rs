@@ -1,12 +1,13 @@
 //! Where a scenario plays: the host as it is after boot and set-up, and its tasks as closures over it.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ap_host::Snapshot;
 use ap_host::invariants::{self, Broken};
 use ap_shell::{FilesystemWorld, Script, TaskResult, run_task_within};
-use ap_sysfs::{Errno, Filesystem, ROOT, Session, Tree};
+use ap_sysfs::{Errno, Filesystem, Session, Tree};
 use ap_types::Matrix;
 use locks::enter;
 
@@ -57,6 +58,8 @@ pub(super) struct Stage {
     snapshot: Rc<Snapshot>,
     oracle: Rc<Oracle>,
     tasks: Vec<(String, Script)>,
+    /// What the set-up defined.
+    variables: BTreeMap<String, String>,
 }
 
 impl Stage {
@@ -64,8 +67,9 @@ impl Stage {
     pub(super) fn new(scenario: &Scenario, session: Session) -> Result<Stage, SetupError> {
         let notes: Rc<Notes> = Rc::default();
         let mut world = FilesystemWorld::with_operator(session, SessionVerbs);
-        let mut in_turn = InTurn::new(&mut world, Rc::new(AtOnce), notes.clone(), Rc::new(Cell::new(ROOT)));
-        let result = run_task_within(&scenario.setup, &mut in_turn, BUDGET);
+        let mut in_turn = InTurn::for_setup(&mut world, notes.clone());
+        let mut variables = BTreeMap::new();
+        let result = run_task_within(&scenario.setup, &mut in_turn, BUDGET, &mut variables);
         let (mut session, _) = world.into_parts();
         let wrong =
             |line, what, remedy| SetupError::Mistake(Mistake { part: Part::Setup, line, what, remedy });
@@ -75,7 +79,15 @@ impl Stage {
             }
             let said = if failing.message.is_empty() { "no reason given" } else { &failing.message };
             let what = format!("the set-up fails: {said}");
-            return Err(wrong(failing.line, what, "expected a set-up whose every command succeeds".into()));
+            let remedy = match failing.errno {
+                // What the shell answers of a write that nothing will end.
+                Some(Errno::EINTR) => "do it in a task, where others can end its wait",
+                _ => "expected a set-up whose every command succeeds",
+            };
+            return Err(wrong(failing.line, what, remedy.into()));
+        }
+        if let Some(world::Mistake { line, what, remedy }) = notes.too_long.take() {
+            return Err(wrong(line, what, remedy));
         }
         session.advance(SETTLE_MS);
         if !session.quiescent() {
@@ -90,7 +102,7 @@ impl Stage {
         let snapshot = Rc::new(enter(|held| tree.host.snapshot(&tree.machine, held)));
         let oracle = Rc::new(Oracle::new(&snapshot));
         let tasks = scenario.tasks.iter().map(|task| (task.name.clone(), task.script.clone())).collect();
-        Ok(Stage { tree, snapshot, oracle, tasks })
+        Ok(Stage { tree, snapshot, oracle, tasks, variables })
     }
 
     /// A task's name.
@@ -133,22 +145,28 @@ impl Stage {
         let mut all_notes = Vec::with_capacity(self.tasks.len());
         for (index, (name, script)) in self.tasks.iter().enumerate() {
             let answered: Rc<Cell<u64>> = Rc::default();
-            let sink = Rc::new(TaskSink::new(due.clone(), self.oracle.clone()));
+            let turn = turn(index);
+            let sink = Rc::new(TaskSink::new(due.clone(), self.oracle.clone(), turn.clone()));
             let tree = TaskTree::new(self.tree.clone(), sink, answered.clone());
             let notes: Rc<Notes> = Rc::default();
-            let (script, turn, noted) = (script.clone(), turn(index), notes.clone());
+            let noted_here = notes.clone();
+            let (script, noted, mut variables) = (script.clone(), notes.clone(), self.variables.clone());
             let body = move || {
                 let used = tree.used();
                 let world = FilesystemWorld::with_operator(tree, TaskVerbs);
                 let mut world = InTurn::new(world, turn, noted, used);
-                run_task_within(&script, &mut world, BUDGET).name().to_owned()
+                let result = run_task_within(&script, &mut world, BUDGET, &mut variables);
+                if let TaskResult::Failed(failing) = &result {
+                    noted_here.misused(failing);
+                }
+                result.name().to_owned()
             };
             all_notes.push(notes);
             actors.push(Actor { name: name.clone(), body: Box::new(body), daemon: false });
             answers.push(answered);
         }
-        let sink = TaskSink::new(due.clone(), self.oracle.clone());
         let (tree, turn) = (self.tree.clone(), turn(self.tasks.len()));
+        let sink = TaskSink::new(due.clone(), self.oracle.clone(), turn.clone());
         let works = due.clone();
         let body = move || {
             background(&tree.host, &works, &sink, &*turn);

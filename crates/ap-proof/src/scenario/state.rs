@@ -32,6 +32,15 @@ pub(super) fn describe(state: &Snapshot) -> String {
     text
 }
 
+/// Of a state in words only what page 4 (I8) demands of operations that meet: masks and matrices; no bindings, nor what
+/// follows from them.
+pub(super) fn masks_and_matrices(text: &str) -> String {
+    let kept = text.lines().filter(|line| {
+        ["not loaded", "apmask", "aqmask", "mdev"].iter().any(|beginning| line.starts_with(beginning))
+    });
+    kept.map(|line| line.split(" guest_matrix ").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
 fn cards(state: &Snapshot, text: &mut String) {
     for (card, at) in state.registry.cards.values().zip(&state.cards) {
         let driver = at.driver.map_or("-", DriverId::name);
@@ -53,7 +62,11 @@ fn queues(state: &Snapshot, text: &mut String) {
             if let Some(mdev) = linked {
                 let _ = write!(text, " linked to {}", mdev.uuid);
             }
-            if record.last_reset != ResponseCode::NORMAL {
+            // Whether a queue was reset or deconfigured when its reset was asked for makes no difference to any filtering.
+            if !matches!(
+                record.last_reset,
+                ResponseCode::NORMAL | ResponseCode::DECONFIGURED | ResponseCode::CHECKSTOPPED
+            ) {
                 let _ = write!(text, " last reset {}", record.last_reset);
             }
             if let Some(irq) = &record.irq {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use ap_shell::{Failure, JobId, Operator, OperatorError, Place, World, Written};
+use ap_shell::{Failing, Failure, JobId, Operator, OperatorError, Place, World, Written};
 use ap_sysfs::control::{self, ControlError};
 use ap_sysfs::names;
 use ap_sysfs::node::{Dir, Node};
@@ -188,6 +188,10 @@ pub(super) trait Turn {
 pub(super) struct Notes {
     pub line: Cell<u32>,
     pub mistake: RefCell<Option<Mistake>>,
+    /// In a set-up: how many milliseconds of machine time it let pass.
+    pub passed: Cell<u64>,
+    /// It was too many.
+    pub too_long: RefCell<Option<Mistake>>,
 }
 
 /// What is wrong with a command: its line, what is wrong, and the remedy.
@@ -198,7 +202,40 @@ pub(super) struct Mistake {
     pub remedy: String,
 }
 
+/// How many milliseconds of machine time a set-up may let pass: an hour.
+const LONGEST_SETUP: u64 = 3_600_000;
+
 impl Notes {
+    /// A command failed that can't have failed for a reason that is in the system: it was used in a wrong way, or the
+    /// task does too much.
+    pub(super) fn misused(&self, failing: &Failing) {
+        if failing.errno.is_some() || failing.message.is_empty() {
+            return;
+        }
+        let what = format!("`{}` fails: {}", failing.command, failing.message);
+        let remedy = if failing.message.contains("does more than it may") {
+            "let it do less: a scenario's task has a few commands, every order of which is tried"
+        } else {
+            "mend the command; one that may fail so is followed by `||`"
+        };
+        let remedy = remedy.to_owned();
+        self.mistake.borrow_mut().get_or_insert(Mistake { line: failing.line, what, remedy });
+    }
+
+    /// Whether so many more milliseconds may pass in a set-up.
+    fn may_pass(&self, milliseconds: u64) -> bool {
+        let passed = self.passed.get().saturating_add(milliseconds);
+        self.passed.set(passed);
+        if passed > LONGEST_SETUP {
+            self.too_long.borrow_mut().get_or_insert(Mistake {
+                line: self.line.get(),
+                what: "the set-up lets more than an hour of machine time pass".to_owned(),
+                remedy: "expected less: a machine that was booted waits for nothing".to_owned(),
+            });
+        }
+        passed <= LONGEST_SETUP
+    }
+
     fn mistake(&self, what: String, remedy: String) {
         let line = self.line.get();
         self.mistake.borrow_mut().get_or_insert(Mistake { line, what, remedy });
@@ -273,11 +310,19 @@ pub(super) struct InTurn<W> {
     turn: Rc<dyn Turn>,
     notes: Rc<Notes>,
     used: Rc<Cell<Ino>>,
+    /// Machine time passes.
+    setup: bool,
 }
 
 impl<W: World> InTurn<W> {
     pub(super) fn new(world: W, turn: Rc<dyn Turn>, notes: Rc<Notes>, used: Rc<Cell<Ino>>) -> InTurn<W> {
-        InTurn { world, turn, notes, used }
+        InTurn { world, turn, notes, used, setup: false }
+    }
+
+    /// The same for a set-up, which runs alone.
+    pub(super) fn for_setup(world: W, notes: Rc<Notes>) -> InTurn<W> {
+        let turn = Rc::new(super::stage::AtOnce);
+        InTurn { world, turn, notes, used: Rc::new(Cell::new(ap_sysfs::ROOT)), setup: true }
     }
 
     /// Whether the file at `path` is another one than was used last, or gone.
@@ -367,6 +412,12 @@ impl<W: World> World for InTurn<W> {
 
     fn hw(&mut self, args: &str) -> Result<String, OperatorError> {
         self.turn(Call::Other);
+        if self.setup
+            && let Some(milliseconds) = args.trim().strip_prefix("advance ")
+            && !self.notes.may_pass(milliseconds.trim().parse().unwrap_or(0))
+        {
+            return Ok(String::new());
+        }
         let answer = self.world.hw(args);
         self.understood("hw", args, answer)
     }
@@ -378,12 +429,16 @@ impl<W: World> World for InTurn<W> {
     }
 
     fn events(&mut self, args: &str) -> Result<String, OperatorError> {
+        let remedy = "leave it out: the report's traces tell what happened".to_owned();
+        self.notes.mistake("a scenario keeps no events".to_owned(), remedy);
         self.world.events(args)
     }
 
     fn sleep(&mut self, milliseconds: u64) {
         self.turn(Call::Other);
-        self.world.sleep(milliseconds);
+        if !self.setup || self.notes.may_pass(milliseconds) {
+            self.world.sleep(milliseconds);
+        }
     }
 
     fn poll(&mut self, job: JobId) -> Option<Result<usize, Failure>> {

@@ -12,6 +12,9 @@ use crate::tree::{Root, Tree};
 const USAGE: &str = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, \
                      modules or advance";
 
+/// The most milliseconds of one `advance`.
+const YEAR: u64 = 365 * 86_400_000;
+
 /// Carries out one `hw` verb.
 ///
 /// # Errors
@@ -40,8 +43,9 @@ pub fn hw(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<String,
             return done(tree.host.unload_module(module(name)?, held, out), name);
         }
         ("advance", [milliseconds]) => {
-            let milliseconds: u64 = milliseconds.parse().map_err(|_| {
-                ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds"))
+            let parsed = milliseconds.parse().ok().filter(|time| *time <= YEAR);
+            let milliseconds = parsed.ok_or_else(|| {
+                ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds up to a year"))
             })?;
             tree.host.clock.sleep(milliseconds);
             return Ok(String::new());
@@ -62,6 +66,7 @@ pub fn hw(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<String,
         }
         _ => return Err(ControlError::invalid(format!("`{verb}` is no hw verb: {USAGE}"))),
     }
+    out.notice();
     tree.host.force_scan(held, out);
     Ok(String::new())
 }

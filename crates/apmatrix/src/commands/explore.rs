@@ -37,6 +37,10 @@ pub struct Args {
     /// Only sequences of at most so many operations
     #[arg(long, value_name = "N", requires = "sequences")]
     pub depth: Option<u32>,
+    /// Which explorer: cache (every state once), dpor (every order of dependent steps once), both (they must agree)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
+    #[arg(default_value = "cache", hide_default_value = true)]
+    pub engine: Engine,
     /// Say what can be explored
     #[arg(long, conflicts_with_all = ["scenarios", "specimen", "sequences", "replay"])]
     pub list: bool,
@@ -51,6 +55,20 @@ pub struct Args {
     pub json: bool,
 }
 
+/// An explorer of interleavings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// Every state once; the quickest by far.
+    #[value(help = "every state once; the quickest by far (the default)")]
+    Cache,
+    /// Every order of dependent steps once.
+    #[value(help = "every order of dependent steps once; relies on nothing but the steps")]
+    Dpor,
+    /// One after the other; they must agree.
+    #[value(help = "one after the other, each within the budget; they must agree")]
+    Both,
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     if args.list {
@@ -60,7 +78,7 @@ pub fn run(args: &Args) -> Outcome {
         return specimen::run(id, args);
     }
     if !args.scenarios.is_empty() {
-        return super::explore_scenarios::run(args, explore::Strategy::StateCache);
+        return super::explore_scenarios::run(args);
     }
     if args.sequences {
         return super::explore_sequences::run(&super::explore_sequences::Wanted {

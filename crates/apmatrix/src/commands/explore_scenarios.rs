@@ -7,10 +7,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ap_proof::scenario::{Explored, OnProgress};
+use ap_proof::scenario::{Checked, Explored, OnProgress};
 use explore::{Options, Progress, Schedule, Strategy};
 
-use super::explore::Args;
+use super::explore::{Args, Engine};
 use crate::cli::Outcome;
 use crate::error::CliError;
 use crate::scenario_file::ScenarioFile;
@@ -43,7 +43,7 @@ fn find(argument: &Path) -> PathBuf {
 ///
 /// # Errors
 /// If a file is wrong, or the schedule does not fit.
-pub fn run(args: &Args, strategy: Strategy) -> Outcome {
+pub fn run(args: &Args) -> Outcome {
     let files: Vec<ScenarioFile> =
         args.scenarios.iter().map(|path| ScenarioFile::read(&find(path))).collect::<Result<_, _>>()?;
     if let Some(schedule) = &args.replay {
@@ -55,12 +55,14 @@ pub fn run(args: &Args, strategy: Strategy) -> Outcome {
     let mut documents = Vec::new();
     let mut status = 0;
     for file in &files {
-        let (explored, wrong) = explore(file, args.budget, strategy)?;
-        status = status.max(u8::from(wrong.is_some() || explored.report.verdict != expected(file)));
+        let Seen { explored, wrong, other } = explore(file, args)?;
+        let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
+        let failed = differ || wrong.is_some() || explored.report.verdict != expected(file);
+        status = status.max(u8::from(failed));
         if args.json {
-            documents.push(report::document(file, &explored, wrong.as_deref()));
+            documents.push(report::document(file, &explored, wrong.as_deref(), other));
         } else {
-            report::print(file, &explored, wrong.as_deref())?;
+            report::print(file, &explored, wrong.as_deref(), other.as_ref())?;
         }
     }
     if args.json {
@@ -76,20 +78,31 @@ fn expected(file: &ScenarioFile) -> &str {
     file.expect.verdict.as_deref().unwrap_or("clean")
 }
 
-/// Explores one; and says how what was found differs from what its author expects.
-fn explore(
-    file: &ScenarioFile,
-    budget: Option<u64>,
-    strategy: Strategy,
-) -> Result<(Explored, Option<String>), CliError> {
+/// What was seen of one scenario.
+struct Seen {
+    explored: Explored,
+    /// How it differs from what its author expects.
+    wrong: Option<String>,
+    /// What the other explorer says.
+    other: Option<report::Other>,
+}
+
+/// Explores one.
+fn explore(file: &ScenarioFile, args: &Args) -> Result<Seen, CliError> {
     let started = Instant::now();
-    let budget = budget.map(Duration::from_secs);
+    let budget = args.budget.map(Duration::from_secs);
     let ready = file.ready(budget)?;
     let left = budget.map(|budget| budget.saturating_sub(started.elapsed()));
+    let strategy = if args.engine == Engine::Dpor { Strategy::Dpor } else { Strategy::StateCache };
     let options = Options { strategy, budget: left, ..Options::default() };
-    let explored = ready.explore(options, progress(file));
+    let (explored, other) = if args.engine == Engine::Both {
+        let Checked { explored, other, differences } = ready.cross_check(options, progress(file));
+        (explored, Some(report::Other::new(&other, differences)))
+    } else {
+        (ready.explore(options, progress(file)), None)
+    };
     let wrong = report::unexpected(file, &explored);
-    Ok((explored, wrong))
+    Ok(Seen { explored, wrong, other })
 }
 
 /// A line on a terminal that tells how far it is.

@@ -100,7 +100,7 @@ fn machine(name: Option<&Spanned<String>>, path: &Path) -> Result<Machine, Probl
             .map_err(|error| Problem::new(span, error.to_string(), "expected a machine"));
     }
     let file = path.parent().unwrap_or(Path::new("")).join(name);
-    if !file.exists() {
+    if name.is_empty() || !file.exists() {
         let near = nearest(name, BUILT_IN.iter().map(|built_in| built_in.name));
         let problem = Problem::new(
             span,
@@ -109,6 +109,7 @@ fn machine(name: Option<&Spanned<String>>, path: &Path) -> Result<Machine, Probl
         );
         return Err(match near {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None if name.is_empty() => problem,
             None => problem.help(format!("{} does not exist", file.display())),
         });
     }

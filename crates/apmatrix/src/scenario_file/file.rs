@@ -43,6 +43,11 @@ pub(super) fn parse(text: &str) -> Result<File, Problem> {
         if problem.message.contains("`schema` is missing") {
             return problem.help(format!("begin with `schema = \"{}\"`", super::SCHEMA));
         }
+        // What stands there tells which key has the wrong shape.
+        let at = text.get(problem.span.start..).unwrap_or_default();
+        if problem.message == "invalid type: map" && at.starts_with("[task]") {
+            return problem.help("each task begins with `[[task]]`, in two brackets");
+        }
         problem
     })
 }

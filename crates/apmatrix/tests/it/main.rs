@@ -3,6 +3,7 @@
 mod cli;
 mod common;
 mod ls;
+mod mistakes;
 mod mount;
 mod mutants;
 mod shell;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use ap_proof::scenario::{BACKGROUND, Explored};
-use explore::{OutcomeReport, Replay, TraceStep, Violation};
+use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
 use super::trace;
@@ -63,11 +63,48 @@ fn count(number: u64) -> String {
     text
 }
 
+/// What the second explorer says, in short.
+#[derive(Serialize)]
+pub struct Other {
+    engine: &'static str,
+    verdict: &'static str,
+    exhausted: bool,
+    executions: u64,
+    seconds: f64,
+    /// In what the two differ; empty if they agree as far as both came.
+    pub differences: Vec<String>,
+}
+
+impl Other {
+    /// Of the report of DPOR.
+    pub fn new(report: &Report, differences: Vec<String>) -> Other {
+        let seconds = report.elapsed.as_secs_f64();
+        let Report { verdict, exhausted, executions, .. } = *report;
+        Other { engine: "dpor", verdict, exhausted, executions, seconds, differences }
+    }
+
+    fn text(&self) -> String {
+        let how_far = if self.exhausted { "all" } else { "not all, as the time was up" };
+        let (verdict, executions) = (self.verdict, count(self.executions));
+        let says = format!("{verdict}, {how_far}: {executions} executions, {:.1} s", self.seconds);
+        match self.differences.as_slice() {
+            [] if self.exhausted => format!("the other explorer agrees ({says})"),
+            [] => format!("the other explorer says nothing else as far as it came ({says})"),
+            differences => format!("the other explorer DIFFERS ({says}): {}", differences.join("; ")),
+        }
+    }
+}
+
 /// Prints the report for people.
-pub fn print(file: &ScenarioFile, explored: &Explored, wrong: Option<&str>) -> Result<(), CliError> {
+pub fn print(
+    file: &ScenarioFile,
+    explored: &Explored,
+    wrong: Option<&str>,
+    other: Option<&Other>,
+) -> Result<(), CliError> {
     let report = &explored.report;
     let mut out = anstream::stdout().lock();
-    let good = wrong.is_none();
+    let good = wrong.is_none() && other.is_none_or(|other| other.differences.is_empty());
     let style =
         Style::new().bold().fg_color(Some(if good { AnsiColor::Green } else { AnsiColor::Red }.into()));
     writeln!(out, "{style}{}{style:#} {}", report.verdict, file.scenario.title)?;
@@ -81,6 +118,9 @@ pub fn print(file: &ScenarioFile, explored: &Explored, wrong: Option<&str>) -> R
     )?;
     if let Some(why) = &report.why {
         writeln!(out, "  not exhausted: {why}")?;
+    }
+    if let Some(other) = other {
+        writeln!(out, "  {}", other.text())?;
     }
     if let Some(wrong) = wrong {
         writeln!(out, "  not as expected: {wrong}")?;
@@ -188,6 +228,8 @@ pub struct Document {
     why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unexpected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other: Option<Other>,
 }
 
 #[derive(Serialize)]
@@ -225,7 +267,12 @@ struct StepDocument {
 }
 
 /// The document of one scenario.
-pub fn document(file: &ScenarioFile, explored: &Explored, unexpected: Option<&str>) -> Document {
+pub fn document(
+    file: &ScenarioFile,
+    explored: &Explored,
+    unexpected: Option<&str>,
+    other: Option<Other>,
+) -> Document {
     let report = &explored.report;
     let outcome = |outcome: &OutcomeReport| OutcomeDocument {
         results: results(explored, outcome),
@@ -251,6 +298,7 @@ pub fn document(file: &ScenarioFile, explored: &Explored, unexpected: Option<&st
         violations: report.violations.iter().map(violation).collect(),
         why: report.why.clone(),
         unexpected: unexpected.map(str::to_owned),
+        other,
     }
 }
 
