@@ -255,7 +255,7 @@ impl Jobs {
 struct Announcer {
     outlet: Arc<dyn Outlet>,
     uevents: Option<UeventSink>,
-    /// Jobs that are done.
+    /// How many jobs' names and uevents are out.
     announced: Arc<AtomicU64>,
 }
 
@@ -266,8 +266,9 @@ impl Announcer {
             if let Some(sink) = &mut self.uevents {
                 job.settled.uevents.iter().for_each(sink);
             }
-            job.answer(&*self.outlet);
+            // Before the answer, after which the same client's next call need not wait.
             self.announced.fetch_add(1, Ordering::Release);
+            job.answer(&*self.outlet);
         }
     }
 
