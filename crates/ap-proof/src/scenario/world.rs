@@ -279,23 +279,8 @@ impl Notes {
 
 /// The known name that differs least from `name`, if few letters do.
 fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let near = known.iter().map(|known| (distance(name, known), *known)).min()?;
+    let near = known.iter().map(|known| (strsim::osa_distance(name, known), *known)).min()?;
     (near.0 <= 1 + name.len() / 4).then_some(near.1)
-}
-
-/// How many letters must be changed, added or left out.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// How often a call is made anew because its file went.
