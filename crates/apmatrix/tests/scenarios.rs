@@ -1,7 +1,7 @@
 //! The scenarios of `scenarios/`: each ends as it says, and both explorers say the same.
 //!
-//! The quick form is part of `cargo test`. The long one, with every scenario and ten minutes for each explorer:
-//! `cargo test --release -p apmatrix --test scenarios -- --ignored --nocapture`.
+//! This is the quick form. The long one, with every scenario and ten minutes for each explorer, is
+//! `apmatrix explore scenarios/*.toml --engine both --budget 600`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -101,33 +101,78 @@ fn both_explorers_say_the_same_of_the_shortest() {
     }
 }
 
+/// The rows of the specification's table "who takes what" (page 4), as `scenarios/README.md` numbers them, and what in
+/// a task's text uses them.
+const ROWS: [(&str, &[&str]); 16] = [
+    ("mask write", &["> /sys/bus/ap/apmask", "> /sys/bus/ap/aqmask"]),
+    ("revising bindings", &["> /sys/bus/ap/apmask", "> /sys/bus/ap/aqmask"]),
+    ("mask read", &["cat /sys/bus/ap/apmask", "cat /sys/bus/ap/aqmask"]),
+    ("bind, unbind", &["/bind", "/unbind", "/drivers_probe"]),
+    (
+        "scan",
+        &[
+            "/scans",
+            "hw plug",
+            "hw unplug",
+            "hw configure",
+            "hw deconfigure",
+            "hw checkstop",
+            "hw repair",
+            "hw control",
+        ],
+    ),
+    ("assign, ap_config write", &["/assign_adapter", "/assign_domain", "/ap_config"]),
+    ("unassign, control domains", &["/unassign_", "assign_control_domain"]),
+    ("matrix reads", &["/matrix\n", "/matrix ", "/guest_matrix", "/control_domains"]),
+    ("registering a driver", &["hw modules load"]),
+    ("status read", &["/status"]),
+    ("mdev create", &["/create"]),
+    ("mdev remove", &["/remove"]),
+    ("guest open, close", &["guest start", "guest stop"]),
+    ("AQIC", &["guest aqic"]),
+    ("device ioctls, unmap", &["guest reset", "guest request", "guest unmap", "guest info"]),
+    (
+        "probe, remove by vfio_ap",
+        &[
+            "drivers/vfio_ap/",
+            "> /sys/bus/ap/apmask",
+            "> /sys/bus/ap/aqmask",
+            "hw plug",
+            "hw unplug",
+            "hw modules load vfio_ap",
+            "hw modules unload vfio_ap",
+        ],
+    ),
+];
+
+/// The numbers of the rows that a scenario's tasks use.
+fn rows(file: &ScenarioFile) -> Vec<usize> {
+    let document: toml::Table = std::fs::read_to_string(&file.path).expect("the file").parse().expect("TOML");
+    let tasks = document["task"].as_array().expect("tasks");
+    let text: String =
+        tasks.iter().map(|task| format!("{}\n", task["run"].as_str().expect("its text").trim())).collect();
+    let uses = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    ROWS.iter().enumerate().filter(|(_, (_, words))| uses(words)).map(|(number, _)| number + 1).collect()
+}
+
 #[test]
-#[ignore = "takes long; see the top of this file"]
-fn all_end_as_they_say_and_both_explorers_say_the_same() {
-    println!("{:38} {:>12} {:>10} {:>8} {:>12} {:>9}", "", "told apart", "states", "s", "DPOR", "s");
-    for file in &files() {
-        let cache = explore(file, Strategy::StateCache, 60);
-        check(file, &cache);
-        let dpor = explore(file, Strategy::Dpor, 8);
-        let known = outcomes(&cache);
-        let found = outcomes(&dpor);
-        let wrong: Vec<_> = dpor.report.violations.iter().map(|violation| &violation.finding).collect();
-        assert!(wrong.is_empty(), "{}: {wrong:?}", name(file));
-        if dpor.report.exhausted {
-            assert_eq!(found, known, "{}", name(file));
-        } else {
-            assert!(found.is_subset(&known), "{}", name(file));
-        }
-        let end = if dpor.report.exhausted { "" } else { " (not exhausted)" };
-        let seconds = |explored: &Explored| explored.report.elapsed.as_secs_f64();
-        println!(
-            "{:38} {:12} {:10} {:8.2} {:12} {:9.1}{end}",
-            name(file),
-            cache.report.executions,
-            cache.report.states,
-            seconds(&cache),
-            dpor.report.executions,
-            seconds(&dpor)
-        );
+fn every_row_of_who_takes_what_is_used() {
+    let used: BTreeSet<usize> = files().iter().flat_map(rows).collect();
+    for (index, (name, _)) in ROWS.iter().enumerate() {
+        assert!(used.contains(&(index + 1)), "no scenario uses row {}, {name}", index + 1);
     }
+}
+
+#[test]
+fn the_page_lists_every_scenario() {
+    let page = std::fs::read_to_string(directory().join("README.md")).expect("scenarios/README.md");
+    for file in &files() {
+        let (name, tasks) = (name(file), file.scenario.tasks.len());
+        let rows: Vec<String> = rows(file).iter().map(usize::to_string).collect();
+        let line =
+            format!("| [{name}]({name}.toml) | {} | {tasks} | {} |", file.scenario.title, rows.join(" "));
+        assert!(page.contains(&line), "expected in scenarios/README.md: {line}");
+    }
+    let listed = page.lines().filter(|line| line.starts_with("| [")).count();
+    assert_eq!(listed, files().len());
 }

@@ -68,7 +68,10 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         match documents.as_slice() {
             [document] => super::print_json(document)?,
-            _ => super::print_json(&documents)?,
+            _ => super::print_json(&serde_json::json!({
+                "schema": "apmatrix.explorations/1",
+                "scenarios": documents,
+            }))?,
         }
     }
     Ok(status)
