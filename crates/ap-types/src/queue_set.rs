@@ -182,11 +182,19 @@ impl QueueSet {
     }
 
     /// Lists the members that are in a product, ascending by adapter, then domain.
+    ///
+    /// One domain is one look at its column; of several, each adapter's row is looked at.
     pub fn intersection_product(&self, adapters: &AdapterMask, domains: &DomainMask) -> Members<'_> {
+        let single = domains.iter().next().filter(|domain| *domains == DomainMask::single(*domain));
+        let adapters = match single {
+            Some(domain) => *adapters & self.column(domain),
+            None => *adapters & self.table.adapters,
+        };
         Members {
             set: self,
-            adapters: (*adapters & self.table.adapters).iter(),
+            adapters: adapters.iter(),
             domains: *domains,
+            single,
             adapter: AdapterId(0),
             row: DomainMask::EMPTY.iter(),
         }
@@ -313,6 +321,8 @@ pub struct Members<'a> {
     /// The adapters after `adapter`.
     adapters: Ids<AdapterId>,
     domains: DomainMask,
+    /// The only domain, if there is but one; then `adapters` are those that have it.
+    single: Option<DomainId>,
     adapter: AdapterId,
     /// The members left on `adapter`.
     row: Ids<DomainId>,
@@ -322,6 +332,9 @@ impl Iterator for Members<'_> {
     type Item = Apqn;
 
     fn next(&mut self) -> Option<Apqn> {
+        if let Some(domain) = self.single {
+            return self.adapters.next().map(|adapter| Apqn::new(adapter, domain));
+        }
         loop {
             if let Some(domain) = self.row.next() {
                 return Some(Apqn::new(self.adapter, domain));
