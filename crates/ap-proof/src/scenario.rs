@@ -20,6 +20,7 @@ mod serial;
 mod sink;
 mod stage;
 mod state;
+mod turn;
 mod world;
 
 use ap_shell::Script;

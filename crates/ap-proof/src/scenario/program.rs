@@ -8,8 +8,9 @@ use explore::{Finding, Program, Task};
 use locks::{Level, Object};
 
 use super::serial::{Outcome, Serial};
-use super::stage::{Actor, AtOnce, Cast, Stage};
+use super::stage::{Actor, Cast, Stage};
 use super::state::{describe, masks_and_matrices};
+use super::turn::AtOnce;
 
 /// A scenario as the explorer runs it.
 pub(super) struct Play<'s> {

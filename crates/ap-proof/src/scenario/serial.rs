@@ -17,7 +17,8 @@ use rustc_hash::FxHashSet;
 use super::sink::Due;
 use super::stage::{Actor, Cast, Stage};
 use super::state::describe;
-use super::world::{self, Call, Notes, Turn};
+use super::turn::{Call, Turn};
+use super::world::{self, Notes};
 use super::{Mistake, Part};
 
 /// The most turns of one order: more than that never ends.

@@ -8,7 +8,7 @@ use ap_types::Apqn;
 use locks::{Condvar, Mutex, Unordered, enter, hook};
 
 use super::hands::{Oracle, Taken};
-use super::world::{Call, Turn};
+use super::turn::{Call, Turn};
 
 locks::hierarchy! {
     /// The one level of the background's list; it stands outside the host's order.

@@ -13,7 +13,8 @@ use locks::enter;
 
 use super::hands::Oracle;
 use super::sink::{Due, TaskSink, background};
-use super::world::{self, Call, InTurn, Notes, SessionVerbs, TaskTree, TaskVerbs, Turn};
+use super::turn::Turn;
+use super::world::{self, InTurn, Notes, SessionVerbs, TaskTree, TaskVerbs};
 use super::{Mistake, Part, Scenario, SetupError};
 
 /// How much machine time passes after the set-up, so that what it started has ended.
@@ -41,15 +42,6 @@ pub(super) struct Cast {
     pub notes: Vec<Rc<Notes>>,
     /// What the background has to do.
     pub due: Rc<Due>,
-}
-
-/// Every call is made when the task comes to it.
-pub(super) struct AtOnce;
-
-impl Turn for AtOnce {
-    fn before(&self, _call: &Call) -> Option<Errno> {
-        None
-    }
 }
 
 /// A host ready for a scenario's tasks, any number of times.

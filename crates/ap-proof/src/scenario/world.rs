@@ -11,6 +11,7 @@ use ap_sysfs::{Answer, Called, Change, Entry, Errno, Event, Filesystem, Ino, Ses
 use locks::{enter, hook};
 
 use super::sink::TaskSink;
+use super::turn::{AtOnce, Call, Turn};
 
 /// What a task may do to the machine, without a session in between: every call takes the host's locks itself.
 ///
@@ -171,18 +172,6 @@ impl Operator<Session> for SessionVerbs {
     }
 }
 
-/// What a task is about to do: a file that it writes or reads, a verb.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Call {
-    Write(String),
-    Other,
-}
-
-/// What is asked before each call of a task; the answer is the errno of a call that is not to be made.
-pub(super) trait Turn {
-    fn before(&self, call: &Call) -> Option<Errno>;
-}
-
 /// Where a task stands, and the first mistake of its author that it came to.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -306,7 +295,7 @@ impl<W: World> InTurn<W> {
 
     /// The same for a set-up, which runs alone.
     pub(super) fn for_setup(world: W, notes: Rc<Notes>) -> InTurn<W> {
-        let turn = Rc::new(super::stage::AtOnce);
+        let turn = Rc::new(AtOnce);
         InTurn { world, turn, notes, used: Rc::new(Cell::new(ap_sysfs::ROOT)), setup: true }
     }
 
