@@ -22,6 +22,7 @@ fn main() {
         serve::serve(arguments);
     }
     support::isolate();
+    notice_signals();
     let mut suite = Suite::new();
     suite.case("statuses", statuses);
     suite.case("starts_fast", starts_fast);
@@ -35,6 +36,15 @@ fn main() {
     on_a_directory::cases(&mut suite);
     pty::cases(&mut suite);
     suite.end();
+}
+
+/// A shell that starts something in the background has it ignore SIGINT and SIGQUIT, and a shell can't trap what it was
+/// told to ignore: the cases would wait for ever.
+fn notice_signals() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+        // SAFETY: the default action of a signal needs nothing.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 fn statuses() -> Result<(), Skip> {
