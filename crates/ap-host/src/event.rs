@@ -61,6 +61,9 @@ pub trait Sink {
     /// explorations only.
     fn notice(&self) {}
 
+    /// A mask was stored; the bindings follow. In between others may go on (page 4, I8). For explorations only.
+    fn committed(&self) {}
+
     /// A queue's reset that vfio_ap waits for has ended, however it ended. For oracles only.
     fn reset_ended(&self, _apqn: Apqn) {}
 }

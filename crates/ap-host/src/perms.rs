@@ -140,6 +140,7 @@ impl Host {
     /// has bound the queue, so all that come later know these masks or newer ones, and whoever stores newer ones
     /// revises for them.
     fn revise_bindings(&self, stored: &Perms, held: &mut Held<'_, Nothing>, out: &dyn Sink) {
+        out.committed();
         let queues = self.queues_in_order(held);
         let list = || queues.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
         for (index, queue) in queues.iter().enumerate() {

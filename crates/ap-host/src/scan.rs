@@ -368,6 +368,34 @@ impl Host {
         }
     }
 
+    /// Has the machine configure or deconfigure a card's adapter, as the card's `config` attribute does; `false` if the
+    /// device is gone.
+    ///
+    /// # Locks
+    /// S, so that no scan that has looked at the adapter before takes over the old configuration afterwards
+    /// (`DEV-013`); D and A of the card.
+    #[must_use]
+    pub fn configure_card(
+        &self,
+        card: &Arc<Card>,
+        on: bool,
+        held: &mut Held<'_, Nothing>,
+        out: &dyn Sink,
+    ) -> bool {
+        // Lock order: S -> D -> A
+        let (_scan, mut held) = self.scan.lock(held);
+        let (alive, mut held) = card.device.lock(&mut held);
+        if !*alive {
+            return false;
+        }
+        let (mut state, mut held) = card.state.lock(&mut held);
+        if std::mem::replace(&mut state.config, on) != on {
+            self.hw.configure(card.id, on, &mut held, out);
+        }
+        out.uevent_with(Action::Change, card.subject(state.driver), config_variable(on));
+        true
+    }
+
     /// Removes a card device with its queue devices, in the order in which they were made.
     pub(crate) fn remove_card(&self, card: &Arc<Card>, held: &mut Held<'_, Scan>, out: &dyn Sink) {
         let mut queues: Vec<Arc<QueueDevice>> =

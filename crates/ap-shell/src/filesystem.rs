@@ -102,7 +102,7 @@ impl<F: Filesystem, O: Operator<F>> FilesystemWorld<F, O> {
     /// Opens for reading or writing, and checks the mode, which root is not exempt from.
     fn open(&mut self, path: &str, bits: u16) -> Result<Entry, Errno> {
         let entry = match self.find(path, true) {
-            Err(Errno::ENOENT) if bits == 0o222 => return Err(self.creating(path)),
+            Err(Errno::ENOENT) if bits == 0o222 => self.create(path)?,
             found => found?,
         };
         match entry.kind {
@@ -112,13 +112,21 @@ impl<F: Filesystem, O: Operator<F>> FilesystemWorld<F, O> {
         }
     }
 
-    /// The errno of creating a file: in a directory that exists, `EACCES` (spec 5).
-    fn creating(&mut self, path: &str) -> Errno {
-        let directory = path.trim_end_matches('/').rsplit_once('/').map_or("/", |(directory, _)| directory);
-        match self.find(if directory.is_empty() { "/" } else { directory }, true) {
-            Ok(Entry { kind: Kind::Directory, .. }) => Errno::EACCES,
-            Ok(_) => Errno::ENOTDIR,
-            Err(errno) => errno,
+    /// Opens a file that was not there, as one that is to be created: in a directory that is there `EACCES` (page 5),
+    /// unless the file has come with its directory in the meantime.
+    fn create(&mut self, path: &str) -> Result<Entry, Errno> {
+        let path = path.trim_end_matches('/');
+        let directory = path.rsplit_once('/').map_or("/", |(directory, _)| directory);
+        let directory = self.find(if directory.is_empty() { "/" } else { directory }, true)?;
+        if directory.kind != Kind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        match self.find(path, true) {
+            // A directory that is gone by now has no other by its number.
+            Err(Errno::ENOENT) if directory.ino == OUTSIDE || self.tree.entry(directory.ino).is_ok() => {
+                Err(Errno::EACCES)
+            }
+            found => found,
         }
     }
 

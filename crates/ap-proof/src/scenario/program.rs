@@ -7,9 +7,9 @@ use ap_host::invariants::{self, Broken};
 use explore::{Finding, Program, Task};
 use locks::{Level, Object};
 
-use super::serial::{Outcome, Serial};
+use super::serial::{Outcome, Serial, Sweeps};
 use super::stage::{Actor, Cast, Stage};
-use super::state::{describe, masks_and_matrices};
+use super::state::{describe, masks_and_matrices, without_flags};
 use super::turn::AtOnce;
 
 /// A scenario as the explorer runs it.
@@ -17,7 +17,7 @@ pub(super) struct Play<'s> {
     stage: &'s Stage,
     /// The outcomes that one-after-the-other orders have, if all are known.
     serial: Option<&'s Serial>,
-    /// The outcomes of orders in which a bind may be refused.
+    /// The outcomes of orders in which bindings are revised in a turn of its own.
     relaxed: Option<BTreeSet<Outcome>>,
 }
 
@@ -38,10 +38,18 @@ impl<'s> Play<'s> {
         if relaxed.contains(outcome) {
             return None;
         }
-        // Who switches `drivers_autoprobe` while a scan or a new driver goes from device to device reaches some of them:
-        // nobody promises bindings then.
-        let kept = |other: &Outcome| (other.results.clone(), masks_and_matrices(&other.state));
-        if serial.autoprobe && serial.outcomes.iter().any(|other| kept(other) == kept(outcome)) {
+        // A device that is being made or removed is there, and its driver's attributes are not: creating one is refused,
+        // where without the device there is no such file.
+        let absent = |results: &[String]| -> Vec<String> {
+            let absent = |result: &String| if result == "EACCES" { "ENOENT" } else { result }.to_owned();
+            results.iter().map(absent).collect()
+        };
+        let same = |kept: fn(&str) -> String| {
+            let (results, state) = (absent(&outcome.results), kept(&outcome.state));
+            relaxed.iter().any(|other| absent(&other.results) == results && kept(&other.state) == state)
+        };
+        let Sweeps { bindings, flags } = serial.sweeps;
+        if flags && same(without_flags) || bindings && same(masks_and_matrices) {
             return None;
         }
         let busy = ["EBUSY", "EAGAIN"].map(str::to_owned);

@@ -8,7 +8,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use ap_sysfs::Errno;
 use fibers::{Fiber, Pool, Progress};
 use locks::Object;
 use locks::hook::{self, Hook, Kind, Step};
@@ -37,6 +36,15 @@ pub struct Outcome {
     pub state: String,
 }
 
+/// Calls that go from device to device, of which page 4 (I8) promises nothing in one piece but masks and matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweeps {
+    /// `drivers_autoprobe` is switched, or the host's drivers come or go: bindings.
+    pub bindings: bool,
+    /// A scan takes over what the machine says of a device: configured, checkstopped, and what is switched on then.
+    pub flags: bool,
+}
+
 /// What all orders end in.
 #[derive(Clone, Debug, Default)]
 pub struct Serial {
@@ -46,8 +54,8 @@ pub struct Serial {
     pub mistake: Option<Mistake>,
     /// Whether all orders were played.
     pub complete: bool,
-    /// Whether some task writes `drivers_autoprobe`.
-    pub autoprobe: bool,
+    /// What goes from device to device in it, and so reaches some before and some after what meets it.
+    pub sweeps: Sweeps,
     /// How many were played, to an end or to a known state.
     pub orders: u64,
 }
@@ -63,23 +71,15 @@ enum At {
     Ended,
 }
 
-/// A choice: a task's turn; or the bind that it is about to do is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Choice {
-    task: usize,
-    refuse: bool,
-}
-
 struct Shared {
     current: Cell<usize>,
     at: RefCell<Vec<At>>,
     roots: RefCell<Vec<bool>>,
-    /// The call that a task is about to make.
-    calls: RefCell<Vec<Option<Call>>>,
-    refuse: Cell<bool>,
+    /// Whether the revision of bindings is a turn of its own.
+    relaxed: bool,
     /// How many turns each task began: where it stands, as far as its answers don't tell (`sleep`).
     begun: RefCell<Vec<usize>>,
-    autoprobe: Cell<bool>,
+    sweeps: Cell<Sweeps>,
     /// Steps in this turn.
     steps: Cell<usize>,
 }
@@ -152,16 +152,25 @@ impl Hook for Shared {
 struct Boundary(Rc<Shared>);
 
 impl Turn for Boundary {
-    fn before(&self, call: &Call) -> Option<Errno> {
-        let current = self.0.current.get();
-        self.0.begun.borrow_mut()[current] += 1;
-        if matches!(call, Call::Write(path) if path.ends_with("/drivers_autoprobe")) {
-            self.0.autoprobe.set(true);
+    fn before(&self, call: &Call) {
+        if *call == Call::Revision && !self.0.relaxed {
+            return;
         }
-        self.0.calls.borrow_mut()[current] = Some(call.clone());
+        let mut sweeps = self.0.sweeps.get();
+        match call {
+            Call::Write(path) => {
+                sweeps.bindings |= path.ends_with("/drivers_autoprobe");
+                sweeps.flags |= path.ends_with("/scans");
+            }
+            Call::Hw(args) => {
+                sweeps.bindings |= args.contains("zcrypt");
+                sweeps.flags |= !args.contains("modules");
+            }
+            Call::Revision | Call::Other => {}
+        }
+        self.0.sweeps.set(sweeps);
+        self.0.begun.borrow_mut()[self.0.current.get()] += 1;
         self.0.suspend(At::Ready);
-        self.0.calls.borrow_mut()[current] = None;
-        self.0.refuse.take().then_some(Errno::ENODEV)
     }
 }
 
@@ -181,16 +190,15 @@ struct Play {
 }
 
 impl Play {
-    fn new(stage: &Stage, pool: &Pool) -> Play {
+    fn new(stage: &Stage, pool: &Pool, relaxed: bool) -> Play {
         let count = stage.tasks() + 1;
         let shared = Rc::new(Shared {
             current: Cell::new(NOBODY),
             at: RefCell::new(vec![At::Ready; count]),
             roots: RefCell::new(vec![false; count]),
-            calls: RefCell::new(vec![None; count]),
-            refuse: Cell::new(false),
+            relaxed,
             begun: RefCell::new(vec![0; count]),
-            autoprobe: Cell::new(false),
+            sweeps: Cell::default(),
             steps: Cell::new(0),
         });
         // Under the hook, because what oracles look at is changed only there.
@@ -231,28 +239,16 @@ impl Play {
         }
     }
 
-    fn take(&mut self, choice: Choice) {
+    fn take(&mut self, task: usize) {
         self.turns += 1;
         self.shared.steps.set(0);
-        self.shared.refuse.set(choice.refuse);
-        self.resume(choice.task);
-        self.shared.refuse.set(false);
+        self.resume(task);
     }
 
-    fn choices(&self, relaxed: bool) -> Vec<Choice> {
-        let mut choices = Vec::new();
-        for (task, at) in self.shared.at.borrow().iter().enumerate() {
-            if *at != At::Ready {
-                continue;
-            }
-            choices.push(Choice { task, refuse: false });
-            let calls = self.shared.calls.borrow();
-            let binds = |call: &Call| matches!(call, Call::Write(path) if path.ends_with("/bind"));
-            if relaxed && calls[task].as_ref().is_some_and(binds) {
-                choices.push(Choice { task, refuse: true });
-            }
-        }
-        choices
+    /// The tasks whose next turn can begin.
+    fn choices(&self) -> Vec<usize> {
+        let at = self.shared.at.borrow();
+        (0..at.len()).filter(|task| at[*task] == At::Ready).collect()
     }
 
     /// Where everything stands.
@@ -272,10 +268,9 @@ impl Play {
             .collect();
         let answers: Vec<u64> = self.answers.iter().map(|answers| answers.get()).collect();
         let results: Vec<Option<String>> = self.results.iter().map(|slot| slot.borrow().clone()).collect();
-        let calls: Vec<bool> = self.shared.calls.borrow().iter().map(Option::is_some).collect();
         // The background's turns are all alike.
         let begun = self.shared.begun.borrow()[..stage.tasks()].to_vec();
-        let stands = (at, answers, results, calls, begun);
+        let stands = (at, answers, results, begun);
         hook::fingerprint(&(stands, self.due.fingerprint(), stage.look().fingerprint()))
     }
 
@@ -323,20 +318,20 @@ impl Drop for Play {
     }
 }
 
-/// Plays all orders of turns. `relaxed`: a `bind` may answer `ENODEV` and do nothing, as one does that meets a mask
-/// write (page 4, I8).
+/// Plays all orders of turns. `relaxed`: bindings are revised in a turn of its own after a mask was stored, and others
+/// may go on in between (page 4, I8): a `bind` may then find that the driver is not the right one, or is by now.
 pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) -> Serial {
     let pool = Pool::new(STACK);
     let mut serial = Serial { complete: true, ..Serial::default() };
     let mut known: FxHashSet<u64> = FxHashSet::default();
-    let mut todo: Vec<Vec<Choice>> = vec![Vec::new()];
+    let mut todo: Vec<Vec<usize>> = vec![Vec::new()];
     while let Some(path) = todo.pop() {
         if late() {
             serial.complete = false;
             break;
         }
         serial.orders += 1;
-        let mut play = Play::new(stage, &pool);
+        let mut play = Play::new(stage, &pool, relaxed);
         for choice in &path {
             play.take(*choice);
         }
@@ -345,7 +340,7 @@ pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) ->
             if !known.insert(play.state(stage)) {
                 break;
             }
-            let choices = play.choices(relaxed);
+            let choices = play.choices();
             let Some((first, others)) = choices.split_first() else {
                 serial.mistake = serial.mistake.or_else(|| play.mistake());
                 if serial.mistake.is_some() {
@@ -359,7 +354,7 @@ pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) ->
                 break;
             };
             if play.turns > MOST_TURNS {
-                serial.mistake = Some(play.endless(first.task));
+                serial.mistake = Some(play.endless(*first));
                 return serial;
             }
             for other in others {
@@ -370,7 +365,8 @@ pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) ->
             path.push(*first);
             play.take(*first);
         }
-        serial.autoprobe |= play.shared.autoprobe.get();
+        serial.sweeps.bindings |= play.shared.sweeps.get().bindings;
+        serial.sweeps.flags |= play.shared.sweeps.get().flags;
     }
     serial
 }

@@ -149,6 +149,10 @@ impl Sink for TaskSink {
         self.turn.before(&Call::Other);
     }
 
+    fn committed(&self) {
+        self.turn.before(&Call::Revision);
+    }
+
     fn due(&self, work: Work, in_ms: u64) {
         if work == Work::Scan && in_ms == 0 {
             self.due.ask(|works| works.scan = true);

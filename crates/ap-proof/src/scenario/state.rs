@@ -5,6 +5,7 @@ use std::fmt::Write;
 use ap_host::device::QueueState;
 use ap_host::driver::DriverId;
 use ap_host::module::Module;
+use ap_host::registry::Registry;
 use ap_host::snapshot::GuestSnapshot;
 use ap_host::vfio_ap::{Mdev, MdevPhase};
 use ap_host::{MdevId, Snapshot};
@@ -23,6 +24,7 @@ pub(super) fn describe(state: &Snapshot) -> String {
     }
     let _ = writeln!(text, "apmask {}", short(&state.perms.adapters.to_string()));
     let _ = writeln!(text, "aqmask {}", short(&state.perms.domains.to_string()));
+    settings(&state.registry, &mut text);
     cards(state, &mut text);
     queues(state, &mut text);
     for (id, mdev) in &state.mdevs.list {
@@ -32,6 +34,18 @@ pub(super) fn describe(state: &Snapshot) -> String {
     text
 }
 
+/// What the bus's attributes set.
+fn settings(registry: &Registry, text: &mut String) {
+    let _ = write!(text, "bus config_time {}", registry.config_time);
+    if let Some(domain) = registry.default_domain {
+        let _ = write!(text, " ap_domain {domain}");
+    }
+    let _ = write!(text, " poll_timeout {}", registry.poll_timeout);
+    flag(text, registry.poll_thread, "poll_thread");
+    flag(text, !registry.autoprobe, "no autoprobe");
+    text.push('\n');
+}
+
 /// Of a state in words only what page 4 (I8) demands of operations that meet: masks and matrices; no bindings, nor what
 /// follows from them.
 pub(super) fn masks_and_matrices(text: &str) -> String {
@@ -39,6 +53,17 @@ pub(super) fn masks_and_matrices(text: &str) -> String {
         ["not loaded", "apmask", "aqmask", "mdev"].iter().any(|beginning| line.starts_with(beginning))
     });
     kept.map(|line| line.split(" guest_matrix ").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Of a state in words what is left when a scan, which goes from device to device, may have found some queues as they were
+/// before and some as they were after. Cards are compared in full.
+pub(super) fn without_flags(text: &str) -> String {
+    let flags = [" deconfigured", " checkstopped", " offline"];
+    let line = |line: &str| match line.starts_with("card") {
+        true => line.to_owned(),
+        false => flags.iter().fold(line.to_owned(), |line, flag| line.replace(flag, "")),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn cards(state: &Snapshot, text: &mut String) {

@@ -305,8 +305,8 @@ impl<W: World> InTurn<W> {
         self.world.stat(path, true).map(|entry| entry.ino) != Ok(used)
     }
 
-    fn turn(&self, call: Call) -> Option<Errno> {
-        self.turn.before(&call)
+    fn turn(&self, call: Call) {
+        self.turn.before(&call);
     }
 
     fn checked<T>(&self, path: &str, answer: Result<T, Errno>) -> Result<T, Errno> {
@@ -347,25 +347,21 @@ impl<W: World> World for InTurn<W> {
     }
 
     fn write(&mut self, path: &str, data: &[u8]) -> Written {
-        match self.turn(Call::Write(path.to_owned())) {
-            Some(errno) => Written::Done(Err(Failure::write(errno))),
-            None => {
-                let mut written = self.world.write(path, data);
-                let gone = Written::Done(Err(Failure::write(Errno::ENODEV)));
-                for _ in 1..MOST_ATTEMPTS {
-                    if written != gone || !self.went(path) {
-                        break;
-                    }
-                    written = self.world.write(path, data);
-                }
-                if let Written::Done(Err(failure)) = &written
-                    && failure.at_open
-                {
-                    self.notes.missing(path, failure.errno);
-                }
-                written
+        self.turn(Call::Write(path.to_owned()));
+        let mut written = self.world.write(path, data);
+        let gone = Written::Done(Err(Failure::write(Errno::ENODEV)));
+        for _ in 1..MOST_ATTEMPTS {
+            if written != gone || !self.went(path) {
+                break;
             }
+            written = self.world.write(path, data);
         }
+        if let Written::Done(Err(failure)) = &written
+            && failure.at_open
+        {
+            self.notes.missing(path, failure.errno);
+        }
+        written
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<Entry>, Errno> {
@@ -385,7 +381,7 @@ impl<W: World> World for InTurn<W> {
     }
 
     fn hw(&mut self, args: &str) -> Result<String, OperatorError> {
-        self.turn(Call::Other);
+        self.turn(Call::Hw(args.to_owned()));
         if self.setup
             && let Some(milliseconds) = args.trim().strip_prefix("advance ")
             && !self.notes.may_pass(milliseconds.trim().parse().unwrap_or(0))

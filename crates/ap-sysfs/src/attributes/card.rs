@@ -1,9 +1,8 @@
 //! The attributes of a card. (Specification, page 2.)
 
+use ap_host::Sink;
 use ap_host::driver::DriverId;
-use ap_host::event::Action;
 use ap_host::hardware::AdapterFacts;
-use ap_host::{Hardware, Sink};
 use ap_types::grammar::scanned_decimal;
 use ap_types::{Mode, type_string};
 
@@ -87,14 +86,7 @@ fn store_config(
         1 => true,
         _ => return Err(Errno::EINVAL),
     };
-    let (mut state, mut held) = card.state.lock(held);
-    if state.config != on {
-        tree.machine.configure(card.id, on, &mut held, out);
-        state.config = on;
-    }
-    let variable = vec![("CONFIG".into(), u8::from(on).to_string())];
-    out.uevent_with(Action::Change, card.subject(state.driver), variable);
-    Ok(())
+    if tree.host.configure_card(card, on, held, out) { Ok(()) } else { Err(Errno::ENODEV) }
 }
 
 fn store_online(
