@@ -81,6 +81,14 @@ pub enum Error {
     /// A mount whose server is gone.
     #[error("{0} is a dead mount (its server is gone): clear it with `umount -l {0}`")]
     DeadMount(PathBuf),
+    /// The processor is not one that this process may use.
+    #[error("there is no processor {cpu} for this process: `--cpu` takes one of {usable}")]
+    NoProcessor {
+        /// Which was asked for.
+        cpu: usize,
+        /// Those that there are.
+        usable: String,
+    },
     /// The command does not exist.
     #[error("{0}: command not found")]
     CommandNotFound(String),
@@ -103,14 +111,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit status that goes with it: 3 if the environment lacks something, 127 and 126 for the command,
-    /// otherwise 125.
+    /// The exit status that goes with it: 3 if the environment lacks something, 125 if the command could not be
+    /// started, for whatever other reason (`INTERFACES.md`; 126 and 127 are a command's own).
     #[must_use]
     pub fn exit_status(&self) -> i32 {
         match self {
-            Error::CommandNotFound(_) => 127,
-            Error::CommandNotExecutable { .. } => 126,
-            Error::Setup { .. } => 125,
+            Error::CommandNotFound(_)
+            | Error::CommandNotExecutable { .. }
+            | Error::NoProcessor { .. }
+            | Error::Setup { .. } => 125,
             _ => 3,
         }
     }

@@ -9,7 +9,7 @@ use ap_sysfs::Filesystem;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
-use rustix::thread::{CpuSet, UnshareFlags, sched_setaffinity, unshare_unsafe};
+use rustix::thread::{CpuSet, UnshareFlags, sched_getaffinity, sched_setaffinity, unshare_unsafe};
 
 use crate::channel::DevFuse;
 use crate::command::{self, Signals};
@@ -158,10 +158,12 @@ fn uevents() -> Result<UeventSink, Error> {
 }
 
 pub fn pin(cpu: usize) -> Result<(), Error> {
-    let mut set = CpuSet::new();
-    if cpu >= CpuSet::MAX_CPU {
-        return Err(Error::Setup { what: "taking a processor", source: Errno::INVAL.into() });
+    let usable = sched_getaffinity(None).map_err(Error::setup("asking for the processors"))?;
+    if cpu >= CpuSet::MAX_CPU || !usable.is_set(cpu) {
+        let all = (0..CpuSet::MAX_CPU).filter(|cpu| usable.is_set(*cpu)).map(|cpu| cpu.to_string());
+        return Err(Error::NoProcessor { cpu, usable: all.collect::<Vec<_>>().join(", ") });
     }
+    let mut set = CpuSet::new();
     set.set(cpu);
     sched_setaffinity(None, &set).map_err(Error::setup("taking a processor"))
 }

@@ -59,10 +59,10 @@ fn statuses() -> Result<(), Skip> {
         assert_eq!(run(&[], text).1, expected, "{text}");
     }
     for (command, expected, said) in [
-        ("/no/such/command", 127, "command not found"),
-        ("no-such-command", 127, "command not found"),
-        ("/etc/passwd", 126, "Permission denied"),
-        ("/etc", 126, "Permission denied"),
+        ("/no/such/command", 125, "command not found"),
+        ("no-such-command", 125, "command not found"),
+        ("/etc/passwd", 125, "Permission denied"),
+        ("/etc", 125, "Permission denied"),
     ] {
         let (text, status) = outcome(&finish(own(&["run", "--", command])));
         assert_eq!(status, expected, "{text}");
@@ -125,8 +125,9 @@ fn one_processor() -> Result<(), Skip> {
     let (text, status) =
         run(&["--cpu", "0"], "grep Cpus_allowed_list /proc/self/status; cat /sys/bus/test/ro");
     assert_eq!((text.as_str(), status), ("Cpus_allowed_list:\t0\nfixed\n", 0));
-    let (text, status) = run(&["--cpu", "4000"], "true");
+    let (text, status) = outcome(&finish(own(&["run", "--cpu", "4000", "--", "true"])));
     assert_eq!(status, 125, "{text}");
+    assert!(text.contains("no processor 4000") && text.contains("`--cpu` takes one of 0"), "{text}");
     Ok(())
 }
 

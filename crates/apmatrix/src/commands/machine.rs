@@ -38,6 +38,9 @@ enum What {
         /// A built-in machine or a machine file
         #[arg(value_name = "M", value_hint = clap::ValueHint::FilePath)]
         machine: String,
+        /// Print one JSON document: the machine file, key by key
+        #[arg(long)]
+        json: bool,
     },
     /// Check a machine file
     Check {
@@ -92,7 +95,7 @@ struct Checked<'a> {
 pub fn run(args: &Args) -> Outcome {
     match &args.what {
         What::List { json } => list(*json),
-        What::Show { machine } => show(machine),
+        What::Show { machine, json } => show(machine, *json),
         What::Check { file, json } => check(file, *json),
         What::Schema => {
             writeln!(anstream::stdout(), "{}", machine::schema())?;
@@ -123,13 +126,16 @@ fn list(json: bool) -> Outcome {
     Ok(0)
 }
 
-fn show(name: &str) -> Outcome {
+fn show(name: &str, json: bool) -> Outcome {
     let text = match machine::builtin::find(name) {
         Some(built_in) => built_in.text.to_owned(),
         None => machine::source(Path::new(name))?,
     };
     Machine::parse(name, &text)?;
-    write!(anstream::stdout(), "{text}")?;
+    match toml::from_str::<toml::Table>(&text) {
+        Ok(document) if json => print_json(&document)?,
+        _ => write!(anstream::stdout(), "{text}")?,
+    }
     Ok(0)
 }
 

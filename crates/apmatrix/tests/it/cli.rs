@@ -118,6 +118,10 @@ fn machines_are_listed_shown_and_checked() {
     max      as large as the architecture allows            256 adapters (256 CEX8C) × 256 domains = 65536 queues
     ");
     let directory = tempfile::tempdir().expect("a temporary directory");
+    let document: serde_json::Value =
+        serde_json::from_str(&apmatrix(&["machine", "show", "tiny", "--json"]).ok()).expect("a document");
+    assert_eq!(document["schema"], "apmatrix.machine/1");
+    assert_eq!(document["adapter"].as_array().map(Vec::len), Some(2));
     let tiny = apmatrix(&["machine", "show", "tiny"]).ok();
     fs::write(directory.path().join("mine.toml"), &tiny).expect("it can be written");
     assert_snapshot!(apmatrix_in(directory.path(), &["machine", "check", "mine.toml"]).ok(), @"ok: tiny: 2 adapters (1 CEX8P, 1 CEX7C) × 2 domains = 4 queues");
