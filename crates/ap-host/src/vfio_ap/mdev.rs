@@ -49,9 +49,10 @@ pub enum UnbindMdevError {
 fn lowest_free(used: &mut BTreeSet<u32>) -> u32 {
     // Mostly there is no gap, and tens of thousands of mdevs need no look at each.
     let whole = used.last().is_none_or(|last| *last as usize + 1 == used.len());
-    let number = match whole {
-        true => used.len(),
-        false => used.iter().zip(0..).take_while(|(used, free)| **used == *free).count(),
+    let number = if whole {
+        used.len()
+    } else {
+        used.iter().zip(0..).take_while(|(used, free)| **used == *free).count()
     } as u32;
     used.insert(number);
     number
