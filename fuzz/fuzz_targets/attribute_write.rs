@@ -21,8 +21,8 @@ fn files(session: &mut Session) -> Vec<ap_sysfs::Ino> {
 }
 
 fn machine() -> Session {
-    let machine = apmatrix::machine::Machine::load("tiny").expect("a built-in machine");
-    let mut session = apmatrix::boot::boot(&machine).expect("it boots");
+    let machine = ap_files::MachineFile::load("tiny").expect("a built-in machine");
+    let mut session = ap_files::boot(&machine).expect("it boots");
     let create = "/sys/devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
     let ino = session.resolve(create).expect("there").ino;
     let _: Called<usize> = session.store(ino, b"a0000000-0000-4000-8000-000000000001");

@@ -5,10 +5,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(machine) = apmatrix::machine::Machine::parse("fuzz.toml", text)
+    if let Ok(machine) = ap_files::MachineFile::parse("fuzz.toml", text)
         && machine.queue_count() <= 512
     {
-        let _ = apmatrix::boot::boot(&machine).map(|mut session| {
+        let _ = ap_files::boot(&machine).map(|mut session| {
             use ap_sysfs::Filesystem;
             session.advance(1000);
         });

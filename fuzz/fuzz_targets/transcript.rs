@@ -5,6 +5,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     for line in data.split(|byte| *byte == b'\n') {
-        let _ = apmatrix::replay::Line::parse(line);
+        let _ = ap_files::transcript::Line::parse(line);
     }
 });

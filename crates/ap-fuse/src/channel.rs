@@ -1,4 +1,6 @@
 //! How requests come and answers go: `/dev/fuse` today, a ring per CPU some day.
+//!
+//! What is in them is not looked at here.
 
 use std::io;
 use std::os::fd::OwnedFd;

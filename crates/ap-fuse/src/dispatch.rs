@@ -1,4 +1,6 @@
-//! From the messages of [`crate::wire`] to the calls of [`Server`], and back.
+//! Translates the messages of [`crate::wire`] into calls of [`Server`], and answers back into messages.
+//!
+//! It sends and receives nothing.
 
 use ap_sysfs::{Errno, Ino};
 

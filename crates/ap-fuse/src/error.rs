@@ -1,4 +1,6 @@
 //! Why a mount could not be made or a command not be started, in one sentence and with what to do.
+//!
+//! Who finds it out is not known here.
 
 use std::io;
 use std::path::PathBuf;
@@ -55,7 +57,8 @@ pub enum Error {
     MountDenied(io::Error),
     /// The kernel lacks the new mount calls.
     #[error(
-        "the kernel has no fsopen(2): Linux 5.4 or later is needed, and a seccomp profile that knows the call"
+        "the kernel has no fsopen(2): Linux 5.4 or later is needed, a seccomp profile that knows the call, and no \
+         emulator of another processor"
     )]
     OldKernel,
     /// `/sys` is missing.

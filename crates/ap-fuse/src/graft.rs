@@ -1,4 +1,6 @@
 //! A tree with a few more directories and files in it: mount points for what stays visible of the real `/sys`.
+//!
+//! It is a file system like any other, and knows neither mounts nor what will stand on its grafts.
 
 use std::collections::HashMap;
 

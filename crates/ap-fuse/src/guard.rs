@@ -21,7 +21,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
-use crate::Error;
+use crate::error::Error;
+use crate::signal;
 
 const STARTING: &str = "starting the guard process";
 
@@ -130,8 +131,14 @@ unsafe fn clone3(flags: u64) -> io::Result<i32> {
 
 /// The guard's whole life. `parent` is the server's number; none if it is not visible from here.
 fn guard(watch: &Watch, parent: Option<Pid>, leash: &OwnedFd, answer: OwnedFd) -> ! {
-    let signals =
-        block(&[libc::SIGTERM, libc::SIGCHLD, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP]);
+    let signals = signal::block(&[
+        libc::SIGTERM,
+        libc::SIGCHLD,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGQUIT,
+        libc::SIGTSTP,
+    ]);
     let _ = rustix::thread::set_name(c"ap-guard");
     // A group of its own: signals of the terminal are not for it.
     let _ = rustix::process::setpgid(None, None);
@@ -148,7 +155,7 @@ fn guard(watch: &Watch, parent: Option<Pid>, leash: &OwnedFd, answer: OwnedFd) -
         if orphan {
             break;
         }
-        let caught = wait(&signals);
+        let caught = signal::wait(&signals);
         match caught.signal {
             libc::SIGCHLD => while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {},
             // The kernel signs with the server's number; 0 if it is outside the namespace.
@@ -187,53 +194,6 @@ fn mount_proc() -> rustix::io::Result<()> {
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mount = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags)?;
     rustix::mount::move_mount(&mount, "", rustix::fs::CWD, "/proc", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-}
-
-/// Blocks signals for [`wait`]; blocked ones reach process 1, too, and don't end it.
-pub fn block(signals: &[i32]) -> libc::sigset_t {
-    // SAFETY: plain data that sigemptyset fills in; the calls can't fail with valid numbers.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        for signal in signals {
-            libc::sigaddset(&raw mut set, *signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-        set
-    }
-}
-
-/// Unblocks all signals.
-pub fn unblock_all() {
-    // SAFETY: plain data that sigemptyset fills in.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
-    }
-}
-
-/// A signal that came.
-pub struct Caught {
-    pub signal: i32,
-    /// The process that sent it; 0 if it is not visible from here.
-    pub sender: i32,
-    /// Whether the kernel sent it by itself, as for a key.
-    pub by_kernel: bool,
-}
-
-/// Waits for one of the blocked signals.
-pub fn wait(signals: &libc::sigset_t) -> Caught {
-    // SAFETY: plain data that the call fills in; si_pid is valid for signals from processes and 0 otherwise.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        let signal = libc::sigwaitinfo(signals, &raw mut info);
-        Caught {
-            signal,
-            sender: if signal > 0 { info.si_pid() } else { 0 },
-            by_kernel: signal > 0 && info.si_code == libc::SI_KERNEL,
-        }
-    }
 }
 
 impl Watch {

@@ -1,16 +1,18 @@
 //! Mounts that are attached nowhere yet, and what may be in the way of one.
+//!
+//! It knows neither who serves a tree nor who will use it.
 
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
-    fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
-use crate::Error;
+use crate::error::Error;
 
 /// What `mount` and `/proc/mounts` show as source.
 pub const SOURCE: &str = "apmatrix";
@@ -24,9 +26,20 @@ pub fn preflight() -> Result<(), Error> {
     open_device().map(drop)
 }
 
-/// Whether there is a `/sys` to cover.
+/// Whether there is a `/sys` to cover, and the calls to do so.
 pub fn preflight_sys() -> Result<(), Error> {
-    if std::path::Path::new("/sys").is_dir() { Ok(()) } else { Err(Error::NoSys) }
+    preflight_calls()?;
+    if Path::new("/sys").is_dir() { Ok(()) } else { Err(Error::NoSys) }
+}
+
+/// Whether the kernel has the calls with which mounts are made: an old one has not, nor has an emulator of another
+/// processor (where the messages of `/dev/fuse` would have the wrong byte order besides).
+pub fn preflight_calls() -> Result<(), Error> {
+    // There is no such file system, and whoever may not mount is told that first.
+    match fsopen("", FsOpenFlags::FSOPEN_CLOEXEC) {
+        Err(Errno::NOSYS) => Err(Error::OldKernel),
+        _ => Ok(()),
+    }
 }
 
 /// Opens `/dev/fuse`: in the user namespace in which it will be mounted, or the kernel refuses it.
@@ -69,19 +82,20 @@ pub fn detached(device: &OwnedFd) -> Result<OwnedFd, Error> {
     mount().map_err(refused)
 }
 
-/// Why namespaces were refused.
-pub fn namespaces_refused(error: io::Error) -> Error {
-    let sysctl = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
-    if sysctl("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
-        return Error::NamespacesOff;
-    }
-    if sysctl("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
-        return Error::NamespacesForRoot;
-    }
-    if sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
-        return Error::NamespacesAppArmor;
-    }
-    let filtered = std::fs::read_to_string("/proc/self/status")
-        .is_ok_and(|status| status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"])));
-    if filtered { Error::NamespacesContainer(error) } else { Error::Namespaces(error) }
+/// A new tmpfs that is mounted nowhere.
+pub fn tmpfs() -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", "tmpfs")?;
+    fsconfig_set_string(&context, "mode", "0755")?;
+    fsconfig_create(&context)?;
+    fsmount(
+        &context,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV,
+    )
+}
+
+/// Attaches a mount to a place.
+pub fn attach(mount: &OwnedFd, place: &Path) -> rustix::io::Result<()> {
+    move_mount(mount, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }

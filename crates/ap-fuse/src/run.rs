@@ -1,25 +1,34 @@
 //! A command with a private `/sys` that is the machine.
+//!
+//! Its parts know nothing of one another but what is said here: `namespaces` are entered, `keep` takes what stays of
+//! the real `/sys` and puts it back, `udev` and `copies` cover what else belongs to the machine, `command` (with its
+//! `terminal`) is started last.
+
+mod command;
+mod copies;
+mod keep;
+mod namespaces;
+mod terminal;
+mod udev;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use ap_sysfs::Filesystem;
-use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
-use rustix::thread::{CpuSet, UnshareFlags, sched_getaffinity, sched_setaffinity, unshare_unsafe};
 
+use self::command::Signals;
+use self::keep::Kept;
 use crate::channel::DevFuse;
-use crate::command::{self, Signals};
+use crate::error::Error;
 use crate::graft::Graft;
 use crate::guard::{Guard, Watch};
-use crate::keep::Kept;
-use crate::mounting::{detached, namespaces_refused, open_device};
-use crate::session::{Session, UeventSink};
-use crate::uevent::{self, Uevents};
-use crate::{Error, Factory, private, udev};
+use crate::mounting::{attach, detached, open_device, preflight_sys};
+use crate::processor::pin;
+use crate::session::{Factory, Session, UeventSink};
+use crate::uevent::Uevents;
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -64,14 +73,14 @@ pub fn run<F>(options: &RunOptions, factory: F) -> Result<i32, Error>
 where
     F: FnOnce() -> Box<dyn Filesystem> + Send + 'static,
 {
-    crate::preflight_sys()?;
+    preflight_sys()?;
     let signals = Signals::block();
     if let Some(cpu) = options.cpu {
         pin(cpu)?;
     }
     let outside =
         std::fs::read_link("/proc/self/ns/mnt").map_err(Error::setup("reading /proc/self/ns/mnt"))?;
-    enter_namespaces(options.uevents)?;
+    namespaces::enter(options.uevents)?;
     let target = PathBuf::from("/sys");
     let guard = Guard::start(&Watch::Namespace { target: target.clone(), outside })?;
     let ran = run_guarded(options, Box::new(factory), &signals, &guard);
@@ -104,17 +113,15 @@ fn run_guarded(
     let session = DevFuse::new(device)
         .and_then(|channel| Session::start(channel, with_grafts, sink))
         .map_err(Error::setup("serving the tree"))?;
-    move_mount(&mount, "", CWD, "/sys", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(
-        |errno| match errno {
-            Errno::PERM | Errno::ACCESS => Error::MountDenied(errno.into()),
-            _ => Error::Setup { what: "covering /sys", source: errno.into() },
-        },
-    )?;
+    attach(&mount, Path::new("/sys")).map_err(|errno| match errno {
+        Errno::PERM | Errno::ACCESS => Error::MountDenied(errno.into()),
+        _ => Error::Setup { what: "covering /sys", source: errno.into() },
+    })?;
     kept.put_back(&told.recv().unwrap_or_default())?;
     if options.uevents {
         udev::provide_control();
     }
-    private::provide_copies();
+    copies::provide_copies();
     let shell = options.command.is_empty();
     let command = if shell { vec![users_shell()] } else { options.command.clone() };
     let environment = environment(options, shell);
@@ -155,50 +162,4 @@ fn environment(options: &RunOptions, shell: bool) -> Vec<(&'static str, OsString
 fn uevents() -> Result<UeventSink, Error> {
     let mut uevents = Uevents::open().map_err(Error::setup("opening the sockets for uevents"))?;
     Ok(Box::new(move |uevent| uevents.send(uevent)))
-}
-
-pub fn pin(cpu: usize) -> Result<(), Error> {
-    let usable = sched_getaffinity(None).map_err(Error::setup("asking for the processors"))?;
-    if cpu >= CpuSet::MAX_CPU || !usable.is_set(cpu) {
-        let all = (0..CpuSet::MAX_CPU).filter(|cpu| usable.is_set(*cpu)).map(|cpu| cpu.to_string());
-        return Err(Error::NoProcessor { cpu, usable: all.collect::<Vec<_>>().join(", ") });
-    }
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).map_err(Error::setup("taking a processor"))
-}
-
-/// Enters namespaces for mounts and, with `network`, for the network: directly if we may, else in a user namespace
-/// whose root we are.
-fn enter_namespaces(network: bool) -> Result<(), Error> {
-    let mut flags = UnshareFlags::NEWNS;
-    if network {
-        flags |= UnshareFlags::NEWNET;
-    }
-    // SAFETY: the process has one thread, whose file descriptors and memory stay as they are.
-    match unsafe { unshare_unsafe(flags) } {
-        Err(Errno::PERM) => enter_user_namespace(flags)?,
-        other => other.map_err(|errno| namespaces_refused(errno.into()))?,
-    }
-    // What is mounted here stays here; what the outside unmounts goes here, too.
-    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
-        .map_err(|errno| Error::MountDenied(errno.into()))?;
-    if network {
-        uevent::loopback_up();
-    }
-    Ok(())
-}
-
-fn enter_user_namespace(flags: UnshareFlags) -> Result<(), Error> {
-    let user = rustix::process::geteuid().as_raw();
-    let group = rustix::process::getegid().as_raw();
-    // SAFETY: as above.
-    unsafe { unshare_unsafe(flags | UnshareFlags::NEWUSER) }
-        .map_err(|errno| namespaces_refused(errno.into()))?;
-    let write = |file: &str, text: String| {
-        std::fs::write(file, text).map_err(Error::setup("mapping the user into the user namespace"))
-    };
-    write("/proc/self/setgroups", "deny".to_owned())?;
-    write("/proc/self/uid_map", format!("0 {user} 1"))?;
-    write("/proc/self/gid_map", format!("0 {group} 1"))
 }

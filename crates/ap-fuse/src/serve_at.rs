@@ -1,18 +1,18 @@
-//! The tree on a directory, until a signal comes.
+//! Mounts the tree on a directory and serves it until a signal comes, with no namespace and no command.
 
 use std::path::{Path, PathBuf};
 
 use ap_sysfs::Filesystem;
-use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
+use rustix::mount::{UnmountFlags, unmount};
 
 use crate::channel::DevFuse;
-use crate::guard::{self, Guard, Watch};
-use crate::mounting::{detached, open_device};
-use crate::run::pin;
-use crate::session::Session;
-use crate::{Error, Factory};
+use crate::error::Error;
+use crate::guard::{Guard, Watch};
+use crate::mounting::{attach, detached, open_device, preflight_calls};
+use crate::processor::pin;
+use crate::session::{Factory, Session};
+use crate::signal;
 
 /// Where to mount, and how.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ pub fn mount<F>(options: &MountOptions, factory: F, mounted: impl FnOnce()) -> R
 where
     F: FnOnce() -> Box<dyn Filesystem> + Send + 'static,
 {
-    let signals = guard::block(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
+    let signals = signal::block(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
+    preflight_calls()?;
     check(&options.dir)?;
     let dir = options.dir.canonicalize().map_err(Error::setup("looking for the directory"))?;
     if let Some(cpu) = options.cpu {
@@ -68,8 +69,7 @@ fn serve(
     let session = DevFuse::new(device)
         .and_then(|channel| Session::start(channel, factory, None))
         .map_err(Error::setup("serving the tree"))?;
-    move_mount(&tree, "", CWD, dir, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .map_err(Error::setup("mounting on the directory"))?;
+    attach(&tree, dir).map_err(Error::setup("mounting on the directory"))?;
     drop(tree);
     mounted();
     // The end of the serving thread (somebody unmounted) is a SIGTERM to ourselves.
@@ -79,7 +79,7 @@ fn serve(
         let _ = rustix::process::kill_process(own, rustix::process::Signal::TERM);
         ended
     });
-    guard::wait(signals);
+    signal::wait(signals);
     // Whoever is still inside keeps what they have open; nobody finds it any more.
     match unmount(dir, UnmountFlags::DETACH) {
         Ok(()) => Ok(()),

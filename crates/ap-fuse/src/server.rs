@@ -4,6 +4,7 @@
 //! per write; files of removed objects that answer `ENODEV`; calls that wait without holding up others; a panic
 //! that costs one `EIO`. One thread owns it.
 
+mod attributes;
 mod handles;
 mod listing;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ap_sysfs::{Answer, Called, Change, Entry, Errno, Event, Filesystem, Ino, Kind, Token, Uevent};
 
+pub use self::attributes::{Attributes, Time, Wanted};
 use self::handles::{Handle, Handles};
 use self::listing::Listings;
 pub use self::listing::{Item, cookie};
@@ -41,47 +43,6 @@ pub enum Late {
     Read(Result<Vec<u8>, Errno>),
     /// To a write.
     Written(Result<usize, Errno>),
-}
-
-/// A point in time: seconds and nanoseconds.
-pub type Time = (i64, u32);
-
-/// What `stat` says of a node.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Attributes {
-    /// Its number.
-    pub ino: u64,
-    /// Type and permissions.
-    pub mode: u32,
-    /// Its owner.
-    pub user: u32,
-    /// Its group.
-    pub group: u32,
-    /// 4096 for an attribute.
-    pub size: u64,
-    /// Names of it; 1 for directories, which tells programs not to conclude anything from it.
-    pub links: u32,
-    /// Last access.
-    pub accessed: Time,
-    /// Last change of the content.
-    pub modified: Time,
-    /// Last change of anything.
-    pub changed: Time,
-}
-
-/// What a client wants to change of a node; a size is none of it: truncating an attribute does nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
-    /// Permissions.
-    pub mode: Option<u32>,
-    /// The owner.
-    pub user: Option<u32>,
-    /// The group.
-    pub group: Option<u32>,
-    /// Last access.
-    pub accessed: Option<Time>,
-    /// Last change of the content.
-    pub modified: Option<Time>,
 }
 
 /// What has to reach clients besides answers, in the order in which it has to.
@@ -302,7 +263,7 @@ impl Server {
         }
         let listing = self.listings.get(dir, after, || caught(|| self.fs.entries(dir)))?;
         for (number, entry) in listing.after(after) {
-            let attributes = describe(entry, self.overrides.get(&entry.ino), self.started);
+            let attributes = Attributes::of(entry, self.overrides.get(&entry.ino), self.started);
             if !take(&Item { name: &entry.name, cookie: *number, attributes }) {
                 break;
             }
@@ -411,7 +372,7 @@ impl Server {
     }
 
     fn describe(&self, entry: &Entry) -> Attributes {
-        describe(entry, self.overrides.get(&entry.ino), self.started)
+        Attributes::of(entry, self.overrides.get(&entry.ino), self.started)
     }
 }
 
@@ -420,26 +381,6 @@ impl Waiting {
         match self {
             Waiting::Show { ticket, .. } | Waiting::Store { ticket } => *ticket,
         }
-    }
-}
-
-fn describe(entry: &Entry, kept: Option<&Wanted>, started: Time) -> Attributes {
-    let kept = kept.copied().unwrap_or_default();
-    let kind = match entry.kind {
-        Kind::Directory => libc::S_IFDIR,
-        Kind::File => libc::S_IFREG,
-        Kind::Link => libc::S_IFLNK,
-    };
-    Attributes {
-        ino: entry.ino.0,
-        mode: kind | kept.mode.unwrap_or(u32::from(entry.mode)),
-        user: kept.user.unwrap_or(0),
-        group: kept.group.unwrap_or(0),
-        size: entry.size(),
-        links: 1,
-        accessed: kept.accessed.unwrap_or(started),
-        modified: kept.modified.unwrap_or(started),
-        changed: started,
     }
 }
 

@@ -16,14 +16,16 @@ use std::sync::mpsc::{self, Receiver, SendError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ap_sysfs::{Change, Errno, Uevent};
+use ap_sysfs::{Change, Errno, Filesystem, Uevent};
 use rustix::fs::{Mode, OFlags};
 
-use crate::Factory;
 use crate::channel::{Channel, Outlet, Received};
 use crate::dispatch::{self, Next};
 use crate::server::{Server, Settled, Ticket};
 use crate::wire::{Message, REQUEST_ROOM, Request};
+
+/// Builds the tree, on the thread that will serve it.
+pub type Factory = Box<dyn FnOnce() -> Box<dyn Filesystem> + Send>;
 
 /// Where uevents go.
 pub type UeventSink = Box<dyn FnMut(&Uevent) + Send>;

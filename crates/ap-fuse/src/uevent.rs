@@ -176,12 +176,60 @@ pub fn loopback_up() {
 mod tests {
     use super::*;
 
+    /// What a little-endian machine writes, or a big-endian one: this one.
+    fn of_this_machine<T>(little: T, big: T) -> T {
+        if cfg!(target_endian = "big") { big } else { little }
+    }
+
     #[test]
     fn the_hash_is_murmurs() {
-        // From a second implementation.
+        // From a second implementation, for both orders: udev reads words as the machine does, so that from four
+        // letters on its hash is another one on a big-endian machine.
         assert_eq!(hash(b""), 0);
-        assert_eq!(hash(b"block"), 0xf003_1db7);
         assert_eq!(hash(b"usb"), 0x0577_c5e5);
         assert_eq!(hash(b"ap"), 0xf026_bf09);
+        assert_eq!(hash(b"block"), of_this_machine(0xf003_1db7, 0xf272_d586));
+        assert_eq!(hash(b"mdev"), of_this_machine(0xbb52_11c7, 0x7f6b_f205));
+        assert_eq!(hash(b"vfio_ap"), of_this_machine(0x7f1b_fa5b, 0x8d4c_f779));
+    }
+
+    fn uevent() -> Uevent {
+        Uevent {
+            action: "add".to_owned(),
+            devpath: "/d".to_owned(),
+            env: [("SUBSYSTEM", "ap"), ("DEVTYPE", "block")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_message_to_the_kernel_byte_for_byte() {
+        let text = b"add@/d\0ACTION=add\0DEVPATH=/d\0SUBSYSTEM=ap\0DEVTYPE=block\0";
+        assert_eq!(text.len(), 56);
+        // Length 72, type 0x10, flags 5, no sequence, no port.
+        let header = of_this_machine(
+            [72, 0, 0, 0, 0x10, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            [0, 0, 0, 72, 0, 0x10, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0],
+        );
+        assert_eq!(kernel_message(&uevent()), [&header[..], text].concat());
+    }
+
+    #[test]
+    fn udevs_message_byte_for_byte() {
+        let text = b"ACTION=add\0DEVPATH=/d\0SUBSYSTEM=ap\0DEVTYPE=block\0SEQNUM=7\0USEC_INITIALIZED=9\0";
+        let message = udev_message(&uevent(), 7, 9);
+        assert_eq!(message[40..], text[..]);
+        // The magic and the hashes are big-endian everywhere, the lengths are the machine's.
+        assert_eq!(message[..12], *b"libudev\0\xfe\xed\xca\xfe");
+        let length = text.len() as u8;
+        let lengths = of_this_machine(
+            [40, 0, 0, 0, 40, 0, 0, 0, length, 0, 0, 0],
+            [0, 0, 0, 40, 0, 0, 0, 40, 0, 0, 0, length],
+        );
+        assert_eq!(message[12..24], lengths);
+        assert_eq!(message[24..28], [0xf0, 0x26, 0xbf, 0x09]);
+        assert_eq!(message[28..32], of_this_machine([0xf0, 0x03, 0x1d, 0xb7], [0xf2, 0x72, 0xd5, 0x86]));
+        assert_eq!(message[32..40], [0; 8]);
     }
 }

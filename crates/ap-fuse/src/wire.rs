@@ -304,19 +304,60 @@ impl Message {
 mod tests {
     use super::*;
 
+    /// What a little-endian kernel writes, or a big-endian one: this one.
+    fn of_this_machine<T>(little: T, big: T) -> T {
+        if cfg!(target_endian = "big") { big } else { little }
+    }
+
     #[test]
     fn a_request_is_taken_apart() {
-        let mut bytes = vec![0; HEADER];
-        bytes[4] = op::LOOKUP as u8;
-        bytes[8] = 9;
-        bytes[16] = 1;
-        bytes.extend_from_slice(b"card04\0");
-        bytes[0] = bytes.len() as u8;
+        #[rustfmt::skip]
+        let little = [
+            47, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0x78, 0x56, 0, 0, 0, 0, 0, 0, b'c', b'a', b'r', b'd', b'0', b'4', 0,
+        ];
+        #[rustfmt::skip]
+        let big = [
+            0, 0, 0, 47, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0x12, 0x34,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x56, 0x78, 0, 0, 0, 0, b'c', b'a', b'r', b'd', b'0', b'4', 0,
+        ];
+        let bytes = of_this_machine(little, big);
         let request = Request::parse(&bytes).unwrap();
-        assert_eq!((request.op, request.unique, request.node), (op::LOOKUP, 9, 1));
+        assert_eq!((request.op, request.unique, request.node), (op::LOOKUP, 9, 0x1234));
+        assert_eq!(request.pid, 0x5678);
         assert_eq!(request.name(0), Some("card04"));
         assert_eq!(request.u64(100), 0);
         assert!(Request::parse(&bytes[..HEADER + 3]).is_none(), "a cut request is none");
+    }
+
+    #[test]
+    fn a_reply_byte_for_byte() {
+        let mut message = Message::default();
+        message.reply(0x0102_0304_0506_0708);
+        message.init(0x10, 0x20_0000);
+        #[rustfmt::skip]
+        let little = [
+            80, 0, 0, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1,
+            7, 0, 0, 0, 38, 0, 0, 0, 0, 0, 0x20, 0, 0x10, 0, 0, 0,
+            64, 0, 48, 0, 0, 0, 2, 0, 1, 0, 0, 0, 32, 0, 0, 0,
+        ];
+        #[rustfmt::skip]
+        let big = [
+            0, 0, 0, 80, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+            0, 0, 0, 7, 0, 0, 0, 38, 0, 0x20, 0, 0, 0, 0, 0, 0x10,
+            0, 64, 0, 48, 0, 2, 0, 0, 0, 0, 0, 1, 0, 32, 0, 0,
+        ];
+        let bytes = message.finish();
+        assert_eq!(bytes[..48], of_this_machine(little, big));
+        assert_eq!(bytes[48..], [0; 32]);
+
+        message.error(7, 13);
+        #[rustfmt::skip]
+        let errors = of_this_machine(
+            [16, 0, 0, 0, 0xf3, 0xff, 0xff, 0xff, 7, 0, 0, 0, 0, 0, 0, 0],
+            [0, 0, 0, 16, 0xff, 0xff, 0xff, 0xf3, 0, 0, 0, 0, 0, 0, 0, 7],
+        );
+        assert_eq!(message.finish(), errors);
     }
 
     #[test]

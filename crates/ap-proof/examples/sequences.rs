@@ -1,5 +1,7 @@
 //! Explores an alphabet and prints what was found: `--example sequences -- core`.
 
+#![forbid(unsafe_code)]
+
 use std::time::Duration;
 
 use ap_proof::sequences::{Options, alphabet, explore};
@@ -32,10 +34,10 @@ fn main() {
     for violation in &report.violations {
         println!(
             "\n{} {} x{} {}",
-            violation.invariant,
-            violation.known.unwrap_or("-"),
+            violation.broken.law(),
+            violation.known.map_or("-", |known| known.number()),
             violation.count,
-            violation.what
+            violation.broken
         );
         for operation in violation.beginning.iter().chain(&violation.sequence) {
             println!("  {operation}");

@@ -3,17 +3,28 @@
 //! Most defects of the past need no concurrency at all. Each operation runs on the real code, from every state that
 //! was reached before; states are told apart by a 128-bit fingerprint, so the first sequence that breaks something
 //! is a shortest one.
+//!
+//! An [`Operation`] is carried out by `perform` on the machine of `tiny`, alone (`alone`) and recorded (`recorder`);
+//! `bench` puts that together and knows `state`s. What it did is judged by `answers` (the answer that sets alone give),
+//! `rules` (of pages 2 and 3), the invariants, and `hands` (what the oracle of clean hand-over is told). `search` goes
+//! through all sequences of an [`Alphabet`] and makes a [`Report`].
 
+mod alone;
 mod alphabet;
+mod answers;
+mod bench;
 mod hands;
-mod known;
+mod judge;
 mod operation;
-mod oracle;
+mod perform;
+mod recorder;
 mod report;
+mod rules;
 mod search;
-mod world;
+mod state;
+mod tiny;
 
 pub use alphabet::{Alphabet, alphabet, alphabets};
-pub use operation::{Fault, Operation, Place};
+pub use operation::{Operation, Plugged, ResetFault};
 pub use report::{Report, Violation};
 pub use search::{Options, Progress, explore, judge};

@@ -1,36 +1,17 @@
-//! A parsed script.
+//! A parsed script: lists of commands, commands of words, words of parts.
+//!
+//! It knows neither how text becomes a script nor how one runs, nor which commands there are.
 
 use std::sync::Arc;
 
-use crate::builtin;
-use crate::nearest::nearest;
-use crate::shell::Stream;
-
-/// A place in a script's text, both from 1; columns count characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// The line.
-    pub line: u32,
-    /// The column.
-    pub column: u32,
-}
+use crate::outcome::{Status, Stream};
+use crate::place::Place;
 
 /// A parsed script, ready to run any number of times.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub(crate) name: Arc<str>,
     pub(crate) list: List,
-}
-
-/// A command that a script names and the shell does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownCommand {
-    /// Where it stands.
-    pub place: Place,
-    /// Its name.
-    pub name: String,
-    /// The known command whose name comes nearest, if one is near.
-    pub nearest: Option<&'static str>,
 }
 
 impl Script {
@@ -44,16 +25,6 @@ impl Script {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-
-    /// The commands in it that do not exist, without running it: what a checker of scenario files wants to know.
-    ///
-    /// A command whose name is computed (`$X …`) is not looked at.
-    #[must_use]
-    pub fn unknown_commands(&self) -> Vec<UnknownCommand> {
-        let mut found = Vec::new();
-        list_unknown(&self.list, &mut found);
-        found
     }
 
     /// Where the first command stands that it puts into the background, outside `$(…)`.
@@ -81,55 +52,6 @@ fn inside(node: &Node) -> Option<Place> {
     }
 }
 
-fn list_unknown(list: &[Item], found: &mut Vec<UnknownCommand>) {
-    for step in list.iter().flat_map(|item| item.steps.iter()) {
-        match &*step.command {
-            Node::Simple(simple) => {
-                simple_unknown(simple, found);
-            }
-            Node::For { words, body, .. } => {
-                words.iter().for_each(|word| word_unknown(word, found));
-                list_unknown(body, found);
-            }
-            Node::If { branches, otherwise } => {
-                for (condition, body) in branches {
-                    list_unknown(condition, found);
-                    list_unknown(body, found);
-                }
-                list_unknown(otherwise, found);
-            }
-            Node::Group(body) => list_unknown(body, found),
-        }
-    }
-}
-
-fn simple_unknown(simple: &Simple, found: &mut Vec<UnknownCommand>) {
-    if let Some(first) = simple.words.first()
-        && let Some(name) = first.constant()
-        && builtin::find(&name).is_none()
-    {
-        let nearest = nearest(&name, builtin::names());
-        found.push(UnknownCommand { place: first.place, name, nearest });
-    }
-    simple.assignments.iter().for_each(|(_, value)| word_unknown(value, found));
-    simple.words.iter().for_each(|word| word_unknown(word, found));
-    for redirect in &simple.redirects {
-        if let Target::Path(word) = &redirect.target {
-            word_unknown(word, found);
-        }
-    }
-}
-
-fn word_unknown(word: &Word, found: &mut Vec<UnknownCommand>) {
-    for part in &word.parts {
-        match part {
-            Part::Substitution { list, .. } => list_unknown(list, found),
-            Part::Variable { default: Some(default), .. } => word_unknown(default, found),
-            _ => {}
-        }
-    }
-}
-
 /// Commands one after the other.
 pub(crate) type List = Arc<[Item]>;
 
@@ -150,6 +72,17 @@ pub(crate) enum Tie {
     And,
     /// After `||`.
     Or,
+}
+
+impl Tie {
+    /// Whether a step that is tied so runs after `status`.
+    pub fn follows(self, status: Status) -> bool {
+        match self {
+            Tie::First => true,
+            Tie::And => status.is_ok(),
+            Tie::Or => !status.is_ok(),
+        }
+    }
 }
 
 /// A command in an and-or list.

@@ -1,12 +1,12 @@
-//! What can be wrong with a script's text.
+//! What can be wrong with a script's text, and where.
 
-use crate::ast::Place;
+use crate::place::Place;
 
 /// A text that is no script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}:{line}:{column}: {what} ({remedy})")]
 pub struct ParseError {
-    /// The script's name, as given to [`parse`](crate::parse).
+    /// The script's name, as given to [`parse`](crate::parse()).
     pub name: String,
     /// The line, from 1.
     pub line: u32,

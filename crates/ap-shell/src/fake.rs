@@ -1,4 +1,6 @@
-//! A tree in memory whose files do as they are told: for tests of scripts and of what runs them.
+//! A tree in memory whose files do as they are told, for tests of scripts and of what runs them.
+//!
+//! It knows nothing of AP.
 
 use std::collections::BTreeMap;
 

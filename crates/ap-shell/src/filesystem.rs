@@ -1,4 +1,6 @@
-//! The World over a [`Filesystem`].
+//! The World over a [`Filesystem`]: opens, reads and writes as a process would, and waits in machine time.
+//!
+//! It knows neither scripts nor the shell that runs them.
 
 use std::collections::BTreeMap;
 

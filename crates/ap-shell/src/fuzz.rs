@@ -1,9 +1,11 @@
-//! The entry for fuzzing: any bytes as a script.
+//! The entry for fuzzing takes any bytes as a script. It uses the crate as others do.
 
-use crate::fake::{FakeTree, FakeWorld, OnStore};
+use ap_sysfs::Errno;
+
+use crate::fake::{FakeOperator, FakeTree, FakeWorld, OnStore};
+use crate::parse::parse;
 use crate::shell::Shell;
 use crate::task::run_task;
-use ap_sysfs::Errno;
 
 /// What a script of a fuzzer may do.
 const BUDGET: u64 = 20_000;
@@ -13,7 +15,7 @@ const BUDGET: u64 = 20_000;
 /// Nothing may come of it but an answer in bounded time.
 pub fn fuzz_entry(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let Ok(script) = crate::parse(&text, "fuzz") else { return };
+    let Ok(script) = parse(&text, "fuzz") else { return };
     let _ = script.unknown_commands();
     let mut shell = Shell::new(small());
     shell.set_budget(BUDGET);
@@ -35,5 +37,5 @@ fn small() -> FakeWorld {
     tree.file("/sys/b/short", 0o644, "*", OnStore::Short(7));
     tree.link("/sys/b/link", "../a");
     tree.link("/sys/b/loop", "loop");
-    FakeWorld::with_operator(tree, crate::fake::FakeOperator::default())
+    FakeWorld::with_operator(tree, FakeOperator::default())
 }

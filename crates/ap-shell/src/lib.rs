@@ -1,6 +1,6 @@
 //! The small shell language in which people and scenarios operate an emulated machine, in-process.
 //!
-//! The crate knows no terminal, no real file and no host. It parses text ([`parse`]) and runs it against a
+//! The crate knows no terminal, no real file and no host. It parses text ([`parse()`]) and runs it against a
 //! [`World`]: the tree's files, the verbs `hw`, `guest` and `events`, and machine time. [`FilesystemWorld`] is the
 //! World over an [`ap_sysfs::Filesystem`].
 //!
@@ -14,6 +14,19 @@
 //!   `{ …; }`.
 //! * `> PATH` and `>> PATH`: one open, and one write with all of a command's output. `2>`, `2>&1`, `>&2`,
 //!   `/dev/null`.
+//!
+//! # Inside
+//!
+//! Each module builds on those above it only:
+//!
+//! ```text
+//! place, outcome, names, quote               words that all others use
+//! operator, world, filesystem, fake          what a script runs against
+//! ast, error, parse                          text to a script
+//! run: context, expand, redirect, jobs, …    what a script does; a command is an entry in a table
+//! builtin                                    that table
+//! check, shell, task, fuzz                   what is offered: all of it put together
+//! ```
 //!
 //! Nothing that is parsed can run for ever: loops are bounded by their word lists, and commands, nesting, words
 //! and captured output by limits.
@@ -33,35 +46,38 @@
 //! assert_eq!((status.code, printed.as_str()), (0, "+4\n"));
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod ast;
 mod builtin;
+mod check;
 mod error;
-mod expand;
 pub mod fake;
 mod filesystem;
 mod fuzz;
-mod glob;
-mod job;
-mod nearest;
+mod names;
 mod operator;
+mod outcome;
 mod parse;
+mod place;
 mod quote;
-mod redirect;
 mod run;
 mod shell;
 mod task;
-mod token;
-mod word;
 mod world;
 
-pub use ast::{Place, Script, UnknownCommand};
-pub use builtin::{Command, commands};
+pub use ast::Script;
+pub use builtin::commands;
+pub use check::UnknownCommand;
 pub use error::ParseError;
 pub use filesystem::FilesystemWorld;
 pub use fuzz::fuzz_entry;
 pub use operator::{ControlFiles, Operator, OperatorError};
+pub use outcome::{Cause, Failing, Status, Stream};
 pub use parse::parse;
+pub use place::Place;
 pub use quote::quote;
-pub use shell::{Shell, Status, Stream};
-pub use task::{Failing, TaskResult, run_task, run_task_within};
+pub use run::context::Command;
+pub use shell::Shell;
+pub use task::{TaskResult, run_task, run_task_within};
 pub use world::{Failure, JobId, World, Written};

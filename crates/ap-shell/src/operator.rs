@@ -1,6 +1,8 @@
-//! The verbs `hw`, `guest` and `events` over a tree.
+//! Who carries out the verbs `hw`, `guest` and `events` on a tree: a trait, and one way to do it by control files.
+//!
+//! What a verb means is known here to nobody.
 
-use ap_sysfs::{Called, Errno, Filesystem};
+use ap_sysfs::{Called, ControlError, Errno, Filesystem};
 
 /// Why a verb failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,18 +12,28 @@ pub struct OperatorError {
     pub errno: Errno,
     /// What to print.
     pub message: String,
+    /// Whether the verb and its words were understood: if not, whoever wrote them made a mistake; if so, it is the
+    /// system's answer.
+    pub understood: bool,
 }
 
 impl OperatorError {
     /// With a message of its own.
     pub fn new(errno: Errno, message: impl Into<String>) -> OperatorError {
-        OperatorError { errno, message: message.into() }
+        OperatorError { errno, message: message.into(), understood: true }
     }
 }
 
 impl From<Errno> for OperatorError {
     fn from(errno: Errno) -> OperatorError {
-        OperatorError { errno, message: errno.message().to_owned() }
+        OperatorError::new(errno, errno.message())
+    }
+}
+
+impl From<ControlError> for OperatorError {
+    fn from(error: ControlError) -> OperatorError {
+        let ControlError { errno, text, understood } = error;
+        OperatorError { errno, message: text, understood }
     }
 }
 

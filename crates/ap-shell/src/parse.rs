@@ -1,24 +1,25 @@
-//! Tokens to a script.
+//! Text to a script: characters to words, words to tokens, tokens to lists of commands.
+//!
+//! It knows no command by name and runs nothing.
+
+mod cursor;
+mod nesting;
+mod token;
+mod word;
 
 use std::sync::Arc;
 
-use crate::ast::{Item, List, Node, Place, Redirect, Script, Simple, Step, Target, Tie, Word};
+use self::cursor::Cursor;
+use self::nesting::Nesting;
+use self::token::{Token, TokenKind};
+use crate::ast::{Item, List, Node, Part, Redirect, Script, Simple, Step, Target, Tie, Word};
 use crate::error::{ParseError, Problem};
-use crate::shell::Stream;
-use crate::token::{self, Cursor, Token, TokenKind};
-use crate::word::{continues_name, starts_name};
-
-/// How deep commands and substitutions may be nested.
-pub(crate) const MAX_DEPTH: usize = 24;
+use crate::names::{RESERVED, is_name};
+use crate::outcome::Stream;
+use crate::place::Place;
 
 /// How long a script may be, in bytes.
 const MAX_TEXT: usize = 1 << 20;
-
-/// Words that are no commands where a command may stand.
-pub(crate) const RESERVED: [&str; 17] = [
-    "!", "{", "}", "if", "then", "elif", "else", "fi", "for", "in", "do", "done", "while", "until", "case",
-    "esac", "function",
-];
 
 /// Parses `text`; `name` is what messages call it.
 ///
@@ -32,11 +33,10 @@ pub fn parse(text: &str, name: &str) -> Result<Script, ParseError> {
 
 fn script(text: &str) -> Result<List, Problem> {
     if text.len() > MAX_TEXT {
-        let place = Place { line: 1, column: 1 };
-        return Err(Problem::new(place, "the script is longer than 1 MiB", "split it"));
+        return Err(Problem::new(Place::START, "the script is longer than 1 MiB", "split it"));
     }
     let mut cursor = Cursor::new(text);
-    let mut parser = Parser::new(&mut cursor, 0);
+    let mut parser = Parser::new(&mut cursor, Nesting::outermost(substitution));
     let list = parser.list(&[])?;
     let token = parser.take()?;
     match token.kind {
@@ -50,11 +50,8 @@ fn script(text: &str) -> Result<List, Problem> {
 }
 
 /// Parses the list in `$(…)`; the cursor is behind the parenthesis and stops behind the closing one.
-pub(crate) fn substitution(cursor: &mut Cursor<'_>, depth: usize, open: Place) -> Result<List, Problem> {
-    if depth > MAX_DEPTH {
-        return Err(too_deep(open));
-    }
-    let mut parser = Parser::new(cursor, depth);
+fn substitution(cursor: &mut Cursor<'_>, nesting: Nesting, open: Place) -> Result<List, Problem> {
+    let mut parser = Parser::new(cursor, nesting);
     let list = parser.list(&[])?;
     let token = parser.take()?;
     match token.kind {
@@ -68,28 +65,25 @@ pub(crate) fn substitution(cursor: &mut Cursor<'_>, depth: usize, open: Place) -
     }
 }
 
-pub(crate) fn too_deep(place: Place) -> Problem {
-    Problem::new(place, format!("nested more than {MAX_DEPTH} deep"), "use variables for the inner parts")
-}
-
 struct Parser<'c, 't> {
     cursor: &'c mut Cursor<'t>,
     peeked: Option<Token>,
-    depth: usize,
+    /// What is around the next token.
+    nesting: Nesting,
     /// Where the last token that was taken ends.
     end: usize,
 }
 
 impl<'c, 't> Parser<'c, 't> {
-    fn new(cursor: &'c mut Cursor<'t>, depth: usize) -> Parser<'c, 't> {
+    fn new(cursor: &'c mut Cursor<'t>, nesting: Nesting) -> Parser<'c, 't> {
         let end = cursor.offset();
-        Parser { cursor, peeked: None, depth, end }
+        Parser { cursor, peeked: None, nesting, end }
     }
 
     fn peek(&mut self) -> Result<&Token, Problem> {
         let token = match self.peeked.take() {
             Some(token) => token,
-            None => token::next(self.cursor, self.depth)?,
+            None => token::next(self.cursor, self.nesting)?,
         };
         Ok(self.peeked.insert(token))
     }
@@ -97,7 +91,7 @@ impl<'c, 't> Parser<'c, 't> {
     fn take(&mut self) -> Result<Token, Problem> {
         let token = match self.peeked.take() {
             Some(token) => token,
-            None => token::next(self.cursor, self.depth)?,
+            None => token::next(self.cursor, self.nesting)?,
         };
         self.end = token.end;
         Ok(token)
@@ -233,10 +227,9 @@ impl<'c, 't> Parser<'c, 't> {
         let Some(word) = self.reserved()? else {
             return self.simple().map(Node::Simple);
         };
-        if self.depth >= MAX_DEPTH {
-            return Err(too_deep(place));
-        }
-        self.depth += 1;
+        self.nesting.check(place)?;
+        let outside = self.nesting;
+        self.nesting = outside.deeper();
         let command = match word {
             "if" => self.conditional(place),
             "for" => self.each(place),
@@ -256,7 +249,7 @@ impl<'c, 't> Parser<'c, 't> {
                 format!("it is a word of the language: quote it ('{other}') if it is a command"),
             )),
         };
-        self.depth -= 1;
+        self.nesting = outside;
         command
     }
 
@@ -377,13 +370,9 @@ fn functions(place: Place) -> Problem {
     Problem::new(place, "functions are not supported", "use `for` and variables")
 }
 
-pub(crate) fn is_name(text: &str) -> bool {
-    text.starts_with(starts_name) && text.chars().all(continues_name)
-}
-
 /// `NAME=…`, with the name and the equals sign outside quotes.
 fn assignment(word: &Word) -> Option<(String, Word)> {
-    let Some(crate::ast::Part::Bare(first)) = word.parts.first() else { return None };
+    let Some(Part::Bare(first)) = word.parts.first() else { return None };
     let (name, value) = first.split_once('=')?;
     if !is_name(name) {
         return None;
@@ -392,7 +381,7 @@ fn assignment(word: &Word) -> Option<(String, Word)> {
     if value.is_empty() {
         rest.parts.remove(0);
     } else {
-        rest.parts[0] = crate::ast::Part::Bare(value.to_owned());
+        rest.parts[0] = Part::Bare(value.to_owned());
     }
     Some((name.to_owned(), rest))
 }

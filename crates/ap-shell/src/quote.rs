@@ -1,4 +1,6 @@
-//! Text to a word that expands to it.
+//! Turns a text into a word that expands to it.
+
+use crate::names::RESERVED;
 
 /// The shortest usual spelling of a word that expands to exactly `text`.
 ///
@@ -13,7 +15,7 @@
 pub fn quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
     // `if` and `a=b` are words only where they are arguments, so quote what could be taken for something else.
-    let reserved = crate::parse::RESERVED.contains(&text) || text.contains('=');
+    let reserved = RESERVED.contains(&text) || text.contains('=');
     if !text.is_empty() && text.chars().all(plain) && !reserved {
         text.to_owned()
     } else {

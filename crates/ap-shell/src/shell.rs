@@ -1,107 +1,19 @@
 //! The shell: a World, and what is kept from one script to the next.
+//!
+//! Here the runner, which knows no builtin, is given the table of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ap_sysfs::Errno;
-
 use crate::ast::Script;
-use crate::job::Job;
-use crate::run::{Flow, Interp};
-use crate::task::Failing;
+use crate::builtin;
+use crate::outcome::{Status, Stream};
+use crate::run::context::{Context, Flow, Language};
+use crate::run::state::State;
+use crate::run::{self, jobs};
 use crate::world::World;
 
-/// Where text is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// What a command answers.
-    Out,
-    /// What it complains about.
-    Err,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Status {
-    /// `$?`: 0 for success.
-    pub code: u8,
-    /// The errno behind a failure, if there was one.
-    pub errno: Option<Errno>,
-}
-
-impl Status {
-    /// Success.
-    pub const OK: Status = Status { code: 0, errno: None };
-
-    /// A status without an errno.
-    #[must_use]
-    pub const fn of(code: u8) -> Status {
-        Status { code, errno: None }
-    }
-
-    /// Status 1 because of `errno`.
-    #[must_use]
-    pub const fn failed(errno: Errno) -> Status {
-        Status { code: 1, errno: Some(errno) }
-    }
-
-    /// Whether it is success.
-    #[must_use]
-    pub const fn is_ok(self) -> bool {
-        self.code == 0
-    }
-}
-
-/// What a subshell has a copy of.
-#[derive(Clone, Debug)]
-pub(crate) struct Environment {
-    pub variables: Arc<BTreeMap<String, String>>,
-    /// Bytes in the variables.
-    pub size: usize,
-    pub cwd: String,
-    pub last: Status,
-    pub errexit: bool,
-    pub nounset: bool,
-    pub xtrace: bool,
-}
-
-/// What is kept from one script to the next.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub env: Environment,
-    pub jobs: Vec<Job>,
-    pub last_job: u32,
-    pub exited: bool,
-    pub interactive: bool,
-    /// As a scenario's task: the first failing command ends it.
-    pub strict: bool,
-    pub failing: Option<Failing>,
-    pub budget: u64,
-}
-
-impl State {
-    pub fn new() -> State {
-        let env = Environment {
-            variables: Arc::default(),
-            size: 0,
-            cwd: "/sys".to_owned(),
-            last: Status::OK,
-            errexit: false,
-            nounset: false,
-            xtrace: false,
-        };
-        State {
-            env,
-            jobs: Vec::new(),
-            last_job: 0,
-            exited: false,
-            interactive: false,
-            strict: false,
-            failing: None,
-            budget: 50_000_000,
-        }
-    }
-}
+/// What every run of a script is given: the commands, and how their substitutions run.
+static LANGUAGE: Language = Language { commands: builtin::COMMANDS, run_list: run::list };
 
 /// A shell over a World. Variables, the current directory (at first `/sys`), options and jobs stay from one
 /// script to the next.
@@ -119,14 +31,14 @@ impl<W: World> Shell<W> {
     /// Runs `script` to its end; what it prints goes to `output` as it comes.
     pub fn run(&mut self, script: &Script, output: &mut dyn FnMut(Stream, &str)) -> Status {
         self.state.exited = false;
-        let mut interp = Interp::new(&mut self.world, &mut self.state, output, script.name.clone());
-        let status = match interp.list(&script.list) {
+        let mut context = self.context(output, script.name.clone());
+        let status = match run::list(&mut context, &script.list) {
             Ok(status) => status,
             Err(Flow::Exit(status)) => {
-                interp.state.exited = true;
+                context.state.exited = true;
                 status
             }
-            Err(Flow::Break | Flow::Continue) => interp.state.env.last,
+            Err(Flow::Break | Flow::Continue) => context.state.env.last,
         };
         self.state.env.last = status;
         status
@@ -134,7 +46,7 @@ impl<W: World> Shell<W> {
 
     /// Tells of jobs that ended since they were last told of: for a prompt.
     pub fn notify(&mut self, output: &mut dyn FnMut(Stream, &str)) {
-        Interp::new(&mut self.world, &mut self.state, output, "sh".into()).notify();
+        jobs::notify(&mut self.context(output, "sh".into()));
     }
 
     /// Whether the last script ended by `exit`, by `set -e`, or because of an error that ends a shell.
@@ -186,27 +98,17 @@ impl<W: World> Shell<W> {
         self.world
     }
 
+    /// What is kept from one script to the next.
     pub(crate) fn state(&mut self) -> &mut State {
         &mut self.state
     }
 
+    /// Waits for all jobs, at a task's end.
     pub(crate) fn settle_jobs(&mut self, output: &mut dyn FnMut(Stream, &str)) {
-        Interp::new(&mut self.world, &mut self.state, output, "sh".into()).wait_for_all();
-    }
-}
-
-impl Environment {
-    pub fn set(&mut self, name: &str, value: String) {
-        self.unset(name);
-        self.size += name.len() + value.len();
-        Arc::make_mut(&mut self.variables).insert(name.to_owned(), value);
+        jobs::wait_for_all(&mut self.context(output, "sh".into()));
     }
 
-    pub fn unset(&mut self, name: &str) {
-        if self.variables.contains_key(name)
-            && let Some(value) = Arc::make_mut(&mut self.variables).remove(name)
-        {
-            self.size -= name.len() + value.len();
-        }
+    fn context<'a>(&'a mut self, output: &'a mut dyn FnMut(Stream, &str), script: Arc<str>) -> Context<'a> {
+        Context::new(&LANGUAGE, &mut self.world, &mut self.state, output, script)
     }
 }

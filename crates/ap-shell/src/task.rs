@@ -1,30 +1,14 @@
 //! A script as a scenario's task: its result is the first failure.
+//!
+//! It is a use of the shell, which knows nothing of tasks but that the first failure may end a script.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ap_sysfs::Errno;
-
 use crate::ast::Script;
-use crate::shell::{Shell, Status, Stream};
+use crate::outcome::{Cause, Failing, Status, Stream};
+use crate::shell::Shell;
 use crate::world::World;
-
-/// The command that failed first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failing {
-    /// Its errno; none for what has none (`false`, an unknown command, a test that does not hold).
-    pub errno: Option<Errno>,
-    /// Its status.
-    pub status: u8,
-    /// Its line in the script, from 1.
-    pub line: u32,
-    /// Its column in the script, from 1.
-    pub column: u32,
-    /// Its text in the script.
-    pub command: String,
-    /// What it printed last to say why; empty if nothing.
-    pub message: String,
-}
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +73,7 @@ fn run(script: &Script, shell: &mut Shell<&mut dyn World>) -> TaskResult {
 
 fn failing<W: World>(shell: &mut Shell<W>, status: Status) -> Failing {
     let unknown = || Failing {
+        cause: Cause::Command,
         errno: None,
         status: 0,
         line: 1,

@@ -1,9 +1,11 @@
-//! What the shell runs against.
+//! What the shell runs against: a machine's files, its operator and its time, as a trait.
+//!
+//! It knows no script and no shell; whoever has a machine can be a World.
 
 use ap_sysfs::{Entry, Errno};
 
-use crate::ast::Place;
 use crate::operator::OperatorError;
+use crate::place::Place;
 
 /// A write that had not returned, by the number that its World gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,10 +6,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ap_host::event::Ignore;
+use ap_bus::Asked;
+use ap_host::Host;
 use ap_host::module::Module;
-use ap_host::{Host, Machine};
+use ap_machine::Machine;
+use ap_sysfs::control::command::changes;
 use ap_sysfs::{Filesystem, Ino, Session, Tree};
+use ap_task::{Ignore, Task};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 const TYPE: &str = "/sys/devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough";
@@ -28,12 +31,14 @@ fn boot(adapters: u32, domains: u32) -> Tree {
             format!("aqm 0-{d}"),
             format!("adm 0-{d}"),
         ] {
-            machine.command(&command, &mut held.at()).expect("the machine takes its commands");
+            for change in changes(&command).expect("the machine takes its commands") {
+                machine.change(&change, &mut held.at());
+            }
         }
-        host.load_module(Module::Ap, "", held, &Ignore).expect("ap loads");
-        host.periodic_scan(held, &Ignore);
+        host.load_module(Module::Ap, "", &mut Task::new(held, &Ignore)).expect("ap loads");
+        host.bus.periodic_scan(&mut Task::new(held, &Ignore));
         for module in [Module::Zcrypt, Module::ZcryptCex4, Module::Mdev, Module::VfioAp] {
-            host.load_module(module, "", held, &Ignore).expect("modules load");
+            host.load_module(module, "", &mut Task::new(held, &Ignore)).expect("modules load");
         }
     });
     Tree::new(host, machine)
@@ -45,7 +50,7 @@ fn ino(tree: &Tree, path: &str) -> Ino {
 }
 
 fn store(tree: &Tree, at: Ino, text: &str) {
-    let result = locks::enter(|held| tree.store(at, text.as_bytes(), held, &Ignore));
+    let result = locks::enter(|held| tree.store(at, text.as_bytes(), &mut Task::new(held, &Ignore)));
     assert_eq!(result, Ok(text.len()), "{text}");
 }
 
@@ -81,24 +86,16 @@ fn in_use(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("one added adapter", mdevs), |b| {
             b.iter(|| {
                 locks::enter(|held| {
-                    assert!(!host.in_use_question(
-                        black_box(&adapter),
-                        &ap_types::DomainMask::ALL,
-                        held,
-                        &Ignore
-                    ));
+                    let asked = Asked::product(*black_box(&adapter), ap_types::DomainMask::ALL);
+                    assert!(host.bus.in_use(&asked, &mut Task::new(held, &Ignore)).is_none());
                 });
             });
         });
         group.bench_function(BenchmarkId::new("one added domain, all adapters", mdevs), |b| {
             b.iter(|| {
                 locks::enter(|held| {
-                    assert!(!host.in_use_question(
-                        &ap_types::AdapterMask::ALL,
-                        black_box(&domain),
-                        held,
-                        &Ignore
-                    ));
+                    let asked = Asked::product(ap_types::AdapterMask::ALL, *black_box(&domain));
+                    assert!(host.bus.in_use(&asked, &mut Task::new(held, &Ignore)).is_none());
                 });
             });
         });
@@ -140,7 +137,7 @@ fn scan(c: &mut Criterion) {
     for (adapters, domains) in [(64, 85), (256, 256)] {
         let tree = boot(adapters, domains);
         group.bench_function(format!("{adapters}x{domains}"), |b| {
-            b.iter(|| locks::enter(|held| tree.host.force_scan(held, &Ignore)));
+            b.iter(|| locks::enter(|held| tree.host.bus.force_scan(&mut Task::new(held, &Ignore))));
         });
     }
     group.finish();

@@ -1,16 +1,15 @@
 //! The one table from what operations say to error numbers.
 
-use ap_host::driver::BindError;
+use ap_bus::DomainError;
+use ap_bus::bind::BindError;
+use ap_bus::masks::MaskWriteError;
+use ap_bus::queue::ResetError;
+use ap_bus::secure::SecureError;
+use ap_bus::zcdn::NodeError;
+use ap_bus::zcrypt::OnlineError;
 use ap_host::module::ModuleError;
-use ap_host::perms::MaskWriteError;
-use ap_host::queue::ResetError;
-use ap_host::secure::SecureError;
-use ap_host::vfio_ap::{
-    AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError,
-};
-use ap_host::zcdn::NodeError;
-use ap_host::zcrypt::OnlineError;
 use ap_types::{ConfigError, NumberError, UuidError};
+use ap_vfio::{AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError};
 
 use crate::errno::Errno;
 
@@ -18,8 +17,7 @@ impl From<MaskWriteError> for Errno {
     fn from(error: MaskWriteError) -> Errno {
         match error {
             MaskWriteError::Syntax(_) => Errno::EINVAL,
-            MaskWriteError::InUse => Errno::EBUSY,
-            _ => Errno::EIO,
+            MaskWriteError::InUse { .. } => Errno::EBUSY,
         }
     }
 }
@@ -31,7 +29,6 @@ impl From<NodeError> for Errno {
             NodeError::Name | NodeError::Syntax(_) => Errno::EINVAL,
             NodeError::Full => Errno::ENOSPC,
             NodeError::None => Errno::ENODEV,
-            _ => Errno::EIO,
         }
     }
 }
@@ -42,7 +39,6 @@ impl From<AssignError> for Errno {
             AssignError::TooHigh | AssignError::Gone => Errno::ENODEV,
             AssignError::Reserved => Errno::EADDRNOTAVAIL,
             AssignError::Shared => Errno::EADDRINUSE,
-            _ => Errno::EIO,
         }
     }
 }
@@ -52,7 +48,6 @@ impl From<BindError> for Errno {
         match error {
             BindError::NoDevice | BindError::Refused => Errno::ENODEV,
             BindError::Bound => Errno::EBUSY,
-            _ => Errno::EIO,
         }
     }
 }
@@ -65,7 +60,6 @@ impl From<ModuleError> for Errno {
             ModuleError::NoInstructions => Errno::ENODEV,
             ModuleError::InUse => Errno::EAGAIN,
             ModuleError::Parameter => Errno::EINVAL,
-            _ => Errno::EIO,
         }
     }
 }
@@ -76,7 +70,6 @@ impl From<CreateError> for Errno {
             CreateError::Exists => Errno::EEXIST,
             CreateError::NoInstances => Errno::EUSERS,
             CreateError::Leaving => Errno::ENODEV,
-            _ => Errno::EIO,
         }
     }
 }
@@ -88,7 +81,6 @@ impl From<OpenError> for Errno {
             OpenError::Busy => Errno::EBUSY,
             OpenError::NoKvm => Errno::EINVAL,
             OpenError::HasMdev => Errno::EPERM,
-            _ => Errno::EIO,
         }
     }
 }
@@ -97,7 +89,7 @@ impl From<ResetFailed> for Errno {
     fn from(error: ResetFailed) -> Errno {
         match error {
             ResetFailed::NotOpen => Errno::ENOENT,
-            _ => Errno::EIO,
+            ResetFailed::Failed => Errno::EIO,
         }
     }
 }
@@ -106,7 +98,7 @@ impl From<OnlineError> for Errno {
     fn from(error: OnlineError) -> Errno {
         match error {
             OnlineError::NotUsable => Errno::ENODEV,
-            _ => Errno::EINVAL,
+            OnlineError::Invalid => Errno::EINVAL,
         }
     }
 }
@@ -116,8 +108,8 @@ impl From<SecureError> for Errno {
         match error {
             SecureError::Failed => Errno::EIO,
             SecureError::State => Errno::EINVAL,
-            SecureError::Busy | SecureError::InGuest => Errno::EBUSY,
-            _ => Errno::EIO,
+            SecureError::Busy | SecureError::Lent => Errno::EBUSY,
+            SecureError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -125,8 +117,8 @@ impl From<SecureError> for Errno {
 impl From<ResetError> for Errno {
     fn from(error: ResetError) -> Errno {
         match error {
-            ResetError::InGuest => Errno::EBUSY,
-            _ => Errno::ENODEV,
+            ResetError::Lent => Errno::EBUSY,
+            ResetError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -135,7 +127,7 @@ impl From<NumberError> for Errno {
     fn from(error: NumberError) -> Errno {
         match error {
             NumberError::Range => Errno::ERANGE,
-            _ => Errno::EINVAL,
+            NumberError::Invalid => Errno::EINVAL,
         }
     }
 }
@@ -166,6 +158,12 @@ impl From<ConfigError> for Errno {
 
 impl From<UuidError> for Errno {
     fn from(_: UuidError) -> Errno {
+        Errno::EINVAL
+    }
+}
+
+impl From<DomainError> for Errno {
+    fn from(_: DomainError) -> Errno {
         Errno::EINVAL
     }
 }

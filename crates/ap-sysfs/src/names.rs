@@ -1,72 +1,15 @@
 //! Which names there can be in a tree, for whoever checks a text for misspelt ones.
 
-use ap_host::MdevId;
-use ap_host::driver::{DeviceName, DriverId};
-use ap_host::module::Module;
-use ap_types::{AdapterId, Apqn};
+use ap_bus::device::DeviceName;
 
-use crate::attributes;
-use crate::node::{Dir, Fixed};
-
-/// A directory of each kind that has attributes.
-const KINDS: &[Dir] = &[
-    Dir::BusAp,
-    Dir::BusMatrix,
-    Dir::BusMdev,
-    Dir::ApDriver(DriverId::VfioAp),
-    Dir::MdevDriver,
-    Dir::MatrixDriver,
-    Dir::ApParameters,
-    Dir::DevicesAp,
-    Dir::IommuGroup(MdevId(0)),
-    Dir::Module(Module::Ap),
-    Dir::Card(AdapterId(0), 0),
-    Dir::Queue(Apqn::new(AdapterId(0), ap_types::DomainId(0)), 0),
-    Dir::Matrix,
-    Dir::MatrixType,
-    Dir::Mdev(MdevId(0)),
-    Dir::ClassZcrypt,
-    Dir::ZcryptNode(0),
-    Dir::Control,
-];
-
-/// Directories that hold others.
-const DIRECTORIES: &[&str] = &[
-    "ap",
-    "apmatrix",
-    "bus",
-    "cex4card",
-    "cex4queue",
-    "class",
-    "debug",
-    "devices",
-    "drivers",
-    "iommu_groups",
-    "kernel",
-    "matrix",
-    "mdev",
-    "mdev_bus",
-    "mdev_supported_types",
-    "misc",
-    "module",
-    "parameters",
-    "vfio",
-    "vfio-dev",
-    "vfio_ap",
-    "vfio_ap-passthrough",
-    "vfio_ap_mdev",
-    "virtual",
-    "z90crypt",
-    "zcrypt",
-    "zcrypt_cex4",
-];
+use crate::directories;
 
 /// All names that are the same in every tree, ascending: of directories, attributes and links.
 #[must_use]
 pub fn fixed() -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = DIRECTORIES.to_vec();
-    names.extend(Fixed::ALL.iter().map(|fixed| fixed.name()));
-    names.extend(KINDS.iter().flat_map(|dir| attributes::of(*dir)).map(|attribute| attribute.name));
+    let rows = directories::all();
+    let mut names: Vec<&'static str> = rows.iter().flat_map(|row| row.names()).collect();
+    names.retain(|name| !name.is_empty());
     names.sort_unstable();
     names.dedup();
     names

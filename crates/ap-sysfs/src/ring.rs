@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use ap_host::{Event, Host, Sink, Work};
+use ap_host::Host;
+use ap_task::{Event, Sink, Work};
 
 use crate::front;
 
@@ -109,7 +110,7 @@ impl Sink for Ring {
     }
 
     fn due(&self, work: Work, in_ms: u64) {
-        let at = self.host.clock.now() + in_ms;
+        let at = self.host.clock().now() + in_ms;
         let mut due = self.due.borrow_mut();
         let slot = due.entry(work).or_insert(at);
         // A later request replaces the periodic scan; of the others the first counts.

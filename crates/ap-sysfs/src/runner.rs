@@ -158,7 +158,7 @@ impl Runner {
         };
         self.shared.current.set(Some(id));
         let shared = self.shared.clone();
-        let progress = hook::install(&*shared, || fiber.resume());
+        let progress = hook::install(shared, || fiber.resume());
         self.shared.current.set(None);
         match progress {
             Progress::Yielded => {}
@@ -185,6 +185,6 @@ impl Drop for Runner {
     fn drop(&mut self) {
         let shared = self.shared.clone();
         let tasks = std::mem::take(&mut self.tasks);
-        hook::install(&*shared, || drop(tasks));
+        hook::install(shared, || drop(tasks));
     }
 }

@@ -1,21 +1,24 @@
 //! A host and the one thread that drives it: calls, pending stores, machine time.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ap_host::Host;
 use ap_host::module::Module;
-use ap_host::vfio_ap::{DeviceInfo, OpenError, OpenStage};
-use ap_host::{Host, Machine, Sink, Work};
+use ap_machine::Machine;
+use ap_task::Task;
 use ap_types::Uuid;
+use ap_vfio::{DeviceInfo, OpenStage};
 use locks::{Held, Nothing};
 
 use crate::changes::changes_of;
 use crate::control::{self, ControlError};
 use crate::errno::Errno;
 use crate::front::{self, Answer, Called, Change, Entry, Filesystem, Ino, Token};
-use crate::node::{Dir, Node};
+use crate::node::Dir;
 use crate::ring::Ring;
 use crate::runner::{Runner, TaskId, Waits};
 use crate::tree::Tree;
@@ -32,6 +35,8 @@ pub struct Session {
     ring: Rc<Ring>,
     runner: Runner,
     late: BTreeMap<TaskId, Late>,
+    /// Where calls that did not return at once leave what they give back: a [`Slot`] of their type.
+    calls: BTreeMap<Token, Box<dyn Any>>,
     finished: Vec<(Token, Answer)>,
     changes: Vec<Change>,
     panics: Vec<String>,
@@ -43,7 +48,6 @@ type Slot<T> = Rc<RefCell<Option<T>>>;
 enum Late {
     Shown(Slot<Result<Vec<u8>, Errno>>),
     Stored(Slot<Result<usize, Errno>>),
-    Other,
 }
 
 impl Default for Session {
@@ -72,6 +76,7 @@ impl Session {
             ring,
             runner: Runner::default(),
             late: BTreeMap::new(),
+            calls: BTreeMap::new(),
             finished: Vec::new(),
             changes: Vec::new(),
             panics: Vec::new(),
@@ -93,7 +98,7 @@ impl Session {
     /// The machine's time, in milliseconds.
     #[must_use]
     pub fn now(&self) -> u64 {
-        self.tree.host.clock.now()
+        self.tree.host.clock().now()
     }
 
     /// Whether no operation is under way.
@@ -111,12 +116,12 @@ impl Session {
     /// Starts an operation as a task.
     fn start<R: 'static>(
         &mut self,
-        body: impl FnOnce(&Tree, &mut Held<'_, Nothing>, &dyn Sink) -> R + 'static,
+        body: impl FnOnce(&Tree, &mut Task<'_, Nothing>) -> R + 'static,
     ) -> (TaskId, Slot<R>) {
         let slot = Rc::new(RefCell::new(None));
         let (tree, ring, answer) = (self.tree.clone(), self.ring.clone(), slot.clone());
         let task = self.runner.start(move || {
-            let result = locks::enter(|held| body(&tree, held, &*ring));
+            let result = locks::enter(|held| body(&tree, &mut Task::new(held, &*ring)));
             *answer.borrow_mut() = Some(result);
         });
         (task, slot)
@@ -140,34 +145,18 @@ impl Session {
         }
     }
 
+    /// Runs all tasks as far as they come, and notes what ended.
     fn run(&mut self) {
         self.runner.run();
-        for (task, text) in self.runner.panics() {
-            self.panics.push(text);
-            match self.late.remove(&task) {
-                Some(Late::Shown(_)) => {
-                    self.finished.push((Token(task.0), Answer::Shown(Err(Errno::EIO))));
-                }
-                Some(Late::Stored(_)) => {
-                    self.finished.push((Token(task.0), Answer::Stored(Err(Errno::EIO))));
-                }
-                Some(Late::Other) | None => {}
-            }
-        }
+        self.panics.extend(self.runner.panics().into_iter().map(|(_, text)| text));
         let ended: Vec<TaskId> = self.late.keys().copied().filter(|task| self.runner.ended(*task)).collect();
         for task in ended {
-            let token = Token(task.0);
-            match self.late.remove(&task) {
-                Some(Late::Shown(slot)) => {
-                    let answer = slot.take().unwrap_or(Err(Errno::EIO));
-                    self.finished.push((token, Answer::Shown(answer)));
-                }
-                Some(Late::Stored(slot)) => {
-                    let answer = slot.take().unwrap_or(Err(Errno::EIO));
-                    self.finished.push((token, Answer::Stored(answer)));
-                }
-                Some(Late::Other) | None => {}
-            }
+            // Whoever ended in a panic left nothing.
+            let answer = self.late.remove(&task).map(|late| match late {
+                Late::Shown(slot) => Answer::Shown(slot.take().unwrap_or(Err(Errno::EIO))),
+                Late::Stored(slot) => Answer::Stored(slot.take().unwrap_or(Err(Errno::EIO))),
+            });
+            self.finished.extend(answer.map(|answer| (Token(task.0), answer)));
         }
     }
 
@@ -178,49 +167,72 @@ impl Session {
 
     /// Moves the clock, wakes who slept until then, starts the work that is due then.
     fn pass_to(&mut self, time: u64) {
-        self.tree.host.clock.advance_to(time);
+        self.tree.host.clock().advance_to(time);
         self.runner.wake_until(time);
         while let Some((at, work)) = self.ring.next_due() {
             if at > time {
                 break;
             }
             self.ring.begin(work);
-            self.start(move |tree, held, out| match work {
-                Work::Poll => tree.host.poll(held, out),
-                Work::Scan => tree.host.periodic_scan(held, out),
-                Work::Relay => tree.host.relay_requests(held, out),
-            });
+            self.start(move |tree, task| tree.host.run(work, task));
         }
     }
 
     /// Runs an operation on the host.
+    ///
+    /// What a call gives back that is [`Called::Pending`] is there to be taken ([`Session::returned`]) when it has
+    /// returned; [`Filesystem::finished`] does not name it.
+    ///
+    /// # Errors
+    /// `EIO` if the operation panics.
     pub fn call<R: 'static>(
         &mut self,
-        body: impl FnOnce(&Tree, &mut Held<'_, Nothing>, &dyn Sink) -> R + 'static,
+        body: impl FnOnce(&Tree, &mut Task<'_, Nothing>) -> R + 'static,
     ) -> Called<R> {
-        let (task, slot) = self.start(body);
-        if self.drive(task, PATIENCE) {
-            Called::Done(slot.take().ok_or(Errno::EIO))
-        } else {
-            self.late.insert(task, Late::Other);
-            Called::Pending(Token(task.0))
+        match self.attempt(body) {
+            Ok(answer) => Called::Done(answer),
+            Err((task, slot)) => {
+                let token = Token(task.0);
+                self.calls.insert(token, Box::new(slot));
+                Called::Pending(token)
+            }
         }
     }
 
-    /// The same, flattened: an operation that must not stay pending (`EAGAIN` if it does).
+    /// Takes what a call of [`Session::call`] gave back that was pending; `None` while it has not returned, and if it
+    /// was taken, or is of another type.
+    ///
+    /// # Errors
+    /// `EIO` if the operation ended in a panic.
+    pub fn returned<R: 'static>(&mut self, token: Token) -> Option<Result<R, Errno>> {
+        if !self.runner.ended(TaskId(token.0)) || !self.calls.get(&token)?.is::<Slot<R>>() {
+            return None;
+        }
+        let slot = self.calls.remove(&token)?.downcast::<Slot<R>>().ok()?;
+        Some(slot.take().ok_or(Errno::EIO))
+    }
+
+    /// Runs an operation; where it leaves its answer, if that is not there yet.
+    fn attempt<R: 'static>(
+        &mut self,
+        body: impl FnOnce(&Tree, &mut Task<'_, Nothing>) -> R + 'static,
+    ) -> Result<Result<R, Errno>, (TaskId, Slot<R>)> {
+        let (task, slot) = self.start(body);
+        if self.drive(task, PATIENCE) { Ok(slot.take().ok_or(Errno::EIO)) } else { Err((task, slot)) }
+    }
+
+    /// Runs an operation whose answer counts only if it comes at once: `EAGAIN` if it waits. It goes on all the same.
     fn now_or_again<R: 'static, E>(
         &mut self,
-        body: impl FnOnce(&Tree, &mut Held<'_, Nothing>, &dyn Sink) -> Result<R, E> + 'static,
+        body: impl FnOnce(&Tree, &mut Task<'_, Nothing>) -> Result<R, E> + 'static,
     ) -> Result<R, Errno>
     where
         Errno: From<E>,
         E: 'static,
     {
-        match self.call(body) {
-            Called::Done(Ok(Ok(value))) => Ok(value),
-            Called::Done(Ok(Err(error))) => Err(Errno::from(error)),
-            Called::Done(Err(errno)) => Err(errno),
-            Called::Pending(_) => Err(Errno::EAGAIN),
+        match self.attempt(body) {
+            Ok(answer) => Ok(answer??),
+            Err(_) => Err(Errno::EAGAIN),
         }
     }
 
@@ -232,16 +244,16 @@ impl Session {
         if self.runner.idle() {
             return locks::enter(|held| body(&self.tree, held));
         }
-        match self.call(|tree, held, _| body(tree, held)) {
-            Called::Done(answer) => answer?,
-            Called::Pending(_) => Err(Errno::EAGAIN),
+        match self.attempt(|tree, task| body(tree, task)) {
+            Ok(answer) => answer?,
+            Err(_) => Err(Errno::EAGAIN),
         }
     }
 
     /// A store that may take `patience` milliseconds of machine time before it is pending.
     pub fn store_within(&mut self, ino: Ino, data: &[u8], patience: u64) -> Called<usize> {
         let data = data.to_vec();
-        let (task, slot) = self.start(move |tree, held, out| tree.store(ino, &data, held, out));
+        let (task, slot) = self.start(move |tree, task| tree.store(ino, &data, task));
         if self.drive(task, patience) {
             Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
         } else {
@@ -263,7 +275,7 @@ impl Session {
             return Ok(String::new());
         }
         let line = line.to_owned();
-        self.control(move |tree, held, out| control::hw(tree, &line, held, out))
+        self.control(move |tree, task| control::hw(tree, &line, task))
     }
 
     /// What guests do (`INTERFACES.md`, guest).
@@ -272,19 +284,17 @@ impl Session {
     /// [`ControlError`].
     pub fn guest(&mut self, line: &str) -> Result<String, ControlError> {
         let line = line.to_owned();
-        self.control(move |tree, held, out| control::guest(tree, &line, held, out))
+        self.control(move |tree, task| control::guest(tree, &line, task))
     }
 
     fn control(
         &mut self,
-        body: impl FnOnce(&Tree, &mut Held<'_, Nothing>, &dyn Sink) -> Result<String, ControlError> + 'static,
+        body: impl FnOnce(&Tree, &mut Task<'_, Nothing>) -> Result<String, ControlError> + 'static,
     ) -> Result<String, ControlError> {
-        match self.call(body) {
-            Called::Done(Ok(result)) => result,
-            Called::Done(Err(errno)) => Err(ControlError::errno(errno, "the operation failed")),
-            Called::Pending(_) => {
-                Err(ControlError::errno(Errno::EAGAIN, "it waits for something and goes on later"))
-            }
+        match self.attempt(body) {
+            Ok(Ok(result)) => result,
+            Ok(Err(errno)) => Err(ControlError::errno(errno, "the operation failed")),
+            Err(_) => Err(ControlError::errno(Errno::EAGAIN, "it waits for something and goes on later")),
         }
     }
 
@@ -304,7 +314,7 @@ impl Session {
     pub fn insmod(&mut self, module: &str, parameters: &str) -> Result<(), Errno> {
         let module = Module::from_name(module).ok_or(Errno::ENOENT)?;
         let parameters = parameters.to_owned();
-        self.now_or_again(move |tree, held, out| tree.host.load_module(module, &parameters, held, out))
+        self.now_or_again(move |tree, task| tree.host.load_module(module, &parameters, task))
     }
 
     /// Unloads a module.
@@ -313,7 +323,7 @@ impl Session {
     /// `EAGAIN`, `ENOENT`.
     pub fn rmmod(&mut self, module: &str) -> Result<(), Errno> {
         let module = Module::from_name(module).ok_or(Errno::ENOENT)?;
-        self.now_or_again(move |tree, held, out| tree.host.unload_module(module, held, out))
+        self.now_or_again(move |tree, task| tree.host.unload_module(module, task))
     }
 
     /// A guest opens an mdev; the error says how far it came.
@@ -323,13 +333,10 @@ impl Session {
     pub fn guest_open(&mut self, uuid: &str, name: &str) -> Result<(), (Errno, OpenStage)> {
         let Ok(uuid) = parse_uuid(uuid) else { return Err((Errno::ENOENT, OpenStage::IommuGroup)) };
         let name = name.to_owned();
-        let result: Called<Result<(), OpenError>> =
-            self.call(move |tree, held, out| tree.host.guest_open(&uuid, &name, held, out));
-        match result {
-            Called::Done(Ok(Ok(()))) => Ok(()),
-            Called::Done(Ok(Err(error))) => Err((Errno::from(error), error.stage())),
-            Called::Done(Err(errno)) => Err((errno, OpenStage::Device)),
-            Called::Pending(_) => Err((Errno::EAGAIN, OpenStage::Device)),
+        match self.attempt(move |tree, task| tree.host.vfio.guest_open(&uuid, &name, task)) {
+            Ok(Ok(opened)) => opened.map_err(|error| (Errno::from(error), error.stage())),
+            Ok(Err(errno)) => Err((errno, OpenStage::Device)),
+            Err(_) => Err((Errno::EAGAIN, OpenStage::Device)),
         }
     }
 
@@ -339,7 +346,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_close(&mut self, uuid: &str) -> Result<(), Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, out| tree.host.guest_close(&uuid, None, held, out))
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_close(&uuid, None, task))
     }
 
     /// A guest resets its device.
@@ -348,7 +355,7 @@ impl Session {
     /// `EIO`, `ENOENT`.
     pub fn guest_reset(&mut self, uuid: &str) -> Result<(), Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, out| tree.host.guest_reset(&uuid, None, held, out))
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_reset(&uuid, None, task))
     }
 
     /// A guest asks about its device.
@@ -357,7 +364,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_info(&mut self, uuid: &str) -> Result<DeviceInfo, Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, _| tree.host.guest_info(&uuid, None, held))
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_info(&uuid, None, task))
     }
 
     /// A guest registers its request interrupt.
@@ -366,7 +373,7 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_request_irq(&mut self, uuid: &str) -> Result<(), Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, _| tree.host.guest_request_irq(&uuid, None, true, held))
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_request_irq(&uuid, None, true, task))
     }
 
     /// How often a guest was asked to let go since the last question.
@@ -375,13 +382,13 @@ impl Session {
     /// `ENOENT`.
     pub fn guest_event_count(&mut self, uuid: &str) -> Result<u64, Errno> {
         let uuid = parse_uuid(uuid)?;
-        self.now_or_again(move |tree, held, _| tree.host.guest_event_count(&uuid, None, held))
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_event_count(&uuid, None, task))
     }
 
     /// Makes a guest, without an APCB if `has_apcb` is false.
     pub fn make_guest(&mut self, name: &str, has_apcb: bool) {
         let name = name.to_owned();
-        let _ = self.call(move |tree, held, _| tree.host.make_guest(&name, has_apcb, held));
+        let _made = self.attempt(move |tree, task| tree.host.vfio.make_guest(&name, has_apcb, task));
     }
 }
 
@@ -391,7 +398,7 @@ fn parse_uuid(text: &str) -> Result<Uuid, Errno> {
 
 impl Filesystem for Session {
     fn lookup(&mut self, parent: Ino, name: &str) -> Result<Entry, Errno> {
-        let dir = directory(parent)?;
+        let dir = Dir::from_ino(parent)?;
         let name = name.to_owned();
         self.look(move |tree, held| tree.lookup(dir, &name, held))
     }
@@ -404,8 +411,8 @@ impl Filesystem for Session {
         self.look(move |tree, held| tree.parent(ino, held))
     }
 
-    fn entries(&mut self, directory_ino: Ino) -> Result<Vec<Entry>, Errno> {
-        let dir = directory(directory_ino)?;
+    fn entries(&mut self, directory: Ino) -> Result<Vec<Entry>, Errno> {
+        let dir = Dir::from_ino(directory)?;
         self.look(move |tree, held| tree.entries(dir, held))
     }
 
@@ -414,7 +421,7 @@ impl Filesystem for Session {
     }
 
     fn show(&mut self, ino: Ino) -> Called<Vec<u8>> {
-        let (task, slot) = self.start(move |tree, held, out| tree.show(ino, held, out));
+        let (task, slot) = self.start(move |tree, task| tree.show(ino, task));
         if self.drive(task, PATIENCE) {
             Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
         } else {
@@ -438,7 +445,7 @@ impl Filesystem for Session {
     fn events(&mut self) -> Vec<front::Event> {
         let events = self.ring.take();
         for event in &events {
-            changes_of(event, &mut self.changes);
+            changes_of(&self.tree, event, &mut self.changes);
         }
         events.iter().map(front::Event::from).collect()
     }
@@ -450,18 +457,10 @@ impl Filesystem for Session {
             self.pass_to(next);
             self.run();
         }
-        self.tree.host.clock.advance_to(until);
+        self.tree.host.clock().advance_to(until);
     }
 
     fn next_due(&self) -> Option<u64> {
         self.next_time().map(|at| at.saturating_sub(self.now()))
-    }
-}
-
-fn directory(ino: Ino) -> Result<Dir, Errno> {
-    match Node::from_ino(ino) {
-        Some(Node::Dir(dir)) => Ok(dir),
-        Some(_) => Err(Errno::ENOTDIR),
-        None => Err(Errno::ENOENT),
     }
 }

@@ -6,6 +6,7 @@
 
 mod config;
 mod mask;
+mod nul;
 mod number;
 mod uuid;
 
@@ -13,14 +14,6 @@ pub use self::config::{ConfigError, ap_config};
 pub use self::mask::{MaskError, mask_parameter, mask_write};
 pub use self::number::{NumberError, boolean_word, scanned_decimal, scanned_prefixed, strict};
 pub use self::uuid::{Uuid, UuidError, uuid};
-
-/// Returns the bytes before the first NUL.
-pub(crate) fn before_nul(text: &[u8]) -> &[u8] {
-    match text.iter().position(|&byte| byte == 0) {
-        Some(nul) => &text[..nul],
-        None => text,
-    }
-}
 
 /// Returns the device name that was written to `bind`, `unbind` or `drivers_probe` (page 5).
 ///
@@ -35,6 +28,6 @@ pub(crate) fn before_nul(text: &[u8]) -> &[u8] {
 /// assert_eq!(device_name(b"05.0047\n\n"), Some("05.0047\n"));
 /// ```
 pub fn device_name(text: &[u8]) -> Option<&str> {
-    let text = before_nul(text);
+    let text = nul::before_nul(text);
     core::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(text)).ok()
 }

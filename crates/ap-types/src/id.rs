@@ -66,7 +66,7 @@ impl fmt::Display for DomainId {
 /// assert_eq!(apqn.to_u16(), 0x0547);
 /// assert_eq!("05.0047".parse(), Ok(apqn));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Apqn {
     /// The adapter that the queue is on.
     pub adapter: AdapterId,
@@ -89,6 +89,19 @@ impl Apqn {
     pub const fn from_u16(apqn: u16) -> Self {
         let [adapter, domain] = apqn.to_be_bytes();
         Self::new(AdapterId(adapter), DomainId(domain))
+    }
+}
+
+/// Ascending by adapter, then by domain: one comparison of the 16 bits, since maps are keyed by it.
+impl Ord for Apqn {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.to_u16().cmp(&other.to_u16())
+    }
+}
+
+impl PartialOrd for Apqn {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 

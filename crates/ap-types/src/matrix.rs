@@ -9,7 +9,7 @@ use crate::mask::{AdapterMask, DomainMask, Ids};
 ///
 /// Its queues are the full Cartesian product; a single queue cannot be left out. An mdev's assignments
 /// and its shadow APCB are matrices (page 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Matrix {
     /// The adapters.
     pub adapters: AdapterMask,

@@ -8,7 +8,7 @@ use anstream::ColorChoice;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
-use crate::error::{CliError, Kind};
+use crate::error::{Kind, Outcome};
 
 /// The Linux s390 AP bus and vfio_ap in user space: try it, replay it, explore it.
 #[derive(Debug, Parser)]
@@ -66,15 +66,6 @@ enum Command {
     Man(commands::man::Args),
 }
 
-/// What a command that had no error ends with.
-pub type Outcome = Result<u8, CliError>;
-
-/// The command line's description, for completions and manual pages.
-#[must_use]
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -116,7 +107,7 @@ fn run(command: Command) -> Outcome {
         Command::Explore(args) => commands::explore::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Machine(args) => commands::machine::run(&args),
-        Command::Completions(args) => commands::completions::run(&args),
-        Command::Man(args) => commands::man::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, Cli::command()),
     }
 }

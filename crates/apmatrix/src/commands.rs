@@ -16,6 +16,9 @@ pub mod replay;
 pub mod run;
 pub mod shell;
 
+use ap_files::MachineFile;
+use ap_sysfs::control::Verbs;
+
 use crate::error::CliError;
 
 /// Where a mounted tree is, for those who look at it from outside.
@@ -28,19 +31,19 @@ pub struct Root {
 
 /// Which machine to boot.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Machine {
+pub struct MachineArgs {
     /// A built-in machine (default, tiny, wide, max) or a machine file
     #[arg(long, value_name = "M", default_value = "default", value_hint = clap::ValueHint::FilePath)]
     pub machine: String,
 }
 
-impl Machine {
+impl MachineArgs {
     /// The machine, checked.
     ///
     /// # Errors
     /// If there is no such machine, or its file is wrong.
-    pub fn load(&self) -> Result<crate::machine::Machine, CliError> {
-        crate::machine::Machine::load(&self.machine).map_err(CliError::from)
+    pub fn load(&self) -> Result<MachineFile, CliError> {
+        MachineFile::load(&self.machine).map_err(CliError::from)
     }
 }
 
@@ -50,4 +53,9 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)?;
     writeln!(anstream::stdout(), "{text}")?;
     Ok(())
+}
+
+/// What `--help` says of the verbs of a control file, a line each.
+fn verbs(verbs: &Verbs) -> String {
+    verbs.help(50).lines().map(|line| format!("  {line}\n")).collect()
 }

@@ -7,7 +7,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::error::{CliError, said};
+use ap_files::said;
+
+use crate::error::CliError;
 
 /// Where the control files are below the tree's root.
 pub const DIRECTORY: &str = "kernel/debug/apmatrix";
@@ -28,7 +30,8 @@ impl Control {
         match fs::metadata(&directory) {
             Ok(metadata) if metadata.is_dir() => Ok(Control { directory }),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(CliError::environment(format!("{}: {}", directory.display(), said(&error))))
+                let text = format!("{}: {}", directory.display(), said(&error));
+                Err(CliError::environment(text).because(error))
             }
             _ => Err(CliError::environment(format!("{} is not an emulated machine", root.display()))
                 .hint("run this inside `apmatrix run`, or name a mounted tree: `--root DIR`")),
@@ -57,7 +60,7 @@ impl Control {
     pub fn show(&self, file: &str) -> Result<String, CliError> {
         let failed = |error| {
             let path = self.directory.join(file);
-            CliError::environment(format!("{}: {}", path.display(), said(&error)))
+            CliError::environment(format!("{}: {}", path.display(), said(&error))).because(error)
         };
         self.read(file).map_err(failed)
     }
@@ -83,16 +86,16 @@ impl Control {
     pub fn verb(&self, command: &str, file: &str, line: &str) -> Result<String, CliError> {
         match self.write(file, line) {
             Ok(()) => Ok(self.read("answer").unwrap_or_default()),
-            Err(error) => Err(self.refused(command, line, &error)),
+            Err(error) => Err(self.refused(command, line, error)),
         }
     }
 
-    fn refused(&self, command: &str, line: &str, error: &io::Error) -> CliError {
+    fn refused(&self, command: &str, line: &str, error: io::Error) -> CliError {
         let reason = self.read("last_error").ok();
         let reason = reason.as_deref().and_then(|reason| reason.strip_prefix(line)?.strip_prefix(": "));
-        let reason = reason.map_or_else(|| said(error), |reason| reason.trim_end().to_owned());
+        let reason = reason.map_or_else(|| said(&error), |reason| reason.trim_end().to_owned());
         let message = format!("{command} {line}: {reason}");
-        match error.kind() {
+        let shown = match error.kind() {
             io::ErrorKind::InvalidInput => {
                 CliError::usage(message).hint(format!("`apmatrix {command} --help` tells the verbs"))
             }
@@ -100,6 +103,7 @@ impl Control {
                 CliError::environment(message).hint("be root of the machine's namespace")
             }
             _ => CliError::failed(message),
-        }
+        };
+        shown.because(error)
     }
 }

@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
+use ap_files::{MachineFile, boot};
 use ap_shell::{Shell, Stream};
 
-use crate::boot::boot;
 use crate::commands::shell::world;
 use crate::error::CliError;
-use crate::machine::Machine;
 
 /// What is typed: comments are said, everything else is carried out. `apmatrix shell` prints the same for it.
 pub const SCRIPT: &str = r#"
@@ -57,7 +56,7 @@ ls /sys/bus/ap/drivers/vfio_ap
 /// # Errors
 /// If the machine can't be booted or the output can't be written.
 pub fn tell(out: &mut dyn Write) -> Result<(), CliError> {
-    let machine = Machine::load("default")?;
+    let machine = MachineFile::load("default")?;
     let mut shell = Shell::new(world(boot(&machine)?));
     for line in SCRIPT.trim().lines() {
         if line.is_empty() {
@@ -69,7 +68,8 @@ pub fn tell(out: &mut dyn Write) -> Result<(), CliError> {
             continue;
         }
         writeln!(out, "    $ {line}")?;
-        let script = ap_shell::parse(line, "demo").map_err(|error| CliError::input(error.to_string()))?;
+        let script = ap_shell::parse(line, "demo")
+            .map_err(|error| CliError::input(error.to_string()).because(error))?;
         let mut printed: io::Result<()> = Ok(());
         shell.run(&script, &mut |_: Stream, text| {
             for line in text.lines() {
@@ -98,7 +98,7 @@ mod tests {
             .filter(|line| !line.starts_with("$ "))
             .collect();
 
-        let machine = Machine::load("default").expect("a built-in machine");
+        let machine = MachineFile::load("default").expect("a built-in machine");
         let mut shell = Shell::new(world(boot(&machine).expect("it boots")));
         let script = ap_shell::parse(SCRIPT, "-c").expect("the script parses");
         let mut printed = String::new();

@@ -9,14 +9,13 @@
 //! | 4 | [`Kind::Input`] | an input file is wrong |
 //! | other | [`Kind::Status`] | the status of a command that was run, or why it was not |
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
-
-use crate::boot::BootError;
-use crate::machine::MachineError;
-use crate::replay::{InputError, TargetError};
+use ap_files::transcript::TranscriptError;
+use ap_files::{BootError, FileError, said};
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// What kind of error it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +49,10 @@ impl Kind {
     }
 }
 
-/// An error with what could be done about it.
+/// What a command ends with: the exit status, or an error.
+pub type Outcome = Result<u8, CliError>;
+
+/// An error with what could be done about it, and the error that it comes from.
 #[derive(Debug)]
 pub struct CliError {
     /// What kind it is.
@@ -59,12 +61,28 @@ pub struct CliError {
     pub message: String,
     /// What could be done, a sentence each.
     pub hints: Vec<String>,
-    diagnostic: Option<Box<dyn Diagnostic + Send + Sync>>,
+    cause: Option<Cause>,
+}
+
+/// What an error comes from.
+#[derive(Debug)]
+enum Cause {
+    /// A file; the error shows the place.
+    File(FileError),
+    /// Anything else.
+    Other(Box<dyn Error + Send + Sync>),
 }
 
 impl CliError {
     fn new(kind: Kind, message: impl Into<String>) -> CliError {
-        CliError { kind, message: message.into(), hints: Vec::new(), diagnostic: None }
+        CliError { kind, message: message.into(), hints: Vec::new(), cause: None }
+    }
+
+    /// Keeps the error that this one comes from, as its [source](Error::source).
+    #[must_use]
+    pub fn because(mut self, error: impl Error + Send + Sync + 'static) -> CliError {
+        self.cause = Some(Cause::Other(Box::new(error)));
+        self
     }
 
     /// A check failed, or the machine refused something.
@@ -102,11 +120,14 @@ impl CliError {
     /// The text for standard error.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        if let Some(diagnostic) = &self.diagnostic {
+        if let Some(Cause::File(file)) = &self.cause {
             let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-            let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
+            let handler = GraphicalReportHandler::new_themed(theme)
+                .with_links(false)
+                .without_cause_chain()
+                .with_width(100);
             let mut text = String::new();
-            if handler.render_report(&mut text, &**diagnostic).is_ok() {
+            if handler.render_report(&mut text, file).is_ok() {
                 return text;
             }
         }
@@ -121,23 +142,25 @@ impl fmt::Display for CliError {
     }
 }
 
-impl std::error::Error for CliError {}
-
-impl From<MachineError> for CliError {
-    fn from(error: MachineError) -> CliError {
-        CliError { diagnostic: Some(Box::new(error)), ..CliError::input("the machine file cannot be used") }
+impl Error for CliError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self.cause.as_ref()? {
+            Cause::File(error) => Some(error),
+            Cause::Other(error) => Some(&**error),
+        }
     }
 }
 
-impl From<InputError> for CliError {
-    fn from(error: InputError) -> CliError {
-        CliError::input(error.to_string())
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> CliError {
+        let error_text = format!("{} cannot be used: {error}", error.file());
+        CliError { cause: Some(Cause::File(error)), ..CliError::input(error_text) }
     }
 }
 
-impl From<TargetError> for CliError {
-    fn from(error: TargetError) -> CliError {
-        CliError::environment(error.to_string())
+impl From<TranscriptError> for CliError {
+    fn from(error: TranscriptError) -> CliError {
+        CliError::input(error.to_string()).because(error)
     }
 }
 
@@ -145,17 +168,20 @@ impl From<BootError> for CliError {
     fn from(error: BootError) -> CliError {
         CliError::failed(error.to_string())
             .hint("machine files are checked, so this is a defect: please report it")
+            .because(error)
     }
 }
 
 impl From<ap_fuse::Error> for CliError {
     fn from(error: ap_fuse::Error) -> CliError {
         let status = u8::try_from(error.exit_status()).unwrap_or(125);
-        if status == Kind::Environment.status() {
-            CliError::environment(error.to_string())
+        let text = error.to_string();
+        let shown = if status == Kind::Environment.status() {
+            CliError::environment(text)
         } else {
-            CliError::status(status, error.to_string())
-        }
+            CliError::status(status, text)
+        };
+        shown.because(error)
     }
 }
 
@@ -164,13 +190,38 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> CliError {
         let kind =
             if error.kind() == io::ErrorKind::BrokenPipe { Kind::BrokenPipe } else { Kind::Environment };
-        CliError::new(kind, format!("writing to standard output: {}", said(&error)))
+        CliError::new(kind, format!("writing to standard output: {}", said(&error))).because(error)
     }
 }
 
-/// What the system says of an error, without Rust's `(os error N)`.
-#[must_use]
-pub fn said(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ap_files::MachineFile;
+
+    use super::*;
+
+    /// The errors that an error comes from, outermost first.
+    fn chain(error: &CliError) -> Vec<String> {
+        let mut chain = Vec::new();
+        let mut next = error.source();
+        while let Some(error) = next {
+            chain.push(error.to_string());
+            next = error.source();
+        }
+        chain
+    }
+
+    #[test]
+    fn errors_keep_what_they_come_from() {
+        let missing = MachineFile::read(Path::new("no/such.toml")).expect_err("there is none");
+        let refused = "No such file or directory (os error 2)";
+        assert_eq!(chain(&missing.into()), [&format!("no/such.toml: {}", &refused[..25]), refused]);
+        let wrong = MachineFile::parse("m.toml", "").expect_err("it is wrong");
+        assert_eq!(chain(&wrong.into()), ["the key `schema` is missing"]);
+        let broken = CliError::from(io::Error::from_raw_os_error(28));
+        assert_eq!(chain(&broken), ["No space left on device (os error 28)"]);
+        assert!(chain(&CliError::failed("no")).is_empty());
+    }
 }

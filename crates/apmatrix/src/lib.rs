@@ -1,15 +1,13 @@
-//! What the command line is made of: machine files, transcripts, reports, commands.
+//! What the command line is made of: commands, replaying transcripts, playing scenarios, reports.
 
 #![forbid(unsafe_code)]
 
-pub mod boot;
 pub mod cli;
 pub mod commands;
 pub mod control;
 pub mod demo_system;
 pub mod error;
 pub mod inventory;
-pub mod machine;
+pub mod progress;
 pub mod replay;
-pub mod scenario_file;
-pub mod state;
+pub mod scenario;

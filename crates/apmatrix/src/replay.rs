@@ -1,6 +1,6 @@
 //! Recorded transcripts: reading them, doing what they say on a machine, and comparing what comes of it.
 //!
-//! [`transcript`] is the format, [`Target`] what a machine must be able to do, [`engine`] the loop over a
+//! The format is [`ap_files::transcript`], [`Target`] what a machine must be able to do, [`engine`] the loop over a
 //! transcript's operations, [`rules`] the few things that are not compared, [`files`] files, directories and
 //! archives, [`report`] what is printed. [`Recorded`] is a machine that answers from the transcript itself; it
 //! tests the comparison.
@@ -15,14 +15,12 @@ pub mod rules;
 pub mod session;
 pub mod target;
 pub mod through;
-pub mod transcript;
 
 pub use engine::{Difference, FileResult, Options, ReplayError, replay};
 pub use facts::{Fact, Facts};
-pub use files::{Input, InputError, inputs};
+pub use files::{Input, inputs};
 pub use recorded::Recorded;
 pub use report::Report;
 pub use session::InProcess;
 pub use target::{Failure, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket};
 pub use through::Through;
-pub use transcript::{Call, Code, GuestCall, Line, LineError};

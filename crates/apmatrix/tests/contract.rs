@@ -2,14 +2,14 @@
 //!
 //! Against the tree of a booted machine in this process, without FUSE.
 
+use ap_files::{MachineFile, boot};
 use ap_sysfs::{Called, Errno, Filesystem, Kind, Session};
-use apmatrix::machine::Machine;
 
 const UUID: &str = "a0000000-0000-4000-8000-000000000001";
 
 fn machine(name: &str) -> Session {
-    let machine = Machine::load(name).expect("a built-in machine");
-    apmatrix::boot::boot(&machine).expect("it boots")
+    let machine = MachineFile::load(name).expect("a built-in machine");
+    boot(&machine).expect("it boots")
 }
 
 fn read(session: &mut Session, path: &str) -> Result<String, Errno> {

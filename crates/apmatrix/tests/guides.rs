@@ -15,6 +15,19 @@ struct Block {
     needs: Vec<String>,
 }
 
+/// Code that a guide shows stands, line by line, in the test that runs it; `...` leaves lines out.
+fn is_an_excerpt(page: &str, start: usize, lines: &[String]) {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ap-host/tests");
+    let text = ["own_driver.rs", "own_driver/lender.rs"]
+        .map(|file| fs::read_to_string(tests.join(file)).expect("the test of the guide's driver"))
+        .concat();
+    let known: std::collections::BTreeSet<&str> = text.lines().map(str::trim).collect();
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| !matches!(line.trim(), "" | "...")) {
+        let stands = known.contains(line.trim());
+        assert!(stands, "{page}:{}: `{line}` does not stand in the test", start + 1 + number);
+    }
+}
+
 fn guides() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide")
 }
@@ -30,7 +43,12 @@ fn blocks(path: &Path) -> Vec<Block> {
                 let script = match language.as_str() {
                     "sh" => lines.join("\n"),
                     "yaml" => yaml_scripts(&lines),
-                    other => panic!("{page}:{start}: a block of `{other}`: sh and yaml are run"),
+                    "rust" => {
+                        is_an_excerpt(&page, start, &lines);
+                        needs.clear();
+                        continue;
+                    }
+                    other => panic!("{page}:{start}: a block of `{other}`: sh, yaml and rust are checked"),
                 };
                 found.push(Block {
                     page: page.clone(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ap_proof::scenario::Explored;
-use apmatrix::scenario_file::ScenarioFile;
+use apmatrix::scenario::Playable;
 use explore::{Options, Strategy};
 
 /// Scenarios that take long in a build for debugging.
@@ -36,21 +36,21 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
 }
 
-fn files() -> Vec<ScenarioFile> {
+fn files() -> Vec<Playable> {
     let entries = std::fs::read_dir(directory()).expect("scenarios/");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    paths.iter().map(|path| ScenarioFile::read(path).unwrap_or_else(|error| panic!("{error:?}"))).collect()
+    paths.iter().map(|path| Playable::read(path).unwrap_or_else(|error| panic!("{error:?}"))).collect()
 }
 
-fn name(file: &ScenarioFile) -> String {
-    file.path.file_stem().expect("a file").to_string_lossy().into_owned()
+fn name(play: &Playable) -> String {
+    play.file.path.file_stem().expect("a file").to_string_lossy().into_owned()
 }
 
-fn explore(file: &ScenarioFile, strategy: Strategy, seconds: u64) -> Explored {
+fn explore(play: &Playable, strategy: Strategy, seconds: u64) -> Explored {
     let budget = Some(Duration::from_secs(seconds));
-    let ready = file.ready(budget).unwrap_or_else(|error| panic!("{}: {error:?}", name(file)));
+    let ready = play.ready(budget).unwrap_or_else(|error| panic!("{}: {error:?}", name(play)));
     ready.explore(Options { strategy, budget, ..Options::default() }, None)
 }
 
@@ -59,18 +59,18 @@ fn outcomes(explored: &Explored) -> BTreeSet<(Vec<String>, String)> {
     explored.report.outcomes.iter().map(|outcome| (outcome.results.clone(), outcome.state.clone())).collect()
 }
 
-fn check(file: &ScenarioFile, explored: &Explored) {
-    let name = name(file);
+fn check(play: &Playable, explored: &Explored) {
+    let name = name(play);
     let report = &explored.report;
     assert_eq!((report.verdict, report.exhausted), ("clean", true), "{name}: {:?}", report.why);
-    assert_eq!(file.expect.verdict.as_deref(), Some("clean"), "{name}");
-    let tasks: Vec<&String> = file.scenario.tasks.iter().map(|task| &task.name).collect();
+    assert_eq!(play.file.expect.verdict.as_deref(), Some("clean"), "{name}");
+    let tasks: Vec<&String> = play.scenario.tasks.iter().map(|task| &task.name).collect();
     let found: BTreeSet<_> = report
         .outcomes
         .iter()
         .map(|outcome| tasks.iter().map(|t| (*t).clone()).zip(outcome.results.clone()).collect())
         .collect();
-    if let Some(expected) = &file.expect.outcomes {
+    if let Some(expected) = &play.file.expect.outcomes {
         assert_eq!(expected, &found, "{name}");
     }
 }
@@ -146,8 +146,9 @@ const ROWS: [(&str, &[&str]); 16] = [
 ];
 
 /// The numbers of the rows that a scenario's tasks use.
-fn rows(file: &ScenarioFile) -> Vec<usize> {
-    let document: toml::Table = std::fs::read_to_string(&file.path).expect("the file").parse().expect("TOML");
+fn rows(play: &Playable) -> Vec<usize> {
+    let document: toml::Table =
+        std::fs::read_to_string(&play.file.path).expect("the file").parse().expect("TOML");
     let tasks = document["task"].as_array().expect("tasks");
     let text: String =
         tasks.iter().map(|task| format!("{}\n", task["run"].as_str().expect("its text").trim())).collect();

@@ -96,3 +96,21 @@ fn a_patch_applies_only_where_its_lines_are_once() {
     assert_eq!(patch.apply("f", "one\n"), None);
     assert_eq!(patch.apply("g", "one\ntwo\n"), None);
 }
+
+#[test]
+fn a_patch_is_refreshed_where_it_is_still_certain() {
+    let patch = Patch::parse("why\n\n--- a/f\n+++ b/f\n@@ -1,5 +1,5 @@\n one\n\n-two\n+TWO\n\n three\n");
+    let refreshed = |text: &str| patch.refreshed(|_| text.to_owned());
+    // Moved by a line, and a line of context is another one.
+    let anew = "why\n\n--- a/f\n+++ b/f\n@@ -2,6 +2,6 @@\n 1\n ONE\n\n-two\n+TWO\n\n three\n";
+    assert_eq!(refreshed("0\n1\nONE\n\ntwo\n\nthree\n").as_deref(), Some(anew));
+    // What it changes is not there, or twice.
+    assert_eq!(refreshed("one\n\nTWO\n\nthree\n"), None);
+    assert_eq!(refreshed("ONE\n\ntwo\n\nTHREE\n\ntwo\n\n"), None);
+    // Where three lines of context are not enough there are more.
+    let twice = "a\n1\n2\n3\nx\n1\n2\n3\nb\n1\n2\n3\nx\n1\n2\n3\nc\n";
+    let patch = Patch::parse("--- a/f\n+++ b/f\n@@ -4,6 +4,5 @@\n b\n 1\n 2\n 3\n-x\n 1\n");
+    let anew = patch.refreshed(|_| twice.to_owned()).expect("it is certain");
+    assert_eq!(Patch::parse(&anew).apply("f", twice), patch.apply("f", twice));
+    assert!(anew.contains("\n@@ -9,9 +9,8 @@\n b\n 1\n"), "{anew}");
+}

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p explore --example dining -- [PHILOSOPHERS]`
 
+#![forbid(unsafe_code)]
+
 use explore::{Explorer, Options, Report, Scene};
 use locks::{Mutex, Unordered, enter};
 

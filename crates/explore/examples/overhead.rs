@@ -3,6 +3,8 @@
 //! `cargo run --release -p explore --example overhead`. Slices are short and take turns, so that a busy machine
 //! disturbs both alike; each line is a round, and the last the median of the rounds.
 
+#![forbid(unsafe_code)]
+
 use std::hint::black_box;
 use std::time::Instant;
 

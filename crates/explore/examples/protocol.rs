@@ -1,13 +1,16 @@
 //! A bus that hands queues to drivers, and masks that say to which: how fast is it explored?
 //!
-//! `cargo run --release -p explore --example protocol -- [TASKS] [cache|dpor|dfs]` explores the first TASKS (2 to
-//! 6) of: a mask write, an assignment, a scan, another assignment, another mask write, an open. The code is a toy;
+//! `cargo run --release -p explore --example protocol -- [TASKS] [cache|dpor|dfs] [PASTS]` explores the first TASKS (2
+//! to 6) of: a mask write, an assignment, a scan, another assignment, another mask write, an open. The code is a toy;
 //! it has the locks and the steps of a real system's protocol (four levels nested, two kinds of loop over devices).
+//! With PASTS, so many pasts are told apart by an audit of its checkpoints.
+
+#![forbid(unsafe_code)]
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use explore::{Explorer, Options, Scene, Strategy};
+use explore::{Audit, Explorer, Options, Report, Scene, Strategy};
 use locks::hook::checkpoint;
 use locks::{Ghost, Held, Level, Mutex, Nothing, enter, violation};
 
@@ -238,6 +241,9 @@ fn main() {
         Some("dfs") => Strategy::Dfs,
         Some(other) => panic!("`{other}` is not cache, dpor or dfs"),
     };
+    let audit = arguments
+        .next()
+        .map_or(Audit::default(), |text| Audit::Histories(text.parse().expect("PASTS is a number")));
     let run = |f: Operation| move |world: &World| enter(|held| f(world, held)).to_owned();
     let mut scene = Scene::new(world);
     let all: [(&str, Operation); 6] = [
@@ -252,20 +258,27 @@ fn main() {
         scene = scene.task(name, run(operation));
     }
     let shown = Cell::new(0u32);
-    let mut explorer =
-        Explorer::new(Options { strategy, budget: Some(Duration::from_secs(120)), ..Options::default() })
-            .on_progress(move |progress| {
-                shown.set(shown.get() + 1);
-                if shown.get().is_multiple_of(10) {
-                    eprintln!(
-                        "{:.0} % {} states {} executions",
-                        progress.done * 100.0,
-                        progress.states,
-                        progress.executions
-                    );
-                }
-            });
-    let report = explorer.run(&mut scene);
+    let mut explorer = Explorer::new(Options {
+        strategy,
+        audit,
+        budget: Some(Duration::from_secs(120)),
+        ..Options::default()
+    })
+    .on_progress(move |progress| {
+        shown.set(shown.get() + 1);
+        if shown.get().is_multiple_of(10) {
+            eprintln!(
+                "{:.0} % {} states {} executions",
+                progress.done * 100.0,
+                progress.states,
+                progress.executions
+            );
+        }
+    });
+    print(tasks, &explorer.run(&mut scene));
+}
+
+fn print(tasks: usize, report: &Report) {
     println!(
         "{tasks} tasks from {} to {}: {}, exhausted: {}, {} states, {} executions followed, {} run, {} outcomes, {:.3} s",
         name::<Scan>(),
@@ -278,6 +291,20 @@ fn main() {
         report.outcomes.len(),
         report.elapsed.as_secs_f64(),
     );
+    if let Some(audit) = report.audit {
+        println!(
+            "  audit: {} places, {} with several pasts, {} with more than were followed; {} states, {} run, {:.3} s",
+            audit.places,
+            audit.compared,
+            audit.beyond,
+            audit.states,
+            audit.runs,
+            audit.elapsed.as_secs_f64(),
+        );
+    }
+    if let Some(why) = &report.why {
+        println!("  {why}");
+    }
     for outcome in &report.outcomes {
         println!("  {}: {}", outcome.results.join(" "), outcome.schedule);
     }

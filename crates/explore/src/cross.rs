@@ -1,4 +1,4 @@
-//! One exploration checked by another.
+//! One exploration checked by another. This module compares reports and knows nothing of how they came about.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use crate::report::Report;
 /// What two explorers say of one program.
 #[derive(Clone, Debug)]
 pub struct CrossCheck {
-    /// What the first says: that of the options' strategy.
+    /// What the explorer with the options' strategy says.
     pub first: Report,
-    /// What the other says.
+    /// What the explorer with the other strategy says.
     pub second: Report,
     /// In what they differ, in sentences; empty if they agree.
     pub differences: Vec<String>,

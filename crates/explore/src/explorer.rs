@@ -1,40 +1,43 @@
 //! The explorer: what users call.
+//!
+//! It has the searches look, and puts what they found into a report. It knows nothing of how they look.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
 use locks::{Object, hook};
 
-use crate::engine::cache::Walk;
-use crate::engine::collect::{Collector, End, Limits, Path};
+use crate::engine::collect::{End, Limits, Met, Path, Searched};
 use crate::engine::conductor::Conductor;
-use crate::engine::control::Control;
 use crate::engine::executor::Executor;
 use crate::engine::graph::{Asking, Cycle};
-use crate::engine::objects::ObjectId;
+use crate::engine::learned::Learned;
+use crate::engine::objects::{ObjectId, place};
+use crate::engine::random::Chance;
 use crate::engine::replay::{self, ReplayError};
 use crate::engine::tree::Tree;
-use crate::engine::{random, shrink};
-use crate::options::{Options, Strategy};
+use crate::engine::{audit, cache, executions, shrink};
+use crate::options::{Audit, Options, Strategy};
 use crate::program::Program;
-use crate::report::{LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, Violation};
+use crate::report::{AuditReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, Violation};
 use crate::schedule::Schedule;
+use crate::verdict;
 
 type Show = Box<dyn FnMut(&Progress)>;
 
-/// Explores programs.
+/// Explores programs: all their interleavings, or one execution along a schedule.
 #[derive(Default)]
 pub struct Explorer {
     options: Options,
     progress: Option<Show>,
 }
 
-/// What a search found.
-struct Searched {
-    collector: Collector,
-    end: End,
-    states: u64,
-    deepest: usize,
+/// What is known when the search and the audit have ended.
+struct Explored {
+    searched: Searched,
+    /// How many executions were run, and how many steps executed, without the audit's.
+    runs: u64,
+    steps: u64,
+    audit: Option<AuditReport>,
 }
 
 impl Explorer {
@@ -51,21 +54,20 @@ impl Explorer {
         self
     }
 
-    /// The options.
+    /// The options that the explorer was made with.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Explores the program.
+    /// Explores the program's interleavings as the options say, and shows what is wrong by its shortest execution.
     pub fn run(&mut self, program: &mut dyn Program) -> Report {
         let started = Instant::now();
-        let conductor = Conductor { control: RefCell::new(Control::new()), program: RefCell::new(program) };
-        conductor.control.borrow_mut().max_steps = self.options.max_steps;
-        hook::install(&conductor, || {
+        let conductor = Conductor::new(program, self.options.max_steps);
+        hook::install_scoped(&conductor, || {
             let mut executor = Executor::new(&conductor, self.options.stack);
-            let searched = self.search(&mut executor);
-            self.report(&mut executor, searched, started)
+            let explored = self.explore(&mut executor);
+            self.report(&mut executor, explored, started)
         })
     }
 
@@ -74,33 +76,52 @@ impl Explorer {
     /// # Errors
     /// If the schedule doesn't fit the program, ends too early, or takes other steps than when it was recorded.
     pub fn replay(&mut self, program: &mut dyn Program, schedule: &Schedule) -> Result<Replay, ReplayError> {
-        let conductor = Conductor { control: RefCell::new(Control::new()), program: RefCell::new(program) };
-        conductor.control.borrow_mut().max_steps = self.options.max_steps;
-        hook::install(&conductor, || {
+        let conductor = Conductor::new(program, self.options.max_steps);
+        hook::install_scoped(&conductor, || {
             replay::replay(&mut Executor::new(&conductor, self.options.stack), schedule)
         })
     }
 
-    fn search(&mut self, executor: &mut Executor<'_, '_>) -> Searched {
+    /// Searches, and audits what the search relied on; both anew whenever it is learned that more must be told apart.
+    fn explore(&mut self, executor: &mut Executor<'_, '_>) -> Explored {
         let progress = self.progress.as_deref_mut().map(|show| show as &mut dyn FnMut(&Progress));
         let mut limits = Limits::new(&self.options, progress);
         loop {
-            let mut searched = once(executor, &mut limits, self.options.strategy);
-            if searched.end != End::Restart {
-                return searched;
+            let searched = search(executor, &mut limits, self.options.strategy);
+            let mut explored = {
+                let steps = executor.conductor.control.borrow().learned.steps;
+                Explored { searched, runs: executor.begun, steps, audit: None }
+            };
+            let sound = executor.conductor.control.borrow().learned.problem.is_none();
+            if let (Strategy::StateCache, Audit::Histories(pasts)) =
+                (self.options.strategy, self.options.audit)
+                && explored.searched.end == End::Exhausted
+                && sound
+            {
+                let budget = self.options.audit_budget;
+                let (end, report) = audit::search(executor, &mut limits, pasts as usize, budget);
+                explored.audit = Some(report);
+                if end == End::Restart {
+                    explored.searched.end = End::Restart;
+                }
             }
-            executor.conductor.control.borrow_mut().restart = false;
+            if explored.searched.end != End::Restart {
+                return explored;
+            }
+            executor.conductor.control.borrow_mut().learned.restart = false;
             if limits.tick(0, |elapsed| Progress { executions: 0, states: 0, depth: 0, elapsed, done: 0.0 }) {
-                searched.end = End::Cut;
-                return searched;
+                explored.searched.end = End::Cut;
+                return explored;
             }
         }
     }
 
-    fn report(&self, executor: &mut Executor<'_, '_>, searched: Searched, started: Instant) -> Report {
-        let Searched { collector, end, states, deepest } = searched;
-        let problem = executor.conductor.control.borrow().problem.clone();
+    fn report(&self, executor: &mut Executor<'_, '_>, explored: Explored, started: Instant) -> Report {
+        let Explored { searched: Searched { collector, end, states, .. }, runs, steps, audit } = explored;
+        audit::locate(executor);
+        let problem = executor.conductor.control.borrow().learned.problem.as_ref().map(|p| p.words());
         let exhausted = end == End::Exhausted && problem.is_none();
+        let before = (executor.begun, executor.conductor.control.borrow().learned.steps);
         let outcomes = collector
             .outcomes
             .into_iter()
@@ -114,24 +135,25 @@ impl Explorer {
         let violations = self.violations(executor, collector.violations);
         let verdict = match violations.first() {
             Some(violation) => violation.finding.verdict,
-            None if exhausted => "clean",
-            None => "unknown",
+            None if exhausted => verdict::CLEAN,
+            None => verdict::UNKNOWN,
         };
         let why = problem.or_else(|| (!exhausted).then(|| self.why(started)));
-        let control = executor.conductor.control.borrow();
+        let learned = &executor.conductor.control.borrow().learned;
         Report {
             verdict,
             exhausted,
             why,
-            tasks: control.names.clone(),
+            tasks: learned.names.clone(),
             executions: collector.executions,
-            runs: executor.begun,
+            runs: runs + (executor.begun - before.0),
             states,
-            steps: control.steps,
-            deepest,
+            steps: steps + (learned.steps - before.1),
+            deepest: collector.deepest,
             outcomes,
             violations,
-            lock_order: lock_order(&control),
+            lock_order: lock_order(learned),
+            audit,
             elapsed: started.elapsed(),
             collision: states as f64 * states as f64 / 2f64.powi(65),
         }
@@ -151,10 +173,10 @@ impl Explorer {
     }
 
     /// Shows each violation by its shortest execution.
-    fn violations(&self, executor: &mut Executor<'_, '_>, found: Vec<(u32, Path, u64)>) -> Vec<Violation> {
+    fn violations(&self, executor: &mut Executor<'_, '_>, found: Vec<Met>) -> Vec<Violation> {
         let wanted: Vec<u32> = {
-            let control = executor.conductor.control.borrow();
-            let endless = |finding: u32| control.findings[finding as usize].verdict == "livelock";
+            let findings = &executor.conductor.control.borrow().learned.findings;
+            let endless = |finding: u32| findings.get(finding).verdict == verdict::LIVELOCK;
             found.iter().map(|(finding, ..)| *finding).filter(|&finding| !endless(finding)).collect()
         };
         let mut best = if self.options.shrink && !wanted.is_empty() {
@@ -177,23 +199,13 @@ impl Explorer {
 }
 
 /// Searches until the end, or until something is learned that makes it begin anew.
-fn once(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, strategy: Strategy) -> Searched {
+fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, strategy: Strategy) -> Searched {
     match strategy {
-        Strategy::StateCache => {
-            let mut walk = Walk::new(executor, limits);
-            let end = walk.run();
-            let (states, deepest) = (walk.states(), walk.deepest);
-            Searched { collector: std::mem::take(&mut walk.collector), end, states, deepest }
-        }
-        Strategy::Dpor | Strategy::Dfs => {
-            let mut tree = Tree::new(executor, limits, strategy == Strategy::Dpor);
-            let end = tree.run();
-            Searched { deepest: tree.deepest, collector: std::mem::take(&mut tree.collector), end, states: 0 }
-        }
+        Strategy::StateCache => cache::search(executor, limits),
+        Strategy::Dpor => executions::search(executor, limits, &mut Tree::new(true), None),
+        Strategy::Dfs => executions::search(executor, limits, &mut Tree::new(false), None),
         Strategy::Random { seed, executions } => {
-            let mut collector = Collector::default();
-            let (end, deepest) = random::search(executor, limits, &mut collector, seed, executions);
-            Searched { collector, end, states: 0, deepest }
+            executions::search(executor, limits, &mut Chance::new(seed, executions), None)
         }
     }
 }
@@ -206,7 +218,7 @@ fn show(
     shrunk: Option<(Path, bool)>,
     path: &[u8],
 ) -> Violation {
-    let finding = executor.conductor.control.borrow().findings[number as usize].clone();
+    let finding = executor.conductor.control.borrow().learned.findings.get(number).clone();
     let (replay, fewest) = shrunk
         .and_then(|(path, fewest)| Some((replay::follow(executor, &path).ok()?, fewest)))
         .filter(|(replay, _)| replay.findings.contains(&finding))
@@ -218,8 +230,8 @@ fn show(
         Some(replay) => (replay.schedule, replay.trace, replay.deadlock),
         None => (Schedule::new(path.to_vec(), None), Vec::new(), None),
     };
-    let deadlock = deadlock.filter(|_| finding.verdict == "deadlock");
-    let schedule = if finding.verdict == "livelock" { schedule.endless() } else { schedule };
+    let deadlock = deadlock.filter(|_| finding.verdict == verdict::DEADLOCK);
+    let schedule = if finding.verdict == verdict::LIVELOCK { schedule.endless() } else { schedule };
     Violation { switches: schedule.switches(), finding, schedule, fewest, executions, trace, deadlock }
 }
 
@@ -228,29 +240,29 @@ fn with_checksum(executor: &mut Executor<'_, '_>, path: &[u8]) -> Schedule {
     replay.map_or_else(|_| Schedule::new(path.to_vec(), None), |replay| replay.schedule)
 }
 
-fn lock_order(control: &Control) -> LockOrder {
+fn lock_order(learned: &Learned) -> LockOrder {
     let edge = |held: ObjectId, asked: ObjectId, way: &Asking| OrderEdge {
-        held: control.objects.get(held).object,
-        held_name: control.objects.name(held),
-        asked: control.objects.get(asked).object,
-        asked_name: control.objects.name(asked),
-        task: control.names[way.task].clone(),
-        held_at: format!("{}:{}", way.held_at.file(), way.held_at.line()),
-        asked_at: format!("{}:{}", way.asked_at.file(), way.asked_at.line()),
+        held: learned.objects.get(held).object,
+        held_name: learned.objects.name(held),
+        asked: learned.objects.get(asked).object,
+        asked_name: learned.objects.name(asked),
+        task: learned.names[way.task].clone(),
+        held_at: place(way.held_at),
+        asked_at: place(way.asked_at),
         schedule: Schedule::new(way.witness.clone(), None),
     };
-    let place = |object: &Object| (object.rank, object.level, object.key);
+    let rank = |object: &Object| (object.rank, object.level, object.key);
     let mut edges: Vec<OrderEdge> =
-        control.graph.edges().map(|(held, asked, ways)| edge(held, asked, &ways[0])).collect();
-    edges.sort_by_key(|edge| (place(&edge.held), place(&edge.asked)));
+        learned.graph.edges().map(|(held, asked, ways)| edge(held, asked, &ways[0])).collect();
+    edges.sort_by_key(|edge| (rank(&edge.held), rank(&edge.asked)));
     let cycle = |cycle: &Cycle| {
         let mut edges: Vec<OrderEdge> =
             cycle.edges.iter().map(|(held, asked, way)| edge(*held, *asked, way)).collect();
-        let first = (0..edges.len()).min_by_key(|&index| place(&edges[index].held));
+        let first = (0..edges.len()).min_by_key(|&index| rank(&edges[index].held));
         edges.rotate_left(first.unwrap_or(0));
         edges
     };
-    let mut cycles: Vec<Vec<OrderEdge>> = control.graph.cycles().iter().map(cycle).collect();
-    cycles.sort_by_key(|cycle| cycle.iter().map(|edge| place(&edge.held)).collect::<Vec<_>>());
+    let mut cycles: Vec<Vec<OrderEdge>> = learned.graph.cycles().iter().map(cycle).collect();
+    cycles.sort_by_key(|cycle| cycle.iter().map(|edge| rank(&edge.held)).collect::<Vec<_>>());
     LockOrder { edges, cycles }
 }

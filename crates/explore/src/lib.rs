@@ -56,6 +56,14 @@
 //! transition that is executed again does something else, or contents change while nobody holds them, the report
 //! says so and is never `clean`.
 //!
+//! *Checkpoints and milestones* are promises: what the task does from there on depends on the key alone. A key that
+//! leaves something out hides executions from the state cache, without a word. The audit ([`Audit`]) checks it,
+//! for one task at a time: pasts that led to the same key are told apart, what the task does up to the
+//! next key is executed for real after each of them, with everything that it may observe, and compared: its steps and
+//! their places in the source, the contents that it leaves, what its oracles find, and the next key. With all pasts
+//! told apart, a key that makes any difference is found; with the first few, one that makes a difference to these. A
+//! correct program is never accused.
+//!
 //! *Source-DPOR with sleep sets* ([`Strategy::Dpor`]) executes one interleaving of each class that differs in the
 //! order of independent steps only. It looks at no contents, so a fingerprint that leaves something out can't
 //! mislead it. [`Explorer::cross_check`] lets the two check each other. *DFS* ([`Strategy::Dfs`]) executes all
@@ -83,9 +91,11 @@
 //! - At most [`MAX_TASKS`] tasks, and 15 read locks of one object by one task at a time; in the state cache at most
 //!   256 / (tasks + 1) `Tracked` objects (more, and the report says `unknown`).
 //! - Fingerprints have 64 bits. [`Report::collision`] is the chance that two states had the same one.
-//! - A checkpoint that leaves something out hides executions from the state cache; so does a `Hash` that leaves out
-//!   what tasks decide by. DPOR relies on neither.
+//! - A checkpoint that leaves something out hides executions from the state cache, unless the audit finds it; so does
+//!   a `Hash` that leaves out what tasks decide by. DPOR relies on neither.
 //! - The lock-order graph tells of cycles of at most eight locks.
+
+#![forbid(unsafe_code)]
 
 mod cross;
 mod engine;
@@ -95,16 +105,21 @@ mod program;
 mod report;
 mod scene;
 mod schedule;
+pub mod verdict;
 
 pub use cross::CrossCheck;
-pub use engine::model::MAX_TASKS;
 pub use engine::replay::ReplayError;
+pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
-pub use options::{Options, Strategy};
-pub use program::{Finding, Outcome, Program, Task};
+pub use options::{Audit, Options, Strategy};
+pub use program::{Finding, Listener, Outcome, Program, Task};
 pub use report::{
-    DeadlockReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, TraceStep, Violation,
-    Waiting,
+    AuditReport, DeadlockReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, TraceStep,
+    Violation, Waiting,
 };
 pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

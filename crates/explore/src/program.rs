@@ -1,6 +1,12 @@
-//! What is explored: a program of tasks, and what it says about its ends.
+//! What is explored: a program of tasks, and what it says about its ends. This module knows nothing of how it is explored.
+
+use std::any::Any;
+use std::rc::Rc;
 
 use locks::Object;
+
+/// Hears what a task announces; see [`Task::listening`].
+pub type Listener = Rc<dyn Fn(&dyn Any)>;
 
 /// A task: it runs at the same time as all others of its program.
 pub struct Task {
@@ -10,6 +16,8 @@ pub struct Task {
     pub body: Box<dyn FnOnce() -> String>,
     /// Whether it may be left waiting on a condition when all others have ended (a worker that waits for more).
     pub daemon: bool,
+    /// Who hears what it announces, if anybody does.
+    pub listener: Option<Listener>,
 }
 
 impl Task {
@@ -17,10 +25,10 @@ impl Task {
     ///
     /// The result must say all that an outcome is told apart by, besides the program's final state.
     pub fn new(name: impl Into<String>, body: impl FnOnce() -> String + 'static) -> Self {
-        Task { name: name.into(), body: Box::new(body), daemon: false }
+        Task { name: name.into(), body: Box::new(body), daemon: false, listener: None }
     }
 
-    /// The same, without a result.
+    /// A task that must end and whose result is empty.
     pub fn silent(name: impl Into<String>, body: impl FnOnce() + 'static) -> Self {
         Task::new(name, move || {
             body();
@@ -34,19 +42,35 @@ impl Task {
         self.daemon = true;
         self
     }
+
+    /// Lets `listener` hear what the task announces with [`locks::hook::announce`], and only this task.
+    ///
+    /// It is called by the task, at the place where it announces: it may take locks, update a `Ghost` or take any other
+    /// step, and others may go before these as before the task's own. So it is part of what the task does: it must do
+    /// the same whenever the task observed the same, and whatever it remembers for later lies in locks, `Tracked` or
+    /// `Ghost` objects. Like the rest of the task it isn't executed again where an exploration comes to a transition
+    /// that it knows. A panic in it is a panic of the task.
+    ///
+    /// Nothing is heard of what is announced during the set-up, in oracles, and by destructors while an execution is
+    /// abandoned.
+    #[must_use]
+    pub fn listening(mut self, listener: Listener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
 }
 
 /// Something that must not be, and when it is said to be so.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Finding {
-    /// The kind, one word (`deadlock`, `race`, …).
+    /// The kind of thing that is wrong, in one word: one of [`verdict`](crate::verdict), or an oracle's own.
     pub verdict: &'static str,
     /// What is wrong, in a sentence that is the same for all interleavings that show the same thing.
     pub what: String,
 }
 
 impl Finding {
-    /// A finding.
+    /// Says in words what is wrong, under a verdict: one of [`verdict`](crate::verdict) or a word of the oracle's own.
     pub fn new(verdict: &'static str, what: impl Into<String>) -> Self {
         Finding { verdict, what: what.into() }
     }

@@ -1,4 +1,4 @@
-//! A program made of closures.
+//! A program made of closures, for whoever needs no type of its own. This module knows nothing of how it is explored.
 
 use std::rc::Rc;
 

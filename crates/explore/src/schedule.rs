@@ -1,4 +1,4 @@
-//! Which task takes each step, as a short text.
+//! Which task takes each step, as a short text. This module knows nothing of what the steps are.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use thiserror::Error;
 
 /// The tasks of an execution's steps, in order.
 ///
-/// As text: runs of steps by one task, `task` or `taskxsteps`, joined by dots. `0x3.1x2.0` lets task 0 take three
-/// steps, task 1 two, and task 0 one more. A `+` says that it goes on so for ever. After a `~` there may be a checksum of the steps themselves, by which a
-/// replay notices that it replays something else.
+/// As text it is a list of runs of steps by one task, `task` or `taskxsteps`, joined by dots. `0x3.1x2.0` lets task 0
+/// take three steps, task 1 two, and task 0 one more. A `+` says that it goes on so for ever. After a `~` there may be
+/// a checksum of the steps themselves, by which a replay notices that it replays something else.
 ///
 /// ```
 /// use explore::Schedule;
@@ -33,9 +33,9 @@ pub enum ScheduleError {
     /// A part between dots is not a task with a number of steps.
     #[error("part {part} of the schedule, `{text}`, is not TASK or TASKxSTEPS")]
     Part {
-        /// Which part, from 1.
+        /// Which part it is, counted from 1.
         part: usize,
-        /// The part.
+        /// The part's text.
         text: String,
     },
     /// What follows the `~` is not a checksum.
@@ -54,7 +54,7 @@ impl Schedule {
         Schedule { tasks, endless: false, checksum }
     }
 
-    /// The same, of an execution that does not end.
+    /// Makes it the schedule of an execution that goes on so for ever.
     pub(crate) fn endless(mut self) -> Self {
         self.endless = true;
         self

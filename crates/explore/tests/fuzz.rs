@@ -2,6 +2,9 @@
 //!
 //! `APMATRIX_FUZZ_PROGRAMS=20000 cargo test --release -p explore --test fuzz` runs the long form;
 //! `APMATRIX_FUZZ_SEED=N` begins with program N. A mismatch prints the program.
+//!
+//! Some programs say what they remember (checkpoints and milestones). The audit must accuse none of them. In a second
+//! form they leave something out: then the audit must say so, unless it makes no difference.
 
 #[path = "fuzz/generate.rs"]
 mod generate;
@@ -10,7 +13,7 @@ mod interpret;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use explore::{Explorer, Finding, Options, Report, Strategy};
+use explore::{Audit, Explorer, Finding, Options, Report, Strategy};
 
 use generate::{Program, Random, generate};
 
@@ -77,6 +80,50 @@ fn compare(program: &Program) -> Result<&'static str, String> {
     })
 }
 
+/// Explores every state, with an audit.
+fn audit(program: &Program, audit: Audit) -> Report {
+    explore(program, Options { shrink: false, max_steps: 500, audit, ..Options::default() })
+}
+
+/// More pasts than any place of these programs has.
+const ALL: Audit = Audit::Histories(100_000);
+
+/// Explores a program that leaves something out of what it says to remember; says what came of it, or how it went
+/// unnoticed.
+fn forgets(program: &Program) -> Result<&'static str, String> {
+    let program = &Program { forgetful: true, ..program.clone() };
+    let cache = audit(program, Audit::Off);
+    if cache.why.is_some() {
+        return Ok("noticed by chance");
+    }
+    for (pasts, caught) in [(2, "found with 2 pasts"), (4, "found with 4"), (16, "found with 16")] {
+        if audit(program, Audit::Histories(pasts)).why.is_some() {
+            return Ok(caught);
+        }
+    }
+    let audited = audit(program, ALL);
+    if audited.why.is_some() {
+        return Ok("found with all pasts");
+    }
+    assert!(audited.audit.is_none_or(|audit| audit.finished && audit.beyond == 0), "{:?}", audited.audit);
+    let plain = |strategy| {
+        let most = Some(40_000);
+        explore(
+            program,
+            Options { strategy, shrink: false, max_executions: most, max_steps: 500, ..Options::default() },
+        )
+    };
+    for other in [plain(Strategy::Dpor), plain(Strategy::Dfs)] {
+        if other.exhausted && said(&cache) != said(&other) {
+            return Err(format!("missed: state cache {:#?}\nnot so {:#?}", said(&cache), said(&other)));
+        }
+        if other.exhausted {
+            return Ok("makes no difference");
+        }
+    }
+    Ok("not compared")
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
@@ -87,18 +134,30 @@ fn explorers_agree_on_random_programs() {
     let first = number("APMATRIX_FUZZ_SEED").unwrap_or(0);
     let mut compared: BTreeMap<&str, u64> = BTreeMap::new();
     let mut wrong: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut forgetful: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in first..first + programs {
         let program = generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
         match compare(&program) {
             Ok(how) => *compared.entry(how).or_default() += 1,
             Err(difference) => panic!("program {seed} differs:\n{program}\n{difference}"),
         }
-        let report = explore(&program, Options { shrink: false, max_steps: 500, ..Options::default() });
+        let report = audit(&program, Audit::Histories(3));
+        assert_eq!(report.why, None, "program {seed} is accused:\n{program}");
+        if program.forgets() {
+            match forgets(&program) {
+                Ok(how) => *forgetful.entry(how).or_default() += 1,
+                Err(difference) => panic!("forgetful program {seed}:\n{program}\n{difference}"),
+            }
+        }
         for verdict in report.violations.iter().map(|v| v.finding.verdict).collect::<BTreeSet<_>>() {
             *wrong.entry(verdict).or_default() += 1;
         }
     }
     println!("{programs} programs: compared {compared:?}; found {wrong:?}");
+    println!("forgetful ones: {forgetful:?}");
+    let found = |(how, count): (&&str, &u64)| if how.starts_with("found") { *count } else { 0 };
+    let found: u64 = forgetful.iter().map(found).sum();
+    assert!(found * 250 >= programs, "too few programs have anything to forget: {forgetful:?}");
     let all = compared.get("all three").copied().unwrap_or(0);
     assert!(all * 10 >= programs * 7, "too few programs are small enough for all three: {compared:?}");
 }

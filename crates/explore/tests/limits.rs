@@ -108,6 +108,8 @@ fn random_search_finds_but_never_exhausts() {
     assert_eq!((report.verdict, report.exhausted), ("deadlock", false));
     let report = Explorer::new(Options { strategy, ..Options::default() }).run(&mut poller(2));
     assert_eq!((report.verdict, report.exhausted, report.executions), ("unknown", false, 200));
+    let options = Options { strategy, max_executions: Some(10), ..Options::default() };
+    assert_eq!(Explorer::new(options).run(&mut poller(2)).executions, 10);
 }
 
 #[test]

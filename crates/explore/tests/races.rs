@@ -13,8 +13,7 @@ struct World {
 }
 
 fn world() -> World {
-    // SAFETY: explored only, on one thread.
-    let (data, flag) = unsafe { (Tracked::new("data", 0, 0), Tracked::new("flag", 0, 0)) };
+    let (data, flag) = (Tracked::new("data", 0, 0), Tracked::new("flag", 0, 0));
     World { a: Mutex::new(0, 0), r: RwLock::new(0, 0), data, flag }
 }
 

@@ -22,8 +22,7 @@ fn world() -> World {
         x: Mutex::new(0, 0),
         changed: Condvar::new("changed", 0),
         ghost: Ghost::new("ghost", 0, 0),
-        // SAFETY: explored only, on one thread.
-        data: unsafe { Tracked::new("data", 0, 0) },
+        data: Tracked::new("data", 0, 0),
         queues: (1..9).map(|key: u32| Mutex::new(key, 0)).collect(),
     }
 }

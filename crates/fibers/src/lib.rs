@@ -23,13 +23,20 @@
 //! A fiber stays on the thread that made it. A stack has a fixed size; the page below it is not mapped, so an
 //! overflow ends the process instead of corrupting it.
 
+mod current;
 mod fiber;
 mod panics;
 mod pool;
+mod switch;
 
-pub use fiber::{Fiber, Progress, in_fiber, suspend};
+pub use current::{in_fiber, suspend};
+pub use fiber::{Fiber, Progress};
 pub use panics::Panic;
 pub use pool::{DEFAULT_STACK, Pool};
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,11 +1,13 @@
-//! Panics inside fibers: caught, silent, their text kept.
+//! Panics inside fibers are caught and silent, and their text is kept.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use crate::fiber;
+use crate::current::in_fiber;
 
 /// What a fiber panicked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +37,35 @@ pub(crate) fn capture() {
     ONCE.call_once(|| {
         let former = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !fiber::in_fiber() {
+            if !in_fiber() {
                 return former(info);
             }
             let at = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
-            LAST.with_borrow_mut(|last| *last = Some(Panic { message: text(info.payload()), at }));
+            let panic = Panic { message: text(info.payload()), at };
+            // Where the thread's data is destroyed already, the place of the panic is lost.
+            let _ = LAST.try_with(|last| last.replace(Some(panic)));
         }));
     });
 }
 
+/// Runs the closure of a fiber; what it panicked with, if it did. No panic comes out, whatever the payload's destructor
+/// does.
+#[inline]
+pub(crate) fn catch(body: impl FnOnce()) -> Option<Panic> {
+    let payload = catch_unwind(AssertUnwindSafe(body)).err()?;
+    let panic = caught(&*payload);
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // A destructor that panics with a payload whose destructor panics, and so on: nobody misses the value.
+        mem::forget(another);
+    }
+    Some(panic)
+}
+
 /// The panic that ended a fiber with this payload.
-pub(crate) fn caught(payload: &(dyn Any + Send)) -> Panic {
+fn caught(payload: &(dyn Any + Send)) -> Panic {
     let message = text(payload);
-    match LAST.take() {
-        Some(last) if last.message == message => last,
+    match LAST.try_with(RefCell::take) {
+        Ok(Some(last)) if last.message == message => last,
         _ => Panic { message, at: None },
     }
 }

@@ -1,12 +1,10 @@
-//! Stacks that are used again.
+//! Stacks that are used again. What runs on them is not known here.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use corosensei::stack::DefaultStack;
-
-use crate::fiber::Fiber;
 use crate::panics;
+use crate::switch::Stack;
 
 /// The size of a stack unless another is asked for: real code runs on it.
 pub const DEFAULT_STACK: usize = 256 * 1024;
@@ -19,7 +17,7 @@ pub struct Pool {
 
 struct Shared {
     bytes: usize,
-    free: RefCell<Vec<DefaultStack>>,
+    free: RefCell<Vec<Stack>>,
 }
 
 impl Default for Pool {
@@ -36,26 +34,18 @@ impl Pool {
         Pool { shared: Rc::new(Shared { bytes, free: RefCell::new(Vec::new()) }) }
     }
 
-    /// A fiber that will run `body` when it is resumed for the first time.
-    ///
-    /// # Panics
-    /// If the system has no memory for another stack.
-    pub fn fiber(&self, body: impl FnOnce() + 'static) -> Fiber {
-        Fiber::new(self.clone(), body)
-    }
-
     /// How many stacks lie ready.
     #[must_use]
     pub fn idle(&self) -> usize {
         self.shared.free.borrow().len()
     }
 
-    pub(crate) fn take(&self) -> DefaultStack {
+    pub(crate) fn take(&self) -> Stack {
         let idle = self.shared.free.borrow_mut().pop();
-        idle.unwrap_or_else(|| DefaultStack::new(self.shared.bytes).expect("memory for a stack"))
+        idle.unwrap_or_else(|| Stack::new(self.shared.bytes).expect("memory for a stack"))
     }
 
-    pub(crate) fn give(&self, stack: DefaultStack) {
+    pub(crate) fn give(&self, stack: Stack) {
         self.shared.free.borrow_mut().push(stack);
     }
 }

@@ -35,13 +35,11 @@ impl Clock {
     /// Lets `milliseconds` pass. A lone task's sleep is what makes time pass; a driver decides for several.
     #[track_caller]
     pub fn sleep(&self, milliseconds: u64) {
-        let until = self.now() + milliseconds;
-        match hook::current() {
-            None => self.advance_to(until),
-            Some(hook) => {
-                let object = Object { level: "clock", rank: u16::MAX, key: Key::default() };
-                hook.step(Step { kind: Kind::Sleep(until), object, at: Location::caller() });
-            }
+        let until = self.now().saturating_add(milliseconds);
+        let object = Object { level: "clock", rank: u16::MAX, key: Key::default() };
+        let step = Step { kind: Kind::Sleep(until), object, at: Location::caller() };
+        if hook::with(|hook| hook.step(step)).is_none() {
+            self.advance_to(until);
         }
     }
 }

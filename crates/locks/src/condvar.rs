@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::sync::{self, PoisonError};
 
-use crate::hook::{self, Key, Kind, Object, Step};
+use crate::hook::{self, Hook, Key, Kind, Object, Step};
 use crate::mutex::Guard;
 use crate::order::Level;
 
@@ -30,20 +30,29 @@ impl Condvar {
     #[track_caller]
     pub fn wait<'a, L: Level, T>(&self, guard: Guard<'a, L, T>) -> Guard<'a, L, T> {
         let at = Location::caller();
-        let Some(hook) = hook::current() else {
-            let (inner, mutex) = guard.into_parts();
-            let inner = self.inner.wait(inner).unwrap_or_else(PoisonError::into_inner);
-            return Guard::from_parts(inner, mutex);
-        };
-        if hook.wants_contents() {
-            let fingerprint = guard.fingerprint();
-            let (inner, mutex) = guard.into_parts();
-            hook.published(mutex.object(), fingerprint);
-            drop(inner);
-            hook.wait(Step { kind: Kind::Wait, object: self.object(), at }, mutex.object());
-            return mutex.acquire(at);
+        let mut guard = Some(guard);
+        let waited = hook::with(|hook| self.wait_hooked(hook, guard.take().expect("taken once"), at));
+        if let Some(guard) = waited {
+            return guard;
         }
+        let (inner, mutex) = guard.expect("no hook took it").into_parts();
+        let inner = self.inner.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        Guard::from_parts(inner, mutex)
+    }
+
+    #[inline]
+    fn wait_hooked<'a, L: Level, T>(
+        &self,
+        hook: &dyn Hook,
+        guard: Guard<'a, L, T>,
+        at: &'static Location<'static>,
+    ) -> Guard<'a, L, T> {
+        // Before the guard is taken apart: a fingerprint that panics leaves it whole, to be dropped.
+        let fingerprint = hook.wants_contents().then(|| guard.fingerprint());
         let (inner, mutex) = guard.into_parts();
+        if let Some(fingerprint) = fingerprint {
+            hook.published(mutex.object(), fingerprint);
+        }
         drop(inner);
         hook.wait(Step { kind: Kind::Wait, object: self.object(), at }, mutex.object());
         mutex.acquire(at)
@@ -65,11 +74,9 @@ impl Condvar {
     /// Wakes all who wait.
     #[track_caller]
     pub fn notify_all(&self) {
-        match hook::current() {
-            None => self.inner.notify_all(),
-            Some(hook) => {
-                hook.step(Step { kind: Kind::Notify, object: self.object(), at: Location::caller() });
-            }
+        let step = Step { kind: Kind::Notify, object: self.object(), at: Location::caller() };
+        if hook::with(|hook| hook.step(step)).is_none() {
+            self.inner.notify_all();
         }
     }
 }

@@ -1,13 +1,32 @@
 //! The hook: how a task tells whoever drives it what it is about to do.
 //!
-//! In production no hook is installed and every operation only looks at a thread-local pointer. A driver (an
+//! In production no hook is installed and every operation only looks at a thread-local flag. A driver (an
 //! explorer, or a front end that runs operations as tasks on stacks of their own) installs itself with
-//! [`install`] on the thread on which it runs its tasks. Tasks are told apart by the driver: it knows whom it
-//! resumed.
+//! [`install`] or [`install_scoped`] on the thread on which it runs its tasks. Tasks are told apart by the driver:
+//! it knows whom it resumed.
+//!
+//! # What keeps a hook alive
+//! A hook is reached through [`with`] only, inside a closure that can't let the reference out. A call of a hook may
+//! last long: most drivers suspend the task inside [`Hook::step`] and resume it later, possibly under another
+//! `install`, or under none. So `with` holds the hook itself while its closure runs, on the stack of the task:
+//!
+//! - A hook given to [`install`] is shared: `with` has a counted reference of its own. The driver may drop all of its
+//!   own while tasks are suspended; the hook lives until the last of them has been resumed or unwound.
+//! - A hook lent to [`install_scoped`] is borrowed, and the borrow ends when `install_scoped` returns. Calls that
+//!   last are counted. If one is left at the end, the process is aborted, since nothing else could keep that task
+//!   from using the hook later.
+//!
+//! The hooks of a thread form a list, of which each `install` takes off its own. Tasks may install hooks themselves and
+//! suspend inside, so that the ends come in another order than the beginnings.
+//! `docs/design/soundness-of-locks.md` says how each of these promises was attacked.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::mem::{self, ManuallyDrop};
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 /// What a lock of a level is the lock *of*: stable across executions, whatever order objects are made in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,7 +98,9 @@ pub struct Step {
 
 /// Whoever drives the tasks of a thread.
 ///
-/// All calls come from the thread on which the hook was installed, from inside a task.
+/// All calls come from the thread on which the hook was installed, from inside a task. A call may suspend the task
+/// that makes it, and calls of other tasks come before it returns then: a hook holds no borrow of its own state over a
+/// suspension.
 pub trait Hook {
     /// Announces a step; returns when the task may take it. For a try-lock the answer says whether it succeeds
     /// (`true`: it will), for all others the answer is `true`.
@@ -127,44 +148,144 @@ pub trait Hook {
     /// Gives the root token back.
     fn release_root(&self);
 
+    /// The task announced something; see [`announce`].
+    fn announced(&self, _what: &dyn Any) {}
+
     /// Whether this is an exploration (where specimens may run).
     fn exploring(&self) -> bool;
 }
 
 thread_local! {
-    static HOOK: Cell<Option<NonNull<dyn Hook>>> = const { Cell::new(None) };
+    /// Whether a hook is installed: all that production looks at.
+    static HOOKED: Cell<bool> = const { Cell::new(false) };
+    /// The innermost hook, from which the others hang. No code of a user runs while it is borrowed. It is never
+    /// dropped, so that it can be used at any time, also while the thread's other data is being destroyed; only a task
+    /// that was leaked inside `install` leaves something in it.
+    static INNERMOST: RefCell<ManuallyDrop<Option<Rc<Installed>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
     #[cfg(debug_assertions)]
     static ROOT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Installs `hook` for this thread while `f` runs.
-pub fn install<R>(hook: &dyn Hook, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<NonNull<dyn Hook>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            HOOK.set(self.0);
+/// A hook that is installed. Whoever calls the hook holds one of these while the call lasts.
+struct Installed {
+    hook: NonNull<dyn Hook>,
+    /// What keeps `hook` alive, if it is shared; else the guard of `install_scoped` answers for it.
+    owner: Option<Rc<dyn Hook>>,
+    /// The hook that was there before.
+    outer: RefCell<Option<Rc<Installed>>>,
+}
+
+impl Installed {
+    #[inline]
+    fn hook(&self) -> &dyn Hook {
+        // SAFETY: if the hook is shared, `owner` has kept it alive and in place since the pointer was taken from it. If
+        // it is borrowed, the pointer comes from the reference that `install_scoped` was given, which is valid until
+        // that function returns or unwinds; and its `Guard` aborts the process instead of letting it do so while
+        // somebody else holds `self`. If that guard is never dropped, because the stack on which it lies is leaked, then
+        // the borrow never ends either. The result borrows `self`, so it doesn't outlive what was said. Only shared
+        // references are ever made, on the thread that installed the hook (an `Rc` can't be sent), so neither nested
+        // calls nor tasks that are suspended inside a call meet a `&mut`.
+        unsafe { self.hook.as_ref() }
+    }
+}
+
+/// Takes a hook off the thread's list, wherever on it it hangs by then.
+struct Guard(Rc<Installed>);
+
+impl Guard {
+    fn install(hook: NonNull<dyn Hook>, owner: Option<Rc<dyn Hook>>) -> Self {
+        let installed = Rc::new(Installed { hook, owner, outer: RefCell::new(None) });
+        INNERMOST.with_borrow_mut(|innermost| {
+            let outer = innermost.replace(installed.clone());
+            *installed.outer.borrow_mut() = outer;
+        });
+        HOOKED.set(true);
+        Guard(installed)
+    }
+
+    /// Gives back what the list held, to be dropped where nothing is borrowed.
+    fn unlink(&self) -> Option<Rc<Installed>> {
+        let outer = self.0.outer.take();
+        INNERMOST.with_borrow_mut(|innermost| {
+            let mut inner = (**innermost).clone()?;
+            if Rc::ptr_eq(&inner, &self.0) {
+                HOOKED.set(outer.is_some());
+                return mem::replace(&mut **innermost, outer);
+            }
+            loop {
+                let next = inner.outer.borrow().clone()?;
+                if Rc::ptr_eq(&next, &self.0) {
+                    return inner.outer.replace(outer);
+                }
+                inner = next;
+            }
+        })
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.unlink());
+        if self.0.owner.is_none() && Rc::strong_count(&self.0) > 1 {
+            let _ = writeln!(
+                std::io::stderr(),
+                "`install_scoped` returns while a task is suspended inside a call of the hook, which is only borrowed: \
+                 unwind the tasks before, or share the hook by `install`"
+            );
+            std::process::abort();
         }
     }
-    // SAFETY: only the lifetime is erased. The pointer is removed again, also by a panic, before `hook`'s borrow
-    // ends, and it never leaves this thread.
-    let erased =
-        unsafe { std::mem::transmute::<NonNull<dyn Hook + '_>, NonNull<dyn Hook>>(NonNull::from(hook)) };
-    let _restore = Restore(HOOK.replace(Some(erased)));
+}
+
+/// Installs `hook` for this thread while `f` runs.
+///
+/// Tasks may still be suspended inside a call of the hook when `f` returns; they share its ownership. A task that is
+/// suspended inside `f` leaves the hook installed for whoever runs on this thread meanwhile.
+pub fn install<R>(hook: Rc<dyn Hook>, f: impl FnOnce() -> R) -> R {
+    let _guard = Guard::install(NonNull::from(&*hook), Some(hook));
     f()
 }
 
-/// The thread's hook, if one is installed.
+/// Installs `hook`, which is only borrowed, for this thread while `f` runs.
+///
+/// # Aborts
+/// If a task is suspended inside a call of the hook when `f` returns or unwinds: the borrow of the hook ends then, and
+/// the task would go on with it. Whoever lends a hook keeps the tasks inside `f` and unwinds them there.
+pub fn install_scoped<R>(hook: &dyn Hook, f: impl FnOnce() -> R) -> R {
+    // SAFETY: only the lifetime in the pointer's type is changed, the pointer is not followed here. Where it is
+    // followed (`Installed::hook`), `_guard` has made sure that this function has not returned.
+    let hook = unsafe { mem::transmute::<NonNull<dyn Hook + '_>, NonNull<dyn Hook>>(NonNull::from(hook)) };
+    let _guard = Guard::install(hook, None);
+    f()
+}
+
+/// Calls `f` with the innermost hook of the thread and returns its result, or `None` if no hook is installed.
+///
+/// The reference can't leave the closure:
+///
+/// ```compile_fail
+/// let kept = locks::hook::with(|hook| hook);
+/// ```
+///
+/// The task may be suspended inside `f`, in any call of the hook; the hook lives until `f` has returned or was unwound.
+/// `f` may call `with` and install further hooks. In production this is one look at a thread-local flag.
 #[inline]
-pub fn current<'a>() -> Option<&'a dyn Hook> {
-    // SAFETY: `install` keeps the hook alive as long as the pointer is there; every use is inside a task that runs
-    // inside `install`.
-    HOOK.get().map(|hook| unsafe { hook.as_ref() })
+pub fn with<R>(f: impl FnOnce(&dyn Hook) -> R) -> Option<R> {
+    if HOOKED.get() { with_innermost(f) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn with_innermost<R>(f: impl FnOnce(&dyn Hook) -> R) -> Option<R> {
+    let installed = INNERMOST.with_borrow(|innermost| (**innermost).clone())?;
+    Some(f(installed.hook()))
 }
 
 /// Whether the current thread runs an exploration.
 #[must_use]
 pub fn exploring() -> bool {
-    current().is_some_and(Hook::exploring)
+    with(|hook| hook.exploring()) == Some(true)
 }
 
 /// Tells an explorer that the task's local state is a function of `key` alone from here on; nothing in production.
@@ -174,20 +295,18 @@ pub fn exploring() -> bool {
 /// under guards that it still holds. (What it holds and has not changed is known to the explorer.)
 #[inline]
 pub fn checkpoint(key: u64) {
-    if let Some(hook) = current() {
-        hook.checkpoint(key);
-    }
+    with(|hook| hook.checkpoint(key));
 }
 
 /// Says, for whoever reads a trace, what the task made of the step that it took last; nothing in production, and
 /// never a step.
 #[inline]
 pub fn note(text: impl FnOnce() -> String) {
-    if let Some(hook) = current()
-        && hook.wants_notes()
-    {
-        hook.note(text());
-    }
+    with(|hook| {
+        if hook.wants_notes() {
+            hook.note(text());
+        }
+    });
 }
 
 /// Tells an explorer that the task's local state is a function of what it was at its last [`checkpoint`] (or at its
@@ -197,21 +316,34 @@ pub fn note(text: impl FnOnce() -> String) {
 /// checkpoint, and is not in the key, no longer counts.
 #[inline]
 pub fn milestone(key: impl FnOnce() -> u64) {
-    if let Some(hook) = current()
-        && hook.wants_contents()
-    {
-        hook.milestone(key());
-    }
+    with(|hook| {
+        if hook.wants_contents() {
+            hook.milestone(key());
+        }
+    });
+}
+
+/// Announces something that only explorations want to know ("the mask is stored, bindings follow"); nothing in
+/// production, where `what` is not called, and never a step by itself.
+///
+/// The type says what it is: whoever listens downcasts. The announcement happens at this place of the task, between
+/// the step before and the one after. A listener may take steps of its own, so announce only where the task could take
+/// a lock.
+#[inline]
+pub fn announce<T: Any>(what: impl FnOnce() -> T) {
+    with(|hook| hook.announced(&what()));
 }
 
 /// Tells an explorer of an object that was just made; nothing in production.
 pub(crate) fn created(object: Object, fingerprint: impl FnOnce() -> u64) {
-    if let Some(hook) = current()
-        && hook.wants_contents()
-    {
-        hook.published(object, fingerprint());
-    }
+    with(|hook| {
+        if hook.wants_contents() {
+            hook.published(object, fingerprint());
+        }
+    });
 }
+
+const TWO_ROOTS: &str = "a task has one root token: `enter` inside `enter`";
 
 /// The claim of a task on its one root token.
 pub(crate) struct Root;
@@ -219,11 +351,12 @@ pub(crate) struct Root;
 impl Root {
     #[inline]
     pub(crate) fn claim() -> Root {
-        if let Some(hook) = current() {
-            assert!(hook.claim_root(), "a task has one root token: `enter` inside `enter`");
-        } else {
-            #[cfg(debug_assertions)]
-            assert!(!ROOT.replace(true), "a task has one root token: `enter` inside `enter`");
+        match with(|hook| hook.claim_root()) {
+            Some(free) => assert!(free, "{TWO_ROOTS}"),
+            None => {
+                #[cfg(debug_assertions)]
+                assert!(!ROOT.replace(true), "{TWO_ROOTS}");
+            }
         }
         Root
     }
@@ -232,9 +365,7 @@ impl Root {
 impl Drop for Root {
     #[inline]
     fn drop(&mut self) {
-        if let Some(hook) = current() {
-            hook.release_root();
-        } else {
+        if with(|hook| hook.release_root()).is_none() {
             #[cfg(debug_assertions)]
             ROOT.set(false);
         }

@@ -40,3 +40,7 @@ pub use order::{After, Held, Level, Nothing, Unordered, enter};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use ticket::Ticket;
 pub use tracked::Tracked;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

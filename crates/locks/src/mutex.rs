@@ -95,14 +95,22 @@ impl<L: Level, T> Mutex<L, T> {
     }
 
     /// Takes the lock wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
     #[track_caller]
-    pub fn lock_unordered<'a>(&'a self, _token: &'a Unordered) -> Guard<'a, L, T> {
+    pub fn lock_unordered<'a>(&'a self, token: &'a Unordered) -> Guard<'a, L, T> {
+        token.check();
         self.acquire(Location::caller())
     }
 
     /// Tries to take the lock wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
     #[track_caller]
-    pub fn try_lock_unordered<'a>(&'a self, _token: &'a Unordered) -> Option<Guard<'a, L, T>> {
+    pub fn try_lock_unordered<'a>(&'a self, token: &'a Unordered) -> Option<Guard<'a, L, T>> {
+        token.check();
         self.try_acquire(Location::caller())
     }
 
@@ -113,17 +121,17 @@ impl<L: Level, T> Mutex<L, T> {
 
     #[inline]
     pub(crate) fn acquire(&self, at: &'static Location<'static>) -> Guard<'_, L, T> {
-        let inner = match hook::current() {
+        let inner = match hook::with(|hook| self.acquire_hooked(hook, at)) {
             None => self.inner.lock().unwrap_or_else(PoisonError::into_inner),
-            Some(hook) => self.acquire_hooked(hook, at),
+            Some(inner) => inner,
         };
         self.guard(inner)
     }
 
     // The hooked paths give and take guards of the standard library: two words, which stay in registers. Ours has
-    // three, and building it in memory on one path would cost the other path more than the lock itself.
-    #[cold]
-    #[inline(never)]
+    // three, and building it in memory on one path would cost the other path more than the lock itself. They are inlined
+    // into what `hook::with` calls where there is a hook, and that never is: one frame to unwind for each suspended task.
+    #[inline]
     fn acquire_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> sync::MutexGuard<'_, T> {
         let step = Step { kind: Kind::Lock, object: self.object(), at };
         hook.step(step);
@@ -140,8 +148,7 @@ impl<L: Level, T> Mutex<L, T> {
     }
 
     /// Releases the lock, then announces it.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn release_hooked(&self, hook: &dyn Hook, inner: sync::MutexGuard<'_, T>) {
         let object = self.object();
         if hook.wants_contents() {
@@ -153,15 +160,14 @@ impl<L: Level, T> Mutex<L, T> {
 
     #[inline]
     fn try_acquire(&self, at: &'static Location<'static>) -> Option<Guard<'_, L, T>> {
-        let inner = match hook::current() {
+        let inner = match hook::with(|hook| self.try_acquire_hooked(hook, at)) {
             None => self.try_now(),
-            Some(hook) => self.try_acquire_hooked(hook, at),
+            Some(inner) => inner,
         };
         inner.map(|inner| self.guard(inner))
     }
 
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn try_acquire_hooked(
         &self,
         hook: &dyn Hook,
@@ -203,7 +209,7 @@ impl<'a, L: Level, T> Guard<'a, L, T> {
     /// Takes the guard apart without releasing anything, for a wait.
     pub(crate) fn into_parts(self) -> (sync::MutexGuard<'a, T>, &'a Mutex<L, T>) {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so `inner` is taken exactly once.
+        // SAFETY: `this` was moved in here and is never dropped, so this is the only time that its `inner` is taken.
         (unsafe { ManuallyDrop::take(&mut this.inner) }, this.mutex)
     }
 
@@ -234,11 +240,12 @@ impl<L: Level, T> DerefMut for Guard<'_, L, T> {
 impl<L: Level, T> Drop for Guard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: taken here once; nothing uses `inner` afterwards.
+        // SAFETY: this is the only place besides `into_parts` that takes `inner`, and a guard that went through
+        // `into_parts` is never dropped. Nothing uses `inner` afterwards: the guard is going away, and what follows
+        // (a fingerprint that panics, a hook that suspends the task) has the value that was taken, which is dropped
+        // once wherever it ends.
         let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
-        match hook::current() {
-            None => drop(inner),
-            Some(hook) => self.mutex.release_hooked(hook, inner),
-        }
+        // Where there is no hook the closure is dropped, and `inner` with it: that releases the lock.
+        hook::with(move |hook| self.mutex.release_hooked(hook, inner));
     }
 }

@@ -64,7 +64,8 @@ pub fn enter<R>(f: impl FnOnce(&mut Held<'_, Nothing>) -> R) -> R {
 
 /// The right to take locks in any order: for specimens, whose whole point is a wrong order.
 ///
-/// It exists only while an explorer runs the task, so shipped code can't hold one.
+/// It is made, and used, only while an explorer runs the task: shipped code can't hold one, and one that was kept from
+/// an exploration is refused.
 pub struct Unordered {
     here: PhantomData<*const ()>,
 }
@@ -75,9 +76,17 @@ impl Unordered {
     /// # Panics
     /// Outside an exploration.
     #[must_use]
+    #[track_caller]
     pub fn specimen() -> Self {
+        let token = Unordered { here: PhantomData };
+        token.check();
+        token
+    }
+
+    /// Panics outside an exploration.
+    #[track_caller]
+    pub(crate) fn check(&self) {
         assert!(hook::exploring(), "an unordered token exists only inside an exploration");
-        Unordered { here: PhantomData }
     }
 }
 

@@ -101,26 +101,42 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     /// Takes the lock for reading wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
     #[track_caller]
-    pub fn read_unordered<'a>(&'a self, _token: &'a Unordered) -> ReadGuard<'a, L, T> {
+    pub fn read_unordered<'a>(&'a self, token: &'a Unordered) -> ReadGuard<'a, L, T> {
+        token.check();
         self.acquire_read(Location::caller())
     }
 
     /// Takes the lock for writing wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
     #[track_caller]
-    pub fn write_unordered<'a>(&'a self, _token: &'a Unordered) -> WriteGuard<'a, L, T> {
+    pub fn write_unordered<'a>(&'a self, token: &'a Unordered) -> WriteGuard<'a, L, T> {
+        token.check();
         self.acquire_write(Location::caller())
     }
 
     /// Tries to take the lock for reading wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
     #[track_caller]
-    pub fn try_read_unordered<'a>(&'a self, _token: &'a Unordered) -> Option<ReadGuard<'a, L, T>> {
+    pub fn try_read_unordered<'a>(&'a self, token: &'a Unordered) -> Option<ReadGuard<'a, L, T>> {
+        token.check();
         self.try_acquire_read(Location::caller())
     }
 
     /// Tries to take the lock for writing wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
     #[track_caller]
-    pub fn try_write_unordered<'a>(&'a self, _token: &'a Unordered) -> Option<WriteGuard<'a, L, T>> {
+    pub fn try_write_unordered<'a>(&'a self, token: &'a Unordered) -> Option<WriteGuard<'a, L, T>> {
+        token.check();
         self.try_acquire_write(Location::caller())
     }
 
@@ -131,16 +147,15 @@ impl<L: Level, T> RwLock<L, T> {
 
     #[inline]
     fn acquire_read(&self, at: &'static Location<'static>) -> ReadGuard<'_, L, T> {
-        let inner = match hook::current() {
+        let inner = match hook::with(|hook| self.acquire_read_hooked(hook, at)) {
             None => self.inner.read().unwrap_or_else(PoisonError::into_inner),
-            Some(hook) => self.acquire_read_hooked(hook, at),
+            Some(inner) => inner,
         };
         self.read_guard(inner)
     }
 
     // As in `mutex.rs`, the hooked paths give and take the guards of the standard library.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn acquire_read_hooked(
         &self,
         hook: &dyn Hook,
@@ -162,15 +177,14 @@ impl<L: Level, T> RwLock<L, T> {
 
     #[inline]
     fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
-        let inner = match hook::current() {
+        let inner = match hook::with(|hook| self.acquire_write_hooked(hook, at)) {
             None => self.inner.write().unwrap_or_else(PoisonError::into_inner),
-            Some(hook) => self.acquire_write_hooked(hook, at),
+            Some(inner) => inner,
         };
         self.write_guard(inner)
     }
 
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn acquire_write_hooked(
         &self,
         hook: &dyn Hook,
@@ -191,37 +205,53 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     fn try_acquire_read(&self, at: &'static Location<'static>) -> Option<ReadGuard<'_, L, T>> {
-        let hook = hook::current();
+        let inner = match hook::with(|hook| self.try_acquire_read_hooked(hook, at)) {
+            None => self.try_read_now(),
+            Some(inner) => inner,
+        };
+        inner.map(|inner| self.read_guard(inner))
+    }
+
+    #[inline]
+    fn try_acquire_read_hooked(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+    ) -> Option<sync::RwLockReadGuard<'_, T>> {
         let object = self.object();
-        if let Some(hook) = hook
-            && !hook.step(Step { kind: Kind::TryReadLock, object, at })
-        {
+        if !hook.step(Step { kind: Kind::TryReadLock, object, at }) {
             return None;
         }
         let inner = self.try_read_now()?;
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
+        if hook.wants_contents() {
             hook.observed(object, (self.fingerprint)(&inner));
         }
-        Some(self.read_guard(inner))
+        Some(inner)
     }
 
     fn try_acquire_write(&self, at: &'static Location<'static>) -> Option<WriteGuard<'_, L, T>> {
-        let hook = hook::current();
+        let inner = match hook::with(|hook| self.try_acquire_write_hooked(hook, at)) {
+            None => self.try_write_now(),
+            Some(inner) => inner,
+        };
+        inner.map(|inner| self.write_guard(inner))
+    }
+
+    #[inline]
+    fn try_acquire_write_hooked(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+    ) -> Option<sync::RwLockWriteGuard<'_, T>> {
         let object = self.object();
-        if let Some(hook) = hook
-            && !hook.step(Step { kind: Kind::TryLock, object, at })
-        {
+        if !hook.step(Step { kind: Kind::TryLock, object, at }) {
             return None;
         }
         let inner = self.try_write_now()?;
-        if let Some(hook) = hook
-            && hook.wants_contents()
-        {
+        if hook.wants_contents() {
             hook.observed(object, (self.fingerprint)(&inner));
         }
-        Some(self.write_guard(inner))
+        Some(inner)
     }
 
     #[inline]
@@ -243,15 +273,13 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     /// Announces that a reader released the lock.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn released_read_hooked(&self, hook: &dyn Hook) {
         hook.step(Step { kind: Kind::ReadUnlock, object: self.object(), at: Location::caller() });
     }
 
     /// Releases the lock that was held for writing, then announces it.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn release_hooked(&self, hook: &dyn Hook, inner: sync::RwLockWriteGuard<'_, T>) {
         let object = self.object();
         if hook.wants_contents() {
@@ -289,11 +317,10 @@ impl<L: Level, T> Deref for ReadGuard<'_, L, T> {
 impl<L: Level, T> Drop for ReadGuard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: dropped here once; nothing uses `inner` afterwards.
+        // SAFETY: this is the only place that drops `inner`, and the guard is going away, so it happens once. What
+        // follows uses the lock only, also if the hook suspends the task or panics.
         unsafe { ManuallyDrop::drop(&mut self.inner) };
-        if let Some(hook) = hook::current() {
-            self.lock.released_read_hooked(hook);
-        }
+        hook::with(|hook| self.lock.released_read_hooked(hook));
     }
 }
 
@@ -321,11 +348,11 @@ impl<L: Level, T> DerefMut for WriteGuard<'_, L, T> {
 impl<L: Level, T> Drop for WriteGuard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: taken here once; nothing uses `inner` afterwards.
+        // SAFETY: this is the only place that takes `inner`, and the guard is going away, so it happens once. What
+        // follows (a fingerprint that panics, a hook that suspends the task) has the value that was taken, which is
+        // dropped once wherever it ends.
         let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
-        match hook::current() {
-            None => drop(inner),
-            Some(hook) => self.lock.release_hooked(hook, inner),
-        }
+        // Where there is no hook the closure is dropped, and `inner` with it: that releases the lock.
+        hook::with(move |hook| self.lock.release_hooked(hook, inner));
     }
 }

@@ -1,4 +1,4 @@
-//! Open files.
+//! The open files, each with the text that it was shown. What is in the tree is not known here.
 
 use ap_sysfs::{Entry, Ino};
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use ap_sysfs::{Entry, Errno, Ino};
 
-use super::Attributes;
+use super::attributes::Attributes;
 
 /// The first place that is not `.` or `..`.
 pub const FIRST: u64 = 3;

@@ -3,17 +3,22 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use ap_host::invariants::{self, Broken};
+use ap_host::invariants;
+use ap_sysfs::Errno;
+use ap_task::order::{Guests, Kvm, Mdevs};
 use explore::{Finding, Program, Task};
 use locks::{Level, Object};
 
-use super::serial::{Outcome, Serial, Sweeps};
-use super::stage::{Actor, Cast, Stage};
-use super::state::{describe, masks_and_matrices, without_flags};
-use super::turn::AtOnce;
+use crate::oracle::{Broken, Difference, NoOrder};
+use crate::scenario::outcome::{Ended, Outcome};
+use crate::scenario::serial::{Serial, play_all};
+use crate::scenario::stage::{Actor, Cast, Stage};
+use crate::scenario::sweeps::Sweeps;
+use crate::scenario::turn::AtOnce;
+use crate::scenario::words::FinalState;
 
 /// A scenario as the explorer runs it.
-pub(super) struct Play<'s> {
+pub(super) struct Interleavings<'s> {
     stage: &'s Stage,
     /// The outcomes that one-after-the-other orders have, if all are known.
     serial: Option<&'s Serial>,
@@ -21,111 +26,93 @@ pub(super) struct Play<'s> {
     relaxed: Option<BTreeSet<Outcome>>,
 }
 
-impl<'s> Play<'s> {
-    pub(super) fn new(stage: &'s Stage, serial: &'s Serial) -> Play<'s> {
-        Play { stage, serial: serial.complete.then_some(serial), relaxed: None }
+impl<'s> Interleavings<'s> {
+    /// The scenario on that stage, with what its orders end in.
+    pub(super) fn new(stage: &'s Stage, serial: &'s Serial) -> Interleavings<'s> {
+        Interleavings { stage, serial: serial.complete.then_some(serial), relaxed: None }
     }
 
     /// What is wrong with an outcome that no order has.
-    fn linearizable(&mut self, outcome: &Outcome) -> Option<Finding> {
+    fn linearizable(&mut self, outcome: &Outcome) -> Option<Broken> {
         let serial = self.serial?;
         if serial.outcomes.contains(outcome) {
             return None;
         }
         let stage = self.stage;
-        let relaxed =
-            self.relaxed.get_or_insert_with(|| super::serial::play_all(stage, true, &|| false).outcomes);
-        if relaxed.contains(outcome) {
+        let relaxed = self.relaxed.get_or_insert_with(|| play_all(stage, true, &|| false).outcomes);
+        if relaxed.contains(outcome) || excused(outcome, relaxed, serial.sweeps) {
             return None;
         }
-        // A device that is being made or removed is there, and its driver's attributes are not: creating one is refused,
-        // where without the device there is no such file.
-        let absent = |results: &[String]| -> Vec<String> {
-            let absent = |result: &String| if result == "EACCES" { "ENOENT" } else { result }.to_owned();
-            results.iter().map(absent).collect()
-        };
-        let same = |kept: fn(&str) -> String| {
-            let (results, state) = (absent(&outcome.results), kept(&outcome.state));
-            relaxed.iter().any(|other| absent(&other.results) == results && kept(&other.state) == state)
-        };
-        let Sweeps { bindings, flags } = serial.sweeps;
-        if flags && same(without_flags) || bindings && same(masks_and_matrices) {
-            return None;
-        }
-        let busy = ["EBUSY", "EAGAIN"].map(str::to_owned);
-        let spurious = outcome.results.iter().enumerate().find(|(task, result)| {
-            busy.contains(result) && relaxed.iter().all(|other| other.results[*task] != **result)
+        let refused = outcome.results.iter().enumerate().find_map(|(task, result)| {
+            let errno = result.busy()?;
+            relaxed.iter().all(|other| other.results[task] != *result).then_some((task, errno))
         });
-        if let Some((task, result)) = spurious {
-            let name = self.stage.name(task);
-            return Some(Finding::new(
-                "spurious-busy",
-                format!("{name} answers {result}, which it does in no one-after-the-other order"),
-            ));
+        if let Some((task, refusal)) = refused {
+            return Some(Broken::RefusedInNoOrder { task: stage.name(task).to_owned(), refusal });
         }
-        let results: Vec<String> =
-            (0..).zip(&outcome.results).map(|(task, r)| format!("{}={r}", self.stage.name(task))).collect();
-        let same: Vec<&Outcome> = relaxed.iter().filter(|other| other.results == outcome.results).collect();
-        let difference = match same.first() {
-            None => "no one-after-the-other order gives these results".to_owned(),
-            Some(nearest) => {
-                format!("they give another final state: {}", difference(&outcome.state, &nearest.state))
-            }
-        };
-        Some(Finding::new("not-linearizable", format!("{}: {difference}", results.join(" "))))
+        let named = |(task, result): (usize, &Ended)| (stage.name(task).to_owned(), result.word());
+        let nearest = relaxed.iter().find(|other| other.results == outcome.results);
+        let difference = nearest
+            .map(|nearest| Difference::between(&outcome.state.to_string(), &nearest.state.to_string()));
+        Some(NoOrder { results: outcome.results.iter().enumerate().map(named).collect(), difference }.into())
     }
 }
 
-/// The lines in which two states differ.
-fn difference(found: &str, expected: &str) -> String {
-    let only = |a: &str, b: &str| -> Vec<String> {
-        a.lines()
-            .filter(|line| !b.lines().any(|other| other == *line))
-            .map(|line| format!("`{line}`"))
-            .collect()
+/// Whether an outcome differs from those of orders only in what calls that are not one piece may leave different.
+fn excused(outcome: &Outcome, orders: &BTreeSet<Outcome>, sweeps: Sweeps) -> bool {
+    let results = absent(&outcome.results);
+    let same = |kept: &dyn Fn(&FinalState) -> bool| {
+        orders.iter().any(|order| absent(&order.results) == results && kept(&order.state))
     };
-    let (here, there) = (only(found, expected), only(expected, found));
-    format!("{} instead of {}", here.join(", "), there.join(", "))
+    let without_flags = outcome.state.without_flags();
+    sweeps.flags && same(&|state| state.without_flags() == without_flags)
+        || sweeps.bindings && same(&|state| state.promised() == outcome.state.promised())
 }
 
-fn verdict(broken: &Broken) -> &'static str {
-    match broken.invariant {
-        "I1" => "shared",
-        "I2" => "stolen",
-        "I5" => "unreset",
-        "I11" => "leak",
-        _ => "unfiltered",
-    }
+/// The results where a file that may not be created counts as one that is not there: a device that is being made or
+/// removed is there, and its driver's attributes are not.
+fn absent(results: &[Ended]) -> Vec<Ended> {
+    let (refused, missing) = (Ended::Refused(Errno::EACCES), Ended::Refused(Errno::ENOENT));
+    results.iter().map(|result| if *result == refused { missing } else { *result }).collect()
 }
 
 fn finding(broken: &Broken) -> Finding {
-    Finding::new(verdict(broken), format!("{}: {}", broken.invariant, broken.what))
+    let what = match broken {
+        Broken::State(state) => format!("{}: {state}", state.invariant()),
+        other => other.to_string(),
+    };
+    Finding::new(broken.word(), what)
 }
 
-impl Program for Play<'_> {
+impl Program for Interleavings<'_> {
     fn begin(&mut self) -> Vec<Task> {
         let Cast { actors, .. } = self.stage.begin(|_| Rc::new(AtOnce));
-        let task = |Actor { name, body, daemon }| Task { name, body, daemon };
+        let task = |Actor { name, body, daemon, listener }| Task {
+            name,
+            body: Box::new(move || body().word().to_owned()),
+            daemon,
+            listener: Some(listener),
+        };
         actors.into_iter().map(task).collect()
     }
 
     fn finish(&mut self, results: &[String]) -> explore::Outcome {
         let end = self.stage.look();
-        let mut findings: Vec<Finding> = invariants::check(&end).iter().map(finding).collect();
-        let results = results[..self.stage.tasks()].to_vec();
-        let outcome = Outcome { results, state: describe(&end) };
-        findings.extend(self.linearizable(&outcome));
-        explore::Outcome { state: outcome.state, findings }
+        let mut broken: Vec<Broken> = invariants::check(&end).into_iter().map(Broken::from).collect();
+        let ended = |word: &String| Ended::from_word(word).expect("a task's result is one of these words");
+        let results = results[..self.stage.tasks()].iter().map(ended).collect();
+        let outcome = Outcome { results, state: FinalState::of(&end) };
+        broken.extend(self.linearizable(&outcome));
+        explore::Outcome { state: outcome.state.to_string(), findings: broken.iter().map(finding).collect() }
     }
 
     fn watches(&self, object: &Object) -> bool {
-        use ap_host::order::{Guests, Kvm, Mdevs};
         [Guests::NAME, Kvm::NAME, Mdevs::NAME].contains(&object.level)
     }
 
     fn settled(&mut self) -> Vec<Finding> {
         let mut found = Vec::new();
         self.stage.settled(&mut found);
-        found.iter().map(finding).collect()
+        found.into_iter().map(|broken| finding(&broken.into())).collect()
     }
 }

@@ -1,111 +1,36 @@
-//! What a task's operations report, and the background work that they ask for.
+//! What a task's operations report and announce, and to whom it goes.
 
-use std::collections::BTreeSet;
+use std::any::Any;
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use ap_host::{Event, Sink, Work};
-use ap_types::Apqn;
-use locks::{Condvar, Mutex, Unordered, enter, hook};
+use ap_task::{Event, Notice, Sink, Work};
 
-use super::hands::{Oracle, Taken};
-use super::turn::{Call, Turn};
+use crate::scenario::background::Due;
+use crate::scenario::sweeps::Sweeps;
+use crate::scenario::turn::{Call, Turn};
+use crate::scenario::watch::{Guest, Taken, Watch};
 
-locks::hierarchy! {
-    /// The one level of the background's list; it stands outside the host's order.
-    mod order { Background }
-}
-
-/// The background work that is due and not begun.
-///
-/// In an exploration machine time does not pass; what is due after some milliseconds may be done at any moment from
-/// the request on. The periodic scan is not done: whoever wants a scan in a scenario writes `scans`.
-///
-/// A poll of all queues that reset is taken apart: each queue is polled by itself, whenever it asked for it, together
-/// with those in error (which every poll tries anew). One whose poll finds nothing new is not polled again until the
-/// machine's operator does something: it would go on for ever.
-pub(super) struct Due {
-    works: Mutex<order::Background, Works>,
-    asked: Condvar,
-}
-
-#[derive(Default, Hash)]
-struct Works {
-    /// The first scan, after the bus was loaded.
-    scan: bool,
-    polls: BTreeSet<Apqn>,
-    in_error: BTreeSet<Apqn>,
-    /// Queues that would be polled for ever and find nothing new until somebody changes the machine.
-    waiting: BTreeSet<Apqn>,
-}
-
-impl Works {
-    fn is_empty(&self) -> bool {
-        !self.scan && self.polls.is_empty()
-    }
-}
-
-/// Something that the background does at once.
-enum Doing {
-    Scan,
-    Polls(Vec<Apqn>),
-}
-
-impl Due {
-    pub(super) fn new() -> Due {
-        Due { works: Mutex::new(0, Works::default()), asked: Condvar::new("work is due", 0) }
-    }
-
-    fn ask(&self, ask: impl FnOnce(&mut Works)) {
-        // Whoever asks holds locks of the host, of another order; nothing is ever taken under this one.
-        let unordered = Unordered::specimen();
-        let first = {
-            let mut works = self.works.lock_unordered(&unordered);
-            let before = works.is_empty();
-            ask(&mut works);
-            before && !works.is_empty()
-        };
-        if first {
-            self.asked.notify_all();
-        }
-    }
-
-    /// The machine was changed: all queues that wait for that are polled.
-    pub(super) fn changed(&self) {
-        self.ask(|works| works.polls.append(&mut works.waiting));
-    }
-
-    /// What is due.
-    pub(super) fn fingerprint(&self) -> u64 {
-        enter(|held| hook::fingerprint(&*self.works.lock(held).0))
-    }
-
-    /// Waits until work is due, and takes it off the list.
-    fn next(&self) -> Doing {
-        enter(|held| {
-            let (works, _held) = self.works.lock(held);
-            let mut works = self.asked.wait_while(works, |works| works.is_empty());
-            if std::mem::take(&mut works.scan) {
-                return Doing::Scan;
-            }
-            let mut polls: Vec<Apqn> = works.polls.pop_first().into_iter().collect();
-            polls.extend(std::mem::take(&mut works.in_error));
-            Doing::Polls(polls)
-        })
-    }
-}
-
-/// The sink of one task.
+/// The sink of one task, which hears its announcements, too.
 pub(super) struct TaskSink {
     due: Rc<Due>,
-    hands: Rc<Oracle>,
+    watch: Rc<Watch>,
     taken: Taken,
     turn: Rc<dyn Turn>,
+    /// The guest that asks for the operation itself.
+    asked_by: RefCell<Option<Guest>>,
 }
 
 impl TaskSink {
-    /// Another operation of the task begins.
-    pub(super) fn begin(&self) {
+    /// The sink of a task that reports to these.
+    pub(super) fn new(due: Rc<Due>, watch: Rc<Watch>, turn: Rc<dyn Turn>) -> TaskSink {
+        TaskSink { due, watch, taken: Taken::default(), turn, asked_by: RefCell::default() }
+    }
+
+    /// Another operation of the task begins; a guest may have asked for it itself.
+    pub(super) fn begin(&self, asked_by: Option<Guest>) {
         self.taken.begin();
+        self.asked_by.replace(asked_by);
     }
 
     /// The machine's operator changed something.
@@ -113,69 +38,38 @@ impl TaskSink {
         self.due.changed();
     }
 
-    pub(super) fn new(due: Rc<Due>, hands: Rc<Oracle>, turn: Rc<dyn Turn>) -> TaskSink {
-        TaskSink { due, hands, taken: Taken::default(), turn }
+    /// The call that is being made is not one piece.
+    pub(super) fn sweeps(&self, what: Sweeps) {
+        self.turn.sweeps(what);
+    }
+
+    /// Hears what the task announces, as far as it is a [`Notice`].
+    pub(super) fn hear(&self, what: &dyn Any) {
+        let Some(notice) = what.downcast_ref::<Notice>() else { return };
+        match *notice {
+            Notice::Poll(apqn) => self.due.poll(apqn),
+            Notice::PollAgain(apqn) => self.due.poll_again(apqn),
+            Notice::InError(apqn) => self.due.in_error(apqn),
+            Notice::MachineChanged => self.turn.before(Call::Any),
+            Notice::Committed => self.turn.before(Call::Revision),
+            Notice::ResetEnded { queue, noted } => self.watch.reset_ended(queue, noted),
+            Notice::Asked { .. } => {}
+        }
     }
 }
 
 impl Sink for TaskSink {
     fn event(&self, event: Event) {
-        self.hands.see(&event, &self.taken);
-    }
-
-    fn reset_ended(&self, apqn: Apqn) {
-        self.hands.reset_ended(apqn);
-    }
-
-    fn poll(&self, apqn: Apqn, _in_ms: u64) {
-        self.due.ask(|works| {
-            works.polls.insert(apqn);
-        });
-    }
-
-    fn poll_again(&self, apqn: Apqn, _in_ms: u64) {
-        self.due.ask(|works| {
-            works.waiting.insert(apqn);
-        });
-    }
-
-    fn in_error(&self, apqn: Apqn) {
-        self.due.ask(|works| {
-            works.in_error.insert(apqn);
-        });
-    }
-
-    fn notice(&self) {
-        self.turn.before(&Call::Other);
-    }
-
-    fn committed(&self) {
-        self.turn.before(&Call::Revision);
+        // A handle of its own: the task may be suspended in the oracle's step.
+        let asked_by = self.asked_by.borrow().clone();
+        self.watch.see(&event, asked_by.as_ref(), &self.taken);
     }
 
     fn due(&self, work: Work, in_ms: u64) {
-        if work == Work::Scan && in_ms == 0 {
-            self.due.ask(|works| works.scan = true);
-        }
-    }
-}
-
-/// The task that does background work; it never ends.
-pub(super) fn background(host: &ap_host::Host, due: &Due, sink: &TaskSink, turn: &dyn Turn) {
-    loop {
-        hook::checkpoint(0xBAC6);
-        match due.next() {
-            Doing::Scan => {
-                sink.begin();
-                turn.before(&Call::Other);
-                enter(|held| host.periodic_scan(held, sink));
-            }
-            Doing::Polls(queues) => {
-                sink.begin();
-                hook::checkpoint(hook::fingerprint(&queues));
-                turn.before(&Call::Other);
-                enter(|held| queues.iter().for_each(|apqn| host.poll_one(*apqn, held, sink)));
-            }
+        match work {
+            Work::Scan if in_ms == 0 => self.due.scan(),
+            // Polls are asked for one by one, as notices; later scans and requests to guests are left out.
+            Work::Poll | Work::Scan | Work::Relay => {}
         }
     }
 }

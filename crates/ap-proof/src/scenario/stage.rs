@@ -6,16 +6,21 @@ use std::rc::Rc;
 
 use ap_host::Snapshot;
 use ap_host::invariants::{self, Broken};
-use ap_shell::{FilesystemWorld, Script, TaskResult, run_task_within};
+use ap_shell::{Cause, FilesystemWorld, Script, TaskResult, run_task_within};
 use ap_sysfs::{Errno, Filesystem, Session, Tree};
 use ap_types::Matrix;
+use explore::Listener;
 use locks::enter;
 
-use super::hands::Oracle;
-use super::sink::{Due, TaskSink, background};
-use super::turn::Turn;
-use super::world::{self, InTurn, Notes, SessionVerbs, TaskTree, TaskVerbs};
-use super::{Mistake, Part, Scenario, SetupError};
+use crate::scenario::background::{Due, background};
+use crate::scenario::definition::{Mistake, Part, Scenario, SetupError};
+use crate::scenario::in_turn::InTurn;
+use crate::scenario::notes::Notes;
+use crate::scenario::outcome::Ended;
+use crate::scenario::sink::TaskSink;
+use crate::scenario::task_tree::{SessionVerbs, TaskTree, TaskVerbs};
+use crate::scenario::turn::Turn;
+use crate::scenario::watch::Watch;
 
 /// How much machine time passes after the set-up, so that what it started has ended.
 const SETTLE_MS: u64 = 1000;
@@ -26,15 +31,21 @@ const BUDGET: u64 = 100_000;
 /// The name of the task that does background work.
 pub const BACKGROUND: &str = "background";
 
-/// A task's name and what it does; the answer is its result.
+/// A task.
 pub(super) struct Actor {
+    /// Its name.
     pub name: String,
-    pub body: Box<dyn FnOnce() -> String>,
+    /// What it does.
+    pub body: Box<dyn FnOnce() -> Ended>,
+    /// Whether it need not end.
     pub daemon: bool,
+    /// Hears what the task announces.
+    pub listener: Listener,
 }
 
 /// All tasks, the background last; and what those before it say of themselves.
 pub(super) struct Cast {
+    /// The tasks.
     pub actors: Vec<Actor>,
     /// What each was answered so far.
     pub answers: Vec<Rc<Cell<u64>>>,
@@ -44,11 +55,17 @@ pub(super) struct Cast {
     pub due: Rc<Due>,
 }
 
+/// Who hears what a task announces: its sink.
+fn listener(sink: &Rc<TaskSink>) -> Listener {
+    let sink = sink.clone();
+    Rc::new(move |what| sink.hear(what))
+}
+
 /// A host ready for a scenario's tasks, any number of times.
 pub(super) struct Stage {
     tree: Rc<Tree>,
     snapshot: Rc<Snapshot>,
-    oracle: Rc<Oracle>,
+    watch: Rc<Watch>,
     tasks: Vec<(String, Script)>,
     /// What the set-up defined.
     variables: BTreeMap<String, String>,
@@ -66,20 +83,23 @@ impl Stage {
         let wrong =
             |line, what, remedy| SetupError::Mistake(Mistake { part: Part::Setup, line, what, remedy });
         if let TaskResult::Failed(failing) = result {
-            if let Some(world::Mistake { line, what, remedy }) = notes.mistake.take() {
-                return Err(wrong(line, what, remedy));
+            if let Some(misuse) = notes.mistake.take() {
+                return Err(SetupError::Mistake(misuse.in_part(Part::Setup)));
             }
             let said = if failing.message.is_empty() { "no reason given" } else { &failing.message };
             let what = format!("the set-up fails: {said}");
-            let remedy = match failing.errno {
+            let remedy = match failing.cause {
+                Cause::Waits => "do it in a task, where others can end its wait",
                 // What the shell answers of a write that nothing will end.
-                Some(Errno::EINTR) => "do it in a task, where others can end its wait",
-                _ => "expected a set-up whose every command succeeds",
+                Cause::Command if failing.errno == Some(Errno::EINTR) => {
+                    "do it in a task, where others can end its wait"
+                }
+                Cause::Command | Cause::Budget => "expected a set-up whose every command succeeds",
             };
             return Err(wrong(failing.line, what, remedy.into()));
         }
-        if let Some(world::Mistake { line, what, remedy }) = notes.too_long.take() {
-            return Err(wrong(line, what, remedy));
+        if let Some(misuse) = notes.too_long.take() {
+            return Err(SetupError::Mistake(misuse.in_part(Part::Setup)));
         }
         session.advance(SETTLE_MS);
         if !session.quiescent() {
@@ -92,9 +112,9 @@ impl Stage {
         }
         let tree = session.tree().clone();
         let snapshot = Rc::new(enter(|held| tree.host.snapshot(&tree.machine, held)));
-        let oracle = Rc::new(Oracle::new(&snapshot));
+        let watch = Rc::new(Watch::new(&snapshot));
         let tasks = scenario.tasks.iter().map(|task| (task.name.clone(), task.script.clone())).collect();
-        Ok(Stage { tree, snapshot, oracle, tasks, variables })
+        Ok(Stage { tree, snapshot, watch, tasks, variables })
     }
 
     /// A task's name.
@@ -116,10 +136,10 @@ impl Stage {
     pub(super) fn settled(&self, found: &mut Vec<Broken>) {
         let host = &self.tree.host;
         enter(|held| {
-            let guests = host.guests(held);
+            let guests = host.vfio.guests(held);
             let apcbs: Vec<(&str, Matrix)> =
                 guests.iter().map(|guest| (guest.name.as_str(), guest.kvm.lock(held).0.apcb)).collect();
-            host.with_mdevs(held, |mdevs| {
+            host.vfio.look(held, |mdevs| {
                 invariants::exclusive_mdevs(mdevs, found);
                 invariants::exclusive_guests(&apcbs, found);
                 invariants::linked_records(mdevs, found);
@@ -130,7 +150,7 @@ impl Stage {
     /// Goes back to the beginning and gives the tasks, the background last.
     pub(super) fn begin(&self, turn: impl Fn(usize) -> Rc<dyn Turn>) -> Cast {
         enter(|held| self.tree.host.restore(&self.tree.machine, &self.snapshot, held));
-        self.oracle.restart();
+        self.watch.restart();
         let due = Rc::new(Due::new());
         let mut actors = Vec::with_capacity(self.tasks.len() + 1);
         let mut answers = Vec::with_capacity(self.tasks.len());
@@ -138,7 +158,8 @@ impl Stage {
         for (index, (name, script)) in self.tasks.iter().enumerate() {
             let answered: Rc<Cell<u64>> = Rc::default();
             let turn = turn(index);
-            let sink = Rc::new(TaskSink::new(due.clone(), self.oracle.clone(), turn.clone()));
+            let sink = Rc::new(TaskSink::new(due.clone(), self.watch.clone(), turn.clone()));
+            let listener = listener(&sink);
             let tree = TaskTree::new(self.tree.clone(), sink, answered.clone());
             let notes: Rc<Notes> = Rc::default();
             let noted_here = notes.clone();
@@ -151,20 +172,17 @@ impl Stage {
                 if let TaskResult::Failed(failing) = &result {
                     noted_here.misused(failing);
                 }
-                result.name().to_owned()
+                Ended::from(&result)
             };
             all_notes.push(notes);
-            actors.push(Actor { name: name.clone(), body: Box::new(body), daemon: false });
+            actors.push(Actor { name: name.clone(), body: Box::new(body), daemon: false, listener });
             answers.push(answered);
         }
         let (tree, turn) = (self.tree.clone(), turn(self.tasks.len()));
-        let sink = TaskSink::new(due.clone(), self.oracle.clone(), turn.clone());
-        let works = due.clone();
-        let body = move || {
-            background(&tree.host, &works, &sink, &*turn);
-            String::new()
-        };
-        actors.push(Actor { name: BACKGROUND.to_owned(), body: Box::new(body), daemon: true });
+        let sink = Rc::new(TaskSink::new(due.clone(), self.watch.clone(), turn.clone()));
+        let (works, listener) = (due.clone(), listener(&sink));
+        let body = move || background(&tree.host.bus, &works, &*sink, &|| sink.begin(None), &*turn);
+        actors.push(Actor { name: BACKGROUND.to_owned(), body: Box::new(body), daemon: true, listener });
         Cast { actors, answers, notes: all_notes, due }
     }
 }

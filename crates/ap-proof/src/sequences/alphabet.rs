@@ -1,9 +1,10 @@
 //! Alphabets: which operations, from where, how deep.
 
-use ap_host::driver::DriverId;
+use ap_bus::zcrypt::CEX4QUEUE;
 use ap_types::{AdapterId, Apqn, DomainId};
+use ap_vfio::VFIO_AP;
 
-use super::operation::{Fault, Operation, Place};
+use crate::sequences::operation::{Operation, Plugged, ResetFault};
 
 /// A set of operations of which every sequence is explored.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ fn core() -> Alphabet {
             .extend([Operation::Start { guest: number, mdev: number }, Operation::Stop { guest: number }]);
     }
     for on in BOTH {
-        operations.push(Operation::Bind { driver: DriverId::VfioAp, on, apqn: apqn(4, 6) });
+        operations.push(Operation::Bind { driver: VFIO_AP, on, apqn: apqn(4, 6) });
     }
     Alphabet {
         name: "core",
@@ -76,7 +77,7 @@ fn core() -> Alphabet {
     }
 }
 
-/// The operations of [`whole`] from where both guests run, an adapter each.
+/// The operations of [`whole`] from where both guests run, an adapter each; one has registered its request interrupt.
 fn busy() -> Alphabet {
     const BOTH_DOMAINS: &[u8] = &[6, 71];
     let mut beginning: Vec<Operation> = [4, 10].map(|id| Operation::Apmask { on: false, id }).to_vec();
@@ -89,14 +90,16 @@ fn busy() -> Alphabet {
             Operation::Start { guest: number, mdev: number },
         ]);
     }
+    let request = Operation::Request { guest: 0 };
+    beginning.push(request);
     let mut operations = whole().operations;
-    operations.push(Operation::Request { guest: 0 });
+    operations.push(request);
     for on in BOTH {
         operations.extend([
             Operation::Interrupts { guest: 1, on, apqn: apqn(4, 6) },
             Operation::Control { mdev: 1, on, id: 71 },
-            Operation::Plug { on, place: Place::Adapter(10) },
-            Operation::Plug { on, place: Place::Control(71) },
+            Operation::Plug { on, what: Plugged::Adapter(10) },
+            Operation::Plug { on, what: Plugged::Control(71) },
         ]);
     }
     Alphabet {
@@ -113,7 +116,7 @@ fn whole() -> Alphabet {
     const ALL: &[u8] = &[4, 10];
     const SIX: &[u8] = &[6];
     const DOMAINS: &[u8] = &[6, 71];
-    let (vfio, host) = (DriverId::VfioAp, DriverId::Cex4Queue);
+    let (vfio, host) = (VFIO_AP, CEX4QUEUE);
     let config = |mdev, adapters, domains| Operation::Config { mdev, adapters, domains, control: SIX };
     let mut operations = masks();
     operations.retain(|operation| !matches!(operation, Operation::Aqmask { id: 71, .. }));
@@ -130,9 +133,9 @@ fn whole() -> Alphabet {
     for on in BOTH {
         operations.extend([
             Operation::Control { mdev: 0, on, id: 6 },
-            Operation::Plug { on, place: Place::Adapter(4) },
-            Operation::Plug { on, place: Place::Domain(71) },
-            Operation::Plug { on, place: Place::Control(6) },
+            Operation::Plug { on, what: Plugged::Adapter(4) },
+            Operation::Plug { on, what: Plugged::Domain(71) },
+            Operation::Plug { on, what: Plugged::Control(6) },
             Operation::Configure { on, adapter: 4 },
             Operation::Checkstop { on, adapter: 10 },
             Operation::Bind { driver: vfio, on, apqn: apqn(4, 6) },
@@ -151,8 +154,8 @@ fn whole() -> Alphabet {
         Operation::Stop { guest: 1 },
         Operation::Reset { guest: 0 },
         Operation::Interrupts { guest: 0, on: true, apqn: apqn(4, 6) },
-        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Fails },
-        Operation::Fault { apqn: apqn(4, 6), fault: Fault::Lasts(6) },
+        Operation::Fault { apqn: apqn(4, 6), fault: ResetFault::Fails },
+        Operation::Fault { apqn: apqn(4, 6), fault: ResetFault::Lasts(6) },
         Operation::Scan,
     ]);
     let zero = [4, 10].map(|id| Operation::Apmask { on: false, id });

@@ -2,18 +2,44 @@
 
 use std::fmt;
 
-use ap_host::driver::DriverId;
-use ap_types::{AdapterId, Apqn, DomainId, Matrix};
+use ap_task::DriverName;
+use ap_types::{AdapterId, Apqn, DomainId, Matrix, Uuid};
 
-/// The names of the two mdevs.
-pub(super) const UUIDS: [&str; 2] =
-    ["a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-000000000002"];
-/// The names of the two guests.
-pub(super) const GUESTS: [&str; 2] = ["g1", "g2"];
+/// The two mdevs.
+pub(super) const MDEVS: [Uuid; 2] = [mdev(1), mdev(2)];
+
+const fn mdev(last: u8) -> Uuid {
+    Uuid([0xa0, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, last])
+}
+
+/// A guest, by its place among the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct GuestNumber(pub u8);
+
+impl GuestNumber {
+    /// Both.
+    pub(super) const ALL: [GuestNumber; 2] = [GuestNumber(0), GuestNumber(1)];
+
+    /// The name by which the host knows it.
+    pub(super) fn name(self) -> &'static str {
+        ["g1", "g2"][usize::from(self.0)]
+    }
+
+    /// The guest of that name.
+    pub(super) fn named(name: &str) -> Option<GuestNumber> {
+        GuestNumber::ALL.into_iter().find(|guest| guest.name() == name)
+    }
+}
+
+impl fmt::Display for GuestNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// What a machine's operator plugs and unplugs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Plugged {
     /// An adapter.
     Adapter(u8),
     /// A usage domain.
@@ -22,9 +48,9 @@ pub enum Place {
     Control(u8),
 }
 
-/// A fault of a queue.
+/// What is wrong with the resets of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ResetFault {
     /// The next reset fails.
     Fails,
     /// Resets last for that many looks.
@@ -62,15 +88,15 @@ pub enum Operation {
     /// A guest asks for interrupts.
     Interrupts { guest: u8, on: bool, apqn: Apqn },
     /// Into or out of the host configuration, and a scan.
-    Plug { on: bool, place: Place },
+    Plug { on: bool, what: Plugged },
     /// An adapter is configured or deconfigured, and a scan.
     Configure { on: bool, adapter: u8 },
     /// An adapter checkstops or is repaired, and a scan.
     Checkstop { on: bool, adapter: u8 },
     /// A queue gets a fault.
-    Fault { apqn: Apqn, fault: Fault },
+    Fault { apqn: Apqn, fault: ResetFault },
     /// `bind`, `unbind`.
-    Bind { driver: DriverId, on: bool, apqn: Apqn },
+    Bind { driver: DriverName, on: bool, apqn: Apqn },
     /// `scans`.
     Scan,
 }
@@ -89,6 +115,30 @@ impl Operation {
                 | Operation::Checkstop { .. }
                 | Operation::Scan
         )
+    }
+
+    /// The guest that asks for it itself.
+    pub(super) fn asked_by(&self) -> Option<GuestNumber> {
+        match self {
+            Operation::Interrupts { guest, .. } | Operation::Reset { guest } => Some(GuestNumber(*guest)),
+            Operation::Apmask { .. }
+            | Operation::Aqmask { .. }
+            | Operation::Adapter { .. }
+            | Operation::Domain { .. }
+            | Operation::Control { .. }
+            | Operation::Config { .. }
+            | Operation::Create { .. }
+            | Operation::Remove { .. }
+            | Operation::Start { .. }
+            | Operation::Stop { .. }
+            | Operation::Request { .. }
+            | Operation::Plug { .. }
+            | Operation::Configure { .. }
+            | Operation::Checkstop { .. }
+            | Operation::Fault { .. }
+            | Operation::Bind { .. }
+            | Operation::Scan => None,
+        }
     }
 
     /// The new matrix of an `ap_config`.
@@ -113,8 +163,8 @@ fn un(on: bool) -> &'static str {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MATRIX: &str = "/sys/devices/vfio_ap/matrix";
-        let uuid = |mdev: &u8| UUIDS[usize::from(*mdev)];
-        let name = |guest: &u8| GUESTS[usize::from(*guest)];
+        let uuid = |mdev: &u8| MDEVS[usize::from(*mdev)];
+        let name = |guest: &u8| GuestNumber(*guest).name();
         match self {
             Operation::Apmask { on, id } => write!(f, "echo {}{id} > /sys/bus/ap/apmask", sign(*on)),
             Operation::Aqmask { on, id } => write!(f, "echo {}{id} > /sys/bus/ap/aqmask", sign(*on)),
@@ -143,24 +193,24 @@ impl fmt::Display for Operation {
             Operation::Interrupts { guest, on, apqn } => {
                 write!(f, "guest aqic {} {apqn} {}", name(guest), if *on { "on" } else { "off" })
             }
-            Operation::Plug { on, place } => {
+            Operation::Plug { on, what } => {
                 let verb = if *on { "plug" } else { "unplug" };
-                match place {
-                    Place::Adapter(id) => write!(f, "hw {verb} {id}"),
-                    Place::Domain(id) => write!(f, "hw {verb} .{id}"),
-                    Place::Control(id) => write!(f, "hw control {verb} {id}"),
+                match what {
+                    Plugged::Adapter(id) => write!(f, "hw {verb} {id}"),
+                    Plugged::Domain(id) => write!(f, "hw {verb} .{id}"),
+                    Plugged::Control(id) => write!(f, "hw control {verb} {id}"),
                 }
             }
             Operation::Configure { on: true, adapter } => write!(f, "hw configure {adapter}"),
             Operation::Configure { on: false, adapter } => write!(f, "hw deconfigure {adapter}"),
             Operation::Checkstop { on: true, adapter } => write!(f, "hw checkstop {adapter}"),
             Operation::Checkstop { on: false, adapter } => write!(f, "hw repair {adapter}"),
-            Operation::Fault { apqn, fault: Fault::Fails } => write!(f, "hw fault {apqn} zrc=7:1"),
-            Operation::Fault { apqn, fault: Fault::Lasts(looks) } => {
+            Operation::Fault { apqn, fault: ResetFault::Fails } => write!(f, "hw fault {apqn} zrc=7:1"),
+            Operation::Fault { apqn, fault: ResetFault::Lasts(looks) } => {
                 write!(f, "hw fault {apqn} resetlat={looks}")
             }
             Operation::Bind { driver, on, apqn } => {
-                write!(f, "echo {apqn} > /sys/bus/ap/drivers/{}/{}bind", driver.name(), un(*on))
+                write!(f, "echo {apqn} > /sys/bus/ap/drivers/{}/{}bind", driver, un(*on))
             }
             Operation::Scan => f.write_str("echo 1 > /sys/bus/ap/scans"),
         }

@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use super::operation::Operation;
-use super::world::SETTLE;
+use crate::oracle::{Broken, Known, Verdict};
+use crate::sequences::bench::SETTLE;
+use crate::sequences::operation::Operation;
 
 /// Something that does not hold.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which invariant of page 4 or rule of page 2 or 3; or `deadlock`, `livelock`, `panic`.
-    pub invariant: &'static str,
-    /// The verdict's word, as scenarios use them; `rule` if only a rule of page 2 or 3 is broken.
-    pub verdict: &'static str,
-    /// What is wrong.
-    pub what: String,
-    /// `KNOWN-nnn`, if it is one of those.
-    pub known: Option<&'static str>,
+    /// What is wrong: of several that are one known deviation, the first.
+    pub broken: Broken,
+    /// The known deviation that it is.
+    pub known: Option<Known>,
     /// How often it was met.
     pub count: u64,
     /// What is done before the sequence begins.
@@ -54,27 +51,26 @@ impl Violation {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for operation in self.beginning.iter().chain(&self.sequence) {
+        let mut operations = self.beginning.iter().chain(&self.sequence).peekable();
+        while let Some(operation) = operations.next() {
             lines.push(operation.to_string());
-            if operation.leaves_work() {
+            if operation.leaves_work() && operations.peek().is_some() {
                 lines.push(format!("sleep {}", SETTLE as f64 / 1000.0));
             }
-        }
-        if lines.last().is_some_and(|line| line.starts_with("sleep")) {
-            lines.pop();
         }
         lines
     }
 }
 
 impl Report {
-    /// The worst that was found: `clean` only if all sequences of the depth that was asked for were explored.
+    /// The first that was found and is not known: `clean` only if all sequences of the depth that was asked for were
+    /// explored, else `unknown`; `rule` if that breaks only a rule of page 2 or 3.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         match self.violations.iter().find(|violation| violation.known.is_none()) {
-            Some(violation) => violation.verdict,
+            Some(violation) => violation.broken.word(),
             None if self.cut.is_some() => "unknown",
-            None => "clean",
+            None => Verdict::Clean.word(),
         }
     }
 
@@ -88,22 +84,5 @@ impl Report {
     #[must_use]
     pub fn speed(&self) -> f64 {
         self.transitions as f64 / self.time.as_secs_f64().max(1e-9)
-    }
-}
-
-/// The verdict of a broken invariant.
-pub(super) fn verdict(invariant: &str) -> &'static str {
-    match invariant {
-        "I1" => "shared",
-        "I2" => "stolen",
-        "I5" => "unreset",
-        "I8" => "not-linearizable",
-        "I9" => "spurious-busy",
-        "I11" => "leak",
-        "deadlock" => "deadlock",
-        "livelock" => "livelock",
-        "panic" => "panic",
-        "page 2" | "page 3" => "rule",
-        _ => "unfiltered",
     }
 }

@@ -5,15 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use ap_host::invariants::Broken;
 use rustc_hash::FxHashSet;
 
-use super::alphabet::Alphabet;
-use super::known::known;
-use super::operation::Operation;
-use super::oracle;
-use super::report::{Report, Violation, verdict};
-use super::world::{NEVER_STOPS, Outcome, State, WAITS_FOR_EVER, World};
+use crate::oracle::{Broken, Known};
+use crate::sequences::alphabet::Alphabet;
+use crate::sequences::bench::Bench;
+use crate::sequences::judge::judge as judge_transition;
+use crate::sequences::operation::Operation;
+use crate::sequences::report::{Report, Violation};
+use crate::sequences::state::{Ran, State};
 
 /// How many states of one level are kept at the most.
 const KEPT: usize = 60_000;
@@ -58,38 +58,32 @@ pub fn explore(alphabet: &Alphabet, options: Options, tell: &mut dyn FnMut(Progr
 /// Runs one sequence on the tiny machine; answers what does not hold, with the number of the operation after which.
 #[must_use]
 pub fn judge(operations: &[Operation]) -> Vec<(usize, Broken)> {
-    let mut world = World::new();
-    let mut state = world.take();
+    let mut bench = Bench::new();
+    let mut state = bench.take();
     let mut all = Vec::new();
     for (number, operation) in operations.iter().enumerate() {
         let mut found = Vec::new();
-        let ran = world.run(operation, &state, &mut found);
-        if let Outcome::Panicked(text) = ran.outcome {
-            all.push((number, not_returned(&text)));
-            return all;
+        match bench.run(operation, &state, &mut found) {
+            Ran::Senseless => {}
+            Ran::NotReturned(why) => {
+                all.push((number, why.into()));
+                return all;
+            }
+            Ran::Returned(returned) => {
+                judge_transition(&state, operation, &returned, &bench.statuses(), &mut found);
+                all.extend(found.into_iter().map(|broken| (number, broken)));
+                state = returned.after;
+            }
         }
-        oracle::judge(&state, operation, &ran, &world.statuses(), &mut found);
-        all.extend(found.into_iter().map(|broken| (number, broken)));
-        state = ran.after;
     }
     all
-}
-
-/// What it means that an operation panicked: some panics are ours, where it would have waited for ever.
-fn not_returned(text: &str) -> Broken {
-    let invariant = match text {
-        text if text.starts_with(WAITS_FOR_EVER) => "deadlock",
-        text if text.starts_with(NEVER_STOPS) => "livelock",
-        _ => "panic",
-    };
-    Broken { invariant, what: text.to_owned() }
 }
 
 struct Search<'a> {
     alphabet: &'a Alphabet,
     options: Options,
     tell: &'a mut dyn FnMut(Progress),
-    world: World,
+    bench: Bench,
     seen: FxHashSet<u128>,
     /// The operation that led to each state, in the order in which they were met; beginnings first.
     by: Vec<u8>,
@@ -115,7 +109,7 @@ impl<'a> Search<'a> {
             alphabet,
             options,
             tell,
-            world: World::new(),
+            bench: Bench::new(),
             seen: FxHashSet::default(),
             by: Vec::new(),
             children: Vec::new(),
@@ -131,14 +125,16 @@ impl<'a> Search<'a> {
     }
 
     fn begin(&mut self) -> Vec<Node> {
-        let boot = self.world.take();
+        let boot = self.bench.take();
         let mut roots = Vec::new();
         let mut ignored = Vec::new();
         for beginning in &self.alphabet.beginnings {
-            self.world.go_to(&boot);
-            let mut state = self.world.take();
+            self.bench.go_to(&boot);
+            let mut state = self.bench.take();
             for operation in beginning {
-                state = self.world.run(operation, &state, &mut ignored).after;
+                if let Ran::Returned(returned) = self.bench.run(operation, &state, &mut ignored) {
+                    state = returned.after;
+                }
             }
             self.seen.insert(state.fingerprint());
             roots.push((self.by.len() as u32, state));
@@ -190,11 +186,12 @@ impl<'a> Search<'a> {
         }
         let (from, to) = (self.children[number as usize], self.children[number as usize + 1]);
         for child in from..to {
-            self.world.go_to(state);
+            self.bench.go_to(state);
             let operation = self.alphabet.operations[usize::from(self.by[child as usize])];
             self.found.clear();
-            let after = self.world.run(&operation, state, &mut self.found).after;
-            self.descend(child, &after, levels - 1, next);
+            if let Ran::Returned(returned) = self.bench.run(&operation, state, &mut self.found) {
+                self.descend(child, &returned.after, levels - 1, next);
+            }
             if self.cut.is_some() {
                 return;
             }
@@ -205,25 +202,29 @@ impl<'a> Search<'a> {
     fn expand(&mut self, number: u32, state: &State, next: &mut Option<Vec<Node>>) {
         let alphabet = self.alphabet;
         for (index, operation) in alphabet.operations.iter().enumerate() {
-            self.world.go_to(state);
+            self.bench.go_to(state);
             self.found.clear();
-            let ran = self.world.run(operation, state, &mut self.found);
-            if ran.outcome == Outcome::Not {
+            let ran = self.bench.run(operation, state, &mut self.found);
+            if matches!(ran, Ran::Senseless) {
                 continue;
             }
             self.transitions += 1;
             if self.transitions.is_multiple_of(LOOK) && !self.look(number) {
                 return;
             }
-            if let Outcome::Panicked(text) = &ran.outcome {
-                self.found.push(not_returned(text));
-                self.broken(number, index as u8, state);
-                self.cut = Some("an operation did not return");
-                return;
-            }
-            oracle::judge(state, operation, &ran, &self.world.statuses(), &mut self.found);
-            let after = ran.after;
-            if !self.found.is_empty() && self.broken(number, index as u8, &after) {
+            let returned = match ran {
+                Ran::Senseless => continue,
+                Ran::Returned(returned) => returned,
+                Ran::NotReturned(why) => {
+                    self.found.push(why.into());
+                    self.broken(number, index as u8);
+                    self.cut = Some("an operation did not return");
+                    return;
+                }
+            };
+            judge_transition(state, operation, &returned, &self.bench.statuses(), &mut self.found);
+            let after = returned.after;
+            if !self.found.is_empty() && self.broken(number, index as u8) {
                 continue;
             }
             if self.seen.insert(after.fingerprint()) {
@@ -242,30 +243,22 @@ impl<'a> Search<'a> {
     }
 
     /// Keeps what was found; whether the state is not worth going on from.
-    fn broken(&mut self, number: u32, last: u8, after: &State) -> bool {
+    fn broken(&mut self, number: u32, last: u8) -> bool {
         let operation = self.alphabet.operations[usize::from(last)];
         let mut unknown = false;
         for broken in std::mem::take(&mut self.found) {
-            let known = known(&broken, &after.host);
+            let known = Known::of(&broken);
             unknown |= known.is_none();
             let same = |violation: &&mut Violation| match known {
                 Some(_) => violation.known == known,
-                None => violation.invariant == broken.invariant && violation.what == broken.what,
+                None => violation.broken == broken,
             };
             if let Some(violation) = self.violations.iter_mut().find(same) {
                 violation.count += 1;
             } else if self.violations.len() < VIOLATIONS {
                 let (beginning, mut sequence) = self.way_to(number);
                 sequence.push(operation);
-                self.violations.push(Violation {
-                    invariant: broken.invariant,
-                    verdict: verdict(broken.invariant),
-                    what: broken.what,
-                    known,
-                    count: 1,
-                    beginning,
-                    sequence,
-                });
+                self.violations.push(Violation { broken, known, count: 1, beginning, sequence });
             }
         }
         unknown

@@ -1,75 +1,75 @@
-//! `cat`, `readlink`, `stat`, `cd`, `pwd`.
+//! The builtins that look at one entry of the tree: `cat`, `readlink`, `stat`, `cd`, `pwd`.
 
 use ap_sysfs::{Entry, Errno, Kind};
 
-use super::options;
-use crate::run::{Flow, Interp};
-use crate::shell::Status;
+use super::options::options;
+use crate::outcome::Status;
+use crate::run::context::{Context, Flow};
 
-pub(super) fn cat(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn cat(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let paths = match options(args, "") {
         Ok((_, paths)) if !paths.is_empty() => paths,
-        Ok(_) => return Ok(interp.misused("cat", "a path is missing, there is no standard input")),
-        Err(what) => return Ok(interp.misused("cat", &what)),
+        Ok(_) => return Ok(context.misused("cat", "a path is missing, there is no standard input")),
+        Err(what) => return Ok(context.misused("cat", &what)),
     };
     let mut status = Status::OK;
     for path in paths {
-        match interp.read(path) {
+        match context.read(path) {
             Ok(bytes) => {
-                interp.charge_bytes(bytes.len())?;
-                interp.print(&bytes);
+                context.charge_bytes(bytes.len())?;
+                context.print(&bytes);
             }
-            Err(errno) => status = interp.failed_on("cat", path, errno),
+            Err(errno) => status = context.failed_on("cat", path, errno),
         }
     }
     Ok(status)
 }
 
-pub(super) fn readlink(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn readlink(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let paths = match options(args, "") {
         Ok((_, paths)) if !paths.is_empty() => paths,
-        Ok(_) => return Ok(interp.misused("readlink", "a path is missing")),
-        Err(what) => return Ok(interp.misused("readlink", &what)),
+        Ok(_) => return Ok(context.misused("readlink", "a path is missing")),
+        Err(what) => return Ok(context.misused("readlink", &what)),
     };
     let mut status = Status::OK;
     for path in paths {
-        match interp.readlink(path) {
-            Ok(target) => interp.print_line(&target),
-            Err(errno) => status = interp.failed_on("readlink", path, errno),
+        match context.readlink(path) {
+            Ok(target) => context.print_line(&target),
+            Err(errno) => status = context.failed_on("readlink", path, errno),
         }
     }
     Ok(status)
 }
 
-pub(super) fn stat(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn stat(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let (mut follow, mut format, mut paths) = (false, None, args);
     loop {
         match paths {
             [option, rest @ ..] if option == "-L" => (follow, paths) = (true, rest),
             [option, text, rest @ ..] if option == "-c" => (format, paths) = (Some(text), rest),
             [option, ..] if option.starts_with('-') && option.len() > 1 => {
-                return Ok(interp.misused("stat", &format!("option {option} is unknown or incomplete")));
+                return Ok(context.misused("stat", &format!("option {option} is unknown or incomplete")));
             }
-            [] => return Ok(interp.misused("stat", "a path is missing")),
+            [] => return Ok(context.misused("stat", "a path is missing")),
             _ => break,
         }
     }
     let mut status = Status::OK;
     for path in paths {
-        let entry = match interp.stat(path, follow) {
+        let entry = match context.stat(path, follow) {
             Ok(entry) => entry,
             Err(errno) => {
-                status = interp.failed_on("stat", path, errno);
+                status = context.failed_on("stat", path, errno);
                 continue;
             }
         };
         let named = match entry.kind {
-            Kind::Link => format!("{path} -> {}", interp.readlink(path).unwrap_or_default()),
+            Kind::Link => format!("{path} -> {}", context.readlink(path).unwrap_or_default()),
             _ => path.clone(),
         };
         match format {
-            Some(format) => interp.print_line(&formatted(format, path, &named, &entry)),
-            None => interp.print_line(&format!(
+            Some(format) => context.print_line(&formatted(format, path, &named, &entry)),
+            None => context.print_line(&format!(
                 "  File: {named}\n  Type: {}\n  Size: {}\nAccess: ({:04o}/{})",
                 kind_name(entry.kind),
                 entry.size(),
@@ -125,23 +125,23 @@ pub(super) fn mode_text(entry: &Entry) -> String {
         .collect()
 }
 
-pub(super) fn cd(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn cd(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let path = match args {
         [] => "/sys",
         [path] => path,
-        _ => return Ok(interp.misused("cd", "too many words")),
+        _ => return Ok(context.misused("cd", "too many words")),
     };
-    let target = match interp.absolute(path) {
+    let target = match context.absolute(path) {
         Ok(full) => logical(&full),
-        Err(errno) => return Ok(interp.failed_on("cd", path, errno)),
+        Err(errno) => return Ok(context.failed_on("cd", path, errno)),
     };
-    match interp.stat(&target, true) {
+    match context.stat(&target, true) {
         Ok(Entry { kind: Kind::Directory, .. }) => {
-            interp.state.env.cwd = target;
+            context.state.env.cwd = target;
             Ok(Status::OK)
         }
-        Ok(_) => Ok(interp.failed_on("cd", path, Errno::ENOTDIR)),
-        Err(errno) => Ok(interp.failed_on("cd", path, errno)),
+        Ok(_) => Ok(context.failed_on("cd", path, Errno::ENOTDIR)),
+        Err(errno) => Ok(context.failed_on("cd", path, errno)),
     }
 }
 
@@ -161,8 +161,8 @@ fn logical(path: &str) -> String {
     format!("/{}", names.join("/"))
 }
 
-pub(super) fn pwd(interp: &mut Interp<'_>, _: &[String]) -> Result<Status, Flow> {
-    let cwd = interp.state.env.cwd.clone();
-    interp.print_line(&cwd);
+pub(super) fn pwd(context: &mut Context<'_>, _: &[String]) -> Result<Status, Flow> {
+    let cwd = context.state.env.cwd.clone();
+    context.print_line(&cwd);
     Ok(Status::OK)
 }

@@ -1,9 +1,7 @@
-//! `help`.
+//! `help` shows the table of commands, whichever it is, and the rest of the language in a few lines.
 
-use super::{commands, find, names};
-use crate::nearest::nearest;
-use crate::run::{Flow, Interp};
-use crate::shell::Status;
+use crate::outcome::Status;
+use crate::run::context::{Context, Flow};
 
 const LANGUAGE: &str = "
 Also: NAME=value  $NAME  ${NAME:-text}  $?  $!  $(command)  'quotes' \"quotes\"  # comment
@@ -11,26 +9,26 @@ Also: NAME=value  $NAME  ${NAME:-text}  $?  $!  $(command)  'quotes' \"quotes\" 
       for X in WORDS; do …; done   if …; then …; elif …; else …; fi   { …; }
 ";
 
-pub(super) fn help(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn help(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     match args {
         [] => {
-            for command in commands() {
-                interp.print_line(&format!("{:<30} {}", command.usage, command.summary));
+            for command in context.commands() {
+                context.print_line(&format!("{:<30} {}", command.usage, command.summary));
             }
-            interp.print(LANGUAGE.as_bytes());
+            context.print(LANGUAGE.as_bytes());
             Ok(Status::OK)
         }
-        [name, ..] => match find(name) {
+        [name, ..] => match context.find(name) {
             Some(command) => {
-                interp.print_line(&format!("{}\n  {}", command.usage, command.summary));
+                context.print_line(&format!("{}\n  {}", command.usage, command.summary));
                 Ok(Status::OK)
             }
             None => {
-                let hint = match nearest(name, names()) {
+                let hint = match context.meant_by(name) {
                     Some(known) => format!("did you mean `{known}`?"),
                     None => "`help` lists the commands".to_owned(),
                 };
-                interp.complain(&format!("help: there is no command {name} ({hint})"));
+                context.complain(&format!("help: there is no command {name} ({hint})"));
                 Ok(Status::of(1))
             }
         },

@@ -1,18 +1,19 @@
-//! `printf`.
+//! `printf` formats words as C does, and knows nothing of the tree.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::run::{Flow, Interp, MAX_BYTES};
-use crate::shell::Status;
+use crate::outcome::Status;
+use crate::run::context::{Context, Flow};
+use crate::run::output::MAX_BYTES;
 
 /// The largest width and precision.
 const MAX_WIDTH: usize = 65_536;
 
-pub(super) fn printf(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn printf(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let args = if args.first().is_some_and(|first| first == "--") { &args[1..] } else { args };
     let Some((format, words)) = args.split_first() else {
-        return Ok(interp.misused("printf", "a format is missing"));
+        return Ok(context.misused("printf", "a format is missing"));
     };
     let mut output = Output { bytes: Vec::new(), words, complaints: Vec::new(), stopped: false };
     loop {
@@ -26,15 +27,15 @@ pub(super) fn printf(interp: &mut Interp<'_>, args: &[String]) -> Result<Status,
         if output.stopped || output.words.is_empty() || output.words.len() == before {
             break;
         }
-        interp.charge_bytes(format.len())?;
+        context.charge_bytes(format.len())?;
         if output.bytes.len() > MAX_BYTES {
-            return Err(interp.abort("printf: more than 16 MiB"));
+            return Err(context.abort("printf: more than 16 MiB"));
         }
     }
-    interp.charge_bytes(output.bytes.len())?;
-    interp.print(&output.bytes);
+    context.charge_bytes(output.bytes.len())?;
+    context.print(&output.bytes);
     let status = Status::of(u8::from(!output.complaints.is_empty()));
-    output.complaints.iter().for_each(|what| interp.complain(&format!("printf: {what}")));
+    output.complaints.iter().for_each(|what| context.complain(&format!("printf: {what}")));
     Ok(status)
 }
 

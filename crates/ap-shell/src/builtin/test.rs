@@ -1,18 +1,18 @@
-//! `test` and `[`.
+//! `test` and `[` say by their status whether something holds of texts, numbers or the tree.
 
 use ap_sysfs::Kind;
 
-use crate::run::{Flow, Interp};
-use crate::shell::Status;
+use crate::outcome::Status;
+use crate::run::context::{Context, Flow};
 
-pub(super) fn bracket(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn bracket(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     match args.split_last() {
-        Some((last, args)) if last == "]" => test(interp, args),
-        _ => Ok(interp.misused("[", "the closing ] is missing")),
+        Some((last, args)) if last == "]" => test(context, args),
+        _ => Ok(context.misused("[", "the closing ] is missing")),
     }
 }
 
-pub(super) fn test(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, Flow> {
+pub(super) fn test(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut wanted = true;
     // `[ ! ]` tests the text `!`, and `[ ! = x ]` compares it.
@@ -20,9 +20,9 @@ pub(super) fn test(interp: &mut Interp<'_>, args: &[String]) -> Result<Status, F
         args.remove(0);
         wanted = !wanted;
     }
-    match holds(interp, &args) {
+    match holds(context, &args) {
         Ok(result) => Ok(Status::of(u8::from(result != wanted))),
-        Err(what) => Ok(interp.misused("test", &what)),
+        Err(what) => Ok(context.misused("test", &what)),
     }
 }
 
@@ -30,18 +30,18 @@ fn is_binary(operator: &str) -> bool {
     matches!(operator, "=" | "==" | "!=" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge")
 }
 
-fn holds(interp: &mut Interp<'_>, args: &[&str]) -> Result<bool, String> {
+fn holds(context: &mut Context<'_>, args: &[&str]) -> Result<bool, String> {
     match *args {
         [] => Ok(false),
         [text] => Ok(!text.is_empty()),
-        [operator, operand] => unary(interp, operator, operand),
+        [operator, operand] => unary(context, operator, operand),
         [a, operator, b] if is_binary(operator) => binary(a, operator, b),
         [_, operator, _] => Err(format!("there is no operator {operator}")),
         _ => Err("too many words: use && and || between tests, and quote what may contain blanks".to_owned()),
     }
 }
 
-fn unary(interp: &mut Interp<'_>, operator: &str, operand: &str) -> Result<bool, String> {
+fn unary(context: &mut Context<'_>, operator: &str, operand: &str) -> Result<bool, String> {
     let follow = !matches!(operator, "-L" | "-h");
     match operator {
         "-n" => return Ok(!operand.is_empty()),
@@ -49,7 +49,7 @@ fn unary(interp: &mut Interp<'_>, operator: &str, operand: &str) -> Result<bool,
         "-e" | "-f" | "-d" | "-L" | "-h" | "-r" | "-w" => {}
         _ => return Err(format!("there is no operator {operator}")),
     }
-    let Ok(entry) = interp.stat(operand, follow) else { return Ok(false) };
+    let Ok(entry) = context.stat(operand, follow) else { return Ok(false) };
     Ok(match operator {
         "-f" => entry.kind == Kind::File,
         "-d" => entry.kind == Kind::Directory,

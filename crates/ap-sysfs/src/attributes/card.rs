@@ -1,107 +1,79 @@
 //! The attributes of a card. (Specification, page 2.)
 
-use ap_host::Sink;
-use ap_host::driver::DriverId;
-use ap_host::hardware::AdapterFacts;
+use ap_bus::zcrypt::CEX4CARD;
+use ap_machine::AdapterFacts;
 use ap_types::grammar::scanned_decimal;
 use ap_types::{Mode, type_string};
 
-use super::{Attribute, line, ro, rw, synth};
+use crate::attribute::{Attribute, line, ro, rw};
 use crate::errno::Errno;
-use crate::node::Dir;
-use crate::tree::{Object, Root, Tree};
+use crate::objects::card::CardView;
+use crate::tree::{Doing, Tree};
 
-pub(super) const CARD: &[Attribute] = &[
-    ro("API_ordinalnr", |t, _, o, held, out| fact(t, o, held, out, |f| f.api_ordinal.to_string())).when(ep11),
-    ro("FW_version", |t, _, o, held, out| {
-        fact(t, o, held, out, |f| format!("{}.{}", f.firmware.0, f.firmware.1))
-    })
-    .when(ep11),
-    ro("ap_functions", |_, _, o, _, _| card(o, |c, _| format!("0x{:08X}", c.functions))),
-    ro("chkstop", |_, _, o, _, _| card(o, |_, s| u8::from(s.chkstop).to_string())),
-    rw("config", |_, _, o, _, _| card(o, |_, s| u8::from(s.config).to_string()), store_config),
-    ro("depth", |_, _, o, _, _| card(o, |c, _| c.depth.to_string())),
-    ro("hwtype", |_, _, o, _, _| card(o, |c, _| c.hwtype.to_string())),
-    ro("load", |_, _, _, _, _| line(0)).when(bound),
-    ro("max_msg_size", |_, _, o, _, _| card(o, |c, _| c.max_message.to_string())),
-    ro("modalias", |_, _, o, _, _| card(o, |c, _| format!("ap:t{:02X}", c.hwtype))),
-    rw(
-        "online",
-        |_, _, o, _, _| card(o, |_, s| u8::from(s.config && !s.chkstop && s.online).to_string()),
-        store_online,
-    )
-    .when(bound),
-    ro("op_modes", |t, _, o, held, out| fact(t, o, held, out, |f| f.op_modes.clone())).when(ep11),
-    ro("pendingq_count", |_, _, _, _, _| line(0)),
-    ro("raw_hwtype", |_, _, o, _, _| card(o, |c, _| c.raw_hwtype.to_string())),
-    rw("request_count", |_, _, _, _, _| line(0), |_, _, _, _, _, _| Ok(())),
-    ro("requestq_count", |_, _, _, _, _| line(0)),
-    ro("serialnr", |t, _, o, held, out| fact(t, o, held, out, |f| f.serial.clone())).when(answers),
-    ro("type", |_, _, o, _, _| card(o, |c, _| type_string(c.hwtype, c.mode))).when(bound),
-    rw("uevent", synth::show, synth::store),
+/// `/sys/devices/ap/cardAA`.
+pub(crate) const CARD: &[Attribute<CardView>] = &[
+    ro("API_ordinalnr", |t, card, task| fact(t, card, task, |f| f.api_ordinal.to_string())).when(is_ep11),
+    ro("FW_version", |t, card, task| fact(t, card, task, |f| format!("{}.{}", f.firmware.0, f.firmware.1)))
+        .when(is_ep11),
+    ro("ap_functions", |_, card, _| line(format_args!("0x{:08X}", card.device.functions))),
+    ro("chkstop", |_, card, _| line(u8::from(card.state.chkstop))),
+    rw("config", |_, card, _| line(u8::from(card.state.config)), store_config),
+    ro("depth", |_, card, _| line(card.device.depth)),
+    ro("hwtype", |_, card, _| line(card.device.hwtype)),
+    ro("load", |_, _, _| line(0)).when(is_bound),
+    ro("max_msg_size", |_, card, _| line(card.device.max_message)),
+    ro("modalias", |_, card, _| line(format_args!("ap:t{:02X}", card.device.hwtype))),
+    rw("online", |_, card: &CardView, _| line(u8::from(is_online(card))), store_online).when(is_bound),
+    ro("op_modes", |t, card, task| fact(t, card, task, |f| f.op_modes.clone())).when(is_ep11),
+    ro("pendingq_count", |_, _, _| line(0)),
+    ro("raw_hwtype", |_, card, _| line(card.device.raw_hwtype)),
+    rw("request_count", |_, _, _| line(0), |_, _, _, _| Ok(())),
+    ro("requestq_count", |_, _, _| line(0)),
+    ro("serialnr", |t, card, task| fact(t, card, task, |f| f.serial.clone())).when(answers),
+    ro("type", |_, card: &CardView, _| line(type_string(card.device.hwtype, card.device.mode)))
+        .when(is_bound),
 ];
 
-fn bound(object: &Object) -> bool {
-    matches!(object, Object::Card(_, state) if state.driver == Some(DriverId::Cex4Card))
+fn is_bound(_: &Tree, card: &CardView) -> bool {
+    card.driver() == Some(CEX4CARD)
 }
 
-fn ep11(object: &Object) -> bool {
-    bound(object) && matches!(object, Object::Card(card, _) if card.mode == Mode::Ep11)
+fn is_ep11(tree: &Tree, card: &CardView) -> bool {
+    is_bound(tree, card) && card.device.mode == Mode::Ep11
 }
 
-fn answers(object: &Object) -> bool {
-    bound(object) && matches!(object, Object::Card(card, _) if matches!(card.mode, Mode::Ep11 | Mode::Cca))
+fn answers(tree: &Tree, card: &CardView) -> bool {
+    is_bound(tree, card) && matches!(card.device.mode, Mode::Ep11 | Mode::Cca)
 }
 
-fn card(
-    object: &Object,
-    show: impl FnOnce(&ap_host::device::Card, &ap_host::device::CardState) -> String,
-) -> Result<Vec<u8>, Errno> {
-    let Object::Card(card, state) = object else { return Err(Errno::ENODEV) };
-    line(show(card, state))
+fn is_online(CardView { state, .. }: &CardView) -> bool {
+    state.config && !state.chkstop && state.online
 }
 
+/// What an adapter says of itself; an empty line if it doesn't answer.
 fn fact(
     tree: &Tree,
-    object: &Object,
-    held: Root,
-    out: &dyn Sink,
+    card: &CardView,
+    task: Doing,
     show: impl FnOnce(&AdapterFacts) -> String,
 ) -> Result<Vec<u8>, Errno> {
-    let Object::Card(card, _) = object else { return Err(Errno::ENODEV) };
-    line(tree.host.ask_adapter(card.id, None, held, out).as_ref().map(show).unwrap_or_default())
+    line(tree.host.bus.ask_adapter(card.device.id, None, task).as_ref().map(show).unwrap_or_default())
 }
 
-fn store_config(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    data: &[u8],
-    held: Root,
-    out: &dyn Sink,
-) -> Result<(), Errno> {
-    let Object::Card(card, _) = object else { return Err(Errno::ENODEV) };
-    let on = match scanned_decimal(data)? {
-        0 => false,
-        1 => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    if tree.host.configure_card(card, on, held, out) { Ok(()) } else { Err(Errno::ENODEV) }
+fn store_config(tree: &Tree, card: &CardView, data: &[u8], task: Doing) -> Result<(), Errno> {
+    let on = switch(data)?;
+    if tree.host.bus.configure_card(&card.device, on, task) { Ok(()) } else { Err(Errno::ENODEV) }
 }
 
-fn store_online(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    data: &[u8],
-    held: Root,
-    out: &dyn Sink,
-) -> Result<(), Errno> {
-    let Object::Card(card, _) = object else { return Err(Errno::ENODEV) };
-    let on = match scanned_decimal(data)? {
-        0 => false,
-        1 => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    Ok(tree.host.switch_card(card, on, held, out)?)
+fn store_online(tree: &Tree, card: &CardView, data: &[u8], task: Doing) -> Result<(), Errno> {
+    Ok(tree.host.bus.switch_card(&card.device, switch(data)?, task)?)
+}
+
+/// A scanned number that is 0 or 1; `EINVAL` otherwise.
+pub(crate) fn switch(data: &[u8]) -> Result<bool, Errno> {
+    match scanned_decimal(data)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Errno::EINVAL),
+    }
 }

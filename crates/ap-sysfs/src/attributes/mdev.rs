@@ -1,34 +1,33 @@
 //! The attributes of the matrix device, its type and mediated devices. (Specification, page 3.)
 
-use ap_host::MdevId;
-use ap_host::vfio_ap::{MdevPhase, Part};
 use ap_types::grammar::{ap_config, strict, uuid};
 use ap_types::{AdapterId, DomainId, Matrix};
+use ap_vfio::Part;
 
-use super::{Attribute, line, ro, rw, synth, wo};
+use crate::attribute::{Attribute, PAGE, line, ro, rw, wo};
 use crate::errno::Errno;
-use crate::tree::{Object, Root, Tree};
+use crate::object::Plain;
+use crate::objects::mdev::MdevView;
+use crate::tree::{Root, Tree};
 
-/// A read gives at most one page, and whole lines of it.
-const PAGE: usize = 4096;
+/// `/sys/devices/vfio_ap/matrix`.
+pub(crate) const MATRIX_DEVICE: &[Attribute<Plain>] =
+    &[ro("features", |_, _, _| line("guest_matrix hotplug ap_config"))];
 
-pub(super) const MATRIX_DEVICE: &[Attribute] = &[
-    ro("features", |_, _, _, _, _| line("guest_matrix hotplug ap_config")),
-    rw("uevent", synth::show, synth::store),
-];
-
-pub(super) const TYPE: &[Attribute] = &[
-    ro("available_instances", |t, _, _, held, _| line(t.host.with_mdevs(held, |mdevs| mdevs.available()))),
-    wo("create", |t, _, _, data, held, out| {
+/// `…/mdev_supported_types/vfio_ap-passthrough`.
+pub(crate) const TYPE: &[Attribute<Plain>] = &[
+    ro("available_instances", |t, _, task| line(t.host.vfio.look(task, |mdevs| mdevs.available()))),
+    wo("create", |t, _, data, task| {
         let uuid = uuid(data)?;
-        Ok(t.host.create_mdev(uuid, held, out).map(|_| ())?)
+        Ok(t.host.vfio.create_mdev(uuid, task).map(|_| ())?)
     }),
-    ro("device_api", |_, _, _, _, _| line("vfio-ap")),
-    ro("name", |_, _, _, _, _| line("VFIO AP Passthrough Device")),
+    ro("device_api", |_, _, _| line("vfio-ap")),
+    ro("name", |_, _, _| line("VFIO AP Passthrough Device")),
 ];
 
-pub(super) const IOMMU_GROUP: &[Attribute] =
-    &[ro("name", |_, _, _, _, _| line("vfio-noiommu")), ro("type", |_, _, _, _, _| line("unknown"))];
+/// `/sys/kernel/iommu_groups/N`.
+pub(crate) const IOMMU_GROUP: &[Attribute<MdevView>] =
+    &[ro("name", |_, _, _| line("vfio-noiommu")), ro("type", |_, _, _| line("unknown"))];
 
 const fn adapter(id: u8) -> Part {
     Part::Adapter(AdapterId(id))
@@ -38,84 +37,75 @@ const fn domain(id: u8) -> Part {
     Part::Domain(DomainId(id))
 }
 
-pub(super) const MDEV: &[Attribute] = &[
+/// `/sys/devices/vfio_ap/matrix/UUID`.
+pub(crate) const MDEV: &[Attribute<MdevView>] = &[
     rw(
         "ap_config",
-        |t, _, o, held, _| {
-            let m = matrix(t, o, held)?.0;
+        |t, mdev: &MdevView, task| {
+            let m = matrix(t, mdev, task)?.0;
             line(format_args!("{},{},{}", m.adapters, m.domains, m.control_domains))
         },
-        |t, _, o, data, held, out| {
+        |t, mdev: &MdevView, data, task| {
             let new = ap_config(data)?;
-            Ok(t.host.write_ap_config(id(o)?, new, held, out)?)
+            Ok(t.host.vfio.write_ap_config(&t.host.bus, mdev.id, new, task)?)
         },
     )
     .when(live),
-    wo("assign_adapter", |t, _, o, data, held, out| {
-        Ok(t.host.assign(id(o)?, adapter, strict(data)?, held, out)?)
+    wo("assign_adapter", |t, mdev: &MdevView, data, task| {
+        Ok(t.host.vfio.assign(&t.host.bus, mdev.id, adapter, strict(data)?, task)?)
     })
     .when(live),
-    wo("assign_control_domain", |t, _, o, data, held, out| {
-        Ok(t.host.assign_control_domain(id(o)?, true, strict(data)?, held, out)?)
+    wo("assign_control_domain", |t, mdev: &MdevView, data, task| {
+        Ok(t.host.vfio.assign_control_domain(mdev.id, true, strict(data)?, task)?)
     })
     .when(live),
-    wo("assign_domain", |t, _, o, data, held, out| {
-        Ok(t.host.assign(id(o)?, domain, strict(data)?, held, out)?)
+    wo("assign_domain", |t, mdev: &MdevView, data, task| {
+        Ok(t.host.vfio.assign(&t.host.bus, mdev.id, domain, strict(data)?, task)?)
     })
     .when(live),
-    ro("control_domains", |t, _, o, held, _| {
-        let m = matrix(t, o, held)?.0;
+    ro("control_domains", |t, mdev: &MdevView, task| {
+        let m = matrix(t, mdev, task)?.0;
         let mut text = String::new();
         m.control_domains.iter().for_each(|domain| text.push_str(&format!("{domain}\n")));
         Ok(text.into_bytes())
     })
     .when(live),
-    ro("guest_matrix", |t, _, o, held, _| Ok(lines(&matrix(t, o, held)?.1))).when(live),
-    ro("matrix", |t, _, o, held, _| Ok(lines(&matrix(t, o, held)?.0))).when(live),
-    wo("remove", |t, _, o, data, held, out| {
+    ro("guest_matrix", |t, mdev: &MdevView, task| Ok(lines(&matrix(t, mdev, task)?.1))).when(live),
+    ro("matrix", |t, mdev: &MdevView, task| Ok(lines(&matrix(t, mdev, task)?.0))).when(live),
+    wo("remove", |t, mdev: &MdevView, data, task| {
         let number = strict(data).map_err(|_| Errno::EINVAL)?;
         if number == 0 {
             return Ok(());
         }
-        Ok(t.host.remove_mdev(id(o)?, held, out)?)
+        Ok(t.host.vfio.remove_mdev(mdev.id, task)?)
     })
-    .when(present),
-    rw("uevent", synth::show, synth::store).when(present),
-    wo("unassign_adapter", |t, _, o, data, held, out| {
-        Ok(t.host.unassign(id(o)?, adapter, strict(data)?, held, out)?)
-    })
-    .when(live),
-    wo("unassign_control_domain", |t, _, o, data, held, out| {
-        Ok(t.host.assign_control_domain(id(o)?, false, strict(data)?, held, out)?)
+    .when(on_bus),
+    wo("unassign_adapter", |t, mdev: &MdevView, data, task| {
+        Ok(t.host.vfio.unassign(mdev.id, adapter, strict(data)?, task)?)
     })
     .when(live),
-    wo("unassign_domain", |t, _, o, data, held, out| {
-        Ok(t.host.unassign(id(o)?, domain, strict(data)?, held, out)?)
+    wo("unassign_control_domain", |t, mdev: &MdevView, data, task| {
+        Ok(t.host.vfio.assign_control_domain(mdev.id, false, strict(data)?, task)?)
+    })
+    .when(live),
+    wo("unassign_domain", |t, mdev: &MdevView, data, task| {
+        Ok(t.host.vfio.unassign(mdev.id, domain, strict(data)?, task)?)
     })
     .when(live),
 ];
 
-fn live(object: &Object) -> bool {
-    matches!(object, Object::Mdev(mdev) if mdev.phase == MdevPhase::Live)
+fn live(_: &Tree, mdev: &MdevView) -> bool {
+    mdev.is_live()
 }
 
-fn present(object: &Object) -> bool {
-    matches!(object, Object::Mdev(mdev) if mdev.phase.on_bus())
+fn on_bus(_: &Tree, mdev: &MdevView) -> bool {
+    mdev.is_on_bus()
 }
 
-fn id(object: &Object) -> Result<MdevId, Errno> {
-    match object {
-        Object::Mdev(mdev) => Ok(mdev.id),
-        _ => Err(Errno::ENODEV),
-    }
-}
-
-/// The matrix and the shadow APCB.
-fn matrix(tree: &Tree, object: &Object, held: Root) -> Result<(Matrix, Matrix), Errno> {
-    let id = id(object)?;
-    tree.host
-        .with_mdevs(held, |mdevs| mdevs.live(id).map(|mdev| (mdev.matrix, mdev.shadow)))
-        .ok_or(Errno::ENODEV)
+/// The matrix and the shadow APCB as they are now; `ENODEV` if the mdev is no longer usable. Takes M.
+fn matrix(tree: &Tree, mdev: &MdevView, held: Root) -> Result<(Matrix, Matrix), Errno> {
+    let now = tree.host.vfio.look(held, |mdevs| mdevs.live(mdev.id).map(|mdev| (mdev.matrix, mdev.shadow)));
+    now.ok_or(Errno::ENODEV)
 }
 
 /// A line per queue; with only adapters or only domains a line for each of them.

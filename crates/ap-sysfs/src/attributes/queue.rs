@@ -1,158 +1,109 @@
 //! The attributes of a queue. (Specification, pages 2 and 3.)
 
-use ap_host::Sink;
-use ap_host::device::{DevState, Sm};
-use ap_host::driver::DriverId;
-use ap_host::hardware::AdapterFacts;
-use ap_host::secure::Association;
+use ap_bus::device::{DevState, Sm};
+use ap_bus::secure::Association;
+use ap_machine::AdapterFacts;
 use ap_types::Mode;
-use ap_types::grammar::{boolean_word, scanned_decimal, strict};
+use ap_types::grammar::{boolean_word, strict};
+use ap_vfio::{QueueStatus, VFIO_AP};
 
-use super::{Attribute, line, ro, rw, synth};
+use crate::attribute::{Attribute, line, ro, rw};
+use crate::attributes::card::switch;
 use crate::errno::Errno;
-use crate::node::Dir;
-use crate::tree::{Object, Root, Tree};
+use crate::objects::queue::QueueView;
+use crate::tree::{Doing, Tree};
 
-pub(super) const QUEUE: &[Attribute] = &[
+/// `/sys/devices/ap/cardAA/AA.DDDD`.
+pub(crate) const QUEUE: &[Attribute<QueueView>] = &[
     ro("ap_functions", show_functions),
-    ro("chkstop", |_, _, o, _, _| queue(o, |_, s| u8::from(s.chkstop).to_string())),
-    ro("config", |_, _, o, _, _| queue(o, |_, s| u8::from(s.config).to_string())),
+    ro("chkstop", |_, queue, _| line(u8::from(queue.state.chkstop))),
+    ro("config", |_, queue, _| line(u8::from(queue.state.config))),
     ro("interrupt", show_interrupt),
-    ro("load", |_, _, _, _, _| line(0)).when(host_bound),
+    ro("load", |_, _, _| line(0)).when(is_hosts),
     ro("mkvps", show_mkvps).when(answers),
-    rw(
-        "online",
-        |_, _, o, held, _| {
-            let Object::Queue(queue, state) = o else { return Err(Errno::ENODEV) };
-            let _ = (queue, held);
-            line(u8::from(state.config && !state.chkstop && state.online))
-        },
-        store_online,
-    )
-    .when(host_bound),
-    ro("op_modes", |t, _, o, held, out| {
-        let facts = facts(t, o, held, out)?;
-        line(facts.map(|facts| facts.op_modes).unwrap_or_default())
-    })
-    .when(ep11),
-    ro("pendingq_count", |_, _, _, _, _| line(0)),
-    rw(
-        "request_count",
-        |_, _, o, _, _| {
-            queue(o, |_, s| if s.state == DevState::Uninitiated { "-".into() } else { "0".into() })
-        },
-        |_, _, _, _, _, _| Ok(()),
-    ),
-    ro("requestq_count", |_, _, _, _, _| line(0)),
-    rw(
-        "reset",
-        |_, _, o, _, _| {
-            queue(o, |_, s| match s.sm {
-                Sm::ResetStart | Sm::ResetWait => "Reset in progress.".into(),
-                Sm::SetIrqWait | Sm::Idle => "No Reset Timer set.".into(),
-            })
-        },
-        |t, _, o, _, held, out| {
-            let Object::Queue(queue, _) = o else { return Err(Errno::ENODEV) };
-            Ok(t.host.reset_queue(queue, held, out)?)
-        },
-    ),
-    rw("se_associate", show_association, store_associate).when(secure),
-    rw("se_bind", show_bind, store_bind).when(secure),
-    ro("status", show_status).when(guest_bound),
-    rw("uevent", synth::show, synth::store),
+    rw("online", |_, queue: &QueueView, _| line(u8::from(is_online(queue))), store_online).when(is_hosts),
+    ro("op_modes", |t, queue, task| line(facts(t, queue, task).map(|f| f.op_modes).unwrap_or_default()))
+        .when(is_ep11),
+    ro("pendingq_count", |_, _, _| line(0)),
+    rw("request_count", show_request_count, |_, _, _, _| Ok(())),
+    ro("requestq_count", |_, _, _| line(0)),
+    rw("reset", show_reset, |t, queue, _, task| Ok(t.host.bus.reset_queue(&queue.device, task)?)),
+    rw("se_associate", show_association, store_associate).when(is_secure),
+    rw("se_bind", show_bind, store_bind).when(is_secure),
+    ro("status", show_status).when(is_guests),
 ];
 
-fn host_bound(object: &Object) -> bool {
-    matches!(object, Object::Queue(_, state) if state.driver == Some(DriverId::Cex4Queue))
+fn is_hosts(_: &Tree, queue: &QueueView) -> bool {
+    queue.is_hosts()
 }
 
-fn guest_bound(object: &Object) -> bool {
+fn is_guests(_: &Tree, queue: &QueueView) -> bool {
     // Not while the driver lets it go: its record may be gone then.
-    matches!(object, Object::Queue(_, state)
-        if state.driver == Some(DriverId::VfioAp) && state.state != DevState::ShuttingDown)
+    queue.driver() == Some(VFIO_AP) && queue.state.state != DevState::ShuttingDown
 }
 
-fn mode(object: &Object) -> Option<Mode> {
-    match object {
-        Object::Queue(queue, _) => Some(queue.card.mode),
-        _ => None,
-    }
+fn is_ep11(_: &Tree, queue: &QueueView) -> bool {
+    queue.is_hosts() && queue.mode() == Mode::Ep11
 }
 
-fn ep11(object: &Object) -> bool {
-    host_bound(object) && mode(object) == Some(Mode::Ep11)
+fn answers(_: &Tree, queue: &QueueView) -> bool {
+    queue.is_hosts() && matches!(queue.mode(), Mode::Ep11 | Mode::Cca)
 }
 
-fn answers(object: &Object) -> bool {
-    host_bound(object) && matches!(mode(object), Some(Mode::Ep11 | Mode::Cca))
+fn is_secure(_: &Tree, queue: &QueueView) -> bool {
+    queue.device.secure_execution
 }
 
-fn secure(object: &Object) -> bool {
-    matches!(object, Object::Queue(queue, _) if queue.secure_execution)
+fn is_online(QueueView { state, .. }: &QueueView) -> bool {
+    state.config && !state.chkstop && state.online
 }
 
-fn queue(
-    object: &Object,
-    show: impl FnOnce(&ap_host::device::QueueDevice, &ap_host::device::QueueState) -> String,
-) -> Result<Vec<u8>, Errno> {
-    let Object::Queue(queue, state) = object else { return Err(Errno::ENODEV) };
-    line(show(queue, state))
+fn show_request_count(_: &Tree, queue: &QueueView, _: Doing) -> Result<Vec<u8>, Errno> {
+    line(if queue.state.state == DevState::Uninitiated { "-" } else { "0" })
 }
 
-fn show_functions(tree: &Tree, _: Dir, object: &Object, held: Root, _: &dyn Sink) -> Result<Vec<u8>, Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    let (_, info) = tree.host.test_queue(queue, &mut held.at())?;
+fn show_reset(_: &Tree, queue: &QueueView, _: Doing) -> Result<Vec<u8>, Errno> {
+    line(match queue.state.sm {
+        Sm::ResetStart | Sm::ResetWait => "Reset in progress.",
+        Sm::SetIrqWait | Sm::Idle => "No Reset Timer set.",
+    })
+}
+
+fn show_functions(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    let (_, info) = tree.host.bus.test_queue(&queue.device, &mut task.at())?;
     line(format_args!("0x{:08X}", info.functions()))
 }
 
-fn show_interrupt(tree: &Tree, _: Dir, object: &Object, held: Root, _: &dyn Sink) -> Result<Vec<u8>, Errno> {
-    let Object::Queue(queue, state) = object else { return Err(Errno::ENODEV) };
-    if state.sm == Sm::SetIrqWait {
+fn show_interrupt(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    if queue.state.sm == Sm::SetIrqWait {
         return line("Enable Interrupt pending.");
     }
-    let (status, _) = tree.host.hardware().tapq(queue.apqn, &mut held.at());
+    let (status, _) = tree.host.bus.hardware().tapq(queue.device.apqn, &mut task.at());
     line(if status.irq_enabled() { "Interrupts enabled." } else { "Interrupts disabled." })
 }
 
-fn show_status(tree: &Tree, _: Dir, object: &Object, held: Root, _: &dyn Sink) -> Result<Vec<u8>, Errno> {
-    use ap_host::vfio_ap::QueueStatus;
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    line(match tree.host.queue_status(queue.apqn, held).ok_or(Errno::ENODEV)? {
+fn show_status(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    line(match tree.host.vfio.queue_status(queue.device.apqn, task).ok_or(Errno::ENODEV)? {
         QueueStatus::Unassigned => "unassigned",
         QueueStatus::Assigned => "assigned",
         QueueStatus::InUse => "in use",
     })
 }
 
-fn store_online(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    data: &[u8],
-    held: Root,
-    out: &dyn Sink,
-) -> Result<(), Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    let on = match scanned_decimal(data)? {
-        0 => false,
-        1 => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    Ok(tree.host.switch_queue(queue, on, held, out)?)
+fn store_online(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Result<(), Errno> {
+    Ok(tree.host.bus.switch_queue(&queue.device, switch(data)?, task)?)
 }
 
-fn facts(tree: &Tree, object: &Object, held: Root, out: &dyn Sink) -> Result<Option<AdapterFacts>, Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    Ok(tree.host.ask_adapter(queue.apqn.adapter, Some(queue), held, out))
+/// What the adapter says of itself through this very queue, if it answers.
+fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Option<AdapterFacts> {
+    tree.host.bus.ask_adapter(queue.device.apqn.adapter, Some(&queue.device), task)
 }
 
 /// Master key verification patterns: of an adapter that answers they are derived from its serial number.
-fn show_mkvps(tree: &Tree, _: Dir, object: &Object, held: Root, out: &dyn Sink) -> Result<Vec<u8>, Errno> {
-    let facts = facts(tree, object, held, out)?;
-    let pattern = facts.map(|facts| locks::hook::fingerprint(&facts.serial));
+fn show_mkvps(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    let pattern = facts(tree, queue, task).map(|facts| locks::hook::fingerprint(&facts.serial));
     let mut text = String::new();
-    if mode(object) == Some(Mode::Ep11) {
+    if queue.mode() == Mode::Ep11 {
         match pattern {
             Some(p) => {
                 text.push_str(&format!(
@@ -177,34 +128,18 @@ fn show_mkvps(tree: &Tree, _: Dir, object: &Object, held: Root, out: &dyn Sink) 
     Ok(text.into_bytes())
 }
 
-fn show_bind(tree: &Tree, _: Dir, object: &Object, held: Root, _: &dyn Sink) -> Result<Vec<u8>, Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    let (_, info) = tree.host.test_queue(queue, &mut held.at())?;
+fn show_bind(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    let (_, info) = tree.host.bus.test_queue(&queue.device, &mut task.at())?;
     line(if info.bind_state().is_bound() { "bound" } else { "unbound" })
 }
 
-fn store_bind(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    data: &[u8],
-    held: Root,
-    out: &dyn Sink,
-) -> Result<(), Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
+fn store_bind(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Result<(), Errno> {
     let on = boolean_word(data)?;
-    Ok(tree.host.se_bind(queue, on, held, out)?)
+    Ok(tree.host.bus.se_bind(&queue.device, on, task)?)
 }
 
-fn show_association(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    held: Root,
-    _: &dyn Sink,
-) -> Result<Vec<u8>, Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    match tree.host.association(queue, held)? {
+fn show_association(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    match tree.host.bus.association(&queue.device, task)? {
         Association::None => line("-"),
         Association::With(secret) => line(format_args!("associated {secret}")),
         Association::Pending => line("association pending"),
@@ -212,21 +147,13 @@ fn show_association(
     }
 }
 
-fn store_associate(
-    tree: &Tree,
-    _: Dir,
-    object: &Object,
-    data: &[u8],
-    held: Root,
-    out: &dyn Sink,
-) -> Result<(), Errno> {
-    let Object::Queue(queue, _) = object else { return Err(Errno::ENODEV) };
-    if queue.card.mode == Mode::Accelerator {
+fn store_associate(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Result<(), Errno> {
+    if queue.mode() == Mode::Accelerator {
         return Err(Errno::EINVAL);
     }
     let secret = strict(data)?;
     if secret > u64::from(u32::MAX) {
         return Err(Errno::ERANGE);
     }
-    Ok(tree.host.se_associate(queue, secret, held, out)?)
+    Ok(tree.host.bus.se_associate(&queue.device, secret, task)?)
 }

@@ -1,110 +1,131 @@
 //! What guests and their hypervisor do. (`INTERFACES.md`, guest.)
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use ap_host::vfio_ap::OpenStage;
-use ap_host::{Guest, Sink};
 use ap_types::{Apqn, Uuid};
+use ap_vfio::{Guest, OpenStage};
 
-use super::ControlError;
+use crate::control::error::ControlError;
+use crate::control::verb::{Verbs, verb};
 use crate::errno::Errno;
-use crate::tree::{Root, Tree};
+use crate::tree::{Doing, Root, Tree};
 
-const USAGE: &str =
-    "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, info or make";
+/// The verbs of the control file `guests`.
+pub const GUEST: Verbs = Verbs {
+    command: "guest",
+    list: &[
+        verb("start", "NAME UUID", "a guest opens the mediated device", start),
+        verb("stop", "NAME", "it closes all that it has open", stop),
+        verb("reset", "NAME", "it resets them", reset),
+        verb("list", "", "the guests, and what each has open", list),
+        verb("show", "NAME", "what the guest sees", show),
+        verb("aqic", "NAME APQN on|off [ISC NIB]", "the guest's interrupt request", aqic),
+        verb("protect", "NAME", "the guest becomes protected", protect),
+        verb("unmap", "NAME ADDRESS", "a page of the guest goes", unmap),
+        verb("request", "NAME", "it wants to hear when it is to let go", request),
+        verb("events", "NAME", "how often it was asked to let go since the last question", events),
+        verb("info", "NAME", "what its devices say of themselves", info),
+        verb("make", "NAME [noapcb]", "a guest that has nothing open yet", make),
+    ],
+};
 
 /// Carries out one `guest` verb.
 ///
 /// # Errors
 /// [`ControlError`] names the word and what was expected, or carries the driver's errno.
-pub fn guest(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<String, ControlError> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    match words.as_slice() {
-        ["start", name, id] => {
-            let uuid = uuid(id)?;
-            tree.host.guest_open(&uuid, name, held, out).map_err(|error| {
-                let stage = match error.stage() {
-                    OpenStage::IommuGroup => "iommu_group",
-                    OpenStage::Group => "group",
-                    OpenStage::Device => "device",
-                };
-                ControlError::errno(Errno::from(error), format!("{name}: {error} (at {stage})"))
-            })?;
-            Ok(String::new())
-        }
-        ["stop", name] => {
-            each_opened(tree, name, held, |uuid, held| tree.host.guest_close(uuid, Some(name), held, out))?;
-            Ok(String::new())
-        }
-        ["reset", name] => {
-            each_opened(tree, name, held, |uuid, held| tree.host.guest_reset(uuid, Some(name), held, out))?;
-            Ok(String::new())
-        }
-        ["request", name] => {
-            let on =
-                |uuid: &Uuid, held: Root<'_, '_>| tree.host.guest_request_irq(uuid, Some(name), true, held);
-            each_opened(tree, name, held, on)?;
-            Ok(String::new())
-        }
-        ["events", name] => {
-            let count = |uuid: &Uuid, held: Root<'_, '_>| tree.host.guest_event_count(uuid, Some(name), held);
-            let counts = each_opened(tree, name, held, count)?;
-            Ok(format!("{}\n", counts.iter().map(|(_, count)| count).sum::<u64>()))
-        }
-        ["info", name] => {
-            let mut text = String::new();
-            let ask = |uuid: &Uuid, held: Root<'_, '_>| tree.host.guest_info(uuid, Some(name), held);
-            for (uuid, info) in each_opened(tree, name, held, ask)? {
-                let _ = writeln!(
-                    text,
-                    "{uuid} flags={} num_regions={} num_irqs={} irq0={},{}",
-                    info.flags, info.num_regions, info.num_irqs, info.irq0.0, info.irq0.1
-                );
-            }
-            Ok(text)
-        }
-        ["make", name] => {
-            tree.host.make_guest(name, true, held);
-            Ok(String::new())
-        }
-        ["make", name, "noapcb"] => {
-            tree.host.make_guest(name, false, held);
-            Ok(String::new())
-        }
-        ["list"] => Ok(list(tree, held)),
-        ["show", name] => {
-            let guest = named(tree, name, held)?;
-            Ok(show(tree, &guest, held))
-        }
-        ["aqic", name, apqn, "on"] => aqic(tree, name, apqn, true, 3, 0x1000, held, out),
-        ["aqic", name, apqn, "off"] => aqic(tree, name, apqn, false, 0, 0, held, out),
-        ["aqic", name, apqn, "on", isc, nib] => {
-            let isc = number(isc)?;
-            if isc > 7 {
-                return Err(ControlError::invalid(format!(
-                    "`{isc}` is no interruption subclass: expected 0-7"
-                )));
-            }
-            aqic(tree, name, apqn, true, isc, number(nib)?, held, out)
-        }
-        ["protect", name] => {
-            let guest = named(tree, name, held)?;
-            tree.host.guest_protect(&guest, held);
-            Ok(String::new())
-        }
-        ["unmap", name, address] => {
-            let guest = named(tree, name, held)?;
-            tree.host.guest_unmap(&guest, number(address)?, held, out);
-            Ok(String::new())
-        }
-        [
-            verb @ ("start" | "stop" | "reset" | "show" | "aqic" | "protect" | "unmap" | "request" | "events"
-            | "info" | "make"),
-            ..,
-        ] => Err(ControlError::invalid(format!("`guest {verb}`: wrong number of words; see `guest --help`"))),
-        [verb, ..] => Err(ControlError::invalid(format!("`{verb}` is no guest verb: {USAGE}"))),
-        [] => Err(ControlError::invalid(USAGE)),
+///
+/// # Locks
+/// What the verb's operation takes; to find the guest its list's.
+pub fn guest(tree: &Tree, line: &str, task: Doing) -> Result<String, ControlError> {
+    GUEST.run(tree, line, task)
+}
+
+/// What a verb answers that was given the right number of words.
+type Answer = Result<Option<String>, ControlError>;
+
+/// Nothing is to be said.
+fn done() -> Answer {
+    Ok(Some(String::new()))
+}
+
+fn start(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name, id] = words else { return Ok(None) };
+    let uuid = uuid(id)?;
+    tree.host.vfio.guest_open(&uuid, name, task).map_err(|error| {
+        let stage = match error.stage() {
+            OpenStage::IommuGroup => "iommu_group",
+            OpenStage::Group => "group",
+            OpenStage::Device => "device",
+        };
+        ControlError::errno(Errno::from(error), format!("{name}: {error} (at {stage})"))
+    })?;
+    done()
+}
+
+fn stop(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    each_opened(tree, name, task, |uuid, task| tree.host.vfio.guest_close(uuid, Some(name), task))?;
+    done()
+}
+
+fn reset(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    each_opened(tree, name, task, |uuid, task| tree.host.vfio.guest_reset(uuid, Some(name), task))?;
+    done()
+}
+
+fn request(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    each_opened(tree, name, task, |uuid, task| {
+        tree.host.vfio.guest_request_irq(uuid, Some(name), true, task)
+    })?;
+    done()
+}
+
+fn events(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    let counts =
+        each_opened(tree, name, task, |uuid, task| tree.host.vfio.guest_event_count(uuid, Some(name), task))?;
+    Ok(Some(format!("{}\n", counts.iter().map(|(_, count)| count).sum::<u64>())))
+}
+
+fn info(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    let mut text = String::new();
+    let all = each_opened(tree, name, task, |uuid, task| tree.host.vfio.guest_info(uuid, Some(name), task))?;
+    for (uuid, info) in all {
+        let _ = writeln!(
+            text,
+            "{uuid} flags={} num_regions={} num_irqs={} irq0={},{}",
+            info.flags, info.num_regions, info.num_irqs, info.irq0.0, info.irq0.1
+        );
     }
+    Ok(Some(text))
+}
+
+fn make(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let (name, has_apcb) = match words {
+        [name] => (name, true),
+        [name, "noapcb"] => (name, false),
+        _ => return Ok(None),
+    };
+    tree.host.vfio.make_guest(name, has_apcb, task);
+    done()
+}
+
+fn protect(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    let guest = named(tree, name, task)?;
+    tree.host.vfio.guest_protect(&guest, task);
+    done()
+}
+
+fn unmap(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name, address] = words else { return Ok(None) };
+    let guest = named(tree, name, task)?;
+    tree.host.vfio.guest_unmap(&guest, number(address)?, task);
+    done()
 }
 
 fn failed<E: std::fmt::Display>(name: &str, error: E) -> ControlError
@@ -130,8 +151,8 @@ fn number(text: &str) -> Result<u64, ControlError> {
     .ok_or_else(|| ControlError::invalid(format!("`{text}` is no number")))
 }
 
-fn named(tree: &Tree, name: &str, held: Root) -> Result<std::sync::Arc<Guest>, ControlError> {
-    tree.host.guest_named(name, held).ok_or_else(|| {
+fn named(tree: &Tree, name: &str, held: Root) -> Result<Arc<Guest>, ControlError> {
+    tree.host.vfio.guest_named(name, held).ok_or_else(|| {
         ControlError::errno(Errno::ENOENT, format!("no guest `{name}`; `guest start {name} UUID` makes one"))
     })
 }
@@ -140,21 +161,21 @@ fn named(tree: &Tree, name: &str, held: Root) -> Result<std::sync::Arc<Guest>, C
 fn each_opened<T, E>(
     tree: &Tree,
     name: &str,
-    held: Root<'_, '_>,
-    mut act: impl FnMut(&Uuid, Root<'_, '_>) -> Result<T, E>,
+    task: Doing<'_, '_>,
+    mut act: impl FnMut(&Uuid, Doing<'_, '_>) -> Result<T, E>,
 ) -> Result<Vec<(Uuid, T)>, ControlError>
 where
     E: std::fmt::Display,
     Errno: From<E>,
 {
-    named(tree, name, held)?;
-    let open: Vec<Uuid> = tree.host.with_mdevs(held, |mdevs| {
-        let mine = mdevs.list.values().filter(|m| m.opener.as_ref().is_some_and(|guest| guest.name == name));
+    named(tree, name, task)?;
+    let open: Vec<Uuid> = tree.host.vfio.look(task, |mdevs| {
+        let mine = mdevs.list.values().filter(|m| m.opening().is_some_and(|opening| opening.by.name == name));
         mine.map(|mdev| mdev.uuid).collect()
     });
     let mut done = Vec::new();
     for uuid in open {
-        match act(&uuid, held).map_err(|error| failed(name, error)) {
+        match act(&uuid, task).map_err(|error| failed(name, error)) {
             Ok(value) => done.push((uuid, value)),
             Err(error) if error.errno == Errno::ENOENT => {}
             Err(error) => return Err(error),
@@ -169,36 +190,47 @@ where
     Ok(done)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the verb's words and the task's context")]
-fn aqic(
-    tree: &Tree,
-    name: &str,
-    apqn: &str,
-    on: bool,
-    isc: u64,
-    nib: u64,
-    held: Root,
-    out: &dyn Sink,
-) -> Result<String, ControlError> {
+fn aqic(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let (name, apqn, gr1, nib) = match words {
+        [name, apqn, "on"] => (name, apqn, Some(3), 0x1000),
+        [name, apqn, "off"] => (name, apqn, None, 0),
+        [name, apqn, "on", isc, nib] => {
+            let isc = number(isc)?;
+            if isc > 7 {
+                let text = format!("`{isc}` is no interruption subclass: expected 0-7");
+                return Err(ControlError::invalid(text));
+            }
+            (name, apqn, Some(isc), number(nib)?)
+        }
+        _ => return Ok(None),
+    };
     let apqn: Apqn = apqn
         .parse()
         .map_err(|_| ControlError::invalid(format!("`{apqn}` is no APQN: expected AA.DDDD in hex")))?;
-    let guest = named(tree, name, held)?;
+    let guest = named(tree, name, task)?;
     let gr0 = 0x0300_0000 | u64::from(apqn.to_u16());
-    let gr1 = if on { 1 << 47 | isc } else { 0 };
-    let status = tree.host.guest_pqap(&guest, gr0, gr1, nib, held, out);
+    let gr1 = gr1.map_or(0, |isc| 1 << 47 | isc);
+    let status = tree.host.vfio.guest_pqap(&guest, gr0, gr1, nib, task);
     let code = (status >> 16) as u8;
-    Ok(format!("status {status:08x} (response code {code:02x})\n"))
+    Ok(Some(format!("status {status:08x} (response code {code:02x})\n")))
 }
 
-fn list(tree: &Tree, held: Root) -> String {
+fn list(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    Ok(words.is_empty().then(|| guests(tree, task)))
+}
+
+/// The guests, a line each: its name, and the mdevs that it has open, or `-`.
+///
+/// # Locks
+/// The list of guests', for reading; M.
+pub(crate) fn guests(tree: &Tree, held: Root) -> String {
     let mut text = String::new();
-    for guest in tree.host.guests(held) {
-        let open: Vec<String> = tree.host.with_mdevs(held, |mdevs| {
+    for guest in tree.host.vfio.guests(held) {
+        let open: Vec<String> = tree.host.vfio.look(held, |mdevs| {
             let mine = mdevs
                 .list
                 .values()
-                .filter(|mdev| mdev.opener.as_ref().is_some_and(|opener| opener.name == guest.name));
+                .filter(|mdev| mdev.opening().is_some_and(|opening| opening.by.name == guest.name));
             mine.map(|mdev| mdev.uuid.to_string()).collect()
         });
         let open = if open.is_empty() { "-".to_owned() } else { open.join(",") };
@@ -208,10 +240,12 @@ fn list(tree: &Tree, held: Root) -> String {
 }
 
 /// What a guest sees: its APCB's queues, and what its interrupts hold.
-fn show(tree: &Tree, guest: &Guest, held: Root) -> String {
-    let state = *guest.kvm.lock(held).0;
-    let hook = guest.hook.read(held).0.is_some();
-    let memory = guest.memory.lock(held).0.clone();
+fn show(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    let guest = named(tree, name, task)?;
+    let state = *guest.kvm.lock(task).0;
+    let hook = guest.hook.read(task).0.is_some();
+    let memory = guest.memory.lock(task).0.clone();
     let mut text = String::new();
     let _ = writeln!(text, "name {}", guest.name);
     let _ = writeln!(text, "hook {}", u8::from(hook));
@@ -226,6 +260,5 @@ fn show(tree: &Tree, guest: &Guest, held: Root) -> String {
     for address in memory.pinned.keys() {
         let _ = writeln!(text, "pinned {address:x}");
     }
-    let _ = tree;
-    text
+    Ok(Some(text))
 }

@@ -1,81 +1,80 @@
 //! What the machine's operator does. (`INTERFACES.md`, hw.)
 
-use ap_host::Sink;
-use ap_host::machine::queue_change;
-use ap_host::module::Module;
-use ap_types::{Apqn, ResponseCode};
+use ap_host::module::{Module, ModuleError};
+use ap_machine::{AdapterChange, Change, Fault, Ids};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode, ResponseCode};
 
-use super::ControlError;
+use crate::control::command;
+use crate::control::error::ControlError;
+use crate::control::verb::{Verbs, verb};
 use crate::errno::Errno;
-use crate::tree::{Root, Tree};
-
-const USAGE: &str = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, \
-                     modules or advance";
+use crate::tree::{Doing, Root, Tree};
 
 /// The most milliseconds of one `advance`.
 const YEAR: u64 = 365 * 86_400_000;
 
+/// The verbs of the control file `hw`.
+pub const HW: Verbs = Verbs {
+    command: "hw",
+    list: &[
+        verb(
+            "plug",
+            "AP[-AP] | .DOM[-DOM] | AP.DOM",
+            "adapters, usage domains, into the configuration",
+            |t, w, task| plug(t, w, true, task),
+        ),
+        verb("unplug", "AP[-AP] | .DOM[-DOM] | AP.DOM", "and out of it", |t, w, task| {
+            plug(t, w, false, task)
+        }),
+        verb("control", "plug|unplug DOM[-DOM]", "control domains", control),
+        verb("configure", "AP", "", |t, w, task| deconfigure(t, w, false, task)),
+        verb("deconfigure", "AP", "", |t, w, task| deconfigure(t, w, true, task)),
+        verb("checkstop", "AP | APQN", "", |t, w, task| checkstop(t, w, true, task)),
+        verb("repair", "AP | APQN", "", |t, w, task| checkstop(t, w, false, task)),
+        verb("type", "AP CEX8C", "another adapter in its place", set_type),
+        verb("fault", "APQN KEY=VALUE…", "rc busy rip resetlat zrc trc bs irq", fault),
+        verb("set", "KEY=VALUE…", "na nd flags fac12 fac15 fac65 se instr vm", set),
+        verb("modules", "load|unload NAME [PARAMS]", "ap zcrypt zcrypt_cex4 mdev vfio_ap", modules),
+        verb("advance", "MILLISECONDS", "machine time", advance),
+        verb("raw", "COMMAND", "a command of the transcripts", raw).hidden(),
+        verb("pqap", "NAME GR0 GR1 GR2", "a guest's instruction", pqap).hidden(),
+    ],
+};
+
 /// Carries out one `hw` verb.
 ///
 /// # Errors
-/// [`ControlError`] names the word and what was expected.
-pub fn hw(tree: &Tree, line: &str, held: Root, out: &dyn Sink) -> Result<String, ControlError> {
-    let mut words = line.split_ascii_whitespace();
-    let verb = words.next().unwrap_or("");
-    let rest: Vec<&str> = words.collect();
-    match (verb, rest.as_slice()) {
-        ("plug", [what]) => plug(tree, what, true, held)?,
-        ("unplug", [what]) => plug(tree, what, false, held)?,
-        ("control", ["plug", domains]) => machine(tree, &format!("adm +{}", ids(domains)?), held)?,
-        ("control", ["unplug", domains]) => machine(tree, &format!("adm -{}", ids(domains)?), held)?,
-        ("configure", [adapter]) => machine(tree, &format!("ap {} deconf=0", id(adapter)?), held)?,
-        ("deconfigure", [adapter]) => machine(tree, &format!("ap {} deconf=1", id(adapter)?), held)?,
-        ("checkstop", [what]) => checkstop(tree, what, true, held)?,
-        ("repair", [what]) => checkstop(tree, what, false, held)?,
-        ("type", [adapter, name]) => set_type(tree, id(adapter)?, name, held)?,
-        ("fault", [apqn, pairs @ ..]) if !pairs.is_empty() => return fault(tree, apqn, pairs, held),
-        ("set", pairs) if !pairs.is_empty() => return set(tree, pairs, held, out),
-        ("modules", ["load", name, parameters @ ..]) => {
-            let module = module(name)?;
-            return done(tree.host.load_module(module, &parameters.join(" "), held, out), name);
-        }
-        ("modules", ["unload", name]) => {
-            return done(tree.host.unload_module(module(name)?, held, out), name);
-        }
-        ("advance", [milliseconds]) => {
-            let parsed = milliseconds.parse().ok().filter(|time| *time <= YEAR);
-            let milliseconds = parsed.ok_or_else(|| {
-                ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds up to a year"))
-            })?;
-            tree.host.clock.sleep(milliseconds);
-            return Ok(String::new());
-        }
-        ("raw", words) if !words.is_empty() => {
-            machine(tree, &words.join(" "), held)?;
-            return Ok(String::new());
-        }
-        ("pqap", [name, gr0, gr1, gr2]) => return pqap(tree, name, [gr0, gr1, gr2], held, out),
-        (
-            "plug" | "unplug" | "control" | "configure" | "deconfigure" | "checkstop" | "repair" | "type"
-            | "fault" | "set" | "modules" | "advance",
-            _,
-        ) => {
-            return Err(ControlError::invalid(format!(
-                "`hw {verb}`: wrong number of words; see `hw --help`"
-            )));
-        }
-        _ => return Err(ControlError::invalid(format!("`{verb}` is no hw verb: {USAGE}"))),
-    }
-    out.notice();
-    tree.host.force_scan(held, out);
-    Ok(String::new())
+/// [`ControlError`] names the word and what was expected, or carries the host's errno.
+///
+/// # Locks
+/// The machine's; where its change is noticed, what a scan takes; for `modules` and `pqap` what their operations take.
+pub fn hw(tree: &Tree, line: &str, task: Doing) -> Result<String, ControlError> {
+    HW.run(tree, line, task)
 }
 
-fn machine(tree: &Tree, command: &str, held: Root) -> Result<(), ControlError> {
-    tree.machine.command(command, &mut held.at()).map_err(|error| ControlError::invalid(error.to_string()))
+/// What a verb answers that was given the right number of words.
+type Answer = Result<Option<String>, ControlError>;
+
+/// Nothing is to be said.
+fn done() -> Answer {
+    Ok(Some(String::new()))
 }
 
-fn number(text: &str) -> Result<u8, ControlError> {
+/// The machine tells the host that it was changed, which scans then.
+fn noticed(tree: &Tree, task: Doing) -> Answer {
+    tree.host.bus.notice_change(task);
+    done()
+}
+
+fn changes(text: &str) -> Result<Vec<Change>, ControlError> {
+    command::changes(text).map_err(|error| ControlError::invalid(error.to_string()))
+}
+
+fn change(tree: &Tree, change: Change, held: Root) {
+    tree.machine.change(&change, &mut held.at());
+}
+
+fn id(text: &str) -> Result<u8, ControlError> {
     let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => u8::from_str_radix(hex, 16),
         None => text.parse(),
@@ -85,118 +84,159 @@ fn number(text: &str) -> Result<u8, ControlError> {
     })
 }
 
-fn id(text: &str) -> Result<u8, ControlError> {
-    number(text)
-}
-
-/// `A` or `A-B`, for the machine's lists.
-fn ids(text: &str) -> Result<String, ControlError> {
+/// The ids of `A` or `A-B`.
+fn ids<I: From<u8>, M: FromIterator<I>>(text: &str) -> Result<M, ControlError> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let (low, high) = (number(low)?, number(high)?);
+    let (low, high) = (id(low)?, id(high)?);
     if low > high {
         return Err(ControlError::invalid(format!("`{text}`: the range is the wrong way round")));
     }
-    Ok(format!("{low}-{high}"))
+    Ok((low..=high).map(I::from).collect())
 }
 
 fn apqn(text: &str) -> Result<Apqn, ControlError> {
     text.parse().map_err(|_| ControlError::invalid(format!("`{text}` is no APQN: expected AA.DDDD in hex")))
 }
 
-fn plug(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), ControlError> {
-    let sign = if on { '+' } else { '-' };
+fn plug(tree: &Tree, words: &[&str], on: bool, task: Doing) -> Answer {
+    let [what] = words else { return Ok(None) };
+    plug_what(tree, what, on, task)?;
+    noticed(tree, task)
+}
+
+fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), ControlError> {
     if let Some(domains) = what.strip_prefix('.') {
-        return machine(tree, &format!("aqm {sign}{}", ids(domains)?), held);
+        let domains: DomainMask = ids::<DomainId, _>(domains)?;
+        change(tree, Change::Domains(if on { Ids::Add(domains) } else { Ids::Remove(domains) }), held);
+        return Ok(());
     }
     if what.contains('.') {
         let apqn = apqn(what)?;
-        let rc = if on { 0 } else { ResponseCode::Q_NOT_AVAIL.0 };
-        tree.machine.queue_with(apqn, &mut held.at(), |queue| queue.rc = rc);
+        let answer = if on { ResponseCode::NORMAL } else { ResponseCode::Q_NOT_AVAIL };
+        change(tree, Change::fault(apqn, Fault::Answer(answer)), held);
         if on {
-            furnish(tree, &apqn.adapter.0.to_string(), held)?;
-            machine(tree, &format!("apm +{}", apqn.adapter.0), held)?;
-            machine(tree, &format!("aqm +{}", apqn.domain.0), held)?;
+            let adapter = AdapterMask::single(apqn.adapter);
+            furnish(tree, adapter, held);
+            change(tree, Change::Adapters(Ids::Add(adapter)), held);
+            change(tree, Change::Domains(Ids::Add(DomainMask::single(apqn.domain))), held);
         }
         return Ok(());
     }
-    let adapters = ids(what)?;
+    let adapters: AdapterMask = ids::<AdapterId, _>(what)?;
     if on {
-        furnish(tree, &adapters, held)?;
+        furnish(tree, adapters, held);
     }
-    machine(tree, &format!("apm {sign}{adapters}"), held)
-}
-
-/// An adapter that the machine never had is a CEX8C.
-fn furnish(tree: &Tree, adapters: &str, held: Root) -> Result<(), ControlError> {
-    let (low, high) = adapters.split_once('-').unwrap_or((adapters, adapters));
-    for adapter in number(low)?..=number(high)? {
-        let missing = tree.machine.look(&mut held.at(), |config| {
-            config.adapters.get(&adapter).is_none_or(|adapter| adapter.hwtype == 0)
-        });
-        if missing {
-            machine(tree, &format!("ap {adapter} type=14 mode=cca serial={}", serial(adapter)), held)?;
-        }
-    }
+    change(tree, Change::Adapters(if on { Ids::Add(adapters) } else { Ids::Remove(adapters) }), held);
     Ok(())
 }
 
-/// A serial number derived from an adapter's id.
-fn serial(adapter: u8) -> String {
-    format!("93AADX{adapter:02X}")
+fn control(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let ids = match words {
+        ["plug", domains] => Ids::Add(ids::<DomainId, _>(domains)?),
+        ["unplug", domains] => Ids::Remove(ids::<DomainId, _>(domains)?),
+        _ => return Ok(None),
+    };
+    change(tree, Change::ControlDomains(ids), task);
+    noticed(tree, task)
 }
 
-fn checkstop(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), ControlError> {
-    if what.contains('.') {
-        let rc = if on { ResponseCode::CHECKSTOPPED.0 } else { 0 };
-        tree.machine.queue_with(apqn(what)?, &mut held.at(), |queue| queue.rc = rc);
-        return Ok(());
+/// An adapter that the machine never had is a CEX8C.
+fn furnish(tree: &Tree, adapters: AdapterMask, held: Root) {
+    for id in adapters.iter() {
+        let missing = tree.machine.look(&mut held.at(), |config| {
+            config.adapters.get(&id).is_none_or(|adapter| adapter.hwtype == 0)
+        });
+        if missing {
+            let new = AdapterChange { serial: Some(serial(id)), ..AdapterChange::of_type(14, Mode::Cca) };
+            change_adapter(tree, id, new, held);
+        }
     }
-    machine(tree, &format!("ap {} chkstop={}", id(what)?, u8::from(on)), held)
 }
 
-fn set_type(tree: &Tree, adapter: u8, name: &str, held: Root) -> Result<(), ControlError> {
+/// A serial number derived from an adapter's id.
+fn serial(adapter: AdapterId) -> String {
+    format!("93AADX{:02X}", adapter.0)
+}
+
+fn change_adapter(tree: &Tree, adapter: AdapterId, new: AdapterChange, held: Root) {
+    change(tree, Change::Adapter(AdapterMask::single(adapter), new), held);
+}
+
+fn deconfigure(tree: &Tree, words: &[&str], deconfigured: bool, task: Doing) -> Answer {
+    let [adapter] = words else { return Ok(None) };
+    let new = AdapterChange { deconfigured: Some(deconfigured), ..AdapterChange::default() };
+    change_adapter(tree, AdapterId(id(adapter)?), new, task);
+    noticed(tree, task)
+}
+
+fn checkstop(tree: &Tree, words: &[&str], on: bool, task: Doing) -> Answer {
+    let [what] = words else { return Ok(None) };
+    if what.contains('.') {
+        let answer = if on { ResponseCode::CHECKSTOPPED } else { ResponseCode::NORMAL };
+        change(tree, Change::fault(apqn(what)?, Fault::Answer(answer)), task);
+    } else {
+        let new = AdapterChange { checkstopped: Some(on), ..AdapterChange::default() };
+        change_adapter(tree, AdapterId(id(what)?), new, task);
+    }
+    noticed(tree, task)
+}
+
+fn set_type(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [adapter, name] = words else { return Ok(None) };
+    let id = AdapterId(id(adapter)?);
     let bad =
         || ControlError::invalid(format!("`{name}` is no adapter type: expected CEX4 to CEX8 and A, C or P"));
     let rest = name.strip_prefix("CEX").ok_or_else(bad)?;
     let (generation, mode) = rest.split_at_checked(1).ok_or_else(bad)?;
     let generation: u8 = generation.parse().ok().filter(|g| (4..=8).contains(g)).ok_or_else(bad)?;
     let mode = match mode {
-        "A" => "accel",
-        "C" => "cca",
-        "P" => "ep11",
+        "A" => Mode::Accelerator,
+        "C" => Mode::Cca,
+        "P" => Mode::Ep11,
         _ => return Err(bad()),
     };
-    let hwtype = generation + 6;
-    machine(tree, &format!("ap {adapter} type={hwtype} mode={mode} serial={}", serial(adapter)), held)
+    let new = AdapterChange { serial: Some(serial(id)), ..AdapterChange::of_type(generation + 6, mode) };
+    change_adapter(tree, id, new, task);
+    noticed(tree, task)
 }
 
-fn fault(tree: &Tree, name: &str, pairs: &[&str], held: Root) -> Result<String, ControlError> {
+fn fault(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name, pairs @ ..] = words else { return Ok(None) };
+    if pairs.is_empty() {
+        return Ok(None);
+    }
     let apqn = apqn(name)?;
-    let mut changes = Vec::new();
+    let mut faults = Vec::new();
     for pair in pairs {
         let (key, value) = pair
             .split_once('=')
             .ok_or_else(|| ControlError::invalid(format!("`{pair}`: expected KEY=VALUE")))?;
-        changes.push(queue_change(key, value).map_err(|error| {
+        faults.push(command::fault(key, value).map_err(|error| {
             ControlError::invalid(format!("{error}; the keys are rc busy rip resetlat zrc trc bs irq"))
         })?);
     }
-    tree.machine.queue_with(apqn, &mut held.at(), |queue| changes.iter().for_each(|change| change(queue)));
-    Ok(String::new())
+    let (adapters, domains) = (AdapterMask::single(apqn.adapter), DomainMask::single(apqn.domain));
+    change(tree, Change::Queue(adapters, domains, faults), task);
+    done()
 }
 
-fn set(tree: &Tree, pairs: &[&str], held: Root, out: &dyn Sink) -> Result<String, ControlError> {
+fn set(tree: &Tree, pairs: &[&str], task: Doing) -> Answer {
+    if pairs.is_empty() {
+        return Ok(None);
+    }
     let mut qci = false;
     for pair in pairs {
         let key = pair.split('=').next().unwrap_or("");
         let command = if matches!(key, "na" | "nd" | "flags") { "qci" } else { "opt" };
         qci |= command == "qci";
-        machine(tree, &format!("{command} {pair}"), held)?;
+        for one in changes(&format!("{command} {pair}"))? {
+            change(tree, one, task);
+        }
     }
     if qci {
-        tree.host.force_scan(held, out);
+        tree.host.bus.force_scan(task);
     }
-    Ok(String::new())
+    done()
 }
 
 fn module(name: &str) -> Result<Module, ControlError> {
@@ -207,31 +247,62 @@ fn module(name: &str) -> Result<Module, ControlError> {
     })
 }
 
-fn done(result: Result<(), ap_host::module::ModuleError>, name: &str) -> Result<String, ControlError> {
-    result
-        .map(|()| String::new())
-        .map_err(|error| ControlError::errno(Errno::from(error), format!("{name}: {error}")))
+fn modules(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let (name, result) = match words {
+        ["load", name, parameters @ ..] => {
+            (name, tree.host.load_module(module(name)?, &parameters.join(" "), task))
+        }
+        ["unload", name] => (name, tree.host.unload_module(module(name)?, task)),
+        _ => return Ok(None),
+    };
+    result.map_err(|error| {
+        let text = format!("{name}: {error}");
+        match error {
+            ModuleError::Parameter => ControlError::invalid(text),
+            ModuleError::Loaded
+            | ModuleError::NotLoaded
+            | ModuleError::NoInstructions
+            | ModuleError::InUse => ControlError::errno(Errno::from(error), text),
+        }
+    })?;
+    done()
 }
 
-fn pqap(
-    tree: &Tree,
-    name: &str,
-    registers: [&str; 3],
-    held: Root,
-    out: &dyn Sink,
-) -> Result<String, ControlError> {
+fn advance(tree: &Tree, words: &[&str], _: Doing) -> Answer {
+    let [milliseconds] = words else { return Ok(None) };
+    let parsed = milliseconds.parse().ok().filter(|time| *time <= YEAR);
+    tree.host.clock().sleep(parsed.ok_or_else(|| {
+        ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds up to a year"))
+    })?);
+    done()
+}
+
+fn raw(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    if words.is_empty() {
+        return Ok(None);
+    }
+    for one in changes(&words.join(" "))? {
+        change(tree, one, task);
+    }
+    done()
+}
+
+fn pqap(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name, registers @ ..] = words else { return Ok(None) };
+    let Ok(registers) = <[&str; 3]>::try_from(registers) else { return Ok(None) };
     let guest = tree
         .host
-        .guest_named(name, held)
+        .vfio
+        .guest_named(name, task)
         .ok_or_else(|| ControlError::errno(Errno::ENOENT, format!("no guest `{name}`")))?;
-    let mut words = [0; 3];
-    for (word, text) in words.iter_mut().zip(registers) {
+    let mut contents = [0; 3];
+    for (word, text) in contents.iter_mut().zip(registers) {
         *word = match text.strip_prefix("0x") {
             Some(hex) => u64::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
         }
         .ok_or_else(|| ControlError::invalid(format!("`{text}` is no register content")))?;
     }
-    let gr1 = tree.host.guest_pqap(&guest, words[0], words[1], words[2], held, out);
-    Ok(format!("gr1={gr1:016x}\n"))
+    let gr1 = tree.host.vfio.guest_pqap(&guest, contents[0], contents[1], contents[2], task);
+    Ok(Some(format!("gr1={gr1:016x}\n")))
 }

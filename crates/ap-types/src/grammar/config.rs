@@ -3,8 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-use super::before_nul;
 use super::mask::{MaskError, absolute};
+use super::nul::before_nul;
 use crate::mask::{AdapterMask, DomainMask};
 use crate::matrix::Matrix;
 
@@ -13,7 +13,6 @@ const CONSIDERED: usize = 201;
 
 /// Why a text is not a configuration; the errno is always `EINVAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ConfigError {
     /// The text ends before the second token has been ended by `,` or newline.
     MissingMask {

@@ -3,14 +3,13 @@
 use core::error::Error;
 use core::fmt;
 
-use super::before_nul;
+use super::nul::before_nul;
 use super::number::prefixed;
 use crate::bits::{self, Words};
 use crate::mask::Mask;
 
 /// Why a text is not a mask; the errno is always `EINVAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum MaskError {
     /// A byte that may not stand where it does; where a term must start, anything but a sign.
     Unexpected {

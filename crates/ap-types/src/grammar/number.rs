@@ -3,11 +3,10 @@
 use core::error::Error;
 use core::fmt;
 
-use super::before_nul;
+use super::nul::before_nul;
 
 /// Why a text is not a number (or boolean word).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum NumberError {
     /// It doesn't have the form (`EINVAL`).
     Invalid,

@@ -31,7 +31,6 @@ impl fmt::Display for Uuid {
 
 /// Why a text is not the name of a mediated device; the errno is always `EINVAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum UuidError {
     /// The write has neither 36 nor 37 bytes.
     Length(

@@ -5,6 +5,8 @@
 //! load. All that the load does has an answer that it must get: another errno, a stale name or listing, a call that
 //! does not return, and at the end memory or open files of the server that grew, are an exit status of 1.
 
+#![forbid(unsafe_code)]
+
 mod load;
 mod sample;
 mod watch;
@@ -12,9 +14,10 @@ mod work;
 
 use std::process::ExitCode;
 
+use ap_files::MachineFile;
+use ap_files::boot::factory;
+use ap_files::machine::built_in;
 use ap_fuse::RunOptions;
-use apmatrix::boot::factory;
-use apmatrix::machine::{self, Machine};
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -64,11 +67,11 @@ fn arguments(role: &str, options: &Options) -> Vec<String> {
 }
 
 fn serve(options: &Options) -> ExitCode {
-    let Some(built_in) = machine::builtin::find(&options.machine) else {
+    let Some(built_in) = built_in(&options.machine) else {
         eprintln!("soak: there is no built-in machine {}", options.machine);
         return ExitCode::from(2);
     };
-    let machine = Machine::parse(built_in.name, built_in.text).expect("a built-in machine is right");
+    let machine = MachineFile::parse(built_in.name, built_in.text).expect("a built-in machine is right");
     let mut run = RunOptions::default();
     run.command.push(std::env::current_exe().expect("our own path").into());
     run.command.extend(arguments("load", options).into_iter().map(Into::into));

@@ -56,9 +56,14 @@ impl List {
 }
 
 impl Specimen {
+    /// Where its patch is.
+    pub fn path(&self) -> PathBuf {
+        root().join("specimens").join(format!("{}.patch", self.name))
+    }
+
     /// Its patch's text.
     pub fn patch(&self) -> Result<String, String> {
-        let path = root().join("specimens").join(format!("{}.patch", self.name));
+        let path = self.path();
         std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
     }
 

@@ -1,7 +1,10 @@
 //! Puts each defect of the past back into a copy of the workspace, and sees whether it is found.
 //!
-//! `cargo run --release -p apmatrix --example specimens [-- [--quick] [--list] [NAME…]]`. Says `found`, `MISSED` or `NO
-//! LONGER APPLIES` for each, and ends with 1 unless all are found; 3 if it could not do its work.
+//! `cargo run --release -p apmatrix --example specimens [-- [--quick] [--list] [--refresh] [NAME…]]`. Says `found`,
+//! `MISSED` or `NO LONGER APPLIES` for each, and ends with 1 unless all are found; 3 if it could not do its work. With
+//! `--refresh` it builds nothing, but writes the patches anew whose lines have moved, or whose context has changed.
+
+#![forbid(unsafe_code)]
 
 mod list;
 mod patch;
@@ -14,6 +17,9 @@ use std::time::Instant;
 use list::{List, Specimen};
 use patch::Patch;
 use scratch::Scratch;
+
+/// What can be asked for.
+const OPTIONS: [&str; 3] = ["--quick", "--list", "--refresh"];
 
 /// What became of a specimen.
 enum Fate {
@@ -36,8 +42,9 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, String> {
     let (options, names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|word| word.starts_with("--"));
-    if let Some(unknown) = options.iter().find(|option| !["--quick", "--list"].contains(&option.as_str())) {
-        return Err(format!("`{unknown}` is no option: expected --quick, --list, and names of specimens"));
+    if let Some(unknown) = options.iter().find(|option| !OPTIONS.contains(&option.as_str())) {
+        let options = OPTIONS.join(", ");
+        return Err(format!("`{unknown}` is no option: expected {options}, and names of specimens"));
     }
     let asked = |option: &str| options.iter().any(|known| known == option);
     let mut chosen = List::read()?.specimen;
@@ -52,6 +59,9 @@ fn run() -> Result<bool, String> {
             println!("{} ({}, {}): {}", one.name, one.rows.join(" "), one.kind, one.about);
         }
         return Ok(true);
+    }
+    if asked("--refresh") {
+        return refresh(&chosen);
     }
     let started = Instant::now();
     let scratch = Scratch::new().map_err(|error| format!("the copy of the workspace: {error}"))?;
@@ -75,6 +85,28 @@ fn run() -> Result<bool, String> {
     }
     all &= found == chosen.len();
     println!("{found} of {} found in {} s", chosen.len(), started.elapsed().as_secs());
+    Ok(all)
+}
+
+/// Brings patches in line with the files that they change, where nothing is in doubt.
+fn refresh(chosen: &[Specimen]) -> Result<bool, String> {
+    let mut all = true;
+    for specimen in chosen {
+        let before = specimen.patch()?;
+        let read = |path: &str| std::fs::read_to_string(list::root().join(path)).unwrap_or_default();
+        match Patch::parse(&before).refreshed(read) {
+            Some(after) if after == before => {}
+            Some(after) => {
+                std::fs::write(specimen.path(), after)
+                    .map_err(|error| format!("{}: {error}", specimen.name))?;
+                println!("refreshed {}", specimen.name);
+            }
+            None => {
+                all = false;
+                println!("NO LONGER APPLIES {}", specimen.name);
+            }
+        }
+    }
     Ok(all)
 }
 

@@ -1,9 +1,10 @@
 //! `apmatrix completions`: what shells complete.
 
+use std::io::Write as _;
+
 use clap_complete::Shell;
 
-use crate::cli::{self, Outcome};
-use std::io::Write as _;
+use crate::error::Outcome;
 
 /// Print a shell's completions
 #[derive(Debug, clap::Args)]
@@ -16,10 +17,10 @@ pub struct Args {
     pub shell: Shell,
 }
 
-/// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+/// Runs the command, for the command line that is described.
+pub fn run(args: &Args, mut described: clap::Command) -> Outcome {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::command(), "apmatrix", &mut text);
+    clap_complete::generate(args.shell, &mut described, "apmatrix", &mut text);
     anstream::stdout().write_all(&text)?;
     Ok(0)
 }

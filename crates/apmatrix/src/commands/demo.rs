@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
-use ap_proof::seed::Specimen;
+use ap_seed::Specimen;
 use explore::{Explorer, Report};
 
 use super::explore::{report, specimen};
-use crate::cli::Outcome;
 use crate::demo_system;
-use crate::error::CliError;
+use crate::error::{CliError, Outcome};
 
 /// Show the whole story in under ten seconds, without privileges
 ///

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::Outcome;
 use crate::commands::{Root, print_json};
 use crate::control::Control;
-use crate::error::CliError;
+use crate::error::{CliError, Outcome};
 
 /// How often the file is read while following.
 const POLL: Duration = Duration::from_millis(100);

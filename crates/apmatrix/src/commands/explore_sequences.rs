@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use ap_proof::oracle::Known;
 use ap_proof::sequences::{Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::Outcome;
-use crate::error::CliError;
+use crate::error::{CliError, Outcome};
+use crate::progress;
 
 /// The alphabet that is explored if none is named: it closes.
 const DEFAULT: &str = "core";
@@ -42,16 +42,16 @@ struct Document<'a> {
     seconds: f64,
     transitions_per_second: f64,
     memory_bytes: Option<u64>,
-    violations: Vec<Wrong<'a>>,
+    violations: Vec<Wrong>,
 }
 
 #[derive(Serialize)]
-struct Wrong<'a> {
-    verdict: &'a str,
-    invariant: &'a str,
-    what: &'a str,
+struct Wrong {
+    verdict: &'static str,
+    invariant: String,
+    what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    known: Option<&'a str>,
+    known: Option<&'static str>,
     count: u64,
     operations: usize,
     sequence: Vec<String>,
@@ -70,10 +70,7 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     };
     let options =
         Options { depth: wanted.depth, budget: wanted.budget.map(Duration::from_secs), ..Options::default() };
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress::line();
     let report = explore(&alphabet, options, &mut |progress| bar.set_message(said(progress)));
     bar.finish_and_clear();
     if wanted.json {
@@ -96,12 +93,12 @@ fn memory() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-fn wrong(violation: &Violation) -> Wrong<'_> {
+fn wrong(violation: &Violation) -> Wrong {
     Wrong {
-        verdict: violation.verdict,
-        invariant: violation.invariant,
-        what: &violation.what,
-        known: violation.known,
+        verdict: violation.broken.word(),
+        invariant: violation.broken.law().to_string(),
+        what: violation.broken.to_string(),
+        known: violation.known.map(Known::number),
         count: violation.count,
         operations: violation.sequence.len(),
         sequence: violation.lines(),
@@ -153,8 +150,10 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
         report.speed()
     )?;
     for violation in &report.violations {
-        let number = violation.known.map_or_else(|| violation.verdict.to_uppercase(), str::to_owned);
-        writeln!(out, "\n{number}: {} ({})", violation.what, violation.invariant)?;
+        let broken = &violation.broken;
+        let number =
+            violation.known.map_or_else(|| broken.word().to_uppercase(), |known| known.number().to_owned());
+        writeln!(out, "\n{number}: {broken} ({})", broken.law())?;
         let (count, length) = (violation.count, violation.sequence.len());
         writeln!(out, "  met {count} times; a shortest sequence has {length} operations")?;
         writeln!(out, "  # apmatrix shell --machine tiny")?;

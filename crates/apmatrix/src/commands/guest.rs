@@ -2,13 +2,14 @@
 
 use std::io::Write as _;
 
+use ap_files::state;
+use ap_sysfs::control::GUEST;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
-use crate::cli::Outcome;
-use crate::commands::{Root, print_json};
+use crate::commands::{Root, print_json, verbs};
 use crate::control::Control;
-use crate::error::CliError;
-use crate::state;
+use crate::error::{CliError, Outcome};
 
 /// Start, stop and watch guests on mediated devices
 ///
@@ -16,18 +17,13 @@ use crate::state;
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "Verbs:\n  \
-    start NAME UUID                                     a guest opens the mediated device\n  \
-    stop NAME\n  \
-    reset NAME\n  \
-    list\n  \
-    show NAME                                           what the guest sees\n  \
-    aqic NAME APQN on|off [ISC NIB]                     the guest's interrupt request\n  \
-    protect NAME                                        the guest becomes protected\n  \
-    unmap NAME ADDRESS                                  a page of the guest goes\n\n\
-    Examples:\n  \
-    apmatrix guest start g1 62177883-f1bb-47f0-914d-32a22e3a8804\n  \
-    apmatrix guest list --json"
+    after_help = format!(
+        "Verbs:\n{}\n\
+        Examples:\n  \
+        apmatrix guest start g1 62177883-f1bb-47f0-914d-32a22e3a8804\n  \
+        apmatrix guest list --json",
+        verbs(&GUEST)
+    )
 )]
 pub struct Args {
     #[command(flatten)]
@@ -36,14 +32,12 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// The verb
-    #[arg(value_name = "VERB", value_parser = VERBS)]
+    #[arg(value_name = "VERB", value_parser = PossibleValuesParser::new(GUEST.names()))]
     verb: String,
     /// Its arguments
     #[arg(value_name = "ARGS")]
     arguments: Vec<String>,
 }
-
-const VERBS: [&str; 8] = ["start", "stop", "reset", "list", "show", "aqic", "protect", "unmap"];
 
 #[derive(Serialize)]
 struct Guests<'a> {

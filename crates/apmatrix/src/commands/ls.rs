@@ -2,11 +2,11 @@
 
 use std::io::{self, Write as _};
 
+use ap_files::said;
 use ap_types::AdapterId;
 
-use crate::cli::Outcome;
 use crate::commands::{Root, print_json};
-use crate::error::{CliError, said};
+use crate::error::{CliError, Outcome};
 use crate::inventory::{Card, Inventory, Owner, Queue};
 
 /// List cards, queues, drivers and owners, of an emulated or a real host
@@ -33,14 +33,15 @@ pub fn run(args: &Args) -> Outcome {
     let root = &args.root.root;
     let mut inventory = Inventory::read(root).map_err(|error| {
         let bus = root.join("bus/ap");
-        match error.kind() {
+        let shown = match error.kind() {
             io::ErrorKind::NotFound => {
                 CliError::environment(format!("there is no AP bus at {}", bus.display())).hint(
                     "on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix ls`",
                 )
             }
             _ => CliError::environment(format!("{}: {}", bus.display(), said(&error))),
-        }
+        };
+        shown.because(error)
     })?;
     if let Some((adapter, domain)) = only
         && !inventory.keep(adapter, domain)

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use ap_files::MachineFile;
+use ap_files::machine::{self, BUILT_IN};
 use serde::Serialize;
 
-use crate::cli::Outcome;
 use crate::commands::print_json;
-use crate::error::CliError;
-use crate::machine::{self, BUILT_IN, Machine};
+use crate::error::{CliError, Outcome};
 
 /// List, show and check machines
 #[derive(Debug, clap::Args)]
@@ -108,7 +108,7 @@ fn list(json: bool) -> Outcome {
     let mut machines = Vec::new();
     let mut text = String::new();
     for built_in in BUILT_IN {
-        let machine = Machine::parse(built_in.name, built_in.text)?;
+        let machine = MachineFile::parse(built_in.name, built_in.text)?;
         text.push_str(&format!("{:8} {:46} {machine}\n", built_in.name, built_in.about));
         machines.push(Listed {
             name: built_in.name,
@@ -127,11 +127,8 @@ fn list(json: bool) -> Outcome {
 }
 
 fn show(name: &str, json: bool) -> Outcome {
-    let text = match machine::builtin::find(name) {
-        Some(built_in) => built_in.text.to_owned(),
-        None => machine::source(Path::new(name))?,
-    };
-    Machine::parse(name, &text)?;
+    let text = machine::source(name)?;
+    MachineFile::parse(name, &text)?;
     match toml::from_str::<toml::Table>(&text) {
         Ok(document) if json => print_json(&document)?,
         _ => write!(anstream::stdout(), "{text}")?,
@@ -140,7 +137,7 @@ fn show(name: &str, json: bool) -> Outcome {
 }
 
 fn check(file: &Path, json: bool) -> Outcome {
-    let checked = Machine::read(file);
+    let checked = MachineFile::read(file);
     if !json {
         let machine = checked?;
         writeln!(anstream::stdout(), "ok: {}: {machine}", machine.name)?;

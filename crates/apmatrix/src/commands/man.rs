@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::cli::{self, Outcome};
-use crate::error::{CliError, said};
+use ap_files::said;
+
+use crate::error::{CliError, Outcome};
 
 /// Write manual pages, one per command
 #[derive(Debug, clap::Args)]
@@ -15,12 +16,12 @@ pub struct Args {
     pub directory: PathBuf,
 }
 
-/// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+/// Runs the command, for the command line that is described.
+pub fn run(args: &Args, described: clap::Command) -> Outcome {
     let failed = |error: std::io::Error| {
-        CliError::environment(format!("{}: {}", args.directory.display(), said(&error)))
+        CliError::environment(format!("{}: {}", args.directory.display(), said(&error))).because(error)
     };
     fs::create_dir_all(&args.directory).map_err(failed)?;
-    clap_mangen::generate_to(cli::command(), &args.directory).map_err(failed)?;
+    clap_mangen::generate_to(described, &args.directory).map_err(failed)?;
     Ok(0)
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use ap_files::boot::factory;
 use ap_fuse::MountOptions;
 
-use crate::boot::factory;
-use crate::cli::Outcome;
-use crate::commands::Machine;
+use crate::commands::MachineArgs;
+use crate::error::Outcome;
 
 /// Mount the tree on a directory, in the foreground
 ///
@@ -18,7 +18,7 @@ use crate::commands::Machine;
 pub struct Args {
     /// Which machine.
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
     /// An empty directory
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub directory: PathBuf,

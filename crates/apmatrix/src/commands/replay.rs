@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::cli::Outcome;
-use crate::error::CliError;
+use crate::error::{CliError, Outcome};
 use crate::replay::{
     self, FileResult, InProcess, Input, Options, ReplayError, Report, Target, Through, report,
 };

@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
+use ap_files::boot::factory;
 use ap_fuse::RunOptions;
 
-use crate::boot::factory;
-use crate::cli::Outcome;
-use crate::commands::Machine;
+use crate::commands::MachineArgs;
+use crate::error::Outcome;
 
 /// Run a command with a private /sys that is the machine
 ///
@@ -22,7 +22,7 @@ use crate::commands::Machine;
 pub struct Args {
     /// Which machine.
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
     /// Pin the tree's server and the command to this CPU: faster, more even
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,

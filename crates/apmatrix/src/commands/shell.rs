@@ -4,13 +4,12 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 
+use ap_files::{MachineFile, boot, said};
 use ap_shell::{FilesystemWorld, Operator, OperatorError, Shell, Stream};
 use ap_sysfs::{Filesystem as _, Session};
 
-use crate::boot::boot;
-use crate::cli::Outcome;
-use crate::commands::{Machine, events};
-use crate::error::{CliError, said};
+use crate::commands::{MachineArgs, events};
+use crate::error::{CliError, Outcome};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
@@ -24,7 +23,7 @@ use crate::error::{CliError, said};
 pub struct Args {
     /// Which machine.
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
     /// What to do, as text
     #[arg(short = 'c', value_name = "TEXT", conflicts_with = "script")]
     pub text: Option<String>,
@@ -42,8 +41,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     if let Some(path) = &args.script {
         let name = path.display().to_string();
-        let text =
-            fs::read_to_string(path).map_err(|error| CliError::input(format!("{name}: {}", said(&error))))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| CliError::input(format!("{name}: {}", said(&error))).because(error))?;
         return script(&mut shell, &text, &name);
     }
     if io::stdin().is_terminal() {
@@ -51,7 +50,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     let mut text = String::new();
     let read = io::stdin().read_to_string(&mut text);
-    read.map_err(|error| CliError::input(format!("standard input: {}", said(&error))))?;
+    read.map_err(|error| CliError::input(format!("standard input: {}", said(&error))).because(error))?;
     script(&mut shell, &text, "standard input")
 }
 
@@ -85,7 +84,8 @@ impl Operator<Session> for Verbs {
 }
 
 fn script(shell: &mut Shell<World>, text: &str, name: &str) -> Outcome {
-    let script = ap_shell::parse(text, name).map_err(|error| CliError::input(error.to_string()))?;
+    let script =
+        ap_shell::parse(text, name).map_err(|error| CliError::input(error.to_string()).because(error))?;
     let mut printed = Ok(());
     let status = shell.run(&script, &mut |stream, text| print(stream, text, &mut printed));
     printed?;
@@ -106,7 +106,7 @@ fn print(stream: Stream, text: &str, printed: &mut io::Result<()>) {
 }
 
 /// Reads commands from a terminal until `exit` or the end.
-fn prompt(shell: &mut Shell<World>, machine: &crate::machine::Machine) -> Outcome {
+fn prompt(shell: &mut Shell<World>, machine: &MachineFile) -> Outcome {
     eprintln!("{}: {machine}. `help` tells the commands, `exit` ends.", machine.name);
     shell.set_interactive(true);
     let (mut text, mut status) = (String::new(), 0);

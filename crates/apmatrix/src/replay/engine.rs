@@ -6,7 +6,7 @@ use crate::replay::facts::{self, Mismatch};
 use crate::replay::perform::Performer;
 use crate::replay::rules::{self, Apcbs, Side};
 use crate::replay::target::{Sees, Target, TargetError};
-use crate::replay::transcript::Line;
+use ap_files::transcript::Line;
 
 /// How to replay.
 #[derive(Clone, Copy, Debug, Default)]

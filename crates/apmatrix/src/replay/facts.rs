@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::replay::rules::{self, Side};
 use crate::replay::target::Sees;
-use crate::replay::transcript::{Code, Entries, Guest, Kind, Line, LogLine, Node, Text, Uevent};
+use ap_files::transcript::{Code, Entries, Guest, Kind, Line, LogLine, Node, Text, Uevent};
 
 /// A named fact of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

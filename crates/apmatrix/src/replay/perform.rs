@@ -6,7 +6,7 @@ use ap_sysfs::{Event, Kind as NodeKind};
 
 use crate::replay::rules::SETTLE_MS;
 use crate::replay::target::{Failure, GuestState, Later, Target, Ticket};
-use crate::replay::transcript::{
+use ap_files::transcript::{
     Call, Code, Entries, Guest, GuestCall, Irq, Kind, Line, LogLine, Node, Text, Uevent,
 };
 

@@ -3,7 +3,7 @@
 use ap_sysfs::{Event, Kind as NodeKind, Uevent};
 
 use crate::replay::target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
-use crate::replay::transcript::{Code, Entries, GuestCall, Kind, Line, Node, Text};
+use ap_files::transcript::{Code, Entries, GuestCall, Kind, Line, Node, Text};
 
 /// Answers from the lines of a transcript; asked out of turn it says `ENOSYS`.
 pub struct Recorded<'a> {
@@ -200,7 +200,7 @@ impl Target for Recorded<'_> {
 
     fn guests(&mut self) -> Vec<GuestState> {
         let guests = self.line().and_then(|line| line.guests.as_deref()).unwrap_or_default();
-        let state = |guest: &crate::replay::transcript::Guest| GuestState {
+        let state = |guest: &ap_files::transcript::Guest| GuestState {
             name: guest.name.clone(),
             hook: guest.hook,
             nset: guest.nset,

@@ -1,10 +1,11 @@
 //! A transcript's machine in this process: a session over a fresh host.
 
-use ap_host::vfio_ap::OpenStage;
+use ap_files::transcript::GuestCall;
 use ap_sysfs::{Answer, Called, Errno, Event, Filesystem, Kind, Session, Token};
+use ap_vfio::{Guest, OpenStage};
+use locks::{Held, Nothing};
 
 use crate::replay::target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
-use crate::replay::transcript::GuestCall;
 
 /// How long a write that may block is waited for, in milliseconds of machine time.
 const LATER_MS: u64 = 300;
@@ -168,22 +169,9 @@ impl Target for InProcess {
     }
 
     fn guests(&mut self) -> Vec<GuestState> {
-        let shown = self.session.call(|tree, held, _| {
-            let guests = tree.host.guests(held);
-            let state = |guest: std::sync::Arc<ap_host::Guest>,
-                         held: &mut locks::Held<'_, locks::Nothing>| {
-                let kvm = *guest.kvm.lock(held).0;
-                GuestState {
-                    name: guest.name.clone(),
-                    hook: u64::from(guest.hook.read(held).0.is_some()),
-                    nset: kvm.set_count.into(),
-                    nclear: kvm.clear_count.into(),
-                    apm: kvm.apcb.adapters.to_string(),
-                    aqm: kvm.apcb.domains.to_string(),
-                    adm: kvm.apcb.control_domains.to_string(),
-                }
-            };
-            guests.into_iter().map(|guest| state(guest, held)).collect()
+        let shown = self.session.call(|tree, task| {
+            let guests = tree.host.vfio.guests(task);
+            guests.iter().map(|guest| state(guest, task)).collect()
         });
         match shown {
             Called::Done(Ok(guests)) => guests,
@@ -199,11 +187,11 @@ impl Target for InProcess {
         if !self.session.quiescent() {
             return Vec::new();
         }
-        let (host, machine) = (self.session.host().clone(), self.session.tree().machine.clone());
-        let state = locks::enter(|held| host.snapshot(&machine, held));
+        let tree = self.session.tree();
+        let state = locks::enter(|held| tree.host.snapshot(&tree.machine, held));
         ap_host::invariants::check(&state)
             .into_iter()
-            .map(|b| format!("{}: {}", b.invariant, b.what))
+            .map(|broken| format!("{}: {broken}", broken.invariant()))
             .collect()
     }
 
@@ -211,5 +199,19 @@ impl Target for InProcess {
         let events = self.session.events();
         self.session.changes();
         events
+    }
+}
+
+/// What a dump shows of a guest.
+fn state(guest: &Guest, held: &mut Held<'_, Nothing>) -> GuestState {
+    let kvm = *guest.kvm.lock(held).0;
+    GuestState {
+        name: guest.name.clone(),
+        hook: u64::from(guest.hook.read(held).0.is_some()),
+        nset: (*kvm.set_count).into(),
+        nclear: (*kvm.clear_count).into(),
+        apm: kvm.apcb.adapters.to_string(),
+        aqm: kvm.apcb.domains.to_string(),
+        adm: kvm.apcb.control_domains.to_string(),
     }
 }

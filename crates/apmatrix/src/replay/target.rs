@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use ap_files::transcript::{GuestCall, Line};
 use ap_sysfs::{Errno, Event, Kind};
 
-use crate::replay::transcript::{GuestCall, Line};
+use crate::error::CliError;
 
 /// Why an operation failed: the errno's name, and how far it got where transcripts say that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,16 +37,15 @@ impl From<Errno> for Failure {
 }
 
 /// The machine itself could not be used (a mount that went away, a control file that is not there).
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct TargetError(pub String);
 
-impl std::fmt::Display for TargetError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+impl From<TargetError> for CliError {
+    fn from(error: TargetError) -> CliError {
+        CliError::environment(error.to_string()).because(error)
     }
 }
-
-impl std::error::Error for TargetError {}
 
 /// A write that had not returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

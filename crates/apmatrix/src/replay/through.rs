@@ -11,14 +11,14 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use ap_files::transcript::GuestCall;
+use ap_host::Module;
 use ap_sysfs::{Errno, Event, Kind};
 
 use crate::control::Control;
-use crate::machine::MODULES;
 use crate::replay::target::{
     Failure, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket,
 };
-use crate::replay::transcript::GuestCall;
 
 /// How long a write that may block is waited for.
 const LATER: Duration = Duration::from_millis(300);
@@ -93,8 +93,8 @@ impl Through {
             )));
         }
         let through = Through { root: root.to_owned(), control, writes: Vec::new() };
-        for module in MODULES.iter().rev() {
-            let _ = through.control.write("hw", &format!("modules unload {module}"));
+        for module in Module::ALL.iter().rev() {
+            let _ = through.control.write("hw", &format!("modules unload {}", module.name()));
         }
         for command in ["qci na=63 nd=84 flags=0xc0000000", "opt fac12=1 fac15=1 fac65=0 se=0 instr=1 vm=0"] {
             let raw = through.control.write("hw", &format!("raw {command}"));

@@ -5,9 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::common::apmatrix_in;
+use ap_files::{MachineFile, boot};
 use ap_sysfs::{Called, Entry, Filesystem, Kind, ROOT, Session};
-use apmatrix::boot::boot;
-use apmatrix::machine::Machine;
 use insta::assert_snapshot;
 
 const M1: &str = "a0000000-0000-4000-8000-000000000001";
@@ -22,7 +21,7 @@ fn session() -> Session {
          [[mdev]]\nuuid = \"{M1}\"\nadapters = 10\ndomains = [6, 71]\n\
          [[mdev]]\nuuid = \"{M2}\"\nadapters = 11\ndomains = 6\n"
     );
-    let mut session = boot(&Machine::parse("m.toml", &text).expect("a machine")).expect("it boots");
+    let mut session = boot(&MachineFile::parse("m.toml", &text).expect("a machine")).expect("it boots");
     session.guest(&format!("start g1 {M1}")).expect("a guest starts");
     write(&mut session, "/sys/bus/ap/drivers/vfio_ap/unbind", "0c.0047\n");
     session
@@ -58,7 +57,7 @@ fn copy(session: &mut Session, from: &Entry, to: &Path) {
     }
 }
 
-fn tree() -> tempfile::TempDir {
+pub fn tree() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut session = session();
     let root = session.entry(ROOT).expect("a root");

@@ -6,5 +6,6 @@ mod ls;
 mod mistakes;
 mod mount;
 mod mutants;
+mod schemas;
 mod shell;
 mod transcripts;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use apmatrix::replay::{Input, InputError};
+use ap_files::transcript::TranscriptError;
+use apmatrix::replay::Input;
 
 const APMATRIX: &str = env!("CARGO_BIN_EXE_apmatrix");
 
@@ -97,7 +98,7 @@ fn scenarios_pass_through_the_mount() {
         .expect("it can be written");
     let archive = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts.tar.xz");
     let mut names = Vec::new();
-    let unpacked = Input::Archive(archive).each::<InputError>(&mut |name, lines| {
+    let unpacked = Input::Archive(archive).each::<TranscriptError>(&mut |name, lines| {
         if name.starts_with("scenario-") {
             let mut text = String::new();
             for line in lines {

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use ap_files::transcript::{Code, Entries, Guest, Kind, Line, Text, TranscriptError};
 use apmatrix::replay::rules::{self, Apcbs};
-use apmatrix::replay::transcript::{Code, Entries, Guest, Kind, Line, Text};
-use apmatrix::replay::{Input, InputError, Options, Recorded, ReplayError, Report, replay};
+use apmatrix::replay::{Input, Options, Recorded, ReplayError, Report, replay};
 
 /// How many mutants are made, and from which seed.
 const MUTANTS: u64 = 200;
@@ -23,7 +23,7 @@ fn transcripts() -> Vec<Transcript> {
     let archive = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts.tar.xz");
     let mut all = Vec::new();
     Input::Archive(archive)
-        .each::<InputError>(&mut |name, lines| {
+        .each::<TranscriptError>(&mut |name, lines| {
             all.push(Transcript { name: name.to_owned(), lines: lines.collect::<Result<_, _>>()? });
             Ok(())
         })
@@ -33,7 +33,7 @@ fn transcripts() -> Vec<Transcript> {
 
 fn run(name: &str, recording: &[Line], machine: &[Line]) -> Report {
     let mut target = Recorded::new(machine);
-    let lines = recording.iter().cloned().map(Ok::<_, InputError>);
+    let lines = recording.iter().cloned().map(Ok::<_, TranscriptError>);
     let result = replay(name, lines, &mut target, Options::default());
     let file = result.map_err(|error| match error {
         ReplayError::Input(error) => error.to_string(),

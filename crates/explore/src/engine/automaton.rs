@@ -3,11 +3,11 @@
 //! A task is deterministic: where it stands (a [`Node`]: all that it observed so far, and the step it is about to
 //! take) and what that step lets it observe (the *input*) decide what it publishes and where it stands next (an
 //! [`Edge`]). So each edge needs to be executed once; interleavings are then walked through without executing
-//! anything.
+//! anything. This module knows nothing of what other tasks do, nor of why a history counts.
 
 use rustc_hash::FxHashMap;
 
-use super::model::mix;
+use super::mix::mix;
 use super::objects::{ObjectId, Op};
 
 pub(crate) type NodeId = u32;
@@ -18,6 +18,14 @@ pub(crate) struct Node {
     pub op: Option<Op>,
     /// It takes the step at once, whatever the step is (it is panicking).
     pub forced: bool,
+}
+
+impl Node {
+    /// Whether the task is about to take the same step, from the same place in the source, as at another node.
+    pub(crate) fn is_same_step(&self, other: &Node) -> bool {
+        let of = |node: &Node| node.op.map(|op| (op.kind, op.object, op.mutex, op.at));
+        (of(self), self.forced) == (of(other), other.forced)
+    }
 }
 
 /// What a task does from one step to the next.
@@ -62,14 +70,17 @@ impl Automaton {
         self.by_input.get(&(node, input)).map(|&edge| &self.edges[edge as usize])
     }
 
-    /// Notes an edge that was executed; `false` if it was executed before and did something else then.
-    pub(crate) fn learn(&mut self, node: NodeId, input: u64, edge: Edge) -> bool {
+    /// Notes an edge that was executed.
+    ///
+    /// # Errors
+    /// Gives the edge back if the same was executed before, and was another edge then.
+    pub(crate) fn learn(&mut self, node: NodeId, input: u64, edge: Edge) -> Result<(), Edge> {
         if let Some(known) = self.edge(node, input) {
-            return *known == edge;
+            return if *known == edge { Ok(()) } else { Err(edge) };
         }
         let number = u32::try_from(self.edges.len()).expect("fewer than 2^32 edges");
         self.edges.push(edge);
         self.by_input.insert((node, input), number);
-        true
+        Ok(())
     }
 }

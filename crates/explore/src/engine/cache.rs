@@ -1,20 +1,55 @@
 //! The state cache: every state once.
 //!
 //! A state is where each task stands and what all objects contain. States are walked through on the automata that
-//! real executions taught; where an edge is missing, one execution is led to that place and takes it.
+//! real executions taught; where an edge is missing, one execution is led to that place and takes it. This module
+//! knows nothing of what a step does: `state` walks it.
 
 use rustc_hash::FxHashMap;
 
-use super::collect::{Collector, End, Limits, estimate};
+use super::collect::{Collector, End, Limits, Searched, estimate};
 use super::cycles::Cycles;
 use super::deadlock::Deadlock;
 use super::executor::Executor;
-use super::fpset::FpSet;
-use super::model::{Phase, Tasks, members, mix};
+use super::findings;
+use super::mode::Mode;
+use super::model::Phase;
 use super::objects::OpKind;
 use super::state::{Missing, State, follow, walk};
-use crate::program::Finding;
+use super::tasks::{Tasks, members};
+use super::visited::Visited;
 use crate::report::Progress;
+
+/// Walks over all states.
+pub(crate) fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
+    let collector = Collector::new(limits.stop_at_first, None);
+    let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
+    let forgetful = walk.executor.conductor.control.borrow().learned.forgetful;
+    walk.cycles = (forgetful != 0).then(Cycles::default);
+    walk.searched()
+}
+
+/// Walks over the states of executions with at most so many context switches, in search of these findings.
+pub(crate) fn bounded(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    bound: u32,
+    wanted: Vec<u32>,
+) -> Searched {
+    let collector = Collector::new(limits.stop_at_first, Some(wanted));
+    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched()
+}
+
+/// Walks over all states in which pasts of this task are told apart. What it finds is of no use, but everything that
+/// the task does after each of these pasts is executed, and compared with what was learned before.
+pub(crate) fn audit(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    task: usize,
+    pasts: usize,
+) -> Searched {
+    let mode = Mode::Audit { task, pasts };
+    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched()
+}
 
 struct Frame {
     state: State,
@@ -29,22 +64,18 @@ struct Frame {
     marked: bool,
 }
 
-/// How states are remembered.
-enum Visited {
-    Set(FpSet),
-    /// With the fewest switches by which a state was reached by a step of the same task.
-    Bounded {
-        fewest: FxHashMap<u64, u32>,
-        bound: u32,
-        hit: bool,
-    },
+impl Frame {
+    fn new(state: State) -> Self {
+        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, marked: false }
+    }
 }
 
-/// A walk over all states.
-pub(crate) struct Walk<'e, 'c, 'p, 'l, 'a> {
+/// A walk over states.
+struct Walk<'e, 'c, 'p, 'l, 'a> {
     executor: &'e mut Executor<'c, 'p>,
     limits: &'l mut Limits<'a>,
-    pub collector: Collector,
+    mode: Mode,
+    collector: Collector,
     visited: Visited,
     frames: Vec<Frame>,
     depth: usize,
@@ -55,24 +86,26 @@ pub(crate) struct Walk<'e, 'c, 'p, 'l, 'a> {
     live: Vec<u8>,
     begun: bool,
     found: Vec<(u32, usize)>,
+    /// The outcomes of states in which all tasks have ended.
     terminals: FxHashMap<u64, usize>,
     /// Watches for executions that never end; only where there can be cycles.
     cycles: Option<Cycles>,
-    /// The deepest path.
-    pub deepest: usize,
-    /// Whether to stop when one of these was found.
-    wanted: Option<Vec<u32>>,
-    cut: bool,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
-    /// A walk over all states.
-    pub(crate) fn new(executor: &'e mut Executor<'c, 'p>, limits: &'l mut Limits<'a>) -> Self {
+    fn new(
+        executor: &'e mut Executor<'c, 'p>,
+        limits: &'l mut Limits<'a>,
+        mode: Mode,
+        visited: Visited,
+        collector: Collector,
+    ) -> Self {
         Walk {
             executor,
             limits,
-            collector: Collector::default(),
-            visited: Visited::Set(FpSet::new()),
+            mode,
+            collector,
+            visited,
             frames: Vec::new(),
             depth: 0,
             choices: Vec::new(),
@@ -82,53 +115,33 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             found: Vec::new(),
             terminals: FxHashMap::default(),
             cycles: None,
-            deepest: 0,
-            wanted: None,
-            cut: false,
         }
     }
 
-    /// A walk that looks for these findings in executions with at most so many context switches.
-    pub(crate) fn bounded(
-        executor: &'e mut Executor<'c, 'p>,
-        limits: &'l mut Limits<'a>,
-        bound: u32,
-        wanted: Vec<u32>,
-    ) -> Self {
-        let mut walk = Walk::new(executor, limits);
-        walk.visited = Visited::Bounded { fewest: FxHashMap::default(), bound, hit: false };
-        walk.wanted = Some(wanted);
-        walk
+    fn searched(mut self) -> Searched {
+        self.run();
+        self.executor.abandon();
+        let end = if self.restart() {
+            End::Restart
+        } else if self.collector.cut {
+            End::Cut
+        } else {
+            End::Exhausted
+        };
+        let (states, bounded) = (self.visited.len(), self.visited.is_bounded());
+        Searched { collector: self.collector, end, states, bounded }
     }
 
-    /// How many states there are.
-    pub(crate) fn states(&self) -> u64 {
-        match &self.visited {
-            Visited::Set(set) => set.len() as u64,
-            Visited::Bounded { fewest, .. } => fewest.len() as u64,
-        }
-    }
-
-    /// Whether the bound on switches kept anything from being walked.
-    pub(crate) fn bound_hit(&self) -> bool {
-        matches!(self.visited, Visited::Bounded { hit: true, .. })
-    }
-
-    pub(crate) fn run(&mut self) -> End {
-        let checkpoints = self.executor.conductor.control.borrow().checkpoints;
-        self.cycles = (checkpoints && matches!(self.visited, Visited::Set(_))).then(Cycles::default);
+    fn run(&mut self) {
         if !self.enter_first() {
-            return self.end();
+            return;
         }
-        loop {
-            if self.cut || self.restart() {
-                return self.end();
-            }
+        while !self.is_over() {
             let frame = &mut self.frames[self.depth];
             if frame.todo == 0 {
                 self.leave();
                 if self.depth == 0 {
-                    return self.end();
+                    return;
                 }
                 self.depth -= 1;
                 self.choices.pop();
@@ -140,43 +153,39 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             };
             frame.todo &= !(1 << task);
             if !self.advance(task) {
-                return self.end();
+                return;
             }
             self.choices.push(task as u8);
             self.depth += 1;
             self.enter();
-            let (executions, states, depth) = (self.collector.executions, self.states(), self.depth);
-            let frames = &self.frames[..=self.depth];
-            if self.limits.tick(256, |elapsed| Progress {
-                executions,
-                states,
-                depth,
-                elapsed,
-                done: estimate(frames.iter().map(|f| (f.width - f.todo.count_ones().min(f.width), f.width))),
-            }) {
-                self.cut = true;
-            }
+            self.tick();
         }
+    }
+
+    #[inline]
+    fn tick(&mut self) {
+        let (executions, states, depth) = (self.collector.executions, self.visited.len(), self.depth);
+        let frames = &self.frames[..=self.depth];
+        let late = self.limits.tick(256, |elapsed| {
+            let done = frames.iter().map(|f| (f.width - f.todo.count_ones().min(f.width), f.width));
+            Progress { executions, states, depth, elapsed, done: estimate(done) }
+        });
+        self.collector.cut |= late;
+    }
+
+    /// Whether going on makes no sense.
+    fn is_over(&self) -> bool {
+        let learned = &self.executor.conductor.control.borrow().learned;
+        self.collector.cut || learned.restart || (self.mode != Mode::Learn && learned.problem.is_some())
     }
 
     fn restart(&self) -> bool {
-        self.executor.conductor.control.borrow().restart
-    }
-
-    fn end(&mut self) -> End {
-        self.executor.abandon();
-        if self.restart() {
-            End::Restart
-        } else if self.cut {
-            End::Cut
-        } else {
-            End::Exhausted
-        }
+        self.executor.conductor.control.borrow().learned.restart
     }
 
     fn problem(&mut self, problem: String) {
-        self.executor.conductor.control.borrow_mut().problem.get_or_insert(problem);
-        self.cut = true;
+        self.executor.conductor.control.borrow_mut().learned.complain(|| problem);
+        self.collector.cut = true;
     }
 
     /// Walks to the state in which every task stands before its first step.
@@ -188,30 +197,21 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         for task in 0..tasks {
             let root = control.root(task);
             state.nodes[task] = root;
-            if follow(&mut control, &mut state, task, root, 0, &mut self.found, &self.path).is_err() {
+            if follow(&mut control.learned, &mut state, task, root, 0, &mut self.found, &self.path).is_err() {
                 drop(control);
                 self.problem("the tasks begin in different ways".to_owned());
                 return false;
             }
         }
         drop(control);
-        let frame = Frame {
-            state,
-            todo: 0,
-            width: 0,
-            last: None,
-            switches: 0,
-            steps: self.path.len(),
-            marked: false,
-        };
-        self.frames.push(frame);
+        self.frames.push(Frame { steps: self.path.len(), ..Frame::new(state) });
         self.report();
         self.enter();
         true
     }
 
     fn begin(&mut self) {
-        self.executor.conductor.control.borrow_mut().recording = true;
+        self.executor.set_mode(self.mode);
         self.executor.begin();
         self.live.clear();
         self.begun = true;
@@ -253,15 +253,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     fn advance(&mut self, task: usize) -> bool {
         if self.frames.len() == self.depth + 1 {
             let state = State::new(self.frames[0].state.model.tasks);
-            self.frames.push(Frame {
-                state,
-                todo: 0,
-                width: 0,
-                last: None,
-                switches: 0,
-                steps: 0,
-                marked: false,
-            });
+            self.frames.push(Frame::new(state));
         }
         for _ in 0..2 {
             let (before, after) = self.frames.split_at_mut(self.depth + 1);
@@ -273,7 +265,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             self.found.clear();
             let mut control = self.executor.conductor.control.borrow_mut();
             match walk(
-                &mut control,
+                &mut control.learned,
                 &mut next.state,
                 task,
                 &mut self.path,
@@ -297,7 +289,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             if !self.sync() || !self.execute(task) {
                 return false;
             }
-            if self.executor.conductor.control.borrow().overrun {
+            if self.executor.conductor.control.borrow().run.overrun {
                 self.livelock();
                 return false;
             }
@@ -315,39 +307,24 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
 
     fn violation(&mut self, finding: u32, steps: usize) {
         self.collector.violation(finding, &self.path[..steps]);
-        self.cut |= self.limits.stop_at_first;
-        if let Some(wanted) = &mut self.wanted {
-            wanted.retain(|&wanted| wanted != finding);
-            self.cut |= wanted.is_empty();
-        }
     }
 
     fn livelock(&mut self) {
-        let finding = livelock(self.limits.max_steps);
-        let number = self.executor.conductor.control.borrow_mut().finding(finding);
+        let finding = findings::endless(self.limits.max_steps);
+        let number = self.executor.conductor.control.borrow_mut().learned.finding(finding);
         self.violation(number, self.path.len());
-        self.cut = true;
+        self.collector.cut = true;
     }
 
     /// Looks at the state that was walked to.
     fn enter(&mut self) {
-        self.deepest = self.deepest.max(self.path.len());
+        self.collector.deepest = self.collector.deepest.max(self.path.len());
         let frame = &mut self.frames[self.depth];
         frame.todo = 0;
         frame.width = 0;
         frame.marked = false;
         let fingerprint = frame.state.fingerprint();
-        let fresh = match &mut self.visited {
-            Visited::Set(set) => set.insert(fingerprint),
-            Visited::Bounded { fewest, .. } => {
-                let key = mix(fingerprint, frame.last.map_or(0, |last| last as u64 + 1));
-                let before = fewest.entry(key).or_insert(u32::MAX);
-                let fresh = frame.switches < *before;
-                *before = frame.switches.min(*before);
-                fresh
-            }
-        };
-        if !fresh {
+        if !self.visited.insert(fingerprint, frame.last, frame.switches) {
             self.collector.executions += 1;
             if let (Some(cycles), Some(last)) = (&mut self.cycles, frame.last) {
                 cycles.meets(fingerprint, last, &self.path);
@@ -361,7 +338,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             return self.livelock();
         }
         let control = self.executor.conductor.control.borrow();
-        let enabled = frame.state.enabled(&control);
+        let enabled = frame.state.enabled(&control.learned);
         if enabled == 0 {
             drop(control);
             self.collector.executions += 1;
@@ -373,10 +350,10 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             frame.marked = true;
         }
         match &mut self.visited {
-            Visited::Set(_) => {
+            Visited::All(_) => {
                 // A sleep touches nothing: whether it comes before or after steps of others makes no difference.
                 let sleeps = |&task: &usize| {
-                    let node = control.automaton.get(frame.state.nodes[task]);
+                    let node = control.learned.automaton.get(frame.state.nodes[task]);
                     node.op.is_some_and(|op| op.kind == OpKind::Sleep)
                 };
                 if let Some(task) = members(enabled).find(sleeps) {
@@ -404,11 +381,10 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         let cycles = self.cycles.as_mut().expect("it marked the state");
         if let Some(endless) = cycles.leave(frame.last) {
             let mut control = self.executor.conductor.control.borrow_mut();
-            let finding = endless.finding(&control.names);
-            let number = control.finding(finding);
+            let finding = endless.finding(&control.learned.names);
+            let number = control.learned.finding(finding);
             drop(control);
             self.collector.violation(number, &endless.path);
-            self.cut |= self.limits.stop_at_first;
         }
     }
 
@@ -424,26 +400,23 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             (0..frame.state.model.tasks).filter(unfinished).fold(0, |set, task| set | 1 << task);
         if stuck != 0 {
             let mut control = self.executor.conductor.control.borrow_mut();
-            let deadlock = Deadlock::of(&frame.state.model, &frame.state.pending(&control), stuck);
-            let finding = deadlock.finding(&control.objects, &control.names);
-            let number = control.finding(finding);
+            let learned = &mut control.learned;
+            let deadlock = Deadlock::of(&frame.state.model, &frame.state.pending(learned), stuck);
+            let finding = deadlock.finding(&learned.objects, &learned.names);
+            let number = learned.finding(finding);
             drop(control);
             return self.violation(number, self.path.len());
         }
-        if !self.sync() {
+        if self.mode != Mode::Learn || !self.sync() {
             return;
         }
         let (results, outcome) = self.executor.finish();
         self.begun = false;
         for finding in &outcome.findings {
-            let number = self.executor.conductor.control.borrow_mut().finding(finding.clone());
+            let number = self.executor.conductor.control.borrow_mut().learned.finding(finding.clone());
             self.violation(number, self.path.len());
         }
         let index = self.collector.outcome(results, outcome, &self.path);
         self.terminals.insert(fingerprint, index);
     }
-}
-
-pub(crate) fn livelock(steps: usize) -> Finding {
-    Finding::new("livelock", format!("an execution goes on after {steps} steps"))
 }

@@ -1,13 +1,12 @@
 //! Vector clocks of a real execution, two sets of them.
 //!
-//! The *causal* clocks say which events depend on which: they order the exploration. The *synchronisation* clocks
-//! say what locks order: they find races. A failed try-lock or an oracle's step is in the first set only.
+//! The *causal* clocks say which turns depend on which: they order the exploration. The *synchronisation* clocks
+//! say what locks order: they find races. A failed try-lock or an oracle's step is in the first set only. This module
+//! knows nothing of what a search does with either.
 
-use std::panic::Location;
-
-use super::model::MAX_TASKS;
 use super::objects::{ObjectId, Objects, Op, OpKind};
 use super::races::{Access, Race};
+use super::tasks::MAX_TASKS;
 
 /// A vector clock.
 pub(crate) type Vc = [u32; MAX_TASKS];
@@ -53,7 +52,7 @@ pub(crate) struct Clocks {
     /// Causal: acquisitions and releases of watched locks.
     watched_acquired: Vc,
     watched_released: Vc,
-    events: u32,
+    turns: u32,
 }
 
 impl Clocks {
@@ -66,7 +65,7 @@ impl Clocks {
             accesses: Vec::new(),
             watched_acquired: [0; MAX_TASKS],
             watched_released: [0; MAX_TASKS],
-            events: 0,
+            turns: 0,
         }
     }
 
@@ -80,7 +79,7 @@ impl Clocks {
         self.accesses.clear();
         self.watched_acquired = [0; MAX_TASKS];
         self.watched_released = [0; MAX_TASKS];
-        self.events = 0;
+        self.turns = 0;
     }
 
     fn grow(&mut self, id: ObjectId) {
@@ -90,11 +89,11 @@ impl Clocks {
         }
     }
 
-    /// Starts an event: a step that others may go before.
+    /// Begins a turn: a step that others may go before.
     #[inline]
-    pub(crate) fn event(&mut self, task: usize) {
-        self.events += 1;
-        self.at[task][task] = self.events;
+    pub(crate) fn turn(&mut self, task: usize) {
+        self.turns += 1;
+        self.at[task][task] = self.turns;
     }
 
     /// Takes note of a step that was performed; `woken` tells of a mutex taken again after a wait. Says which races
@@ -260,6 +259,3 @@ impl Clocks {
         races
     }
 }
-
-/// Where an object was taken.
-pub(crate) type At = &'static Location<'static>;

@@ -1,4 +1,6 @@
-//! What an exploration gathers: outcomes and violations, each with the path that led there.
+//! What a search gathers: outcomes and violations, each with the path that led there, and when it must stop.
+//!
+//! This module knows nothing of how a search goes about it.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use crate::program::Outcome;
 /// The tasks of the steps of an execution.
 pub(crate) type Path = Vec<u8>;
 
+/// A way in which executions end, and one that ends so.
 pub(crate) struct Seen {
     pub results: Vec<String>,
     pub state: String,
@@ -16,19 +19,40 @@ pub(crate) struct Seen {
     pub path: Path,
 }
 
+/// A finding's number, the path with the fewest context switches by which it was met, and how often it was met.
+pub(crate) type Met = (u32, Path, u64);
+
+/// What was gathered so far.
 #[derive(Default)]
 pub(crate) struct Collector {
     pub outcomes: Vec<Seen>,
     by_outcome: FxHashMap<(Vec<String>, String), usize>,
-    /// Findings in the order in which they were made, with the first path and the number of times.
-    pub violations: Vec<(u32, Path, u64)>,
+    /// Findings in the order in which they were made.
+    pub violations: Vec<Met>,
     by_finding: FxHashMap<u32, usize>,
     pub executions: u64,
+    /// The most steps of an execution.
+    pub deepest: usize,
+    /// Whether any violation ends the search.
+    stop_at_first: bool,
+    /// The findings that are looked for, if the search ends when they are found.
+    wanted: Option<Vec<u32>>,
+    /// The search must end: what was wanted is found, or going on makes no sense.
+    pub cut: bool,
 }
 
 impl Collector {
+    pub(crate) fn new(stop_at_first: bool, wanted: Option<Vec<u32>>) -> Self {
+        Collector { stop_at_first, wanted, ..Collector::default() }
+    }
+
     /// Notes a violation, and the path with the fewest context switches by which it was met.
     pub(crate) fn violation(&mut self, finding: u32, path: &[u8]) {
+        self.cut |= self.stop_at_first;
+        if let Some(wanted) = &mut self.wanted {
+            wanted.retain(|&wanted| wanted != finding);
+            self.cut |= wanted.is_empty();
+        }
         let next = self.violations.len();
         let index = *self.by_finding.entry(finding).or_insert(next);
         if index == next {
@@ -57,12 +81,22 @@ impl Collector {
     }
 }
 
+/// What a search found, and how it ended.
+pub(crate) struct Searched {
+    pub collector: Collector,
+    pub end: End,
+    /// How many states it met.
+    pub states: u64,
+    /// Whether a bound on context switches kept anything from being looked at.
+    pub bounded: bool,
+}
+
 /// How often consecutive steps are by different tasks.
 pub(crate) fn switches(path: &[u8]) -> usize {
     path.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
 
-/// When to look up, and when to stop.
+/// When a search must tell how far it is, and when it must stop.
 pub(crate) struct Limits<'a> {
     pub started: Instant,
     pub budget: Option<Duration>,

@@ -1,98 +1,90 @@
 //! The hook of an exploration: what tasks call.
+//!
+//! It passes on what tasks announce, suspends them where others may go first, and asks the program's oracle. It knows
+//! nothing of who chooses the tasks that go on.
 
+use std::any::Any;
 use std::cell::RefCell;
 
 use locks::Object;
 use locks::hook::{Hook, Step};
 
 use super::control::Control;
-use super::model::Model;
-use super::objects::{self, Objects, Op, OpKind};
-use crate::program::{Finding, Program};
+use super::objects::{self, Op, OpKind};
+use super::run::Note;
+use crate::program::{Finding, Listener, Program};
 
 /// The hook of an exploration.
 pub(crate) struct Conductor<'p> {
     pub control: RefCell<Control>,
     pub program: RefCell<&'p mut dyn Program>,
+    /// Who hears what each task announces. (Apart from `control`, since whoever listens may take steps.)
+    pub listeners: RefCell<Vec<Option<Listener>>>,
 }
 
-impl Conductor<'_> {
+impl<'p> Conductor<'p> {
+    /// The hook of an exploration whose tasks take at most so many steps in one go.
+    pub(crate) fn new(program: &'p mut dyn Program, max_steps: usize) -> Self {
+        Conductor {
+            control: RefCell::new(Control::new(max_steps)),
+            program: RefCell::new(program),
+            listeners: RefCell::default(),
+        }
+    }
+
     /// Asks the program's oracle, if a watched lock was released and all of them are free.
     #[inline]
     pub(crate) fn settle(&self) {
         let mut control = self.control.borrow_mut();
-        if !control.settle {
+        let Control { learned, run, mode, .. } = &mut *control;
+        if !std::mem::take(&mut run.settle) || run.is_bypassed() || !run.model.is_settled(&learned.objects) {
             return;
         }
-        control.settle = false;
-        if control.bypassed() || !all_settled(&control.model, &control.objects) {
+        let state = run.model.hash;
+        if mode.learns() && learned.settled.contains_key(&state) {
             return;
         }
-        let state = control.model.hash;
-        if control.recording && control.settled.contains_key(&state) {
-            return;
-        }
-        control.hush();
+        run.hush();
         drop(control);
         let findings = self.program.borrow_mut().settled();
         let mut control = self.control.borrow_mut();
-        control.unhush();
-        let numbers: Box<[u32]> = findings.into_iter().map(|finding| control.finding(finding)).collect();
-        let steps = control.events.len();
-        control.found.extend(numbers.iter().map(|&number| (number, steps)));
-        if control.recording {
-            control.settled.insert(state, numbers);
+        let Control { learned, run, mode, .. } = &mut *control;
+        run.unhush();
+        let numbers: Box<[u32]> = findings.into_iter().map(|finding| learned.finding(finding)).collect();
+        let steps = run.taken.len();
+        run.found.extend(numbers.iter().map(|&number| (number, steps)));
+        if mode.learns() {
+            learned.settled.insert(state, numbers);
         }
     }
-}
-
-/// Whether no watched lock is held.
-pub(crate) fn all_settled(model: &Model, objects: &Objects) -> bool {
-    (0..model.cells.len()).all(|id| !objects.get(id as u32).watched || model.free(id as u32))
 }
 
 impl Hook for Conductor<'_> {
     fn step(&self, step: Step) -> bool {
         let mut control = self.control.borrow_mut();
-        if control.bypassed() {
-            return true;
-        }
-        if control.relocked {
-            control.relocked = false;
+        if control.run.is_bypassed() || std::mem::take(&mut control.run.relocked) {
             return true;
         }
         self.meet(&mut control, step.object);
-        control.forced = std::thread::panicking();
         let kind = OpKind::from(step.kind);
-        if control.forced && kind.is_release() {
+        let (task, forced) = (control.run.current, std::thread::panicking());
+        if forced && kind.is_release() {
             // A panicking task can't be suspended: it takes this step when it is unwound.
-            control.forced = false;
-            let (task, object) = (control.current, control.object(step.object));
-            control.unwound.push((task, Op { kind, object, mutex: object, at: step.at }));
+            let object = control.learned.object(step.object);
+            control.run.forced = false;
+            control.run.unwound.push((task, Op { kind, object, mutex: object, at: step.at }));
             return true;
         }
-        control.announce(step.kind.into(), step.object, None, &step);
-        let task = control.current;
-        let op = control.pending[task].expect("announced");
-        let forced = control.forced;
-        let mut point = control.every || control.is_point(task, &op);
-        if !point && !forced {
-            control.eager += 1;
-            if control.eager > control.max_steps {
-                // It spins without a scheduling point: from now on there is one.
-                control.overrun = true;
-                control.restart |= control.objects.spun(&op);
-                point = true;
-            }
-        }
-        if point && !forced {
+        control.run.forced = forced;
+        let op = control.announce(kind, step.object, None, &step);
+        if !forced && control.stops_before(task, &op) {
             drop(control);
             fibers::suspend();
-            return self.control.borrow().answer;
+            return self.control.borrow().run.answer;
         }
         control.perform(task);
-        control.forced = false;
-        let answer = control.answer;
+        control.run.forced = false;
+        let answer = control.run.answer;
         drop(control);
         self.settle();
         answer
@@ -101,9 +93,9 @@ impl Hook for Conductor<'_> {
     fn blocked(&self, step: Step) {
         let control = self.control.borrow();
         let name = objects::name(&step.object);
-        let why = if control.quiet > 0 {
+        let why = if control.run.quiet > 0 {
             "an oracle or the set-up asks for a lock that a task holds"
-        } else if control.abandoned {
+        } else if control.run.abandoned {
             "a destructor takes a lock while its execution is abandoned"
         } else {
             "two locks have one level and key, or one was taken outside the exploration"
@@ -114,40 +106,40 @@ impl Hook for Conductor<'_> {
 
     fn wait(&self, condvar: Step, mutex: Object) {
         let mut control = self.control.borrow_mut();
-        if control.bypassed() {
+        if control.run.is_bypassed() {
             return;
         }
         self.meet(&mut control, condvar.object);
         if std::thread::panicking() {
             // A destructor waits: it finds itself woken at once, as conditions may.
-            control.forced = true;
+            control.run.forced = true;
             control.announce(OpKind::Unlock, mutex, None, &condvar);
-            let task = control.current;
+            let task = control.run.current;
             control.perform(task);
-            control.forced = false;
+            control.run.forced = false;
             return;
         }
         control.announce(OpKind::Wait, condvar.object, Some(mutex), &condvar);
         drop(control);
         fibers::suspend();
-        self.control.borrow_mut().relocked = true;
+        self.control.borrow_mut().run.relocked = true;
     }
 
     fn wants_contents(&self) -> bool {
         let control = self.control.borrow();
-        control.recording && !control.bypassed()
+        control.mode.learns() && !control.run.is_bypassed()
     }
 
     fn observed(&self, object: Object, fingerprint: u64) {
         let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
+        if !control.run.is_bypassed() {
             control.observed(object, fingerprint);
         }
     }
 
     fn published(&self, object: Object, fingerprint: u64) {
         let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
+        if !control.run.is_bypassed() {
             self.meet(&mut control, object);
             control.published(object, fingerprint);
         }
@@ -155,53 +147,67 @@ impl Hook for Conductor<'_> {
 
     fn milestone(&self, key: u64) {
         let mut control = self.control.borrow_mut();
-        if control.recording && !control.bypassed() {
+        if control.mode.learns() && !control.run.is_bypassed() {
             control.milestone(key);
         }
     }
 
     fn checkpoint(&self, key: u64) {
         let mut control = self.control.borrow_mut();
-        if control.recording && !control.bypassed() {
+        if control.mode.learns() && !control.run.is_bypassed() {
             control.checkpoint(key);
         }
     }
 
     fn wants_notes(&self) -> bool {
         let control = self.control.borrow();
-        control.every && !control.bypassed()
+        control.mode.stops_everywhere() && !control.run.is_bypassed()
     }
 
     fn note(&self, text: String) {
-        let mut control = self.control.borrow_mut();
-        let (task, steps) = (control.current, control.events.len());
-        let started = control.started >> task & 1 == 1;
-        control.notes.push((task, steps, started, text));
+        let run = &mut self.control.borrow_mut().run;
+        let (task, steps) = (run.current, run.taken.len());
+        let started = run.started >> task & 1 == 1;
+        run.notes.push(Note { task, steps, started, text });
+    }
+
+    fn announced(&self, what: &dyn Any) {
+        let control = self.control.borrow();
+        if control.run.is_bypassed() {
+            return;
+        }
+        let task = control.run.current;
+        drop(control);
+        // A handle of its own: the task may be suspended in the listener, and abandoned there.
+        let listener = self.listeners.borrow().get(task).cloned().flatten();
+        if let Some(listener) = listener {
+            listener(what);
+        }
     }
 
     fn violation(&self, verdict: &'static str, what: String) {
         let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
-            control.find(Finding { verdict, what });
+        if !control.run.is_bypassed() {
+            control.find(Finding::new(verdict, what));
         }
     }
 
     fn claim_root(&self) -> bool {
         let mut control = self.control.borrow_mut();
-        if control.bypassed() {
+        if control.run.is_bypassed() {
             return true;
         }
-        let bit = 1 << control.current;
-        let free = control.roots & bit == 0;
-        control.roots |= bit;
+        let bit = 1 << control.run.current;
+        let free = control.run.roots & bit == 0;
+        control.run.roots |= bit;
         free
     }
 
     fn release_root(&self) {
         let mut control = self.control.borrow_mut();
-        if !control.bypassed() {
-            let bit = 1 << control.current;
-            control.roots &= !bit;
+        if !control.run.is_bypassed() {
+            let bit = 1 << control.run.current;
+            control.run.roots &= !bit;
         }
     }
 
@@ -214,10 +220,10 @@ impl Conductor<'_> {
     /// Numbers an object that is met for the first time, and asks the program whether it watches it.
     #[inline]
     fn meet(&self, control: &mut Control, object: Object) {
-        let (id, new) = control.objects.id(object);
+        let (id, new) = control.learned.objects.id(object);
         if new {
             // `settled` is never active here: tasks don't run inside it.
-            control.objects.get_mut(id).watched = self.program.borrow().watches(&object);
+            control.learned.objects.get_mut(id).watched = self.program.borrow().watches(&object);
         }
     }
 }

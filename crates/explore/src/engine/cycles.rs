@@ -2,12 +2,14 @@
 //!
 //! States form a graph with cycles only if tasks say, by a checkpoint, that they are where they were before. A
 //! strongly connected component in which every task that can take a step anywhere takes one inside it holds an
-//! execution that is fair to all tasks and never ends. (Tarjan's algorithm, along the walk's stack.)
+//! execution that is fair to all tasks and never ends. (Tarjan's algorithm, along the walk's stack.) This
+//! module knows nothing of what states are made of.
 
 use rustc_hash::FxHashMap;
 
-use super::model::{Tasks, members};
+use super::tasks::{Tasks, members};
 use crate::program::Finding;
+use crate::verdict;
 
 /// What is known of a state on the walk's stack.
 #[derive(Default)]
@@ -41,7 +43,8 @@ impl Endless {
     pub(crate) fn finding(&self, names: &[String]) -> Finding {
         let names: Vec<&str> = members(self.tasks).map(|task| names[task].as_str()).collect();
         let (go, end) = if names.len() == 1 { ("goes", "ends") } else { ("go", "end") };
-        Finding::new("livelock", format!("{} {go} round for ever, and never {end}", names.join(" and ")))
+        let what = format!("{} {go} round for ever, and never {end}", names.join(" and "));
+        Finding::new(verdict::LIVELOCK, what)
     }
 }
 

@@ -1,8 +1,10 @@
-//! Who waits for whom.
+//! Who waits for whom at the end of an execution. This module knows nothing of how the execution came there.
 
-use super::model::{MAX_TASKS, Model, Phase, Tasks, members};
+use super::model::{Model, Phase};
 use super::objects::{ObjectId, Objects, Op};
+use super::tasks::{MAX_TASKS, Tasks, members};
 use crate::program::Finding;
+use crate::verdict;
 
 /// A task that can't go on.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ impl Deadlock {
     pub(crate) fn finding(&self, objects: &Objects, names: &[String]) -> Finding {
         let parts: Vec<String> =
             self.cycle.iter().chain(&self.others).map(|stuck| words(stuck, objects, names)).collect();
-        Finding::new("deadlock", parts.join("; "))
+        Finding::new(verdict::DEADLOCK, parts.join("; "))
     }
 }
 

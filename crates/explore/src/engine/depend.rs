@@ -2,15 +2,15 @@
 //!
 //! Dependence is a property of the steps alone, so it may be assumed where there is none, but never missed. The
 //! causal clocks ([`Clocks`](super::clocks::Clocks)) follow the same relation, by what steps did rather than by
-//! what they could do.
+//! what they could do. This module knows nothing of how a search keeps its choices.
 
 use super::clocks::Vc;
-use super::model::{Phase, Tasks};
+use super::model::Phase;
 use super::objects::{ObjectId, Objects, Op, OpKind};
-use super::tree::Frame;
+use super::tasks::Tasks;
 
 /// A step of an execution that others could have gone before.
-pub(crate) struct Event {
+pub(crate) struct Turn {
     pub task: usize,
     pub op: Op,
     /// The task's causal clock before the step, and after it.
@@ -81,66 +81,57 @@ fn seen(a: Role, b: Role, same: bool) -> bool {
     }
 }
 
-/// Adds what must be explored because of the races of `event`, which comes after `events`.
+/// Tells what must be explored because of the races of `turn`, which comes after `turns`.
 ///
 /// For each earlier step that it depends on and that doesn't come before it in its own task's past, some task must
 /// be tried there with which the order of the two can be reversed: an initial of what doesn't come after the
-/// earlier step (a source set).
-pub(crate) fn races(frames: &mut [Frame], events: &[Event], event: &Event, objects: &Objects) {
-    for index in (0..events.len()).rev() {
-        let earlier = &events[index];
-        if earlier.task == event.task
-            || before(index, earlier.task, &event.before)
-            || !dependent(&earlier.op, &event.op, objects)
+/// earlier step (a source set). `reverse` is called with the earlier step's index and these initials.
+pub(crate) fn races(turns: &[Turn], turn: &Turn, objects: &Objects, mut reverse: impl FnMut(usize, Tasks)) {
+    for index in (0..turns.len()).rev() {
+        let earlier = &turns[index];
+        if earlier.task != turn.task
+            && !before(index, earlier.task, &turn.before)
+            && dependent(&earlier.op, &turn.op, objects)
         {
-            continue;
-        }
-        let frame = &mut frames[index];
-        let initials = initials(events, index, event, objects) & frame.enabled;
-        if initials == 0 {
-            frame.backtrack |= frame.enabled;
-        } else if initials & frame.backtrack == 0 {
-            let task =
-                if initials >> event.task & 1 == 1 { event.task } else { initials.trailing_zeros() as usize };
-            frame.backtrack |= 1 << task;
+            reverse(index, initials(turns, index, turn, objects));
         }
     }
 }
 
-/// Whether the event of this index and task is in the past that the clock tells of.
+/// Whether the turn of this index and task is in the past that the clock tells of.
 fn before(index: usize, task: usize, clock: &Vc) -> bool {
     clock[task] as usize > index
 }
 
 /// The tasks that can begin a sequence in which all that doesn't come after the earlier step happens, and then the
-/// event.
-fn initials(events: &[Event], earlier: usize, event: &Event, objects: &Objects) -> Tasks {
-    let by = events[earlier].task;
-    let independent = |index: &usize| !before(earlier, by, &events[*index].after);
+/// turn.
+fn initials(turns: &[Turn], earlier: usize, turn: &Turn, objects: &Objects) -> Tasks {
+    let by = turns[earlier].task;
+    let independent = |index: &usize| !before(earlier, by, &turns[*index].after);
     let mut initials: Tasks = 0;
     let mut met: Tasks = 0;
-    for index in (earlier + 1..events.len()).filter(independent) {
-        let task = events[index].task;
+    for index in (earlier + 1..turns.len()).filter(independent) {
+        let task = turns[index].task;
         if met >> task & 1 == 1 {
             continue;
         }
         met |= 1 << task;
-        let waits = (earlier + 1..index).filter(independent).any(|other| {
-            events[other].task != task && before(other, events[other].task, &events[index].after)
-        });
+        let waits = (earlier + 1..index)
+            .filter(independent)
+            .any(|other| turns[other].task != task && before(other, turns[other].task, &turns[index].after));
         if !waits {
             initials |= 1 << task;
         }
     }
-    if met >> event.task & 1 == 0 {
-        let waits = (earlier + 1..events.len()).filter(independent).any(|other| {
-            let other_event = &events[other];
-            other_event.task != event.task
-                && (before(other, other_event.task, &event.before)
-                    || dependent(&other_event.op, &event.op, objects))
+    if met >> turn.task & 1 == 0 {
+        let waits = (earlier + 1..turns.len()).filter(independent).any(|other| {
+            let other_turn = &turns[other];
+            other_turn.task != turn.task
+                && (before(other, other_turn.task, &turn.before)
+                    || dependent(&other_turn.op, &turn.op, objects))
         });
         if !waits {
-            initials |= 1 << event.task;
+            initials |= 1 << turn.task;
         }
     }
     initials

@@ -1,4 +1,6 @@
 //! Executes a program for real, one step of one task at a time.
+//!
+//! This module knows nothing of who chooses the tasks, nor of what is done with what they did.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,8 +8,11 @@ use std::rc::Rc;
 use fibers::{Fiber, Pool, Progress};
 
 use super::conductor::Conductor;
-use super::model::{MAX_TASKS, Phase, Tasks};
+use super::mode::Mode;
+use super::model::Phase;
+use super::tasks::{MAX_TASKS, Tasks};
 use crate::program::{Finding, Outcome};
+use crate::verdict;
 
 /// The result of a task that panicked.
 const PANICKED: &str = "panic";
@@ -53,18 +58,17 @@ impl<'c, 'p> Executor<'c, 'p> {
         self.daemons = 0;
         let mut control = self.conductor.control.borrow_mut();
         control.reset(tasks.len());
-        let names_known = control.names.len() == tasks.len();
-        if !names_known {
-            control.names.clear();
+        let names = &mut control.learned.names;
+        if names.len() != tasks.len() {
+            *names = tasks.iter().map(|task| task.name.clone()).collect();
         }
         let mut results = self.results.borrow_mut();
         results.clear();
         results.resize(tasks.len(), String::new());
         drop(results);
+        let mut listeners = self.conductor.listeners.borrow_mut();
         for (index, task) in tasks.into_iter().enumerate() {
-            if !names_known {
-                control.names.push(task.name);
-            }
+            listeners.push(task.listener);
             self.daemons |= Tasks::from(task.daemon) << index;
             let (results, body) = (self.results.clone(), task.body);
             self.fibers.push(self.pool.fiber(move || {
@@ -72,7 +76,8 @@ impl<'c, 'p> Executor<'c, 'p> {
                 results.borrow_mut()[index] = result;
             }));
         }
-        control.unhush();
+        drop(listeners);
+        control.run.unhush();
         self.running = true;
         drop(control);
         for task in 0..self.fibers.len() {
@@ -81,22 +86,25 @@ impl<'c, 'p> Executor<'c, 'p> {
         }
     }
 
+    /// How executions are run from the next one on.
+    pub(crate) fn set_mode(&mut self, mode: Mode) {
+        self.abandon();
+        self.conductor.control.borrow_mut().mode = mode;
+    }
+
     pub(crate) fn tasks(&self) -> usize {
         self.fibers.len()
     }
 
     /// The tasks that can take their pending step.
     pub(crate) fn enabled(&self) -> Tasks {
-        let control = self.conductor.control.borrow();
-        let enabled =
-            |&task: &usize| control.pending[task].as_ref().is_some_and(|op| control.model.enabled(task, op));
-        (0..self.fibers.len()).filter(enabled).fold(0, |set, task| set | 1 << task)
+        self.conductor.control.borrow().run.enabled()
     }
 
     /// The tasks that have not ended, but for those that may be left waiting and do.
     pub(crate) fn unfinished(&self) -> Tasks {
         let control = self.conductor.control.borrow();
-        let unfinished = |&task: &usize| match control.model.phases[task] {
+        let unfinished = |&task: &usize| match control.run.model.phases[task] {
             Phase::Ended => false,
             Phase::Waiting(_) => self.daemons >> task & 1 == 0,
             _ => true,
@@ -112,8 +120,8 @@ impl<'c, 'p> Executor<'c, 'p> {
     #[inline]
     pub(crate) fn step(&mut self, task: usize) {
         let mut control = self.conductor.control.borrow_mut();
-        control.current = task;
-        control.start_eager();
+        control.run.current = task;
+        control.run.eager = 0;
         let goes_on = control.perform(task);
         drop(control);
         self.conductor.settle();
@@ -150,9 +158,9 @@ impl<'c, 'p> Executor<'c, 'p> {
             }
             Progress::Panicked(panic) => {
                 let mut control = self.conductor.control.borrow_mut();
-                let what = format!("{}: {panic}", control.names[task]);
-                control.current = task;
-                control.find(Finding { verdict: "panic", what });
+                let what = format!("{}: {panic}", control.learned.names[task]);
+                control.run.current = task;
+                control.find(Finding::new(verdict::PANIC, what));
                 drop(control);
                 self.results.borrow_mut()[task] = PANICKED.to_owned();
                 self.unwinds(task);
@@ -178,7 +186,7 @@ impl<'c, 'p> Executor<'c, 'p> {
     pub(crate) fn drain(&mut self, steps: usize) {
         for _ in 0..steps {
             let enabled = self.enabled();
-            if enabled == 0 || self.conductor.control.borrow().overrun {
+            if enabled == 0 || self.conductor.control.borrow().run.overrun {
                 break;
             }
             self.step(enabled.trailing_zeros() as usize);
@@ -190,10 +198,13 @@ impl<'c, 'p> Executor<'c, 'p> {
             return;
         }
         let mut control = self.conductor.control.borrow_mut();
-        control.abandoned = true;
-        control.hush();
+        control.run.abandoned = true;
+        control.run.hush();
         drop(control);
         self.fibers.clear();
+        // What they hold is dropped where nothing is borrowed: it may have destructors that take locks.
+        let listeners = self.conductor.listeners.take();
+        drop(listeners);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A set of fingerprints, eight bytes each.
+//! A set of fingerprints, eight bytes each. This module knows nothing of what they are fingerprints of.
 
 /// An open-addressing table without deletion. Keys are hashes already.
 pub(crate) struct FpSet {

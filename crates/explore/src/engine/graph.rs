@@ -1,10 +1,11 @@
 //! The lock-order graph of all executions: which lock was asked for while which was held.
+//!
+//! This module knows nothing of whether an execution ever deadlocked.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::clocks::At;
-use super::model::mix;
-use super::objects::{ObjectId, Op, OpKind};
+use super::mix::mix;
+use super::objects::{At, ObjectId, Op, OpKind};
 
 /// A lock that a task holds.
 #[derive(Clone, Copy, Debug)]

@@ -3,11 +3,13 @@
 //! For each tracked object there is one *record* for its last write and one for each task's last read. A task or a
 //! lock *knows* a record if locks order the access before whatever the task does next (whoever takes the lock
 //! next). A record that nobody can race with any more is dropped, so that states that differ in nothing else are
-//! one state.
+//! one state. This module knows nothing of what else a state is made of.
 
-use super::model::{MAX_TASKS, Model, Phase, mix};
+use super::mix::mix;
+use super::model::{Model, Phase};
 use super::objects::{ObjectId, Op, OpKind};
 use super::races::{Access, Race};
+use super::tasks::MAX_TASKS;
 
 /// A set of records.
 type Records = [u64; 4];

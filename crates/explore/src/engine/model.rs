@@ -1,12 +1,11 @@
-//! What locks and conditions mean: who holds what, who can go on. Used by real executions and by the state cache.
+//! What locks and conditions mean: who holds what, who can go on, what a step lets a task observe.
+//!
+//! Real executions and walks over states use the same model, so that both mean the same. This module knows nothing of
+//! what a task does with what it observes.
 
-use super::objects::{ObjectId, Op, OpKind};
-
-/// The most tasks of one program.
-pub const MAX_TASKS: usize = 16;
-
-/// A set of tasks.
-pub(crate) type Tasks = u16;
+use super::mix::mix;
+use super::objects::{ObjectId, Objects, Op, OpKind};
+use super::tasks::MAX_TASKS;
 
 /// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +113,25 @@ impl Model {
         cell.writer == 0 && cell.readers == 0
     }
 
+    /// Whether none of the locks that the program's oracle watches is held.
+    pub(crate) fn is_settled(&self, objects: &Objects) -> bool {
+        (0..self.cells.len()).all(|id| !objects.get(id as ObjectId).watched || self.free(id as ObjectId))
+    }
+
+    /// What a step that was just taken lets its task observe.
+    #[inline]
+    pub(crate) fn input(&self, op: &Op, ok: bool, woken: bool) -> u64 {
+        match op.kind {
+            _ if woken => self.cell(op.mutex).content,
+            OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock if ok => {
+                self.cell(op.object).content
+            }
+            OpKind::TryLock | OpKind::TryReadLock => 1 << 63 | 0x7A11,
+            OpKind::Read | OpKind::Write | OpKind::Ghost => self.cell(op.object).content,
+            _ => 0,
+        }
+    }
+
     /// Takes the pending step of an enabled task. Says whether it succeeded (a try-lock may not).
     #[inline]
     pub(crate) fn perform(&mut self, task: usize, op: &Op) -> bool {
@@ -163,28 +181,4 @@ fn hash(id: ObjectId, cell: &Cell) -> u64 {
         return 0;
     }
     mix(mix(mix(u64::from(id) + 0x51_7CC1, cell.content), cell.readers), u64::from(cell.writer))
-}
-
-/// Mixes two words into one; a product of 128 bits, folded.
-#[inline]
-pub(crate) fn mix(a: u64, b: u64) -> u64 {
-    let a = u128::from(a ^ 0x9E37_79B9_7F4A_7C15);
-    let b = u128::from(b ^ 0xE703_7ED1_A0B4_28DB);
-    let product = a * b;
-    let folded = (product as u64) ^ ((product >> 64) as u64);
-    let folded = (folded ^ (folded >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ b as u64;
-    folded ^ (folded >> 32)
-}
-
-/// The members of a set of tasks, smallest first.
-#[inline]
-pub(crate) fn members(tasks: Tasks) -> impl Iterator<Item = usize> {
-    let mut left = tasks;
-    std::iter::from_fn(move || {
-        (left != 0).then(|| {
-            let task = left.trailing_zeros() as usize;
-            left &= left - 1;
-            task
-        })
-    })
 }

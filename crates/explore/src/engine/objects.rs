@@ -1,11 +1,16 @@
 //! The objects that steps were about, and what was learned of them.
+//!
+//! This module knows which steps others may go before, but not who holds what, nor what objects contain.
 
 use locks::Object;
 use locks::hook::{Key, Kind};
 use rustc_hash::FxHashMap;
 use std::panic::Location;
 
-use super::model::Tasks;
+use super::tasks::Tasks;
+
+/// A place in the source.
+pub(crate) type At = &'static Location<'static>;
 
 /// An object's number: its place in [`Objects`].
 pub(crate) type ObjectId = u32;
@@ -68,6 +73,15 @@ impl OpKind {
         }
     }
 
+    /// Whether it takes a lock for reading, if it takes one.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, OpKind::ReadLock | OpKind::TryReadLock)
+    }
+
+    pub(crate) fn is_wait(self) -> bool {
+        self == OpKind::Wait
+    }
+
     pub(crate) fn is_access(self) -> bool {
         matches!(self, OpKind::Read | OpKind::Write | OpKind::Free)
     }
@@ -88,7 +102,7 @@ pub(crate) struct Op {
     pub object: ObjectId,
     /// The mutex that a [`OpKind::Wait`] releases; else the object itself.
     pub mutex: ObjectId,
-    pub at: &'static Location<'static>,
+    pub at: At,
 }
 
 /// What is known of an object.
@@ -155,6 +169,16 @@ impl Objects {
 
     pub(crate) fn get_mut(&mut self, id: ObjectId) -> &mut Info {
         &mut self.infos[id as usize]
+    }
+
+    /// Notes that the object was try-locked; says whether this is new, so that its releases become points.
+    pub(crate) fn tries(&mut self, id: ObjectId) -> bool {
+        !std::mem::replace(&mut self.get_mut(id).tried, true)
+    }
+
+    /// Notes that accesses to the object race; says whether this is new, so that they become points.
+    pub(crate) fn races(&mut self, id: ObjectId) -> bool {
+        !std::mem::replace(&mut self.get_mut(id).racy, true)
     }
 
     /// Notes that the object is tracked data.
@@ -225,11 +249,16 @@ impl Objects {
     }
 }
 
-/// An object's name for people.
+/// An object's name for people: its level, and its key where that says anything.
 pub(crate) fn name(object: &Object) -> String {
     match object.key {
         Key { id: 0, generation: 0 } => object.level.to_owned(),
         Key { id, generation: 0 } => format!("{} {id}", object.level),
         Key { id, generation } => format!("{} {id}/{generation}", object.level),
     }
+}
+
+/// A place in the source for people: `file:line`.
+pub(crate) fn place(at: &Location<'_>) -> String {
+    format!("{}:{}", at.file(), at.line())
 }

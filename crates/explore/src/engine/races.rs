@@ -1,7 +1,8 @@
-//! Races, in words that are the same however they were found.
+//! Races, in words that are the same however they were found. This module knows nothing of how that is.
 
 use super::objects::{ObjectId, Objects, OpKind};
 use crate::program::Finding;
+use crate::verdict;
 
 /// An access to tracked data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Race {
         if self.after_free {
             let (user, freer) = (&names[self.second.task], &names[self.first.task]);
             return Finding::new(
-                "use-after-free",
+                verdict::USE_AFTER_FREE,
                 format!("`{object}`: {user} {} it after {freer} freed it", verb(self.second)),
             );
         }
@@ -57,7 +58,7 @@ impl Race {
             std::mem::swap(&mut a, &mut b);
         }
         let freed = a.kind == OpKind::Free || b.kind == OpKind::Free;
-        let verdict = if freed { "use-after-free" } else { "race" };
+        let verdict = if freed { verdict::USE_AFTER_FREE } else { verdict::RACE };
         let what = format!(
             "`{object}`: {} {} it, {} {} it, and nothing orders the two",
             names[a.task],

@@ -1,17 +1,15 @@
-//! An execution along a given path, with all that can be said of it.
-
-use std::panic::Location;
+//! An execution along a given path. This module knows nothing of where the path comes from.
 
 use thiserror::Error;
 
-use super::control::{Control, Event};
-use super::deadlock::{Deadlock, Stuck};
+use super::executions::{Scheduler, execute};
 use super::executor::Executor;
-use super::graph::Holding;
-use super::model::{Phase, mix};
-use super::objects::OpKind;
-use crate::program::Finding;
-use crate::report::{DeadlockReport, Replay, TraceStep, Waiting};
+use super::findings;
+use super::mode::Mode;
+use super::model::Phase;
+use super::tasks::members;
+use super::trace;
+use crate::report::Replay;
 use crate::schedule::Schedule;
 
 /// Why a schedule could not be replayed.
@@ -70,23 +68,76 @@ pub enum ReplayError {
     },
 }
 
-/// Replays a path; it need not be complete.
-pub(crate) fn follow(executor: &mut Executor<'_, '_>, path: &[u8]) -> Result<Replay, ReplayError> {
-    {
-        let mut control = executor.conductor.control.borrow_mut();
-        control.every = true;
-        control.recording = false;
-        control.reduced = false;
+/// Goes along a path, given by the task of each step.
+pub(crate) struct Along<'a> {
+    path: &'a [u8],
+    mode: Mode,
+    /// Why the path can't be followed to its end.
+    failed: Option<ReplayError>,
+}
+
+impl<'a> Along<'a> {
+    pub(crate) fn new(path: &'a [u8], mode: Mode) -> Self {
+        Along { path, mode, failed: None }
     }
-    executor.begin();
-    let followed = steps(executor, path);
-    let replay = followed.map(|()| look(executor));
+}
+
+impl Scheduler for Along<'_> {
+    const PATIENCE: u32 = 1;
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn next_execution(&mut self) -> bool {
+        true
+    }
+
+    fn next_task(&mut self, executor: &Executor<'_, '_>) -> Option<usize> {
+        let control = executor.conductor.control.borrow();
+        let (run, learned) = (&control.run, &control.learned);
+        let taken = run.taken.len();
+        let task = *self.path.get(taken)?;
+        let (step, index) = (taken + 1, usize::from(task));
+        if index >= executor.tasks() {
+            self.failed = Some(ReplayError::NoSuchTask { step, task, tasks: executor.tasks() });
+            return None;
+        }
+        if run.enabled() >> index & 1 == 0 {
+            let task = learned.names[index].clone();
+            self.failed = Some(match (run.model.phases[index], &run.pending[index]) {
+                (Phase::Ended, _) | (_, None) => ReplayError::Ended { step, task },
+                (Phase::Woken, Some(op)) => {
+                    ReplayError::Blocked { step, task, object: learned.objects.name(op.mutex) }
+                }
+                (_, Some(op)) => ReplayError::Blocked { step, task, object: learned.objects.name(op.object) },
+            });
+            return None;
+        }
+        Some(index)
+    }
+}
+
+/// Replays a path; it need not be complete.
+///
+/// # Errors
+/// If the path can't be followed to its end.
+pub(crate) fn follow(executor: &mut Executor<'_, '_>, path: &[u8]) -> Result<Replay, ReplayError> {
+    let mut along = Along::new(path, Mode::Follow);
+    executor.set_mode(along.mode());
+    execute(executor, &mut along, usize::MAX);
+    let replay = match along.failed {
+        None => Ok(trace::look(executor)),
+        Some(error) => Err(error),
+    };
     executor.abandon();
-    executor.conductor.control.borrow_mut().every = false;
     replay
 }
 
 /// Replays a schedule, which must be complete or show a violation, and be of this program.
+///
+/// # Errors
+/// If the schedule doesn't fit the program, ends too early, or takes other steps than when it was recorded.
 pub(crate) fn replay(executor: &mut Executor<'_, '_>, schedule: &Schedule) -> Result<Replay, ReplayError> {
     let mut replay = follow(executor, schedule.tasks())?;
     if let (Some(recorded), Some(found)) = (schedule.checksum(), replay.schedule.checksum())
@@ -96,165 +147,13 @@ pub(crate) fn replay(executor: &mut Executor<'_, '_>, schedule: &Schedule) -> Re
     }
     if schedule.is_endless() {
         replay.schedule = replay.schedule.endless();
-        replay.findings.push(super::cache::livelock(schedule.tasks().len()));
+        replay.findings.push(findings::endless(schedule.tasks().len()));
         return Ok(replay);
     }
     if replay.outcome.is_none() && replay.deadlock.is_none() && replay.findings.is_empty() {
         let control = executor.conductor.control.borrow();
-        let can =
-            |&task: &usize| control.pending[task].as_ref().is_some_and(|op| control.model.enabled(task, op));
-        let tasks = (0..control.model.tasks).filter(can).map(|task| control.names[task].clone());
-        return Err(ReplayError::TooShort { steps: schedule.tasks().len(), tasks: tasks.collect() });
+        let names = members(control.run.enabled()).map(|task| control.learned.names[task].clone());
+        return Err(ReplayError::TooShort { steps: schedule.tasks().len(), tasks: names.collect() });
     }
     Ok(replay)
-}
-
-fn steps(executor: &mut Executor<'_, '_>, path: &[u8]) -> Result<(), ReplayError> {
-    loop {
-        let taken = executor.conductor.control.borrow().events.len();
-        let Some(&task) = path.get(taken) else { return Ok(()) };
-        let (step, index) = (taken + 1, usize::from(task));
-        if index >= executor.tasks() {
-            return Err(ReplayError::NoSuchTask { step, task, tasks: executor.tasks() });
-        }
-        if executor.enabled() >> index & 1 == 0 {
-            let control = executor.conductor.control.borrow();
-            let task = control.names[index].clone();
-            return Err(match (control.model.phases[index], &control.pending[index]) {
-                (Phase::Ended, _) | (_, None) => ReplayError::Ended { step, task },
-                (Phase::Woken, Some(op)) => {
-                    ReplayError::Blocked { step, task, object: control.objects.name(op.mutex) }
-                }
-                (_, Some(op)) => ReplayError::Blocked { step, task, object: control.objects.name(op.object) },
-            });
-        }
-        executor.step(index);
-    }
-}
-
-/// Everything that can be said of the execution where it stands.
-fn look(executor: &mut Executor<'_, '_>) -> Replay {
-    let mut replay = {
-        let control = executor.conductor.control.borrow();
-        let (trace, held) = trace(&control);
-        let mut findings: Vec<Finding> = Vec::new();
-        for (finding, _) in &control.found {
-            let finding = &control.findings[*finding as usize];
-            if !findings.contains(finding) {
-                findings.push(finding.clone());
-            }
-        }
-        let schedule =
-            Schedule::new(control.events.iter().map(|event| event.task).collect(), Some(checksum(&control)));
-        let mut replay = Replay { trace, findings, deadlock: None, outcome: None, schedule };
-        let stuck = executor.unfinished();
-        if executor.enabled() == 0 && stuck != 0 {
-            let deadlock = Deadlock::of(&control.model, &control.pending, stuck);
-            replay.findings.push(deadlock.finding(&control.objects, &control.names));
-            replay.deadlock = Some(report(&control, &deadlock, &held));
-        }
-        replay
-    };
-    if executor.unfinished() == 0 {
-        let (results, outcome) = executor.finish();
-        replay.findings.extend(outcome.findings);
-        replay.outcome = Some((results, outcome.state));
-    }
-    replay
-}
-
-/// The trace, and what each task holds at its end.
-fn trace(control: &Control) -> (Vec<TraceStep>, Vec<Vec<Holding>>) {
-    let mut held: Vec<Vec<Holding>> = vec![Vec::new(); control.model.tasks];
-    let mut trace = Vec::with_capacity(control.events.len());
-    for (index, event) in control.events.iter().enumerate() {
-        let task = usize::from(event.task);
-        let (step, object, at) = take(&mut held[task], event);
-        let found = control.found.iter().filter(|(_, steps)| *steps == index + 1);
-        trace.push(TraceStep {
-            task,
-            name: control.names[task].clone(),
-            step,
-            object: control.objects.name(object),
-            on: control.objects.get(object).object,
-            at: place(at),
-            ok: event.ok,
-            held: held[task].iter().map(|held| control.objects.name(held.object)).collect(),
-            found: found.map(|(finding, _)| control.findings[*finding as usize].clone()).collect(),
-            notes: Vec::new(),
-        });
-    }
-    for (task, steps, started, text) in &control.notes {
-        // What is said before the first step is said of that step.
-        let of =
-            if *started { steps.checked_sub(1) } else { trace.iter().position(|step| step.task == *task) };
-        if let Some(step) = of.and_then(|step| trace.get_mut(step)) {
-            step.notes.push(text.clone());
-        }
-    }
-    (trace, held)
-}
-
-/// Follows what a task holds; gives the step's name, its object and its place.
-fn take(held: &mut Vec<Holding>, event: &Event) -> (&'static str, u32, &'static Location<'static>) {
-    let op = &event.op;
-    if event.woken {
-        held.push(Holding { object: op.mutex, read: false, at: op.at });
-        return ("lock", op.mutex, op.at);
-    }
-    if op.kind.is_acquire() && event.ok {
-        let read = matches!(op.kind, OpKind::ReadLock | OpKind::TryReadLock);
-        held.push(Holding { object: op.object, read, at: op.at });
-    } else if op.kind.is_release() || op.kind == OpKind::Wait {
-        let index = held.iter().rposition(|held| held.object == op.mutex);
-        if let Some(taken) = index.map(|index| held.remove(index))
-            && op.kind != OpKind::Wait
-        {
-            return (op.kind.words(), op.object, taken.at);
-        }
-    }
-    (op.kind.words(), op.object, op.at)
-}
-
-fn report(control: &Control, deadlock: &Deadlock, held: &[Vec<Holding>]) -> DeadlockReport {
-    let holdings = |held: &[Holding]| -> Vec<(String, String)> {
-        held.iter().map(|held| (control.objects.name(held.object), place(held.at))).collect()
-    };
-    let waiting = |stuck: &Stuck| Waiting {
-        task: stuck.task,
-        name: control.names[stuck.task].clone(),
-        object: control.objects.name(stuck.object),
-        on: control.objects.get(stuck.object).object,
-        condition: stuck.condition,
-        at: place(stuck.op.at),
-        holders: stuck
-            .holders
-            .iter()
-            .map(|&holder| {
-                let taken = held[holder].iter().find(|held| held.object == stuck.object);
-                (control.names[holder].clone(), taken.map_or(String::new(), |taken| place(taken.at)))
-            })
-            .collect(),
-        holds: holdings(&held[stuck.task]),
-    };
-    DeadlockReport {
-        cycle: deadlock.cycle.iter().map(waiting).collect(),
-        others: deadlock.others.iter().map(waiting).collect(),
-    }
-}
-
-fn place(at: &Location<'_>) -> String {
-    format!("{}:{}", at.file(), at.line())
-}
-
-/// A checksum of what was done, without source lines.
-fn checksum(control: &Control) -> u16 {
-    let mut sum = 0;
-    for event in &control.events {
-        let object = control.objects.get(event.op.object).object;
-        let name = locks::hook::fingerprint(&(object.level, object.key));
-        let flags = (event.op.kind as u64) << 16 | u64::from(event.task) << 8 | u64::from(event.ok) << 1;
-        sum = mix(mix(sum, name), flags | u64::from(event.woken));
-    }
-    (sum >> 48) as u16
 }

@@ -1,11 +1,14 @@
 //! The execution with the fewest context switches that shows a violation.
+//!
+//! This module knows nothing of states or choices: it has the searches look again, with growing bounds.
 
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::cache::Walk;
-use super::collect::{End, Limits, Path};
+use super::cache;
+use super::collect::{End, Limits, Path, Searched};
+use super::executions;
 use super::executor::Executor;
 use super::tree::Tree;
 use crate::options::Options;
@@ -19,16 +22,16 @@ pub(crate) fn fewest(
 ) -> FxHashMap<u32, (Path, bool)> {
     let deadline = Instant::now() + options.shrink_budget;
     let mut found = FxHashMap::default();
-    let problem = executor.conductor.control.borrow_mut().problem.take();
+    let problem = executor.conductor.control.borrow_mut().learned.problem.take();
     search(executor, options, wanted, deadline, &mut found, true);
-    let unsound = executor.conductor.control.borrow_mut().problem.take().is_some();
+    let unsound = executor.conductor.control.borrow_mut().learned.problem.take().is_some();
     if unsound {
         found.clear();
     }
     if found.len() < wanted.len() {
         search(executor, options, wanted, deadline, &mut found, false);
     }
-    executor.conductor.control.borrow_mut().problem = problem;
+    executor.conductor.control.borrow_mut().learned.problem = problem;
     found
 }
 
@@ -51,28 +54,26 @@ fn search(
         let options = Options { budget: Some(time), stop_at_first: false, ..options.clone() };
         let mut limits = Limits::new(&options, None);
         let count = left.len();
-        let (violations, hit, end) = if cached {
-            let mut walk = Walk::bounded(executor, &mut limits, bound, left.clone());
-            let end = walk.run();
-            (std::mem::take(&mut walk.collector.violations), walk.bound_hit(), end)
+        let searched = if cached {
+            cache::bounded(executor, &mut limits, bound, left.clone())
         } else {
-            let mut tree = Tree::bounded(executor, &mut limits, bound, left.clone());
-            let end = tree.run();
-            (std::mem::take(&mut tree.collector.violations), tree.bound_hit, end)
+            let mut tree = Tree::bounded(bound);
+            let searched = executions::search(executor, &mut limits, &mut tree, Some(left.clone()));
+            Searched { bounded: tree.bound_hit, ..searched }
         };
-        if std::mem::take(&mut executor.conductor.control.borrow_mut().restart) {
+        if std::mem::take(&mut executor.conductor.control.borrow_mut().learned.restart) {
             return;
         }
         let mut met = 0;
-        for (finding, path, _) in violations {
+        for (finding, path, _) in searched.collector.violations {
             if left.contains(&finding) {
                 found.insert(finding, (path, proven));
                 met += 1;
             }
         }
         // Cut short before all was found: what is found later may not be the best.
-        proven &= met == count || end == End::Exhausted;
-        if !hit {
+        proven &= met == count || searched.end == End::Exhausted;
+        if !searched.bounded {
             return;
         }
     }

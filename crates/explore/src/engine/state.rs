@@ -1,11 +1,15 @@
 //! A state, and how a step leads to the next one without being executed.
+//!
+//! This module needs what was learned, and nothing else: it knows nothing of executions, nor of the order in which
+//! states are walked to.
 
 use super::automaton::NodeId;
-use super::conductor::all_settled;
-use super::control::{Control, input};
 use super::knowledge::{self, Knowledge};
-use super::model::{FREED, MAX_TASKS, Model, Phase, Tasks, mix};
+use super::learned::Learned;
+use super::mix::mix;
+use super::model::{FREED, Model, Phase};
 use super::objects::{Op, OpKind};
+use super::tasks::{MAX_TASKS, Tasks};
 
 /// A state.
 pub(crate) struct State {
@@ -39,10 +43,10 @@ impl State {
         mix(sum, 0x57A7E)
     }
 
-    pub(crate) fn enabled(&self, control: &Control) -> Tasks {
+    pub(crate) fn enabled(&self, learned: &Learned) -> Tasks {
         let mut enabled = 0;
         for task in 0..self.model.tasks {
-            if let Some(op) = &control.automaton.get(self.nodes[task]).op
+            if let Some(op) = &learned.automaton.get(self.nodes[task]).op
                 && self.model.enabled(task, op)
             {
                 enabled |= 1 << task;
@@ -51,10 +55,10 @@ impl State {
         enabled
     }
 
-    pub(crate) fn pending(&self, control: &Control) -> [Option<Op>; MAX_TASKS] {
+    pub(crate) fn pending(&self, learned: &Learned) -> [Option<Op>; MAX_TASKS] {
         std::array::from_fn(|task| match self.model.phases[task] {
             Phase::Ended => None,
-            _ => control.automaton.get(self.nodes[task]).op,
+            _ => learned.automaton.get(self.nodes[task]).op,
         })
     }
 }
@@ -69,7 +73,7 @@ pub(crate) enum Missing {
 
 /// Walks the task's pending step and all that follow at once.
 pub(crate) fn walk(
-    control: &mut Control,
+    learned: &mut Learned,
     state: &mut State,
     task: usize,
     path: &mut Vec<u8>,
@@ -78,23 +82,23 @@ pub(crate) fn walk(
 ) -> Result<(), Missing> {
     for _ in 0..=max_steps {
         let node = state.nodes[task];
-        let op = control.automaton.get(node).op.expect("a task that has not ended has a step");
+        let op = learned.automaton.get(node).op.expect("a task that has not ended has a step");
         let woken = state.model.phases[task] == Phase::Woken;
         path.push(task as u8);
         if op.kind.is_access() {
-            access(control, state, task, &op, path.len(), found);
+            access(learned, state, task, &op, path.len(), found);
         }
         let ok = state.model.perform(task, &op);
         state.knowledge.perform(task, &op, ok, woken);
         let waits = op.kind == OpKind::Wait && !woken;
-        if (op.kind.is_release() || waits) && control.objects.get(op.mutex).watched {
-            settle(control, &state.model, path.len(), found)?;
+        if (op.kind.is_release() || waits) && learned.objects.get(op.mutex).watched {
+            settle(learned, &state.model, path.len(), found)?;
         }
         if waits {
             return Ok(());
         }
-        let input = input(&state.model, &op, ok, woken);
-        if !follow(control, state, task, node, input, found, path)? {
+        let input = state.model.input(&op, ok, woken);
+        if !follow(learned, state, task, node, input, found, path)? {
             return Ok(());
         }
     }
@@ -103,7 +107,7 @@ pub(crate) fn walk(
 
 /// Follows an edge; says whether the task goes on at once.
 pub(crate) fn follow(
-    control: &mut Control,
+    learned: &mut Learned,
     state: &mut State,
     task: usize,
     node: NodeId,
@@ -111,55 +115,47 @@ pub(crate) fn follow(
     found: &mut Vec<(u32, usize)>,
     path: &[u8],
 ) -> Result<bool, Missing> {
-    let edge = control.automaton.edge(node, input).ok_or(Missing::Edge)?;
+    let edge = learned.automaton.edge(node, input).ok_or(Missing::Edge)?;
     for &(object, content) in &edge.published {
         state.model.set_content(object, content);
     }
     found.extend(edge.findings.iter().map(|&finding| (finding, path.len())));
     state.nodes[task] = edge.next;
-    let next = control.automaton.get(edge.next);
+    let next = learned.automaton.get(edge.next);
     let Some(op) = &next.op else {
         state.model.phases[task] = Phase::Ended;
         return Ok(false);
     };
-    Ok(next.forced || !control.objects.is_point(task, op, false) && state.model.enabled(task, op))
+    Ok(next.forced || !learned.objects.is_point(task, op, false) && state.model.enabled(task, op))
 }
 
 fn access(
-    control: &mut Control,
+    learned: &mut Learned,
     state: &mut State,
     task: usize,
     op: &Op,
     steps: usize,
     found: &mut Vec<(u32, usize)>,
 ) {
-    let tracked = control.objects.get(op.object).tracked.expect("accesses are to tracked data");
+    let tracked = learned.objects.get(op.object).tracked.expect("accesses are to tracked data");
     if !knowledge::fits(state.model.tasks, tracked + 1) {
-        control.problem.get_or_insert_with(|| {
-            "too many tracked objects for the state cache: races may be missed".to_owned()
-        });
+        learned.complain(|| "too many tracked objects for the state cache: races may be missed".to_owned());
         return;
     }
     let freed = state.model.cell(op.object).writer == FREED;
     for race in state.knowledge.access(task, op, tracked, freed) {
-        let info = control.objects.get_mut(race.object);
-        if race.needs_interleaving() && !info.racy {
-            info.racy = true;
-            control.restart = true;
-        }
-        let finding = race.finding(&control.objects, &control.names);
-        found.push((control.finding(finding), steps));
+        found.push((learned.race(&race), steps));
     }
 }
 
 fn settle(
-    control: &Control,
+    learned: &Learned,
     model: &Model,
     steps: usize,
     found: &mut Vec<(u32, usize)>,
 ) -> Result<(), Missing> {
-    if all_settled(model, &control.objects) {
-        let findings = control.settled.get(&model.hash).ok_or(Missing::Edge)?;
+    if model.is_settled(&learned.objects) {
+        let findings = learned.settled.get(&model.hash).ok_or(Missing::Edge)?;
         found.extend(findings.iter().map(|&finding| (finding, steps)));
     }
     Ok(())

@@ -1,274 +1,128 @@
-//! The search over real executions: all of them (DFS), or one of each class (source-DPOR with sleep sets).
+//! The search over all executions (DFS), or over one of each class (source-DPOR with sleep sets).
 //!
-//! Both execute anew from the beginning for each execution, along the choices on the stack.
+//! Both keep the choices of the present execution on a stack, and go back to the last that can be made differently.
+//! This module knows nothing of what executions show.
 
 use super::clocks::Vc;
-use super::collect::{Collector, End, Limits, Path, estimate};
-use super::deadlock::Deadlock;
-use super::depend::{Event, dependent, effective, races};
+use super::collect::estimate;
+use super::depend::{Turn, dependent, effective, races};
+use super::executions::Scheduler;
 use super::executor::Executor;
-use super::model::{MAX_TASKS, Tasks, members};
-use super::objects::Op;
-use crate::report::Progress;
+use super::mode::Mode;
+use super::model::Phase;
+use super::objects::{Objects, Op};
+use super::tasks::{MAX_TASKS, Tasks, members};
 
 /// A choice on the stack.
-pub(crate) struct Frame {
-    pub enabled: Tasks,
-    pub backtrack: Tasks,
-    pub done: Tasks,
-    pub sleep: Tasks,
-    pub current: u8,
+struct Frame {
+    enabled: Tasks,
+    /// The tasks that must be tried here, and those that were.
+    backtrack: Tasks,
+    done: Tasks,
+    /// The tasks that need not be tried here.
+    sleep: Tasks,
+    current: u8,
     /// The steps that the tasks were about to take.
-    pub pending: [Option<Op>; MAX_TASKS],
+    pending: [Option<Op>; MAX_TASKS],
     /// Context switches up to and with the choice.
     switches: u32,
 }
 
 /// The search.
-pub(crate) struct Tree<'e, 'c, 'p, 'l, 'a> {
-    executor: &'e mut Executor<'c, 'p>,
-    limits: &'l mut Limits<'a>,
-    pub collector: Collector,
+#[derive(Default)]
+pub(crate) struct Tree {
     frames: Vec<Frame>,
-    events: Vec<Event>,
+    /// The steps that belong to the choices on the stack, for a reduced search.
+    turns: Vec<Turn>,
     reduced: bool,
+    /// The most context switches.
     bound: Option<u32>,
+    /// Whether the bound kept anything from being tried.
     pub bound_hit: bool,
-    wanted: Option<Vec<u32>>,
-    pub deepest: usize,
-    cut: bool,
+    begun: bool,
+    /// How many choices of those on the stack were made in the present execution.
+    depth: usize,
+    /// The step of a choice that is made for the first time, and the task's causal clock before it.
+    about: Option<(usize, Op, Vc)>,
 }
 
-impl<'e, 'c, 'p, 'l, 'a> Tree<'e, 'c, 'p, 'l, 'a> {
+impl Tree {
     /// A search over all executions, or, if `reduced`, over one of each class.
-    pub(crate) fn new(executor: &'e mut Executor<'c, 'p>, limits: &'l mut Limits<'a>, reduced: bool) -> Self {
-        Tree {
-            executor,
-            limits,
-            collector: Collector::default(),
-            frames: Vec::new(),
-            events: Vec::new(),
-            reduced,
-            bound: None,
-            bound_hit: false,
-            wanted: None,
-            deepest: 0,
-            cut: false,
-        }
+    pub(crate) fn new(reduced: bool) -> Self {
+        Tree { reduced, ..Tree::default() }
     }
 
-    /// A search for these findings in executions with at most so many context switches.
-    pub(crate) fn bounded(
-        executor: &'e mut Executor<'c, 'p>,
-        limits: &'l mut Limits<'a>,
-        bound: u32,
-        wanted: Vec<u32>,
-    ) -> Self {
-        Tree { bound: Some(bound), wanted: Some(wanted), ..Tree::new(executor, limits, false) }
+    /// A search over all executions with at most so many context switches.
+    pub(crate) fn bounded(bound: u32) -> Self {
+        Tree { bound: Some(bound), ..Tree::default() }
     }
 
-    pub(crate) fn run(&mut self) -> End {
+    /// Makes a new choice; `None` if no task can go on, or all that can are asleep.
+    fn choose(&mut self, executor: &Executor<'_, '_>) -> Option<usize> {
+        let enabled = executor.enabled();
+        let sleep = self.sleep(executor);
+        let mut candidates = enabled & !sleep;
+        let last = self.frames.last().map(|frame| frame.current as usize);
+        let before = self.frames.last().map_or(0, |frame| frame.switches);
+        if let (Some(bound), Some(last)) = (self.bound, last)
+            && before >= bound
         {
-            let mut control = self.executor.conductor.control.borrow_mut();
-            control.recording = false;
-            control.reduced = self.reduced;
+            self.bound_hit |= candidates & !(1 << last) != 0;
+            candidates &= 1 << last;
         }
-        let end = self.search();
-        self.executor.abandon();
-        self.executor.conductor.control.borrow_mut().reduced = false;
-        end
-    }
-
-    fn search(&mut self) -> End {
-        loop {
-            self.execute();
-            self.collector.executions += 1;
-            if self.executor.conductor.control.borrow().restart {
-                return End::Restart;
-            }
-            let (executions, depth, frames) = (self.collector.executions, self.frames.len(), &self.frames);
-            let done = |frame: &Frame| (frame.done.count_ones(), frame.backtrack.count_ones());
-            let late = self.limits.tick(64, |elapsed| Progress {
-                executions,
-                states: 0,
-                depth,
-                elapsed,
-                done: estimate(frames.iter().map(done)),
-            });
-            if self.cut || !self.backtrack() {
-                return if self.cut { End::Cut } else { End::Exhausted };
-            }
-            if late || self.collector.executions >= self.limits.max_executions {
-                return End::Cut;
-            }
+        if candidates == 0 {
+            return None;
         }
-    }
-
-    /// Executes along the choices on the stack, and on to the end.
-    fn execute(&mut self) {
-        self.executor.begin();
-        let replayed = self.frames.len();
-        for index in 0..replayed {
-            let task = self.frames[index].current as usize;
-            let fresh = index + 1 == replayed && index >= self.events.len();
-            self.step(task, fresh);
-        }
-        let asleep = self.go_on();
-        let path = self.path();
-        self.deepest = self.deepest.max(path.len());
-        let (found, overrun) = {
-            let control = self.executor.conductor.control.borrow();
-            (control.found.clone(), control.overrun)
+        let task = match last {
+            Some(last) if candidates >> last & 1 == 1 => last,
+            _ => candidates.trailing_zeros() as usize,
         };
-        for (finding, steps) in found {
-            self.violation(finding, &path[..steps]);
-        }
-        if self.reduced {
-            self.blocked_races();
-        }
-        if overrun || path.len() > self.limits.max_steps {
-            if !self.executor.conductor.control.borrow().restart {
-                let finding = super::cache::livelock(self.limits.max_steps);
-                let number = self.executor.conductor.control.borrow_mut().finding(finding);
-                self.violation(number, &path);
-                self.cut = true;
-            }
-            return;
-        }
-        if asleep {
-            return self.executor.drain(1000);
-        }
-        self.ended(&path);
-    }
-
-    /// Chooses steps until there are none; `true` if all that could go on are asleep.
-    fn go_on(&mut self) -> bool {
-        loop {
-            let enabled = self.executor.enabled();
-            let (steps, overrun) = {
-                let control = self.executor.conductor.control.borrow();
-                (control.events.len(), control.overrun)
-            };
-            if enabled == 0 || overrun || steps > self.limits.max_steps {
-                return false;
-            }
-            let sleep = self.sleep();
-            let mut candidates = enabled & !sleep;
-            let last = self.frames.last().map(|frame| frame.current as usize);
-            let before = self.frames.last().map_or(0, |frame| frame.switches);
-            if let (Some(bound), Some(last)) = (self.bound, last)
-                && before >= bound
-            {
-                self.bound_hit |= candidates & !(1 << last) != 0;
-                candidates &= 1 << last;
-            }
-            if candidates == 0 {
-                return true;
-            }
-            let task = match last {
-                Some(last) if candidates >> last & 1 == 1 => last,
-                _ => candidates.trailing_zeros() as usize,
-            };
-            self.frames.push(Frame {
-                enabled,
-                backtrack: if self.reduced { 1 << task } else { candidates },
-                done: 0,
-                sleep,
-                current: task as u8,
-                pending: self.pending(),
-                switches: before + u32::from(last.is_some_and(|last| last != task)),
-            });
-            self.step(task, true);
-        }
+        self.frames.push(Frame {
+            enabled,
+            backtrack: if self.reduced { 1 << task } else { candidates },
+            done: 0,
+            sleep,
+            current: task as u8,
+            pending: self.pending(executor),
+            switches: before + u32::from(last.is_some_and(|last| last != task)),
+        });
+        Some(task)
     }
 
     /// The steps that tasks are about to take.
-    fn pending(&self) -> [Option<Op>; MAX_TASKS] {
+    fn pending(&self, executor: &Executor<'_, '_>) -> [Option<Op>; MAX_TASKS] {
         if !self.reduced {
             return [None; MAX_TASKS];
         }
-        let control = self.executor.conductor.control.borrow();
-        std::array::from_fn(|task| control.pending[task].map(|op| effective(op, control.model.phases[task])))
+        let run = &executor.conductor.control.borrow().run;
+        std::array::from_fn(|task| run.pending[task].map(|op| effective(op, run.model.phases[task])))
     }
 
     /// The tasks whose steps were explored from a state before, and that nothing since touched.
-    fn sleep(&self) -> Tasks {
-        let (true, Some(frame), Some(event)) = (self.reduced, self.frames.last(), self.events.last()) else {
+    fn sleep(&self, executor: &Executor<'_, '_>) -> Tasks {
+        let (true, Some(frame), Some(turn)) = (self.reduced, self.frames.last(), self.turns.last()) else {
             return 0;
         };
-        let control = self.executor.conductor.control.borrow();
+        let objects = &executor.conductor.control.borrow().learned.objects;
         let candidates = (frame.sleep | frame.done) & !(1 << frame.current);
-        let sleeps = |&task: &usize| {
-            frame.pending[task].is_some_and(|op| !dependent(&op, &event.op, &control.objects))
-        };
+        let sleeps = |&task: &usize| frame.pending[task].is_some_and(|op| !dependent(&op, &turn.op, objects));
         members(candidates).filter(sleeps).fold(0, |set, task| set | 1 << task)
     }
 
-    fn step(&mut self, task: usize, fresh: bool) {
-        if !self.reduced || !fresh {
-            self.executor.step(task);
-            return;
-        }
-        let (op, before) = self.about(task);
-        self.executor.step(task);
-        let control = self.executor.conductor.control.borrow();
-        let event = Event { task, op, before, after: control.clocks.at[task] };
-        races(&mut self.frames, &self.events, &event, &control.objects);
-        drop(control);
-        self.events.push(event);
-    }
-
-    fn about(&self, task: usize) -> (Op, Vc) {
-        let control = self.executor.conductor.control.borrow();
-        let op = control.pending[task].expect("a chosen task has a pending step");
-        (effective(op, control.model.phases[task]), control.clocks.at[task])
-    }
-
-    /// Steps that could never be taken race, too: with those that took what they wait for.
-    fn blocked_races(&mut self) {
-        let control = self.executor.conductor.control.borrow();
-        for task in 0..control.model.tasks {
-            let phase = control.model.phases[task];
-            if let Some(op) = control.pending[task]
-                && !matches!(phase, super::model::Phase::Waiting(_))
-                && !control.model.enabled(task, &op)
-            {
-                let before = control.clocks.at[task];
-                let event = Event { task, op: effective(op, phase), before, after: before };
-                races(&mut self.frames, &self.events, &event, &control.objects);
+    /// Notes which choices must be made differently because of the races of a step.
+    fn races(&mut self, turn: &Turn, objects: &Objects) {
+        let frames = &mut self.frames;
+        races(&self.turns, turn, objects, |index, initials| {
+            let frame = &mut frames[index];
+            let initials = initials & frame.enabled;
+            if initials == 0 {
+                frame.backtrack |= frame.enabled;
+            } else if initials & frame.backtrack == 0 {
+                let own = initials >> turn.task & 1 == 1;
+                let task = if own { turn.task } else { initials.trailing_zeros() as usize };
+                frame.backtrack |= 1 << task;
             }
-        }
-    }
-
-    fn path(&self) -> Path {
-        self.executor.conductor.control.borrow().events.iter().map(|event| event.task).collect()
-    }
-
-    fn violation(&mut self, finding: u32, path: &[u8]) {
-        self.collector.violation(finding, path);
-        self.cut |= self.limits.stop_at_first;
-        if let Some(wanted) = &mut self.wanted {
-            wanted.retain(|&wanted| wanted != finding);
-            self.cut |= wanted.is_empty();
-        }
-    }
-
-    fn ended(&mut self, path: &[u8]) {
-        let stuck = self.executor.unfinished();
-        if stuck != 0 {
-            let mut control = self.executor.conductor.control.borrow_mut();
-            let finding = Deadlock::of(&control.model, &control.pending, stuck)
-                .finding(&control.objects, &control.names);
-            let number = control.finding(finding);
-            drop(control);
-            return self.violation(number, path);
-        }
-        let (results, outcome) = self.executor.finish();
-        for finding in &outcome.findings {
-            let number = self.executor.conductor.control.borrow_mut().finding(finding.clone());
-            self.violation(number, path);
-        }
-        self.collector.outcome(results, outcome, path);
+        });
     }
 
     /// Goes to the next choice; `false` if there is none.
@@ -287,9 +141,70 @@ impl<'e, 'c, 'p, 'l, 'a> Tree<'e, 'c, 'p, 'l, 'a> {
             let frame = &mut self.frames[depth - 1];
             frame.current = task as u8;
             frame.switches = switches + u32::from(last.is_some_and(|last| last as usize != task));
-            self.events.truncate(depth - 1);
+            self.turns.truncate(depth - 1);
             return true;
         }
         false
+    }
+}
+
+impl Scheduler for Tree {
+    const PATIENCE: u32 = 64;
+
+    fn mode(&self) -> Mode {
+        if self.reduced { Mode::Reduced } else { Mode::Plain }
+    }
+
+    fn next_execution(&mut self) -> bool {
+        self.depth = 0;
+        !std::mem::replace(&mut self.begun, true) || self.backtrack()
+    }
+
+    fn next_task(&mut self, executor: &Executor<'_, '_>) -> Option<usize> {
+        let task = match self.frames.get(self.depth) {
+            Some(frame) => frame.current as usize,
+            None => self.choose(executor)?,
+        };
+        if self.reduced && self.turns.len() <= self.depth {
+            let run = &executor.conductor.control.borrow().run;
+            let op = run.pending[task].expect("a chosen task has a pending step");
+            self.about = Some((task, effective(op, run.model.phases[task]), run.clocks.at[task]));
+        }
+        self.depth += 1;
+        Some(task)
+    }
+
+    fn stepped(&mut self, executor: &Executor<'_, '_>) {
+        if let Some((task, op, before)) = self.about.take() {
+            let control = executor.conductor.control.borrow();
+            let turn = Turn { task, op, before, after: control.run.clocks.at[task] };
+            self.races(&turn, &control.learned.objects);
+            self.turns.push(turn);
+        }
+    }
+
+    /// Steps that could never be taken race, too: with those that took what they wait for.
+    fn ended(&mut self, executor: &Executor<'_, '_>) {
+        if !self.reduced {
+            return;
+        }
+        let control = executor.conductor.control.borrow();
+        let run = &control.run;
+        for task in 0..run.model.tasks {
+            let phase = run.model.phases[task];
+            if let Some(op) = run.pending[task]
+                && !matches!(phase, Phase::Waiting(_))
+                && !run.model.enabled(task, &op)
+            {
+                let before = run.clocks.at[task];
+                let turn = Turn { task, op: effective(op, phase), before, after: before };
+                self.races(&turn, &control.learned.objects);
+            }
+        }
+    }
+
+    fn progress(&self) -> (usize, f64) {
+        let done = |frame: &Frame| (frame.done.count_ones(), frame.backtrack.count_ones());
+        (self.frames.len(), estimate(self.frames.iter().map(done)))
     }
 }

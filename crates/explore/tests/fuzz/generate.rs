@@ -44,8 +44,10 @@ pub enum Op {
     /// Says that something is wrong, if the local value is this one.
     Complain(u8),
     Panic(u8),
-    /// Forgets the local value: what was observed no longer counts.
+    /// Forgets the local value, and says so: what was observed no longer counts.
     Forget,
+    /// Says what is remembered: what was observed besides no longer counts.
+    Milestone,
     /// Skips the next statement if the local value is even.
     SkipIfEven,
 }
@@ -55,11 +57,20 @@ pub struct Program {
     pub tasks: Vec<Vec<Op>>,
     /// Whether an oracle watches the mutexes 0 and 1.
     pub watched: bool,
+    /// Whether what is said to be forgotten is kept, and what is said to be remembered leaves the local value out.
+    pub forgetful: bool,
+}
+
+impl Program {
+    /// Whether tasks say anywhere what they remember.
+    pub fn forgets(&self) -> bool {
+        self.tasks.iter().flatten().any(|op| matches!(op, Op::Forget | Op::Milestone))
+    }
 }
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "watched: {}", self.watched)?;
+        writeln!(f, "watched: {}, forgetful: {}", self.watched, self.forgetful)?;
         for (task, ops) in self.tasks.iter().enumerate() {
             writeln!(f, "task {task}: {ops:?}")?;
         }
@@ -76,6 +87,7 @@ struct Flavour {
     tracked: bool,
     ghosts: bool,
     trouble: bool,
+    marks: bool,
 }
 
 pub fn generate(random: &mut Random) -> Program {
@@ -87,6 +99,7 @@ pub fn generate(random: &mut Random) -> Program {
         tracked: random.chance(35),
         ghosts: random.chance(30),
         trouble: random.chance(30),
+        marks: random.chance(40),
     };
     let watched = random.chance(25);
     let tasks = if random.chance(55) { 2 } else { 3 + usize::from(random.chance(15)) };
@@ -95,7 +108,7 @@ pub fn generate(random: &mut Random) -> Program {
         3 => 2 + random.below(7),
         _ => 2 + random.below(3),
     };
-    Program { tasks: (0..tasks).map(|_| task(random, &flavour, length)).collect(), watched }
+    Program { tasks: (0..tasks).map(|_| task(random, &flavour, length)).collect(), watched, forgetful: false }
 }
 
 fn task(random: &mut Random, flavour: &Flavour, length: u64) -> Vec<Op> {
@@ -108,7 +121,7 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
         let rwlock = random.below(flavour.rwlocks.max(1)) as usize;
         let datum = random.below(2) as usize;
         let rw = flavour.rwlocks > 0;
-        let op = match random.below(32) {
+        let op = match random.below(36) {
             0..=5 => Op::Lock(mutex),
             6..=8 => Op::Unlock(mutex),
             9 | 10 if flavour.tries => Op::TryLock(mutex),
@@ -128,8 +141,9 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
             27 if random.chance(30) => Op::Sleep,
             28 if flavour.trouble => Op::Complain(random.below(8) as u8),
             29 if flavour.trouble && random.chance(40) => Op::Panic(random.below(8) as u8),
-            30 if random.chance(25) => Op::Forget,
+            30 if random.chance(if flavour.marks { 60 } else { 15 }) => Op::Forget,
             31 if random.chance(50) => Op::SkipIfEven,
+            32..=35 if flavour.marks => Op::Milestone,
             _ => continue,
         };
         return op;

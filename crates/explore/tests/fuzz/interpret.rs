@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use explore::{Finding, Scene};
-use locks::hook::checkpoint;
+use locks::hook::{checkpoint, milestone};
 use locks::mutex::Guard;
 use locks::rwlock::{ReadGuard, WriteGuard};
 use locks::{Clock, Condvar, Ghost, Mutex, RwLock, Tracked, Unordered, violation};
@@ -27,8 +27,7 @@ fn world() -> World {
         mutexes: [0, 1, 2].map(|key: u32| Mutex::new(key, 0)),
         rwlocks: [0, 1].map(|key: u32| RwLock::new(key, 0)),
         conditions: [0, 1, 2].map(|key: u32| Condvar::new("condition", key)),
-        // SAFETY: this is only ever explored: one thread.
-        tracked: [0, 1].map(|key: u32| unsafe { Tracked::new("tracked", key, 0) }),
+        tracked: [0, 1].map(|key: u32| Tracked::new("tracked", key, 0)),
         ghosts: [0, 1].map(|key: u32| Ghost::new("ghost", key, 0)),
         clock: Clock::new(0),
     }
@@ -43,6 +42,8 @@ struct Local<'w> {
     writers: [Option<WriteGuard<'w, R, u8>>; 2],
     /// What it holds may differ from what it found there.
     changed: bool,
+    /// It says less of what it remembers than it should.
+    forgetful: bool,
 }
 
 impl<'w> Local<'w> {
@@ -77,10 +78,12 @@ impl<'w> Local<'w> {
         self.readers[index].is_some() || self.writers[index].is_some()
     }
 
-    /// What is held and the value: all that a task's future depends on, besides the place in its program.
+    /// What is held and the value: all that a task's future depends on, besides the place in its program. One that is
+    /// forgetful leaves the value out.
     fn key(&self, place: usize) -> u64 {
         let held = |held: bool| u64::from(held);
-        let mut key = (place as u64) << 4 | u64::from(self.changed) << 3 | u64::from(self.value);
+        let value = if self.forgetful { 0 } else { self.value };
+        let mut key = (place as u64) << 4 | u64::from(self.changed) << 3 | u64::from(value);
         for guard in &self.mutexes {
             let value = guard.as_ref().filter(|_| self.changed).map_or(0, |guard| u64::from(**guard));
             key = key << 5 | held(guard.is_some()) << 4 | value;
@@ -102,9 +105,12 @@ impl<'w> Local<'w> {
             match *op {
                 Op::SkipIfEven => place += usize::from(self.value.is_multiple_of(2)),
                 Op::Forget => {
-                    self.value = 0;
+                    if !self.forgetful {
+                        self.value = 0;
+                    }
                     checkpoint(self.key(place));
                 }
+                Op::Milestone => milestone(|| self.key(place)),
                 _ => self.step(world, token, op),
             }
         }
@@ -221,6 +227,7 @@ pub fn scene(program: Program) -> Scene<World> {
                 readers: [None, None],
                 writers: [None, None],
                 changed: false,
+                forgetful: program.forgetful,
             };
             local.run(world, &token, &program.tasks[task]);
             local.value.to_string()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ap_proof::seed::{Answer, Place, Question, Row, Specimen, Table, id_of};
+use ap_seed::{Answer, Place, Question, Row, Specimen, Table, id_of};
 use explore::{DeadlockReport, Finding, OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
@@ -119,7 +119,7 @@ pub fn document(specimen: &Specimen, report: &Report, budget: Option<u64>) -> Do
         waiting: waiting(violation.deadlock.as_ref()),
     };
     Document {
-        schema: "apmatrix.explore/1",
+        schema: "apmatrix.specimen/1",
         specimen: specimen.id.clone(),
         title: specimen.title.clone(),
         verdict: report.verdict,
@@ -138,7 +138,7 @@ pub fn document(specimen: &Specimen, report: &Report, budget: Option<u64>) -> Do
 pub fn replayed(specimen: &Specimen, replay: &Replay) -> Replayed {
     let found = |finding: &Finding| Found { verdict: finding.verdict, what: finding.what.clone() };
     Replayed {
-        schema: "apmatrix.replayed/1",
+        schema: "apmatrix.specimen-replayed/1",
         specimen: specimen.id.clone(),
         title: specimen.title.clone(),
         schedule: replay.schedule.to_string(),

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::Outcome;
 use crate::commands::explore_scenarios;
+use crate::error::Outcome;
 
 /// What can be explored.
 #[derive(Serialize)]
@@ -24,15 +24,15 @@ struct Entry {
 
 /// Prints what can be explored: specimens, and the scenario files that are at hand.
 pub fn run(json: bool) -> Outcome {
-    let specimens = ap_proof::seed::specimens();
+    let specimens = ap_seed::specimens();
     let specimens =
         specimens.iter().map(|s| Entry { id: s.id.to_owned(), title: s.title.to_owned() }).collect();
     let files = explore_scenarios::list(Path::new(explore_scenarios::DIRECTORY))?;
     let scenarios = files
         .into_iter()
-        .map(|file| Entry { id: file.path.display().to_string(), title: file.scenario.title })
+        .map(|play| Entry { id: play.file.path.display().to_string(), title: play.scenario.title })
         .collect();
-    let document = Document { schema: "apmatrix.explorations/1", specimens, scenarios };
+    let document = Document { schema: "apmatrix.explore-list/1", specimens, scenarios };
     if json {
         crate::commands::print_json(&document)?;
         return Ok(0);

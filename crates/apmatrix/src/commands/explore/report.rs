@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use ap_proof::seed::{PATCHES, Question, Specimen, Table};
+use ap_seed::{PATCHES, Question, Specimen, Table};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
@@ -156,7 +156,7 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
         time(took.as_secs_f64())
     )?;
     for (series, question) in table.unexpected() {
-        writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_proof::seed::id_of(series, question))?;
+        writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_seed::id_of(series, question))?;
     }
     writeln!(out, "A cell with its trace: apmatrix explore --specimen v12-07-trylock-theft_race")
 }

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use ap_proof::seed::{Specimen, specimen, specimens, table};
+use ap_seed::{Specimen, specimen, specimens, table};
+use ap_sysfs::nearest::nearest;
 use explore::{Explorer, Options, Progress, Schedule, ScheduleError};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::{Args, json, report};
-use crate::cli::Outcome;
-use crate::error::CliError;
+use super::args::Args;
+use super::{json, report};
+use crate::error::{CliError, Outcome};
+use crate::progress::bar;
 
 /// Explores a specimen, or replays one of its schedules.
 pub fn run(id: &str, args: &Args) -> Outcome {
@@ -25,10 +27,7 @@ pub fn run(id: &str, args: &Args) -> Outcome {
 /// The specimen of this name.
 pub fn find(id: &str) -> Result<Specimen, CliError> {
     specimen(id).ok_or_else(|| {
-        let near = specimens().iter().map(|known| known.id).max_by(|a, b| {
-            let near = |known: &str| strsim::jaro_winkler(known, id);
-            near(a).total_cmp(&near(b))
-        });
+        let near = nearest(id, specimens().iter().map(|known| known.id));
         let error = CliError::usage(format!("there is no specimen `{id}`"));
         let error = match near {
             Some(near) => error.hint(format!("the nearest is `{near}`")),
@@ -56,11 +55,14 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
 
 fn replay(specimen: &mut Specimen, schedule: &str, json: bool) -> Outcome {
     let schedule: Schedule = schedule.parse().map_err(|error: ScheduleError| {
-        CliError::usage(error.to_string()).hint("a report names schedules, like `0x3.1x2.0~5a1f`")
+        CliError::usage(error.to_string())
+            .hint("a report names schedules, like `0x3.1x2.0~5a1f`")
+            .because(error)
     })?;
     let replay = Explorer::default().replay(&mut *specimen.program, &schedule).map_err(|error| {
         CliError::failed(error.to_string())
             .hint(format!("`apmatrix explore --specimen {}` names schedules that fit", specimen.id))
+            .because(error)
     })?;
     if json {
         crate::commands::print_json(&json::replayed(specimen, &replay))?;
@@ -89,16 +91,6 @@ fn series(args: &Args) -> Outcome {
         report::print_table(&mut anstream::stdout().lock(), &table, started.elapsed())?;
     }
     Ok(u8::from(table.unexpected().next().is_some() || table.unknown().next().is_some()))
-}
-
-/// A bar on standard error; nothing if that is no terminal.
-fn bar(title: &str) -> ProgressBar {
-    let bar = ProgressBar::new(1000);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3} % {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.set_prefix(title.to_owned());
-    bar
 }
 
 fn show(bar: &ProgressBar, progress: &Progress) {

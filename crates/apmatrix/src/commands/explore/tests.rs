@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ap_proof::seed::{Specimen, specimen, table};
+use ap_seed::{Specimen, specimen, table};
 use explore::{Explorer, Report, Schedule};
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn a_replay_prints_the_same_trace() {
 fn documents_have_the_shape_that_interfaces_promise() {
     let (specimen, found) = explored("seed-theft");
     let value = serde_json::to_value(json::document(&specimen, &found, None)).unwrap();
-    assert_eq!(value["schema"], "apmatrix.explore/1");
+    assert_eq!(value["schema"], "apmatrix.specimen/1");
     assert_eq!(value["verdict"], "stolen");
     assert_eq!(value["exhausted"], true);
     for key in ["title", "executions", "states", "bounds"] {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use ap_proof::seed::{MailStep, Place, names};
+use ap_seed::{MailStep, Place, names};
 use explore::{DeadlockReport, Finding, TraceStep, Waiting};
 
 /// What is shown.

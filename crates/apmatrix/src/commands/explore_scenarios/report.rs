@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use ap_files::scenario::Results;
 use ap_proof::scenario::{BACKGROUND, Explored};
 use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
 use super::trace;
 use crate::error::CliError;
-use crate::scenario_file::{Results, ScenarioFile};
+use crate::scenario::Playable;
 
 /// The results of an outcome, by task, without the background's.
 fn results(explored: &Explored, outcome: &OutcomeReport) -> Results {
@@ -23,15 +24,15 @@ fn named(tasks: &[String], results: &[String]) -> Results {
 }
 
 /// How what was found differs from what the author expects, in a sentence.
-pub fn unexpected(file: &ScenarioFile, explored: &Explored) -> Option<String> {
+pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
     let mut wrong = Vec::new();
     let verdict = explored.report.verdict;
-    if let Some(expected) = &file.expect.verdict
+    if let Some(expected) = &play.file.expect.verdict
         && expected != verdict
     {
         wrong.push(format!("the verdict is {verdict}, not {expected}"));
     }
-    if let Some(expected) = &file.expect.outcomes {
+    if let Some(expected) = &play.file.expect.outcomes {
         let found: BTreeSet<Results> =
             explored.report.outcomes.iter().map(|outcome| results(explored, outcome)).collect();
         for results in found.difference(expected) {
@@ -97,7 +98,7 @@ impl Other {
 
 /// Prints the report for people.
 pub fn print(
-    file: &ScenarioFile,
+    play: &Playable,
     explored: &Explored,
     wrong: Option<&str>,
     other: Option<&Other>,
@@ -107,7 +108,7 @@ pub fn print(
     let good = wrong.is_none() && other.is_none_or(|other| other.differences.is_empty());
     let style =
         Style::new().bold().fg_color(Some(if good { AnsiColor::Green } else { AnsiColor::Red }.into()));
-    writeln!(out, "{style}{}{style:#} {}", report.verdict, file.scenario.title)?;
+    writeln!(out, "{style}{}{style:#} {}", report.verdict, play.scenario.title)?;
     let (executions, states) = (count(report.executions), count(report.states));
     let seconds = report.elapsed.as_secs_f64();
     let all = if report.exhausted { "all interleavings" } else { "not all interleavings" };
@@ -189,15 +190,15 @@ fn print_violation(
 }
 
 /// Prints a replayed execution.
-pub fn print_replay(file: &ScenarioFile, replay: &Replay) -> Result<(), CliError> {
+pub fn print_replay(play: &Playable, replay: &Replay) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{}", file.scenario.title)?;
-    write!(out, "{}", trace::columns(&names(file), &replay.trace))?;
+    writeln!(out, "{}", play.scenario.title)?;
+    write!(out, "{}", trace::columns(&names(play), &replay.trace))?;
     for finding in &replay.findings {
         writeln!(out, "{}: {}", finding.verdict, finding.what)?;
     }
     if let Some((results, state)) = &replay.outcome {
-        writeln!(out, "{}", text(&named(&names(file), results)))?;
+        writeln!(out, "{}", text(&named(&names(play), results)))?;
         for line in state.lines() {
             writeln!(out, "  {line}")?;
         }
@@ -205,9 +206,23 @@ pub fn print_replay(file: &ScenarioFile, replay: &Replay) -> Result<(), CliError
     Ok(())
 }
 
-fn names(file: &ScenarioFile) -> Vec<String> {
-    let tasks = file.scenario.tasks.iter().map(|task| task.name.clone());
+fn names(play: &Playable) -> Vec<String> {
+    let tasks = play.scenario.tasks.iter().map(|task| task.name.clone());
     tasks.chain([BACKGROUND.to_owned()]).collect()
+}
+
+/// The document of several scenarios.
+#[derive(Serialize)]
+pub struct Several<'d> {
+    schema: &'static str,
+    scenarios: &'d [Document],
+}
+
+impl Several<'_> {
+    /// Of the documents of each.
+    pub fn new(scenarios: &[Document]) -> Several<'_> {
+        Several { schema: "apmatrix.explorations/1", scenarios }
+    }
 }
 
 /// The document of one scenario.
@@ -268,7 +283,7 @@ struct StepDocument {
 
 /// The document of one scenario.
 pub fn document(
-    file: &ScenarioFile,
+    play: &Playable,
     explored: &Explored,
     unexpected: Option<&str>,
     other: Option<Other>,
@@ -282,15 +297,15 @@ pub fn document(
     };
     Document {
         schema: "apmatrix.explore/1",
-        title: file.scenario.title.clone(),
-        file: file.path.display().to_string(),
+        title: play.scenario.title.clone(),
+        file: play.file.path.display().to_string(),
         verdict: report.verdict,
         exhausted: report.exhausted,
         executions: report.executions,
         states: report.states,
         seconds: report.elapsed.as_secs_f64(),
         bounds: Bounds {
-            tasks: file.scenario.tasks.len(),
+            tasks: play.scenario.tasks.len(),
             deepest: report.deepest,
             serial_outcomes: explored.serial.outcomes.len(),
         },
@@ -345,16 +360,16 @@ struct FindingDocument {
 }
 
 /// The document of a replayed execution.
-pub fn replay_document(file: &ScenarioFile, replay: &Replay) -> ReplayDocument {
+pub fn replay_document(play: &Playable, replay: &Replay) -> ReplayDocument {
     let findings = replay.findings.iter();
     let findings = findings.map(|f| FindingDocument { verdict: f.verdict, what: f.what.clone() }).collect();
     let (results, state) = match &replay.outcome {
-        Some((results, state)) => (Some(named(&names(file), results)), Some(state.clone())),
+        Some((results, state)) => (Some(named(&names(play), results)), Some(state.clone())),
         None => (None, None),
     };
     ReplayDocument {
         schema: "apmatrix.replayed/1",
-        title: file.scenario.title.clone(),
+        title: play.scenario.title.clone(),
         schedule: replay.schedule.to_string(),
         findings,
         results,

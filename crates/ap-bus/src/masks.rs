@@ -1,0 +1,162 @@
+//! Writing apmask and aqmask: the question, the store, the revision. (Specification, page 2, "Writing a mask".)
+
+use ap_task::{Action, DriverName, Notice, Subject, Task};
+use ap_types::grammar::mask_write;
+use ap_types::{AdapterMask, DomainMask, Mask, MaskError};
+use locks::Nothing;
+use locks::hook::{fingerprint, milestone};
+
+use crate::asked::{Asked, Holder};
+use crate::bus::Bus;
+use crate::ownership::Ownership;
+
+/// Why a mask was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MaskWriteError {
+    /// The text is not one (`EINVAL`).
+    #[error(transparent)]
+    Syntax(#[from] MaskError),
+    /// A queue that would become the host's is in use (`EBUSY`).
+    #[error("a queue that would become the host's is in use by {} of {driver}", holder.name)]
+    InUse {
+        /// The driver that said so.
+        driver: DriverName,
+        /// Whose it is.
+        holder: Holder,
+    },
+}
+
+/// One of the two masks: what a write to it is about.
+trait OwnershipMask: Mask + Copy + PartialEq + std::ops::Sub<Output = Self> + std::fmt::Display {
+    /// The variable of its uevent.
+    const VARIABLE: &'static str;
+    /// The mask.
+    fn of(ownership: &mut Ownership) -> &mut Self;
+    /// The queues that become the host's with these bits of it.
+    fn asked(added: Self, ownership: &Ownership) -> Asked;
+}
+
+impl OwnershipMask for AdapterMask {
+    const VARIABLE: &'static str = "APMASK";
+    fn of(ownership: &mut Ownership) -> &mut Self {
+        &mut ownership.adapters
+    }
+    fn asked(added: Self, ownership: &Ownership) -> Asked {
+        Asked::product(added, ownership.domains)
+    }
+}
+
+impl OwnershipMask for DomainMask {
+    const VARIABLE: &'static str = "AQMASK";
+    fn of(ownership: &mut Ownership) -> &mut Self {
+        &mut ownership.domains
+    }
+    fn asked(added: Self, ownership: &Ownership) -> Asked {
+        Asked::product(ownership.adapters, added)
+    }
+}
+
+impl Bus {
+    /// Writes apmask: asks whether what becomes the host's is in use, commits, revises the bindings.
+    ///
+    /// # Errors
+    /// [`MaskWriteError`]; then nothing has changed.
+    ///
+    /// # Locks
+    /// Takes P, and under it what the drivers' answers take; P is released before any D is taken.
+    pub fn write_apmask(&self, text: &[u8], task: &mut Task<'_, Nothing>) -> Result<(), MaskWriteError> {
+        self.write_mask::<AdapterMask>(text, task)
+    }
+
+    /// Writes aqmask, as [`Bus::write_apmask`].
+    ///
+    /// # Errors
+    /// [`MaskWriteError`]; then nothing has changed.
+    ///
+    /// # Locks
+    /// As [`Bus::write_apmask`].
+    pub fn write_aqmask(&self, text: &[u8], task: &mut Task<'_, Nothing>) -> Result<(), MaskWriteError> {
+        self.write_mask::<DomainMask>(text, task)
+    }
+
+    fn write_mask<M: OwnershipMask>(
+        &self,
+        text: &[u8],
+        task: &mut Task<'_, Nothing>,
+    ) -> Result<(), MaskWriteError> {
+        let (new, stored) = {
+            // Lock order: P -> what the drivers' answers take
+            let (mut ownership, mut task) = task.lock(&self.ownership);
+            let old = *M::of(&mut ownership);
+            let new = mask_write(old, text)?;
+            if new == old {
+                return Ok(());
+            }
+            let asked = M::asked(new - old, &ownership);
+            if let Some((driver, holder)) = ask(&ownership, &asked, &mut task) {
+                return Err(MaskWriteError::InUse { driver, holder });
+            }
+            *M::of(&mut ownership) = new;
+            (new, ownership.clone())
+        };
+        self.revise_bindings(&stored, task);
+        milestone(|| fingerprint(&stored));
+        task.uevent_with(Action::Change, Subject::ApRoot, vec![(M::VARIABLE.into(), format!("{new}\n"))]);
+        Ok(())
+    }
+
+    /// The question alone, as a mask write asks it: with P taken. For measurements.
+    ///
+    /// # Locks
+    /// P, and under it what the drivers' answers take.
+    pub fn in_use(&self, asked: &Asked, task: &mut Task<'_, Nothing>) -> Option<Holder> {
+        let (ownership, mut task) = task.lock(&self.ownership);
+        ask(&ownership, asked, &mut task).map(|(_, holder)| holder)
+    }
+
+    /// Re-probes every queue whose driver and reservation disagree.
+    ///
+    /// The decision, the removal and the new probe of one queue are made under one hold of D and P: a decision
+    /// can't become stale between (defect N4 of the reference).
+    ///
+    /// A queue that agrees with the masks as they were `stored` needs no look under D: every probe holds P until it
+    /// has bound the queue, so all that come later know these masks or newer ones, and whoever stores newer ones
+    /// revises for them.
+    fn revise_bindings(&self, stored: &Ownership, task: &mut Task<'_, Nothing>) {
+        Notice::Committed.announce();
+        let queues = self.queues_in_order(task);
+        let list = || queues.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
+        for (index, queue) in queues.iter().enumerate() {
+            milestone(|| fingerprint(&(index, list(), stored)));
+            if stored.reserved(queue.apqn) == queue.state.lock(task).0.is_hosts() {
+                continue;
+            }
+            // Lock order: D -> P
+            let (alive, mut task) = task.lock(&queue.device);
+            if !*alive {
+                continue;
+            }
+            let (mut ownership, mut task) = task.lock(&self.ownership);
+            if ownership.reserved(queue.apqn) == queue.state.lock(&mut task).0.is_hosts() {
+                continue;
+            }
+            self.detach_queue(queue, &mut task);
+            self.attach_queue(queue, &mut ownership, &mut task);
+        }
+    }
+}
+
+/// Asks the registered drivers, in that order; the first that says yes has said it.
+fn ask(
+    ownership: &Ownership,
+    asked: &Asked,
+    task: &mut Task<'_, ap_task::order::Perms>,
+) -> Option<(DriverName, Holder)> {
+    if asked.is_empty() {
+        return None;
+    }
+    ownership
+        .drivers
+        .iter()
+        .find_map(|driver| driver.in_use(asked, task).map(|holder| (driver.name(), holder)))
+}

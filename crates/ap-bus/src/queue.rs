@@ -1,0 +1,204 @@
+//! A queue's state machine as far as attributes show it. (Specification, page 2, "The queue's state".)
+
+use std::sync::Arc;
+
+use ap_machine::Hardware;
+use ap_task::order::Queue;
+use ap_task::{Notice, Task, Work};
+use ap_types::{Apqn, ResponseCode};
+use locks::Nothing;
+
+use crate::bind::steady;
+use crate::bus::Bus;
+use crate::device::{DevState, QueueDevice, QueueState, Sm, Use};
+
+/// How long after a reset was started the bus polls, in milliseconds.
+pub const POLL_INTERVAL: u64 = 40;
+
+/// Why a queue was not reset by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResetError {
+    /// The queue is lent to somebody whom a reset would disturb (`EBUSY`).
+    #[error("the queue is lent by its driver")]
+    Lent,
+    /// The device is gone (`ENODEV`).
+    #[error("no such device")]
+    Gone,
+}
+
+/// A queue whose state machine takes a step: A is held, and `now` does not change meanwhile.
+pub(crate) struct Stepping<'a> {
+    pub hw: &'a dyn Hardware,
+    pub queue: &'a QueueDevice,
+    pub state: &'a mut QueueState,
+    pub now: Use,
+}
+
+impl Stepping<'_> {
+    /// Initialises the queue for use by the bus: operating, and a reset is started. One that is lent is left alone:
+    /// its state goes on as if the reset had succeeded (`DEV-004`).
+    pub(crate) fn init(&mut self, task: &mut Task<'_, Queue>) {
+        self.state.state = DevState::Operating;
+        self.state.sm = Sm::ResetStart;
+        match self.now {
+            Use::Lent => self.state.sm = Sm::Idle,
+            Use::Free => self.reset_start(false, task),
+        }
+    }
+
+    /// Starts a reset; `unbind`: with the F bit.
+    pub(crate) fn reset_start(&mut self, unbind: bool, task: &mut Task<'_, Queue>) {
+        match self.hw.rapq(self.queue.apqn, unbind, task).response_code() {
+            ResponseCode::NORMAL | ResponseCode::RESET_IN_PROGRESS => {
+                self.state.sm = Sm::ResetWait;
+                self.poll_later(task);
+            }
+            _ => self.fails(),
+        }
+    }
+
+    /// One step.
+    pub(crate) fn step(&mut self, task: &mut Task<'_, Queue>) {
+        match (self.state.sm, self.now) {
+            (Sm::ResetStart | Sm::SetIrqWait, Use::Lent) => self.state.sm = Sm::Idle,
+            (Sm::ResetStart, Use::Free) => self.reset_start(false, task),
+            (Sm::ResetWait, _) => self.reset_poll(task),
+            (Sm::SetIrqWait, Use::Free) => self.irq_poll(task),
+            (Sm::Idle, _) => {}
+        }
+    }
+
+    /// Looks once whether a reset has ended.
+    fn reset_poll(&mut self, task: &mut Task<'_, Queue>) {
+        let interrupts = self.queue.interrupts && self.now == Use::Free;
+        match self.hw.tapq(self.queue.apqn, task).0.response_code() {
+            ResponseCode::NORMAL if interrupts => self.enable_interrupts(task),
+            ResponseCode::NORMAL => self.state.sm = Sm::Idle,
+            ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => self.poll_later(task),
+            _ => {
+                // In error a reset is to be started: each later poll repeats the RAPQ (page 2).
+                self.state.sm = Sm::ResetStart;
+                self.fails();
+            }
+        }
+    }
+
+    fn enable_interrupts(&mut self, task: &mut Task<'_, Queue>) {
+        let apqn = self.queue.apqn;
+        match self.hw.aqic(apqn, true, task).response_code() {
+            ResponseCode::Q_NOT_AVAIL
+            | ResponseCode::DECONFIGURED
+            | ResponseCode::CHECKSTOPPED
+            | ResponseCode::INVALID_ADDRESS => {
+                task.log(3, format!("ap: Registering adapter interrupts for AP device {apqn} failed"));
+                self.state.sm = Sm::Idle;
+            }
+            _ => {
+                self.state.sm = Sm::SetIrqWait;
+                self.poll_later(task);
+            }
+        }
+    }
+
+    /// Looks once whether the queue's interrupts are on by now.
+    fn irq_poll(&mut self, task: &mut Task<'_, Queue>) {
+        let (status, _) = self.hw.tapq(self.queue.apqn, task);
+        if status.irq_enabled() {
+            self.state.sm = Sm::Idle;
+            return;
+        }
+        match status.response_code() {
+            ResponseCode::NORMAL | ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => {
+                task.due(Work::Poll, POLL_INTERVAL);
+                Notice::PollAgain(self.queue.apqn).announce();
+            }
+            _ => {
+                self.state.sm = Sm::ResetStart;
+                self.fails();
+            }
+        }
+    }
+
+    fn poll_later(&self, task: &mut Task<'_, Queue>) {
+        task.due(Work::Poll, POLL_INTERVAL);
+        Notice::Poll(self.queue.apqn).announce();
+    }
+
+    fn fails(&mut self) {
+        self.state.state = DevState::Error;
+        Notice::InError(self.queue.apqn).announce();
+    }
+}
+
+/// Whether a poll looks at a queue: not if it is uninitiated, going, deconfigured or checkstopped, or has no driver.
+fn is_due(state: &QueueState) -> bool {
+    state.binding.is_some()
+        && !matches!(state.state, DevState::Uninitiated | DevState::ShuttingDown)
+        && state.config
+        && !state.chkstop
+        && state.sm != Sm::Idle
+}
+
+impl Bus {
+    /// Polls all queues that have a driver and are neither uninitiated, deconfigured nor checkstopped.
+    ///
+    /// # Locks
+    /// The registry's, for reading. Per queue: A; then what its driver takes, and A.
+    pub fn poll(&self, task: &mut Task<'_, Nothing>) {
+        for queue in self.queues_in_order(task) {
+            self.poll_device(&queue, task);
+        }
+    }
+
+    /// Polls one queue, as [`Bus::poll`] polls all.
+    ///
+    /// # Locks
+    /// As [`Bus::poll`].
+    pub fn poll_one(&self, apqn: Apqn, task: &mut Task<'_, Nothing>) {
+        if let Some(queue) = self.queue(apqn, task) {
+            self.poll_device(&queue, task);
+        }
+    }
+
+    fn poll_device(&self, queue: &QueueDevice, task: &mut Task<'_, Nothing>) {
+        let driver = {
+            let (state, _task) = task.lock(&queue.state);
+            match &state.binding {
+                Some(binding) if is_due(&state) => binding.driver.clone(),
+                _ => return,
+            }
+        };
+        // D is not held: whoever has taken the queue from that driver since has it polled again.
+        steady(Some(&driver), queue, &mut task.at(), |state, now, task| {
+            let still = state.binding.as_ref().is_some_and(|binding| binding.driver == driver);
+            if still && is_due(state) {
+                Stepping { hw: &*self.hw, queue, state, now }.step(task);
+            }
+        });
+    }
+
+    /// The `reset` attribute's store.
+    ///
+    /// # Errors
+    /// [`ResetError::Lent`] (`EBUSY`, and nothing happened), [`ResetError::Gone`] (`ENODEV`).
+    ///
+    /// # Locks
+    /// D of the queue, what its driver takes, A.
+    pub fn reset_queue(
+        &self,
+        queue: &Arc<QueueDevice>,
+        task: &mut Task<'_, Nothing>,
+    ) -> Result<(), ResetError> {
+        let done = self.with_steady(queue, task, |state, now, task| {
+            if now == Use::Lent {
+                return Err(ResetError::Lent);
+            }
+            state.sm = Sm::ResetStart;
+            if matches!(state.state, DevState::Operating | DevState::Error) {
+                Stepping { hw: &*self.hw, queue, state, now }.reset_start(false, task);
+            }
+            Ok(())
+        });
+        done.unwrap_or(Err(ResetError::Gone))
+    }
+}

@@ -1,0 +1,76 @@
+//! Machines as data: what a machine file says. (`INTERFACES.md`, Machine files.)
+//!
+//! [`MachineFile::load`] takes a built-in name or a file; [`MachineFile::hardware`] is what the machine's operator does
+//! to an empty machine so that it becomes this one. [`crate::boot()`] does that, and loads the modules.
+
+mod builtin;
+mod check;
+mod format;
+mod ids;
+mod model;
+
+use std::path::Path;
+
+use crate::error::FileError;
+use crate::read::read;
+
+pub use builtin::{BUILT_IN, BuiltIn};
+pub use format::{SCHEMA, schema};
+pub use model::{Adapter, Facilities, MachineFile, Mdev, Queue, QueueState, kinds};
+
+/// The text of a built-in machine or of a machine file; a name wins over a file of that name.
+///
+/// # Errors
+/// If there is no such file, or it cannot be read.
+pub fn source(name: &str) -> Result<String, FileError> {
+    match built_in(name) {
+        Some(built_in) => Ok(built_in.text.to_owned()),
+        None => text(Path::new(name)),
+    }
+}
+
+/// The built-in machine of that name.
+#[must_use]
+pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
+    BUILT_IN.iter().find(|built_in| built_in.name == name)
+}
+
+fn text(path: &Path) -> Result<String, FileError> {
+    read(path).map_err(|error| {
+        let names: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
+        let help = format!("expected a machine file or one of {}", names.join(", "));
+        FileError::unreadable(path, error, help)
+    })
+}
+
+impl MachineFile {
+    /// The machine of a built-in name or a file; a name wins over a file of that name.
+    ///
+    /// # Errors
+    /// If there is no such file, or what it says is not a machine.
+    pub fn load(name: &str) -> Result<MachineFile, FileError> {
+        MachineFile::parse(name, &source(name)?)
+    }
+
+    /// The machine of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or what it says is not a machine.
+    pub fn read(path: &Path) -> Result<MachineFile, FileError> {
+        MachineFile::parse(&path.display().to_string(), &text(path)?)
+    }
+
+    /// The machine that `text`, the content of `file`, describes.
+    ///
+    /// # Errors
+    /// If it is not one: the error points to the place and says what was expected.
+    pub fn parse(file: &str, text: &str) -> Result<MachineFile, FileError> {
+        let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let parsed =
+            format::parse(text).and_then(|parsed| check::machine(parsed, stem.as_deref().unwrap_or(file)));
+        parsed.map_err(|problem| problem.in_file(file, text))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,385 @@
+//! What a machine file means: ids that are possible, things that fit together.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ap_types::grammar::{mask_write, uuid};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, Uuid};
+use toml::Spanned;
+
+use super::format::{self, File, SCHEMA};
+use super::ids::{Ids, Item};
+use super::model::{Adapter, Facilities, MachineFile, Mdev, Queue, QueueState};
+use crate::error::Problem;
+use crate::problem;
+
+/// The longest message that an info word can tell: 15 pages.
+const LONGEST_MESSAGE: u32 = 15 * 4096;
+
+/// The machine that `file` describes; `stem` names it if it doesn't say so.
+pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Problem> {
+    problem::version(&file.schema, SCHEMA)?;
+    let features = features(file.features.as_deref())?;
+    let limits = Limits::of(&file, features)?;
+    let domains = mask(file.domains.as_ref(), &limits.domains)?.unwrap_or(DomainMask::EMPTY);
+    let control_domains = mask(file.control_domains.as_ref(), &limits.control_domains)?.unwrap_or(domains);
+    let apmask = driver_mask(file.apmask.as_ref(), AdapterMask::ALL)?;
+    let aqmask = driver_mask(file.aqmask.as_ref(), DomainMask::ALL)?;
+    let adapters = adapters(&file.adapter, &limits)?;
+    let queues = queues(&file.queue, &adapters, domains)?;
+    let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask)?;
+    let format::Facilities { qci, apft, interrupts } = file.facilities;
+    Ok(MachineFile {
+        name: file.name.unwrap_or_else(|| stem.to_owned()),
+        features,
+        facilities: Facilities { qci, apft, interrupts },
+        max_adapter: limits.adapters.max,
+        max_domain: limits.domains.max,
+        domains,
+        control_domains,
+        apmask,
+        aqmask,
+        adapters,
+        queues,
+        mdevs,
+    })
+}
+
+fn features(names: Option<&[Spanned<String>]>) -> Result<Features, Problem> {
+    let Some(names) = names else {
+        return Ok(Features::APSC | Features::APXA | Features::QACT | Features::RC8A);
+    };
+    let mut features = Features::NONE;
+    for name in names {
+        let known = Features::NAMED.iter().find(|(_, known)| known == name.get_ref());
+        let Some((feature, _)) = known else {
+            let known: Vec<&str> = Features::NAMED.iter().map(|(_, name)| *name).collect();
+            let message = format!("unknown feature `{}`", name.get_ref());
+            return Err(Problem::new(name.span(), message, format!("expected one of {}", known.join(", "))));
+        };
+        if features.contains(*feature) {
+            return Err(twice(name.span(), &format!("the feature {}", name.get_ref())));
+        }
+        features |= *feature;
+    }
+    Ok(features)
+}
+
+fn twice(span: Range<usize>, what: &str) -> Problem {
+    Problem::new(span, format!("{what} is there twice"), "expected each only once")
+}
+
+/// How high ids may be, and what to say if they are higher.
+struct Limit {
+    what: &'static str,
+    max: u8,
+    /// The highest that can exist; lower than `max` without APXA.
+    usable: u8,
+}
+
+struct Limits {
+    adapters: Limit,
+    domains: Limit,
+    control_domains: Limit,
+}
+
+impl Limits {
+    fn of(file: &File, features: Features) -> Result<Limits, Problem> {
+        let apxa = features.contains(Features::APXA);
+        let max =
+            |given: &Option<Spanned<u8>>, default: u8| given.as_ref().map_or(default, |max| *max.get_ref());
+        let limit = |what, max: u8, without: u8| Limit {
+            what,
+            max,
+            usable: if apxa { max } else { max.min(without) },
+        };
+        let adapters = limit("adapter", max(&file.max_adapter, 63), 63);
+        let domains = limit("domain", max(&file.max_domain, 84), 15);
+        let control_domains = limit("control domain", domains.max, 15);
+        Ok(Limits { adapters, domains, control_domains })
+    }
+}
+
+impl Limit {
+    fn check(&self, item: Item, span: Range<usize>) -> Result<(), Problem> {
+        if item.last <= self.usable {
+            return Ok(());
+        }
+        let Limit { what, max, usable } = self;
+        let problem = Problem::new(
+            span,
+            format!("impossible {what} {}", item.last),
+            format!("expected at most {usable}"),
+        );
+        let key = if *what == "adapter" { "max_adapter" } else { "max_domain" };
+        Err(problem.help(if usable < max {
+            "without the feature APXA there are only adapters 0-63 and domains 0-15".to_owned()
+        } else {
+            format!("raise `{key}` (at most 255) or leave it out")
+        }))
+    }
+}
+
+/// The ids of a place, in order, each with where it was said.
+fn expand(ids: &Spanned<Ids>, limit: &Limit) -> Result<Vec<(u8, Range<usize>)>, Problem> {
+    let mut all = Vec::new();
+    let mut add = |item: Item, span: Range<usize>| {
+        limit.check(item, span.clone())?;
+        all.extend((item.first..=item.last).map(|id| (id, span.clone())));
+        Ok(())
+    };
+    match ids.get_ref() {
+        Ids::One(item) => add(*item, ids.span())?,
+        Ids::Many(items) => items.iter().try_for_each(|item| add(*item.get_ref(), item.span()))?,
+    }
+    let mut seen = [false; 256];
+    for (id, span) in &all {
+        if std::mem::replace(&mut seen[usize::from(*id)], true) {
+            return Err(twice(span.clone(), &format!("{} {id}", limit.what)));
+        }
+    }
+    Ok(all)
+}
+
+fn mask<M: Mask + FromIterator<M::Id>>(
+    ids: Option<&Spanned<Ids>>,
+    limit: &Limit,
+) -> Result<Option<M>, Problem> {
+    let Some(ids) = ids else { return Ok(None) };
+    Ok(Some(expand(ids, limit)?.into_iter().map(|(id, _)| M::Id::from(id)).collect()))
+}
+
+fn driver_mask<M: Mask>(text: Option<&Spanned<String>>, all: M) -> Result<M, Problem> {
+    let Some(text) = text.filter(|text| text.get_ref() != "all") else { return Ok(all) };
+    mask_write(all, text.get_ref().as_bytes()).map_err(|error| {
+        let help =
+            "\"all\", or what the kernel takes: \"0xf000\" (from id 0 on), \"-4,-6-8\" (all but these)";
+        Problem::new(text.span(), format!("not a mask: {error}"), "expected \"all\" or a mask").help(help)
+    })
+}
+
+fn adapters(files: &[Spanned<format::Adapter>], limits: &Limits) -> Result<Vec<Adapter>, Problem> {
+    let mut all: BTreeMap<u8, Adapter> = BTreeMap::new();
+    for file in files {
+        let span = heading(file.span());
+        let file = file.get_ref();
+        let ids = match (&file.id, &file.ids) {
+            (Some(ids), None) | (None, Some(ids)) => ids,
+            (Some(_), Some(ids)) => {
+                return Err(Problem::new(ids.span(), "both `id` and `ids`", "expected only one of them"));
+            }
+            (None, None) => {
+                return Err(Problem::new(span, "an adapter without id", "expected `id` or `ids` here"));
+            }
+        };
+        let ids = expand(ids, &limits.adapters)?;
+        let common = adapter(file, span)?;
+        if let (Some(serial), [_, _, ..]) = (&file.serial, ids.as_slice()) {
+            let problem =
+                Problem::new(serial.span(), "one serial number for several adapters", "expected one adapter");
+            return Err(problem.help("leave `serial` out, or give each adapter its own table"));
+        }
+        for (id, span) in ids {
+            let serial = common.serial.clone();
+            let serial = if serial.is_empty() { format!("93AADX{id:02X}") } else { serial };
+            let adapter = Adapter { id: AdapterId(id), serial, ..common.clone() };
+            if all.insert(id, adapter).is_some() {
+                return Err(twice(span, &format!("adapter {id}")));
+            }
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+/// The beginning of a table, for problems that concern all of it.
+fn heading(span: Range<usize>) -> Range<usize> {
+    span.start..span.end.min(span.start + 1)
+}
+
+/// An adapter without id; without serial number, too, if it is to be made from the id.
+fn adapter(file: &format::Adapter, span: Range<usize>) -> Result<Adapter, Problem> {
+    let (hwtype, mode) = kind(file, span)?;
+    let functions = file.functions.as_ref().map(|text| {
+        let digits = text.get_ref().strip_prefix("0x").or_else(|| text.get_ref().strip_prefix("0X"));
+        let word = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let help = "\"0x92000000\" is a CCA coprocessor";
+        word.ok_or_else(|| {
+            Problem::new(text.span(), "not a functions word", "expected a hex string of up to 8 digits")
+                .help(help)
+        })
+    });
+    let depth = file.depth.as_ref().map_or(Ok(8), |depth| match depth.get_ref() {
+        1..=16 => Ok(*depth.get_ref()),
+        other => Err(Problem::new(depth.span(), format!("impossible depth {other}"), "expected 1-16")),
+    })?;
+    let usual = if hwtype >= 14 { 57344 } else { 12288 };
+    let max_message = file.max_message.as_ref().map_or(Ok(usual), |bytes| match *bytes.get_ref() {
+        size @ 4096..=LONGEST_MESSAGE if size % 4096 == 0 => Ok(size),
+        other => {
+            let expected = format!("expected a multiple of 4096, at most {LONGEST_MESSAGE}");
+            Err(Problem::new(bytes.span(), format!("impossible message size {other}"), expected))
+        }
+    })?;
+    let serial = file.serial.as_ref().map_or(Ok(String::new()), |serial| {
+        let text = serial.get_ref();
+        let fits = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let expected = "expected 1 to 8 letters and digits";
+        if fits {
+            Ok(text.clone())
+        } else {
+            Err(Problem::new(serial.span(), "not a serial number", expected))
+        }
+    })?;
+    Ok(Adapter {
+        id: AdapterId(0),
+        hwtype,
+        mode,
+        functions: functions.transpose()?,
+        depth,
+        max_message,
+        serial,
+    })
+}
+
+fn kind(file: &format::Adapter, span: Range<usize>) -> Result<(u8, Mode), Problem> {
+    match (&file.kind, &file.hwtype) {
+        (Some(kind), None) => {
+            if file.mode.is_some() {
+                return Err(Problem::new(
+                    kind.span(),
+                    "both `type` and `mode`",
+                    "expected `hwtype` with `mode`, or this alone",
+                ));
+            }
+            let text = kind.get_ref();
+            parse_type(text).ok_or_else(|| {
+                let message = format!("unknown adapter type `{text}`");
+                let problem =
+                    Problem::new(kind.span(), message, "expected CEX4 to CEX8 and A, C or P: \"CEX8C\"");
+                problem.help("other types: `hwtype = 15` and `mode = \"ep11\"`")
+            })
+        }
+        (None, Some(hwtype)) => {
+            if *hwtype.get_ref() == 0 {
+                return Err(Problem::new(hwtype.span(), "impossible hardware type 0", "expected 1-255"));
+            }
+            match (file.mode, &file.functions) {
+                (Some(mode), _) => Ok((*hwtype.get_ref(), mode_of(mode))),
+                (None, Some(_)) => Ok((*hwtype.get_ref(), Mode::None)),
+                (None, None) => {
+                    let help = "modes are \"accel\", \"cca\", \"ep11\" and \"none\"";
+                    Err(Problem::new(hwtype.span(), "a hardware type without mode", "expected a `mode`, too")
+                        .help(help))
+                }
+            }
+        }
+        (Some(kind), Some(_)) => {
+            Err(Problem::new(kind.span(), "both `type` and `hwtype`", "expected only one of them"))
+        }
+        (None, None) => {
+            Err(Problem::new(span, "an adapter without type", "expected `type = \"CEX8C\"` here"))
+        }
+    }
+}
+
+fn mode_of(mode: format::Mode) -> Mode {
+    match mode {
+        format::Mode::Accel => Mode::Accelerator,
+        format::Mode::Cca => Mode::Cca,
+        format::Mode::Ep11 => Mode::Ep11,
+        format::Mode::None => Mode::None,
+    }
+}
+
+/// `CEX8C` is type 14, a CCA coprocessor.
+#[must_use]
+pub(super) fn parse_type(text: &str) -> Option<(u8, Mode)> {
+    let &[b'C', b'E', b'X', generation @ b'4'..=b'8', letter] = text.as_bytes() else { return None };
+    let modes = [Mode::Accelerator, Mode::Cca, Mode::Ep11];
+    let mode = modes.into_iter().find(|mode| mode.letter() == Some(char::from(letter)))?;
+    Some((generation - b'0' + 6, mode))
+}
+
+fn queues(files: &[format::Queue], adapters: &[Adapter], domains: DomainMask) -> Result<Vec<Queue>, Problem> {
+    let mut all = BTreeMap::new();
+    for file in files {
+        let text = file.apqn.get_ref();
+        let problem =
+            |message: String, expected: &str| Err(Problem::new(file.apqn.span(), message, expected));
+        let Ok(apqn) = text.parse::<Apqn>() else {
+            return problem(
+                format!("`{text}` is not a queue"),
+                "expected AA.DDDD in lower-case hex: \"05.0004\"",
+            );
+        };
+        if !adapters.iter().any(|adapter| adapter.id == apqn.adapter) {
+            return problem(
+                format!("there is no adapter {}", apqn.adapter.0),
+                "expected a queue of this machine",
+            );
+        }
+        if !domains.contains(apqn.domain) {
+            return problem(
+                format!("{} is no usage domain", apqn.domain.0),
+                "expected a queue of this machine",
+            );
+        }
+        let state = match file.state {
+            format::QueueState::Ok => QueueState::Ok,
+            format::QueueState::Deconfigured => QueueState::Deconfigured,
+            format::QueueState::Checkstopped => QueueState::Checkstopped,
+            format::QueueState::Absent => QueueState::Absent,
+        };
+        if all.insert(apqn, Queue { apqn, state }).is_some() {
+            return Err(twice(file.apqn.span(), &format!("queue {apqn}")));
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+fn mdevs(
+    files: &[Spanned<format::Mdev>],
+    limits: &Limits,
+    apmask: AdapterMask,
+    aqmask: DomainMask,
+) -> Result<Vec<Mdev>, Problem> {
+    let reserved = Matrix { adapters: apmask, domains: aqmask, ..Matrix::default() };
+    let mut all: Vec<Mdev> = Vec::new();
+    for file in files {
+        let file = file.get_ref();
+        let span = file.uuid.span();
+        let name = named(&file.uuid)?;
+        if all.iter().any(|mdev| mdev.uuid == name) {
+            return Err(twice(span, &format!("mdev {name}")));
+        }
+        let matrix = Matrix {
+            adapters: mask(file.adapters.as_ref(), &limits.adapters)?.unwrap_or_default(),
+            domains: mask(file.domains.as_ref(), &limits.domains)?.unwrap_or_default(),
+            control_domains: mask(file.control_domains.as_ref(), &limits.control_domains)?
+                .unwrap_or_default(),
+        };
+        if matrix.shares_queue(&reserved) {
+            let both = (matrix.adapters & apmask).iter().next().zip((matrix.domains & aqmask).iter().next());
+            let (adapter, domain) = both.unwrap_or((AdapterId(0), DomainId(0)));
+            let message = format!("queue {} is the host's", Apqn::new(adapter, domain));
+            let problem =
+                Problem::new(span, message, "expected an mdev of queues that `apmask` and `aqmask` leave");
+            return Err(problem.help(format!("for example `apmask = \"-{}\"`", adapter.0)));
+        }
+        if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
+            let message = format!("it shares queues with mdev {}", other.uuid);
+            return Err(Problem::new(span, message, "expected queues that no other mdev has"));
+        }
+        all.push(Mdev { uuid: name, matrix });
+    }
+    Ok(all)
+}
+
+fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {
+    let found = text.get_ref();
+    let expected = "expected a UUID: \"62177883-f1bb-47f0-914d-32a22e3a8804\"";
+    if found.len() != 36 {
+        return Err(Problem::new(text.span(), format!("`{found}` is not a UUID"), expected));
+    }
+    uuid(found.as_bytes()).map_err(|error| Problem::new(text.span(), error.to_string(), expected))
+}

@@ -1,0 +1,191 @@
+use ap_host::Module;
+use ap_machine::{AdapterChange, Change, FacilityChange, Fault, Ids, functions_of};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mode, ResponseCode};
+
+use super::*;
+use crate::boot::{Step, steps};
+
+fn small(rest: &str) -> String {
+    format!("schema = \"apmatrix.machine/1\"\n{rest}")
+}
+
+/// The error of a machine file: line, message, what was expected there.
+fn error(rest: &str) -> (usize, String, String) {
+    let error = MachineFile::parse("m.toml", &small(rest)).expect_err("it is wrong");
+    (error.line().expect("it has a place"), error.to_string(), error.expected().to_owned())
+}
+
+#[test]
+fn built_in_machines_are_as_promised() {
+    let said = |name: &str| MachineFile::load(name).expect("it is built in").to_string();
+    assert_eq!(said("tiny"), "2 adapters (1 CEX8P, 1 CEX7C) × 2 domains = 4 queues");
+    assert_eq!(
+        said("default"),
+        "8 adapters (2 CEX8P, 2 CEX8C, 2 CEX8A, 1 CEX7C, 1 CEX6A) × 6 domains = 48 queues"
+    );
+    assert_eq!(said("wide"), "64 adapters (64 CEX8C) × 85 domains = 5440 queues");
+    assert_eq!(said("max"), "256 adapters (256 CEX8C) × 256 domains = 65536 queues");
+}
+
+#[test]
+fn a_file_may_say_everything() {
+    let text = small(
+        r#"
+        name = "small"
+        features = ["APSC", "APXA"]
+        facilities = { interrupts = false }
+        max_adapter = 15
+        max_domain = 31
+        domains = [4, "0x16", "24-26"]
+        control_domains = [4, 31]
+        apmask = "-5"
+        [[adapter]]
+        id = "0x05"
+        type = "CEX8C"
+        functions = "0x93800000"
+        depth = 4
+        max_message = 4096
+        serial = "SN1"
+        [[adapter]]
+        ids = [6, "8-9"]
+        hwtype = 15
+        mode = "ep11"
+        [[queue]]
+        apqn = "05.0004"
+        state = "deconfigured"
+        [[mdev]]
+        uuid = "62177883-f1bb-47f0-914d-32a22e3a8804"
+        adapters = [5]
+        domains = [4]
+        control_domains = [4]
+        "#,
+    );
+    let machine = MachineFile::parse("some/file.toml", &text).expect("it is right");
+    let adapter = |id: u8, hwtype, functions, pages, depth: u8, serial: &str| {
+        let change = AdapterChange {
+            hwtype: Some(hwtype),
+            functions: Some(functions),
+            ml: Some(pages),
+            qd: Some(depth - 1),
+            serial: Some(serial.to_owned()),
+            ..AdapterChange::default()
+        };
+        Change::Adapter(AdapterMask::single(AdapterId(id)), change)
+    };
+    let adapters = |ids: &[u8]| ids.iter().map(|id| AdapterId(*id)).collect::<AdapterMask>();
+    let domains = |ids: &[u8]| ids.iter().map(|id| DomainId(*id)).collect::<DomainMask>();
+    let ep11 = functions_of(Mode::Ep11);
+    let hardware = vec![
+        Change::HighestAdapter(15),
+        Change::HighestDomain(31),
+        Change::Features(Features::APSC | Features::APXA),
+        Change::Facility(FacilityChange::Qci(true)),
+        Change::Facility(FacilityChange::Apft(true)),
+        Change::Facility(FacilityChange::Interrupts(false)),
+        adapter(5, 14, 0x9380_0000, 1, 4, "SN1"),
+        adapter(6, 15, ep11, 14, 8, "93AADX06"),
+        adapter(8, 15, ep11, 14, 8, "93AADX08"),
+        adapter(9, 15, ep11, 14, 8, "93AADX09"),
+        Change::Adapters(Ids::Set(adapters(&[5, 6, 8, 9]))),
+        Change::Domains(Ids::Set(domains(&[4, 22, 24, 25, 26]))),
+        Change::ControlDomains(Ids::Set(domains(&[4, 31]))),
+        Change::fault(Apqn::new(AdapterId(5), DomainId(4)), Fault::Answer(ResponseCode::DECONFIGURED)),
+    ];
+    assert_eq!(machine.hardware(), hardware);
+    let mdev = machine.mdevs[0];
+    assert_eq!(mdev.uuid.to_string(), "62177883-f1bb-47f0-914d-32a22e3a8804");
+    assert_eq!((mdev.matrix.adapters, mdev.matrix.domains), (adapters(&[5]), domains(&[4])));
+    assert_eq!(mdev.matrix.control_domains, domains(&[4]));
+    let expected = [
+        Step::Operate(hardware),
+        Step::Load(Module::Ap, format!("apmask=0xfbff{}", "f".repeat(60))),
+        Step::Advance(500),
+        Step::Load(Module::Zcrypt, String::new()),
+        Step::Load(Module::ZcryptCex4, String::new()),
+        Step::Load(Module::Mdev, String::new()),
+        Step::Load(Module::VfioAp, String::new()),
+        Step::Create(mdev),
+    ];
+    assert_eq!(steps(&machine), expected);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    let nearest = |key: &str| format!("expected a known key; the nearest is `{key}`");
+    assert_eq!(error("domain = [4]"), (2, "unknown key `domain`".into(), nearest("domains")));
+    assert_eq!(error("[[adapter]]\nid = 4\ntyp = 1"), (4, "unknown key `typ`".into(), nearest("type")));
+    assert_eq!(
+        error("[facilities]\ninterupts = true"),
+        (3, "unknown key `interupts`".into(), nearest("interrupts"))
+    );
+    assert_eq!(error("[[queue]]\nqpan = 1"), (3, "unknown key `qpan`".into(), nearest("apqn")));
+    assert_eq!(
+        error("[[mdev]]\ncontrol_domain = 1"),
+        (3, "unknown key `control_domain`".into(), nearest("control_domains"))
+    );
+}
+
+#[test]
+fn impossible_ids_are_refused() {
+    let id = "expected an id: a number 0-255, a hex string like \"0x16\" or a range like \"0-15\"";
+    assert_eq!(error("domains = [85]"), (2, "impossible domain 85".into(), "expected at most 84".into()));
+    assert_eq!(error("domains = [256]").1, "invalid value: integer `256`");
+    assert_eq!(error("domains = [\n4,\n\"7-3\"]"), (4, "invalid value: string \"7-3\"".into(), id.into()));
+    assert_eq!(error("domains = [\"+5\"]").2, id);
+    assert_eq!(error("features = []\ndomains = [16]").2, "expected at most 15");
+    assert_eq!(error("control_domains = \"80-85\"").1, "impossible control domain 85");
+    assert_eq!(error("[[adapter]]\nid = 64\ntype = \"CEX8C\"").1, "impossible adapter 64");
+    assert_eq!(error("max_domain = 256").0, 2);
+}
+
+#[test]
+fn duplicates_are_refused() {
+    let card = |ids: &str| format!("[[adapter]]\nids = {ids}\ntype = \"CEX8C\"\n");
+    assert_eq!(error("domains = [4, \"0-4\"]").1, "domain 4 is there twice");
+    assert_eq!(
+        error(&(card("\"1-4\"") + &card("2"))),
+        (6, "adapter 2 is there twice".into(), "expected each only once".into())
+    );
+    assert_eq!(error("name = \"a\"\nname = \"b\"").0, 3);
+    assert_eq!(error("features = [\"APSC\", \"APSC\"]").1, "the feature APSC is there twice");
+    let queue = "[[queue]]\napqn = \"01.0004\"\nstate = \"ok\"\n";
+    assert_eq!(error(&format!("domains=4\n{}{queue}{queue}", card("1"))).1, "queue 01.0004 is there twice");
+    let mdev = "[[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\n";
+    assert_eq!(error(&mdev.repeat(2)).1, "mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is there twice");
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let adapter = |rest: &str| error(&format!("[[adapter]]\n{rest}"));
+    assert_eq!(adapter("type = \"CEX8C\"").1, "an adapter without id");
+    assert_eq!(adapter("id = 1").1, "an adapter without type");
+    assert_eq!(adapter("id = 1\ntype = \"CEX9C\"").1, "unknown adapter type `CEX9C`");
+    assert_eq!(adapter("id = 1\nhwtype = 15").1, "a hardware type without mode");
+    assert_eq!(adapter("id = 1\nhwtype = 15\nmode = \"cpu\"").1, "`cpu` is not known here");
+    assert_eq!(
+        adapter("ids = \"1-2\"\ntype = \"CEX8C\"\nserial = \"A\"").1,
+        "one serial number for several adapters"
+    );
+    assert_eq!(adapter("id = 1\ntype = \"CEX8C\"\nmax_message = 5000").1, "impossible message size 5000");
+    assert_eq!(adapter("id = 1\ntype = \"CEX8C\"\ndepth = 0").1, "impossible depth 0");
+    assert_eq!(error("[[queue]]\napqn = \"05.0004\"\nstate = \"ok\"").1, "there is no adapter 5");
+    assert_eq!(error("apmask = \"4\\n\\n\"").2, "expected \"all\" or a mask");
+    let mdev = "[[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6";
+    assert_eq!(error(mdev).1, "queue 04.0006 is the host's");
+    assert_eq!(error("[[mdev]]\nuuid = \"62177883\"").1, "`62177883` is not a UUID");
+}
+
+#[test]
+fn the_version_is_checked() {
+    let wrong = |text: &str| MachineFile::parse("m.toml", text).expect_err("it is wrong").to_string();
+    assert_eq!(wrong("schema = \"apmatrix.machine/2\""), "unknown schema `apmatrix.machine/2`");
+    assert_eq!(wrong("domains = 4"), "the key `schema` is missing");
+    assert_eq!(wrong(""), "the key `schema` is missing");
+}
+
+#[test]
+fn what_cannot_be_read_says_so() {
+    let error = MachineFile::load("no/such.toml").expect_err("there is no such file");
+    assert_eq!(error.to_string(), "no/such.toml: No such file or directory");
+    assert_eq!(error.hint(), Some("expected a machine file or one of tiny, default, wide, max"));
+}

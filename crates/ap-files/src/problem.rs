@@ -1,0 +1,86 @@
+//! What is wrong with a TOML text, in words for people: the same for every kind of file.
+
+use std::ops::Range;
+
+use ap_sysfs::nearest::nearest;
+use toml::Spanned;
+
+use crate::error::Problem;
+
+/// Reads the shapes and keys of a file of that schema.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str, schema: &str) -> Result<T, Problem> {
+    toml::from_str(text).map_err(|error| problem(text, schema, &error))
+}
+
+/// The file must say the version that is understood, `apmatrix.machine/1`.
+pub(crate) fn version(found: &Spanned<String>, schema: &str) -> Result<(), Problem> {
+    let text = found.get_ref();
+    if text == schema {
+        return Ok(());
+    }
+    let problem =
+        Problem::new(found.span(), format!("unknown schema `{text}`"), format!("expected \"{schema}\""));
+    let (kind, version) = schema.rsplit_once('/').unwrap_or((schema, ""));
+    let other = text.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/'));
+    Err(match (other, kind.rsplit_once('.')) {
+        (true, Some((_, kind))) => {
+            problem.help(format!("this version of apmatrix reads version {version} of {kind} files only"))
+        }
+        _ => problem,
+    })
+}
+
+/// What the parser says, in words for people.
+fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    let message = error.message().trim();
+    let first = message.lines().next().unwrap_or_default();
+    if let Some(rest) = first.strip_prefix("unknown field ") {
+        return unknown_key(span, rest);
+    }
+    if let Some(rest) = first.strip_prefix("unknown variant ") {
+        let (found, known) = quoted(rest);
+        return Problem::new(
+            span,
+            format!("`{found}` is not known here"),
+            format!("expected {}", known.join(", ")),
+        );
+    }
+    if let Some(rest) = first.strip_prefix("missing field ") {
+        let key = rest.trim_matches('`');
+        let problem =
+            Problem::new(span, format!("the key `{key}` is missing"), format!("expected `{key} = …` here"));
+        return if key == "schema" {
+            problem.help(format!("begin with `schema = \"{schema}\"`"))
+        } else {
+            problem
+        };
+    }
+    if let Some((what, expected)) = first.split_once(", expected ") {
+        return Problem::new(span, what, format!("expected {expected}"));
+    }
+    // The TOML itself is wrong; its parser says what it wanted in further lines.
+    let expected = message.lines().skip(1).collect::<Vec<_>>().join("; ");
+    let expected = if expected.is_empty() { "not TOML".to_owned() } else { expected };
+    let span = if span.start >= text.len() { text.len().saturating_sub(1)..text.len() } else { span };
+    Problem::new(span, first, expected)
+}
+
+/// `rest` is what the parser says after `unknown field `: the key and the known ones, in backticks.
+fn unknown_key(span: Range<usize>, rest: &str) -> Problem {
+    let (key, known) = quoted(rest);
+    let message = format!("unknown key `{key}`");
+    match nearest(key, known.iter().copied()) {
+        Some(nearest) => {
+            Problem::new(span, message, format!("expected a known key; the nearest is `{nearest}`"))
+                .help(format!("known here: {}", known.join(", ")))
+        }
+        None => Problem::new(span, message, "expected no key here"),
+    }
+}
+
+/// The words in backticks: the first, and the others.
+fn quoted(text: &str) -> (&str, Vec<&str>) {
+    let mut words = text.split('`').skip(1).step_by(2);
+    (words.next().unwrap_or_default(), words.collect())
+}

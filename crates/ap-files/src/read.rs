@@ -1,0 +1,48 @@
+//! Reading a file that somebody named: the only input of this crate.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file whose text cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system refuses.
+    #[error("{}: {}", path.display(), said(source))]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What is in it is not UTF-8.
+    #[error("{}:{line}: the text is not UTF-8", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first wrong byte, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: std::string::FromUtf8Error,
+    },
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// If the system refuses, or the content is not UTF-8.
+pub fn read(path: &Path) -> Result<String, ReadError> {
+    let bytes = fs::read(path).map_err(|source| ReadError::Refused { path: path.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|source| {
+        let good = &source.as_bytes()[..source.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        ReadError::NoText { path: path.to_owned(), line, source }
+    })
+}
+
+/// What the system says of an error, without Rust's `(os error N)`.
+#[must_use]
+pub fn said(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}

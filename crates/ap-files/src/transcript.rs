@@ -1,0 +1,27 @@
+//! Transcripts: what was done to a machine, and what came of it, a JSON object per line. (`conformance/README.md`.)
+//!
+//! A [`Line`] is one operation with its answer; [`Line::call`] says what it asks for. [`Lines`] reads them one after
+//! the other from whatever has the text. Commands of the machine's operator stay text, in the recorder's words: it is
+//! `ap_sysfs::control::command` that reads them.
+
+mod call;
+mod code;
+mod line;
+mod lines;
+
+pub use call::{Call, GuestCall, LineError};
+pub use code::Code;
+pub use line::{Entries, Guest, Irq, Kind, Line, LogLine, Node, Text, Uevent};
+pub use lines::{Lines, TranscriptError};
+
+/// The JSON schema of a line.
+///
+/// # Panics
+/// Never: a schema is JSON.
+#[must_use]
+pub fn schema() -> String {
+    serde_json::to_string_pretty(&schemars::schema_for!(Line)).expect("a schema is JSON")
+}
+
+#[cfg(test)]
+mod tests;

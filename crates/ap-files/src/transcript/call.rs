@@ -1,0 +1,188 @@
+//! What a transcript's line asks for.
+
+use std::collections::BTreeMap;
+
+use super::line::{Entries, Kind, Line, Node};
+
+/// What a line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call<'a> {
+    /// One open and one write.
+    Write(&'a str, &'a [u8]),
+    /// A write that may block; the id that it gets if it does.
+    Later(&'a str, &'a [u8], u64),
+    /// Waiting for a pending write, at most so many milliseconds.
+    Join(u64, u64),
+    /// Reading a file.
+    Read(&'a str),
+    /// Listing a directory.
+    List(&'a str),
+    /// Reading a link.
+    Readlink(&'a str),
+    /// Type, mode and size.
+    Stat(&'a str),
+    /// Everything below a directory; whether files are read.
+    Tree(&'a str, bool),
+    /// The machine's operator.
+    Machine(&'a str),
+    /// A guest.
+    Guest(GuestCall),
+    /// What all guests look like.
+    Guests,
+    /// Loading a module.
+    Insmod(&'a str, &'a str),
+    /// Unloading a module.
+    Rmmod(&'a str),
+    /// The whole state.
+    Dump,
+    /// Time passes.
+    Sleep(u64),
+    /// Nothing.
+    Note,
+}
+
+/// What a guest does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuestCall {
+    /// It opens an mdev; no name: without a KVM.
+    Open {
+        /// The mdev.
+        uuid: String,
+        /// The guest.
+        guest: Option<String>,
+    },
+    /// It closes the mdev that it has open.
+    Close(String),
+    /// It resets the device.
+    Reset(String),
+    /// It asks what the device is.
+    Info(String),
+    /// It registers its request interrupt.
+    RequestIrq(String),
+    /// How often was its request interrupt raised?
+    EventCount(String),
+    /// A guest is made that has no APCB.
+    WithoutApcb(String),
+}
+
+impl GuestCall {
+    /// The mdev concerned, but for an open.
+    #[must_use]
+    pub fn opened(&self) -> Option<&str> {
+        match self {
+            GuestCall::Close(uuid)
+            | GuestCall::Reset(uuid)
+            | GuestCall::Info(uuid)
+            | GuestCall::RequestIrq(uuid)
+            | GuestCall::EventCount(uuid) => Some(uuid),
+            GuestCall::Open { .. } | GuestCall::WithoutApcb(_) => None,
+        }
+    }
+}
+
+/// What is wrong with a line: what was expected of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LineError(pub String);
+
+/// How long `join` waits if it doesn't say so.
+const JOIN_MS: u64 = 10_000;
+
+impl Line {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// If it is not JSON, has a key that transcripts don't have, or lacks one that its operation needs.
+    pub fn parse(text: &[u8]) -> Result<Line, LineError> {
+        let line: Line = serde_json::from_slice(text).map_err(|error| {
+            let text = error.to_string();
+            let what = text.split(" at line ").next().unwrap_or_default();
+            LineError(format!("expected a transcript's operation; column {}: {what}", error.column()))
+        })?;
+        line.call()?;
+        Ok(line)
+    }
+
+    /// What it asks for.
+    ///
+    /// # Errors
+    /// If a key that the operation needs is missing, or a command is unknown.
+    pub fn call(&self) -> Result<Call<'_>, LineError> {
+        let path = || self.need("path", self.path.as_deref());
+        let data = || self.need("data", self.data.as_deref()).map(str::as_bytes);
+        let module = || self.need("module", self.module.as_deref());
+        Ok(match self.op {
+            Kind::Write => Call::Write(path()?, data()?),
+            Kind::Awrite => Call::Later(path()?, data()?, self.need("id", self.id)?),
+            Kind::Join => Call::Join(self.need("id", self.id)?, self.ms.unwrap_or(JOIN_MS)),
+            Kind::Read => Call::Read(path()?),
+            Kind::Ls => Call::List(path()?),
+            Kind::Readlink => Call::Readlink(path()?),
+            Kind::Stat => Call::Stat(path()?),
+            Kind::Tree => match self.need("entries", self.entries.as_ref())? {
+                Entries::Tree(nodes) => Call::Tree(path()?, contents(nodes)),
+                Entries::Names(names) if names.is_empty() => Call::Tree(path()?, true),
+                Entries::Names(_) => {
+                    return Err(LineError("expected an object in `entries` of `tree`".into()));
+                }
+            },
+            Kind::Hw => Call::Machine(self.need("cmd", self.cmd.as_deref())?),
+            Kind::Guest => return self.guest_call(),
+            Kind::Insmod => Call::Insmod(module()?, self.params.as_deref().unwrap_or("")),
+            Kind::Rmmod => Call::Rmmod(module()?),
+            Kind::Dump => Call::Dump,
+            Kind::Sleep => Call::Sleep(self.need("ms", self.ms)?),
+            Kind::Note => Call::Note,
+        })
+    }
+
+    fn guest_call(&self) -> Result<Call<'_>, LineError> {
+        let command = self.need("cmd", self.cmd.as_deref())?;
+        let uuid = || self.need("uuid", self.uuid.clone());
+        Ok(Call::Guest(match command {
+            "dump" => return Ok(Call::Guests),
+            "open" => {
+                let guest = self.need("guest", self.guest.clone())?;
+                GuestCall::Open { uuid: uuid()?, guest: Some(guest).filter(|name| name != "-") }
+            }
+            "close" => GuestCall::Close(uuid()?),
+            "reset" => GuestCall::Reset(uuid()?),
+            "info" => GuestCall::Info(uuid()?),
+            "reqirq" => GuestCall::RequestIrq(uuid()?),
+            "evcount" => GuestCall::EventCount(uuid()?),
+            other => match other.split_once(' ') {
+                Some((name, "crycbd=0")) if !name.is_empty() => GuestCall::WithoutApcb(name.to_owned()),
+                _ => {
+                    let known = "open, close, reset, info, reqirq, evcount, dump or `NAME crycbd=0`";
+                    return Err(LineError(format!("expected {known} in `cmd` of `guest`, found `{other}`")));
+                }
+            },
+        }))
+    }
+
+    fn need<T>(&self, key: &str, value: Option<T>) -> Result<T, LineError> {
+        value.ok_or_else(|| LineError(format!("expected the key `{key}` in `{}`", self.op.word())))
+    }
+
+    /// What a report names besides the operation: its path, command, module or device.
+    #[must_use]
+    pub fn object(&self) -> String {
+        match self.op {
+            Kind::Hw => self.cmd.clone().unwrap_or_default(),
+            Kind::Guest => {
+                let parts = [self.cmd.as_deref(), self.uuid.as_deref(), self.guest.as_deref()];
+                parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+            }
+            Kind::Insmod | Kind::Rmmod => self.module.clone().unwrap_or_default(),
+            Kind::Join => self.id.map(|id| format!("id={id}")).unwrap_or_default(),
+            Kind::Sleep => self.ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
+            _ => self.path.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether the recorder read a tree's files: one that may be read has neither content nor errno otherwise.
+fn contents(nodes: &BTreeMap<String, Node>) -> bool {
+    let mut files = nodes.values().filter(|node| node.size.is_some()).peekable();
+    files.peek().is_none() || files.any(|node| node.data.is_some() || node.errno.is_some())
+}

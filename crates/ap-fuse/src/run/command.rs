@@ -1,0 +1,163 @@
+//! The command is started in `/sys` as it is now and waited for; signals are passed on both ways.
+//!
+//! What `/sys` shows, and who serves it, is not known here.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_parent_process_death_signal,
+    setpgid,
+};
+
+use super::terminal::Terminal;
+use crate::error::Error;
+use crate::signal;
+
+/// Signals that whoever started us may send, and that are meant for the command.
+const PASSED_ON: [i32; 8] = [
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGCONT,
+];
+
+/// The signals of this process, kept for [`Running::wait`] from before its first thread is made.
+pub struct Signals {
+    waited_for: libc::sigset_t,
+}
+
+impl Signals {
+    /// Blocks them, for this thread and those that it makes.
+    pub fn block() -> Signals {
+        let mut signals = PASSED_ON.to_vec();
+        // SIGTTOU: taking the terminal back from the background must not stop us.
+        signals.extend([libc::SIGCHLD, libc::SIGTTOU]);
+        Signals { waited_for: signal::block(&signals) }
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    pid: Pid,
+    terminal: Option<Terminal>,
+}
+
+/// Starts `command` with `/sys` as it is now, to die when the calling thread does.
+pub fn start(command: &[OsString], environment: &[(&str, OsString)]) -> Result<Running, Error> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Error::CommandNotFound(String::new()));
+    };
+    let terminal = Terminal::ours();
+    let give = terminal.is_some();
+    let mut prepared = Command::new(program);
+    prepared.args(arguments).envs(environment.iter().map(|(key, value)| (key, value)));
+    // A directory of the real /sys would still be the real one.
+    if let Ok(directory) = std::env::current_dir()
+        && directory.starts_with("/sys")
+    {
+        prepared.current_dir(if directory.is_dir() { &directory } else { Path::new("/sys") });
+    }
+    // SAFETY: only system calls, which are safe between fork and exec.
+    unsafe {
+        prepared.pre_exec(move || {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            if give {
+                setpgid(None, None)?;
+                signal::block(&[libc::SIGTTOU]);
+                if let Some(terminal) = Terminal::open() {
+                    terminal.give(getpid());
+                }
+            }
+            signal::unblock_all();
+            Ok(())
+        });
+    }
+    let child = prepared.spawn().map_err(|source| {
+        let command = program.to_string_lossy().into_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Error::CommandNotFound(command),
+            io::ErrorKind::PermissionDenied => Error::CommandNotExecutable { command, source },
+            _ if source.raw_os_error() == Some(libc::ENOEXEC) => {
+                Error::CommandNotExecutable { command, source }
+            }
+            _ => Error::Setup { what: "starting the command", source },
+        }
+    })?;
+    Ok(Running { pid: Pid::from_child(&child), terminal })
+}
+
+impl Running {
+    /// Passes signals on until the command ends; its exit status, or 128 and the signal that ended it.
+    pub fn wait(self, signals: &Signals) -> i32 {
+        loop {
+            if let Some(status) = self.ended() {
+                if let Some(terminal) = &self.terminal {
+                    terminal.take();
+                }
+                return status;
+            }
+            let caught = signal::wait(&signals.waited_for);
+            match caught.signal {
+                libc::SIGCHLD | libc::SIGTTOU => {}
+                libc::SIGCONT => self.go_on(),
+                // A key's signal goes to the whole group in the foreground: the command had its own, if it is in ours.
+                // In a group of its own it had not, if we were in the foreground for a moment.
+                libc::SIGINT | libc::SIGQUIT if caught.by_kernel && self.terminal.is_none() => {}
+                signal => {
+                    if let Some(signal) = Signal::from_named_raw(signal) {
+                        let _ = kill_process(self.pid, signal);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks after all children: orphans come to us where no process namespace has a first process to take them.
+    fn ended(&self) -> Option<i32> {
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED)
+        {
+            if pid != self.pid {
+                continue;
+            }
+            if status.stopped() {
+                self.stop();
+            } else {
+                let signal = status.terminating_signal().unwrap_or(0);
+                return Some(status.exit_status().unwrap_or(128 + signal));
+            }
+        }
+        None
+    }
+
+    /// The command was stopped: so are we, and whoever started us has the terminal.
+    fn stop(&self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.take();
+            let _ = kill_process(getpid(), Signal::STOP);
+            self.go_on();
+        }
+    }
+
+    /// We go on: so does the command, in the foreground if we are.
+    fn go_on(&self) {
+        match &self.terminal {
+            Some(terminal) => {
+                if terminal.is_ours() {
+                    terminal.give(self.pid);
+                }
+                let _ = kill_process_group(self.pid, Signal::CONT);
+            }
+            None => {
+                let _ = kill_process(self.pid, Signal::CONT);
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The hardware: the AP instructions as a machine answers them, and a simulated machine that does.
+//!
+//! [`Hardware`] is what a bus and its drivers use. [`Machine`] implements it; its operator changes it with
+//! [`Change`]s, which are values, and at quiescence its whole state is plain data ([`MachineState`]). The crate knows
+//! nothing of devices, drivers or masks, and no text: who reads commands makes changes of them.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod change;
+mod hardware;
+mod machine;
+
+pub use change::{AdapterChange, Change, FacilityChange, Fault, Ids};
+pub use hardware::{AdapterFacts, Facilities, Hardware};
+pub use machine::{Adapter, Answers, HwQueue, Machine, MachineConfig, MachineState, functions_of};

@@ -1,0 +1,144 @@
+//! The background work that operations ask for, and the task that does it.
+
+use std::collections::BTreeSet;
+
+use ap_bus::Bus;
+use ap_task::{Sink, Task};
+use ap_types::Apqn;
+use locks::{Condvar, Mutex, Unordered, enter, hook};
+
+use crate::scenario::turn::{Call, Turn};
+
+locks::hierarchy! {
+    /// The one level of the background's list; it stands outside the host's order.
+    mod order { Background }
+}
+
+/// The background work that is due and not begun.
+///
+/// In an exploration machine time does not pass; what is due after some milliseconds may be done at any moment from
+/// the request on. The periodic scan is not done: whoever wants a scan in a scenario writes `scans`.
+///
+/// A poll of all queues that reset is taken apart: each queue is polled by itself, whenever it asked for it, together
+/// with those in error (which every poll tries anew). One whose poll finds nothing new is not polled again until the
+/// machine's operator does something: it would go on for ever.
+pub(super) struct Due {
+    works: Mutex<order::Background, Works>,
+    asked: Condvar,
+}
+
+#[derive(Default, Hash)]
+struct Works {
+    /// The first scan, after the bus was loaded.
+    scan: bool,
+    polls: BTreeSet<Apqn>,
+    in_error: BTreeSet<Apqn>,
+    /// Queues that would be polled for ever and find nothing new until somebody changes the machine.
+    waiting: BTreeSet<Apqn>,
+}
+
+impl Works {
+    fn is_empty(&self) -> bool {
+        !self.scan && self.polls.is_empty()
+    }
+}
+
+/// Something that the background does at once.
+enum Doing {
+    Scan,
+    Polls(Vec<Apqn>),
+}
+
+impl Due {
+    /// Nothing is due.
+    pub(super) fn new() -> Due {
+        Due { works: Mutex::new(0, Works::default()), asked: Condvar::new("work is due", 0) }
+    }
+
+    fn ask(&self, ask: impl FnOnce(&mut Works)) {
+        // Whoever asks holds locks of the host, of another order; nothing is ever taken under this one.
+        let unordered = Unordered::specimen();
+        let first = {
+            let mut works = self.works.lock_unordered(&unordered);
+            let before = works.is_empty();
+            ask(&mut works);
+            before && !works.is_empty()
+        };
+        if first {
+            self.asked.notify_all();
+        }
+    }
+
+    /// The first scan is asked for.
+    pub(super) fn scan(&self) {
+        self.ask(|works| works.scan = true);
+    }
+
+    /// A queue is to be polled.
+    pub(super) fn poll(&self, apqn: Apqn) {
+        self.ask(|works| {
+            works.polls.insert(apqn);
+        });
+    }
+
+    /// A queue's poll found nothing new.
+    pub(super) fn poll_again(&self, apqn: Apqn) {
+        self.ask(|works| {
+            works.waiting.insert(apqn);
+        });
+    }
+
+    /// A queue is in error: it is tried anew with the next poll of any.
+    pub(super) fn in_error(&self, apqn: Apqn) {
+        self.ask(|works| {
+            works.in_error.insert(apqn);
+        });
+    }
+
+    /// The machine was changed: all queues that wait for that are polled.
+    pub(super) fn changed(&self) {
+        self.ask(|works| works.polls.append(&mut works.waiting));
+    }
+
+    /// What is due, as a number.
+    pub(super) fn fingerprint(&self) -> u64 {
+        enter(|held| hook::fingerprint(&*self.works.lock(held).0))
+    }
+
+    /// Waits until work is due, and takes it off the list.
+    fn next(&self) -> Doing {
+        enter(|held| {
+            let (works, _held) = self.works.lock(held);
+            let mut works = self.asked.wait_while(works, |works| works.is_empty());
+            if std::mem::take(&mut works.scan) {
+                return Doing::Scan;
+            }
+            let mut polls: Vec<Apqn> = works.polls.pop_first().into_iter().collect();
+            polls.extend(std::mem::take(&mut works.in_error));
+            Doing::Polls(polls)
+        })
+    }
+}
+
+/// What the background's task does; it never ends. `begins` is called before each operation.
+pub(super) fn background(bus: &Bus, due: &Due, sink: &dyn Sink, begins: &dyn Fn(), turn: &dyn Turn) -> ! {
+    loop {
+        hook::checkpoint(0xBAC6);
+        match due.next() {
+            Doing::Scan => {
+                begins();
+                turn.before(Call::Any);
+                enter(|held| bus.periodic_scan(&mut Task::new(held, sink)));
+            }
+            Doing::Polls(queues) => {
+                begins();
+                hook::checkpoint(hook::fingerprint(&queues));
+                turn.before(Call::Any);
+                enter(|held| {
+                    let mut task = Task::new(held, sink);
+                    queues.iter().for_each(|apqn| bus.poll_one(*apqn, &mut task));
+                });
+            }
+        }
+    }
+}

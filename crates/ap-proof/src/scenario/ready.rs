@@ -1,0 +1,114 @@
+//! A scenario that is ready to be explored, and what explorations of it say.
+
+use ap_sysfs::Session;
+use explore::{CrossCheck, Explorer, Options, Progress, Replay, ReplayError, Report, Schedule};
+
+use crate::oracle::Verdict;
+use crate::scenario::definition::{Scenario, SetupError};
+use crate::scenario::program::Interleavings;
+use crate::scenario::serial::{Serial, play_all};
+use crate::scenario::stage::Stage;
+
+/// The most tasks of a scenario: the background is one more.
+pub const MAX_TASKS: usize = explore::MAX_TASKS - 1;
+
+/// The steps after which an execution is called a livelock: a mask write on a machine with 64 adapters takes tens of
+/// thousands. (What comes back to a state that it was in is recognised long before.)
+const MOST_STEPS: usize = 1_000_000;
+
+/// Is told how an exploration goes on.
+pub type OnProgress = Box<dyn FnMut(&Progress)>;
+
+/// What a report says instead of `clean` where not everything was explored.
+const UNKNOWN: &str = "unknown";
+
+/// A scenario after its set-up: ready to be explored, any number of times.
+pub struct Ready {
+    stage: Stage,
+    serial: Serial,
+}
+
+/// What an exploration of a scenario says.
+#[derive(Clone, Debug)]
+pub struct Explored {
+    /// What the explorer says. The background is the last of its tasks.
+    pub report: Report,
+    /// The outcomes of one-after-the-other orders.
+    pub serial: Serial,
+}
+
+/// What two explorers say of a scenario.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What the first says.
+    pub explored: Explored,
+    /// What the other says.
+    pub other: Report,
+    /// In what they differ, in sentences; empty if they agree as far as both came.
+    pub differences: Vec<String>,
+}
+
+fn explorer(options: Options, progress: Option<OnProgress>) -> Explorer {
+    let explorer = Explorer::new(Options { max_steps: options.max_steps.max(MOST_STEPS), ..options });
+    match progress {
+        Some(progress) => explorer.on_progress(progress),
+        None => explorer,
+    }
+}
+
+impl Ready {
+    /// Runs the set-up over a booted session, and plays all one-after-the-other orders, unless it is `late`.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(scenario: &Scenario, session: Session, late: &dyn Fn() -> bool) -> Result<Ready, SetupError> {
+        let stage = Stage::new(scenario, session)?;
+        let serial = play_all(&stage, false, late);
+        if let Some(mistake) = serial.mistake {
+            return Err(SetupError::Mistake(mistake));
+        }
+        Ok(Ready { stage, serial })
+    }
+
+    /// The outcomes of one-after-the-other orders.
+    #[must_use]
+    pub fn serial(&self) -> &Serial {
+        &self.serial
+    }
+
+    /// Explores every interleaving.
+    pub fn explore(&self, options: Options, progress: Option<OnProgress>) -> Explored {
+        self.judged(explorer(options, progress).run(&mut Interleavings::new(&self.stage, &self.serial)))
+    }
+
+    /// Explores every interleaving, then once more in the other way (DPOR after the state cache, the state cache after
+    /// all others), and compares what both say. The options' budget is for each.
+    pub fn cross_check(&self, options: Options, progress: Option<OnProgress>) -> Checked {
+        let mut explorer = explorer(options, progress);
+        let CrossCheck { first, second, differences } =
+            explorer.cross_check(&mut Interleavings::new(&self.stage, &self.serial));
+        Checked { explored: self.judged(first), other: self.judged(second).report, differences }
+    }
+
+    fn judged(&self, mut report: Report) -> Explored {
+        if !self.serial.complete && report.exhausted {
+            report.exhausted = false;
+            report.why = Some("not all one-after-the-other orders could be played".to_owned());
+            if report.verdict == Verdict::Clean.word() {
+                report.verdict = UNKNOWN;
+            }
+        }
+        if report.verdict == Verdict::Clean.word() && !report.lock_order.cycles.is_empty() {
+            report.verdict = Verdict::Deadlock.word();
+        }
+        Explored { report, serial: self.serial.clone() }
+    }
+
+    /// Follows a schedule step by step.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn replay(&self, schedule: &Schedule) -> Result<Replay, ReplayError> {
+        Explorer::new(Options::default()).replay(&mut Interleavings::new(&self.stage, &self.serial), schedule)
+    }
+}

@@ -1,0 +1,62 @@
+//! The known name that somebody may have meant: one answer for keys of files, commands, attributes, machines.
+
+use std::cmp::Ordering;
+
+/// The known name that is nearest to `word`; `None` only if nothing is known.
+///
+/// Near is what takes few insertions, removals, replacements and swaps of neighbours; among equals, what begins alike, then the longer.
+#[must_use]
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    ranked(word, known).map(|(name, _)| name)
+}
+
+/// The known name that is nearest to `word`, if it is so near that it may have been meant.
+#[must_use]
+pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let length = word.chars().count();
+    if length > LONGEST {
+        return None;
+    }
+    let (name, distance) = ranked(word, known)?;
+    (distance <= 1 + length / 3 && distance < name.chars().count()).then_some(name)
+}
+
+/// A word that is longer than this is no mistyped name, but a text.
+const LONGEST: usize = 32;
+
+/// The nearest name and how many edits it is away.
+fn ranked<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<(&'k str, usize)> {
+    let begins = |name: &str| word.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
+    let order = |(a, x): &(&str, usize), (b, y): &(&str, usize)| match x.cmp(y) {
+        // A letter that was left out is likelier than one that was mistaken for another.
+        Ordering::Equal => begins(b).cmp(&begins(a)).then_with(|| b.len().cmp(&a.len())),
+        other => other,
+    };
+    known.into_iter().map(|name| (name, strsim::osa_distance(word, name))).min_by(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_meant_only_when_it_is_near() {
+        let names = ["cat", "echo", "readlink", "["];
+        assert_eq!(meant("ehco", names), Some("echo"));
+        assert_eq!(meant("catt", names), Some("cat"));
+        assert_eq!(meant("redlnk", names), Some("readlink"));
+        assert_eq!(meant("pa", ["bus", "ap"]), Some("ap"));
+        assert_eq!(meant("x", names), None);
+        assert_eq!(meant("", names), None);
+        assert_eq!(meant("mdevctl", names), None);
+        assert_eq!(meant(&"cat".repeat(11), names), None);
+    }
+
+    #[test]
+    fn something_is_always_nearest_and_a_common_beginning_decides() {
+        assert_eq!(nearest("qpan", ["state", "apqn"]), Some("apqn"));
+        assert_eq!(nearest("mdevctl", ["cat", "mdev"]), Some("mdev"));
+        assert_eq!(nearest("ax", ["bx", "ay"]), Some("ay"));
+        assert_eq!(nearest("anything", []), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! Modules that are loaded.
+
+use ap_host::module::Module;
+
+use crate::node::Key;
+use crate::object::{Members, Object, PutMember};
+use crate::tree::{Root, Tree};
+
+/// A module that is loaded: one of the system's, or one that a registered driver says it belongs to.
+pub(crate) struct ModuleView {
+    /// Its name.
+    pub name: &'static str,
+}
+
+impl ModuleView {
+    /// Whether it is that one.
+    pub(crate) fn is(&self, module: Module) -> bool {
+        self.name == module.name()
+    }
+}
+
+/// The module of that name, if somebody's driver belongs to it. One of the system's is not said to be there before
+/// it is loaded, though its drivers are registered before that. Takes the lock of the list of drivers for reading.
+fn of_a_driver(tree: &Tree, name: &str, held: Root) -> Option<&'static str> {
+    let drivers = tree.host.bus.drivers(held);
+    drivers.into_iter().map(|driver| driver.module).find(|module| *module == name)
+}
+
+/// The module of that name, if it is loaded. Takes the lock of the modules' state for reading, or, of a module that
+/// is none of the system's, that of the list of drivers.
+fn named(tree: &Tree, name: &str, held: Root) -> Option<&'static str> {
+    match Module::from_name(name) {
+        Some(module) => tree.host.loaded(held).has(module).then(|| module.name()),
+        None => of_a_driver(tree, name, held),
+    }
+}
+
+/// Appends the directory's name of the module of that key.
+pub(crate) fn name(tree: &Tree, key: Key, text: &mut String) {
+    text.push_str(tree.modules.name(key).unwrap_or_default());
+}
+
+impl Object for ModuleView {
+    /// As [`named`].
+    fn find(tree: &Tree, key: Key, held: Root) -> Option<ModuleView> {
+        named(tree, tree.modules.name(key)?, held).map(|name| ModuleView { name })
+    }
+}
+
+/// All modules that are loaded.
+pub(crate) struct Modules;
+
+/// Takes the locks of the modules' state and of the list of drivers for reading, one at a time.
+impl Members for Modules {
+    fn all(&self, tree: &Tree, _: Key, held: Root, put: &mut PutMember) {
+        let loaded = tree.host.loaded(held);
+        let own = Module::ALL.into_iter().filter(|module| loaded.has(*module)).map(Module::name);
+        let mut names: Vec<&'static str> = own.collect();
+        for driver in tree.host.bus.drivers(held) {
+            if Module::from_name(driver.module).is_none() && !names.contains(&driver.module) {
+                names.push(driver.module);
+            }
+        }
+        for name in names {
+            if let Some(key) = tree.modules.key(name) {
+                put(0, name.to_owned(), key);
+            }
+        }
+    }
+
+    fn named(&self, tree: &Tree, _: Key, name: &str, held: Root) -> Option<(u8, Key)> {
+        let name = named(tree, name, held)?;
+        tree.modules.key(name).map(|key| (0, key))
+    }
+
+    fn name(&self, tree: &Tree, _: Key, _: u8, key: Key, held: Root) -> Option<String> {
+        ModuleView::find(tree, key, held).map(|module| module.name.to_owned())
+    }
+
+    fn known(&self) -> Vec<&'static str> {
+        Module::ALL.map(Module::name).to_vec()
+    }
+}

@@ -1,0 +1,107 @@
+//! What front ends ask of the tree, by node numbers.
+
+use crate::attribute::PAGE;
+use crate::directories::{children, row};
+use crate::errno::Errno;
+use crate::front::{Entry, Ino};
+use crate::node::{Dir, Node};
+use crate::tree::{Doing, Root, Tree};
+
+impl Tree {
+    /// The entry of a name in a directory.
+    ///
+    /// It costs as much as finding the directory's object and, of devices and mdevs, that one by its name: what else
+    /// the directory holds or lists is not looked at.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is no such name, or the directory is gone.
+    ///
+    /// # Locks
+    /// Those that say whether the directory is there, then those that say whether the entry is, one at a time: the
+    /// registry's, A of a device, that of the modules' state or of the list of drivers, M.
+    pub fn lookup(&self, dir: Dir, name: &str, held: Root) -> Result<Entry, Errno> {
+        row(dir.row).ok_or(Errno::ENOENT)?.lookup(self, dir.key, name, children(dir.row), held)
+    }
+
+    /// All entries of a directory, names ascending.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone.
+    ///
+    /// # Locks
+    /// As [`Tree::lookup`]; of a driver's directory A of every device, one at a time.
+    pub fn entries(&self, dir: Dir, held: Root) -> Result<Vec<Entry>, Errno> {
+        row(dir.row).ok_or(Errno::ENOENT)?.entries(self, dir.key, children(dir.row), held)
+    }
+
+    /// The entry of a node.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone.
+    ///
+    /// # Locks
+    /// As [`Tree::lookup`].
+    pub fn entry(&self, ino: Ino, held: Root) -> Result<Entry, Errno> {
+        let node = Node::from_ino(ino);
+        row(node.dir().row).ok_or(Errno::ENOENT)?.entry(self, node, held)
+    }
+
+    /// The directory that a node is in; the root's is itself.
+    ///
+    /// # Errors
+    /// `ENOENT` for the directory of a queue that is gone, and for a number that is no node's.
+    ///
+    /// # Locks
+    /// For the directory of a queue the registry's, for reading, and A of the queue.
+    pub fn parent(&self, ino: Ino, held: Root) -> Result<Ino, Errno> {
+        let node = Node::from_ino(ino);
+        let dir = node.dir();
+        let row = row(dir.row).ok_or(Errno::ENOENT)?;
+        let parent = if matches!(node, Node::Dir(_)) { row.parent(self, dir.key, held)? } else { dir };
+        Ok(Node::Dir(parent).ino())
+    }
+
+    /// Where a link leads, relative, as in sysfs.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is no link, `ENOENT` if it, or the device that a list of links names, is gone.
+    ///
+    /// # Locks
+    /// As [`Tree::lookup`].
+    pub fn readlink(&self, ino: Ino, held: Root) -> Result<String, Errno> {
+        let node = Node::from_ino(ino);
+        row(node.dir().row).ok_or(Errno::ENOENT)?.readlink(self, node, held)
+    }
+
+    /// Runs an attribute's show. At most a page is read, but of the control files.
+    ///
+    /// # Errors
+    /// `EISDIR` if it is no attribute, `ENODEV` if it or its object is gone, `EIO` if it can't be read, and what the
+    /// attribute says.
+    ///
+    /// # Locks
+    /// Those that [`Tree::lookup`] takes for its directory, then what the attribute's operation takes.
+    pub fn show(&self, ino: Ino, task: Doing) -> Result<Vec<u8>, Errno> {
+        let Node::Attribute(dir, place) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
+        row(dir.row).ok_or(Errno::ENOENT)?.show(self, dir.key, place, task)
+    }
+
+    /// Runs an attribute's store with the bytes of one write(2), of which at most a page is taken; the answer is how
+    /// many. Without bytes nothing is done.
+    ///
+    /// # Errors
+    /// `EISDIR` if it is no attribute, `ENODEV` if it or its object is gone, `EIO` if it can't be written, and what
+    /// the attribute says.
+    ///
+    /// # Locks
+    /// As [`Tree::show`].
+    pub fn store(&self, ino: Ino, data: &[u8], task: Doing) -> Result<usize, Errno> {
+        let data = &data[..data.len().min(PAGE)];
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let Node::Attribute(dir, place) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
+        row(dir.row).ok_or(Errno::ENOENT)?.store(self, dir.key, place, data, task)?;
+        Ok(data.len())
+    }
+}

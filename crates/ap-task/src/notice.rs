@@ -1,0 +1,42 @@
+//! What only an exploration or an oracle wants to know.
+
+use ap_types::{Apqn, ResponseCode};
+
+/// Something that a task tells an exploration (`locks::hook::announce`); in production it is never made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// A queue is to be polled. Whoever does background work polls all queues at once ([`Work::Poll`]); an
+    /// exploration takes them apart.
+    ///
+    /// [`Work::Poll`]: crate::Work::Poll
+    Poll(Apqn),
+    /// The same for a queue whose last poll found nothing new: its interrupts are being enabled, and a reset by
+    /// somebody else has switched them off. It is polled so for ever.
+    PollAgain(Apqn),
+    /// A queue is in error now: every poll looks at it, though none is asked for.
+    InError(Apqn),
+    /// The machine was changed, and is about to tell the host, which scans then. In between others may go on.
+    MachineChanged,
+    /// A mask was stored; the bindings follow. In between others may go on (page 4, I8).
+    Committed,
+    /// A queue's reset that its driver waits for has ended, however it ended.
+    ResetEnded {
+        /// The queue.
+        queue: Apqn,
+        /// The answer that its driver goes by from now on.
+        noted: ResponseCode,
+    },
+    /// A guest is asked to let go of an mdev that is to be removed.
+    Asked {
+        /// Whether its request interrupt is signalled; else nothing is registered through which it could be asked.
+        signalled: bool,
+    },
+}
+
+impl Notice {
+    /// Tells an exploration; nothing in production.
+    #[inline]
+    pub fn announce(self) {
+        locks::hook::announce(|| self);
+    }
+}

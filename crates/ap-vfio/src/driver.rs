@@ -1,0 +1,81 @@
+//! The driver: its data under its locks, and the one way to an mdev and the APCB of its guest.
+
+use std::sync::Arc;
+
+use ap_machine::Hardware;
+use ap_task::order;
+use ap_task::order::{Guests, Mdevs as MdevsLevel};
+use ap_task::{DriverName, MdevId, Task};
+use locks::{After, Clock, Condvar, Held, Mutex, RwLock};
+
+use crate::guest::{Attached, Guest};
+use crate::state::Mdevs;
+
+/// The driver's name.
+pub const VFIO_AP: DriverName = DriverName("vfio_ap");
+
+/// The vfio_ap driver of a host. See the crate's page.
+pub struct VfioAp {
+    pub(crate) hw: Arc<dyn Hardware>,
+    /// **G**: guards nothing by itself; makes the choice of a guest's lock stable.
+    pub(crate) guests: Mutex<order::Guests, ()>,
+    pub(crate) mdevs: Mutex<order::Mdevs, Mdevs>,
+    /// A guest has closed an mdev.
+    pub(crate) released: Condvar,
+    /// The guests that exist, in the order in which they were made.
+    pub(crate) vms: RwLock<order::Vms, Vec<Arc<Guest>>>,
+}
+
+impl VfioAp {
+    /// The driver on that machine, without mdevs, not loaded.
+    #[must_use]
+    pub fn new(hw: Arc<dyn Hardware>) -> Self {
+        VfioAp {
+            hw,
+            guests: Mutex::new(0, ()),
+            mdevs: Mutex::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
+            released: Condvar::new("released", 0),
+            vms: RwLock::new(0, Vec::new()),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.hw.clock()
+    }
+
+    /// Looks at what the driver knows.
+    ///
+    /// # Locks
+    /// M.
+    pub fn look<H, R>(&self, held: &mut Held<'_, H>, look: impl FnOnce(&Mdevs) -> R) -> R
+    where
+        MdevsLevel: After<H>,
+    {
+        look(&self.mdevs.lock(held).0)
+    }
+
+    /// Runs `f` with the locks of an operation that changes an mdev and perhaps its guest's APCB: K if a guest holds
+    /// the mdev that `choose` names, and M.
+    ///
+    /// G must be held: it keeps true, while M is released, which guest holds the mdev. (Page 4, rule 1.)
+    ///
+    /// # Locks
+    /// M for the choice; then K and M.
+    pub(crate) fn with_guest_of<T, R, E>(
+        &self,
+        choose: impl FnOnce(&Mdevs) -> Result<(T, Option<MdevId>), E>,
+        task: &mut Task<'_, Guests>,
+        f: impl FnOnce(T, &mut Mdevs, &mut Option<Attached<'_>>, &mut Task<'_, MdevsLevel>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        // Lock order: (G ->) M, then K -> M
+        let (chosen, guest) = {
+            let (mdevs, _task) = task.lock(&self.mdevs);
+            let (chosen, id) = choose(&mdevs)?;
+            (chosen, id.and_then(|id| mdevs.guest_of(id)))
+        };
+        let (kvm, mut task) = task.lock_opt(guest.as_deref().map(|guest| &guest.kvm));
+        let mut attached = Attached::new(guest.as_deref(), kvm);
+        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        f(chosen, &mut mdevs, &mut attached, &mut task)
+    }
+}

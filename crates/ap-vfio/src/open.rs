@@ -1,0 +1,312 @@
+//! Guests: opening and closing an mdev through VFIO, and the device's ioctls. (Page 3, "Guests".)
+
+use std::sync::Arc;
+
+use ap_task::state::Unhashed;
+use ap_task::{Instruction, MdevId, Task};
+use ap_types::{Matrix, ResponseCode, Uuid};
+use locks::{Held, Nothing};
+
+use crate::driver::VfioAp;
+use crate::guest::Guest;
+use crate::state::{Life, Mdev, Mdevs, Opening};
+
+/// How far an open came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenStage {
+    /// There is no such mdev.
+    IommuGroup,
+    /// Its group is open already.
+    Group,
+    /// The driver refused.
+    Device,
+}
+
+/// Why a guest did not get an mdev.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No such mdev, or it is being removed (`ENOENT`).
+    #[error("no such mediated device")]
+    NoMdev,
+    /// Somebody has it open (`EBUSY`).
+    #[error("the mediated device is open already")]
+    Busy,
+    /// There is no KVM (`EINVAL`).
+    #[error("no KVM")]
+    NoKvm,
+    /// The KVM has an mdev already (`EPERM`).
+    #[error("the guest has a mediated device already")]
+    HasMdev,
+}
+
+impl OpenError {
+    /// How far the open came.
+    #[must_use]
+    pub fn stage(self) -> OpenStage {
+        match self {
+            OpenError::NoMdev => OpenStage::IommuGroup,
+            OpenError::Busy => OpenStage::Group,
+            OpenError::NoKvm | OpenError::HasMdev => OpenStage::Device,
+        }
+    }
+}
+
+/// Nothing is open under that name (`ENOENT`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no guest has the mediated device open")]
+pub struct CloseError;
+
+/// Why a device's ioctl failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Nothing is open under that name (`ENOENT`).
+    #[error("no guest has the mediated device open")]
+    NotOpen,
+}
+
+/// A reset did not end well (`EIO`), or nothing was open (`ENOENT`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResetFailed {
+    /// The last reset of a queue did not answer NORMAL.
+    #[error("a queue's reset did not end well")]
+    Failed,
+    /// Nothing is open under that name.
+    #[error("no guest has the mediated device open")]
+    NotOpen,
+}
+
+/// The answer of GET_INFO and GET_IRQ_INFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// AP | RESET.
+    pub flags: u32,
+    /// Regions.
+    pub num_regions: u32,
+    /// Interrupts.
+    pub num_irqs: u32,
+    /// Flags and count of interrupt 0.
+    pub irq0: (u32, u32),
+}
+
+impl VfioAp {
+    /// The guest of that name.
+    pub fn guest_named(&self, name: &str, held: &mut Held<'_, Nothing>) -> Option<Arc<Guest>> {
+        self.vms.read(held).0.iter().find(|guest| guest.name == name).cloned()
+    }
+
+    /// All guests, in the order in which they were made.
+    pub fn guests(&self, held: &mut Held<'_, Nothing>) -> Vec<Arc<Guest>> {
+        self.vms.read(held).0.to_vec()
+    }
+
+    /// The guest of that name, made if need be.
+    pub fn make_guest(&self, name: &str, has_apcb: bool, held: &mut Held<'_, Nothing>) -> Arc<Guest> {
+        if let Some(guest) = self.guest_named(name, held) {
+            return guest;
+        }
+        let (mut vms, _held) = self.vms.write(held);
+        // Another task may have made it since.
+        if let Some(guest) = vms.iter().find(|guest| guest.name == name) {
+            return guest.clone();
+        }
+        let number = vms.len() as u32;
+        let guest = Arc::new(Guest::new(name, has_apcb, number));
+        vms.push(guest.clone());
+        guest
+    }
+
+    /// A guest opens an mdev; `name` `-`: there is no KVM.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    ///
+    /// # Locks
+    /// G, K, H for writing, M.
+    pub fn guest_open(&self, uuid: &Uuid, name: &str, task: &mut Task<'_, Nothing>) -> Result<(), OpenError> {
+        self.may_open(uuid, task)?;
+        if name == "-" {
+            return Err(OpenError::NoKvm);
+        }
+        let guest = self.make_guest(name, true, task);
+        // Lock order: G -> K -> H -> M
+        let (_guests, mut task) = task.lock(&self.guests);
+        let (mut kvm, mut task) = task.lock(&guest.kvm);
+        let (mut hook, mut task) = task.write(&guest.hook);
+        let (mut mdevs, task) = task.lock(&self.mdevs);
+        let id = mdevs.find(uuid).map(|(id, _)| id).filter(|_| !*mdevs.leaving).ok_or(OpenError::NoMdev)?;
+        let Some(mdev) = mdevs.list.get_mut(&id) else { return Err(OpenError::NoMdev) };
+        let shadow = mdev.shadow;
+        let opening = match &mut mdev.life {
+            Life::Live(Some(_)) => return Err(OpenError::Busy),
+            Life::Live(opening) => opening,
+            Life::Removing(..) | Life::Unbound => return Err(OpenError::NoMdev),
+        };
+        if guest.has_apcb {
+            if hook.is_some() {
+                return Err(OpenError::HasMdev);
+            }
+            *hook = Some(id);
+            kvm.apcb = shadow;
+            *kvm.set_count += 1;
+            task.instruction(Instruction::SetMasks(guest.name.clone(), shadow));
+        }
+        *opening = Some(Opening { by: guest.clone(), request: None });
+        Ok(())
+    }
+
+    /// What VFIO looks at before it names a guest to the driver.
+    fn may_open(&self, uuid: &Uuid, held: &mut Held<'_, Nothing>) -> Result<(), OpenError> {
+        let (mdevs, _held) = self.mdevs.lock(held);
+        match mdevs.find(uuid) {
+            Some((_, Mdev { life: Life::Live(Some(_)), .. })) => Err(OpenError::Busy),
+            Some((_, Mdev { life: Life::Live(None), .. })) => Ok(()),
+            _ => Err(OpenError::NoMdev),
+        }
+    }
+
+    /// A guest closes an mdev, or ends: its APCB is cleared, all linked queues are reset; a removal that waits goes
+    /// on. `by`: only that guest's opening is meant, for there may be another one by now.
+    ///
+    /// # Errors
+    /// [`CloseError`] (`ENOENT`).
+    ///
+    /// # Locks
+    /// G, K, H for writing, M.
+    pub fn guest_close(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        task: &mut Task<'_, Nothing>,
+    ) -> Result<(), CloseError> {
+        // Lock order: G -> K -> H -> M
+        let (_guests, mut task) = task.lock(&self.guests);
+        let (id, opener) = {
+            let (mdevs, _task) = task.lock(&self.mdevs);
+            let (id, opening) = mdevs.opened(uuid, by).ok_or(CloseError)?;
+            (id, opening.by.clone())
+        };
+        let attached = opener.has_apcb.then_some(&*opener);
+        let (kvm, mut task) = task.lock_opt(attached.map(|guest| &guest.kvm));
+        let (hook, mut task) = task.write_opt(attached.map(|guest| &guest.hook));
+        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        if let (Some(mut kvm), Some(mut hook)) = (kvm, hook) {
+            kvm.apcb = Matrix::default();
+            *kvm.clear_count += 1;
+            task.instruction(Instruction::ClearMasks(opener.name.clone()));
+            *hook = None;
+            let linked = mdevs.linked_queues(id);
+            self.reset_queues(&linked, &mut mdevs, &mut task);
+        }
+        if let Some(mdev) = mdevs.list.get_mut(&id) {
+            mdev.close();
+        }
+        drop(mdevs);
+        self.released.notify_all();
+        Ok(())
+    }
+
+    /// VFIO_DEVICE_RESET: resets all linked queues. `by` as in [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`ResetFailed`] (`EIO`, `ENOENT`).
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_reset(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        task: &mut Task<'_, Nothing>,
+    ) -> Result<(), ResetFailed> {
+        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (id, _) = mdevs.opened(uuid, by).ok_or(ResetFailed::NotOpen)?;
+        let linked = mdevs.linked_queues(id);
+        self.reset_queues(&linked, &mut mdevs, &mut task);
+        let well = |apqn: &ap_types::Apqn| {
+            mdevs.queues.get(apqn).is_none_or(|record| record.last_reset == ResponseCode::NORMAL)
+        };
+        if linked.iter().all(well) { Ok(()) } else { Err(ResetFailed::Failed) }
+    }
+
+    /// VFIO_DEVICE_GET_INFO and GET_IRQ_INFO. `by` as in [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError::NotOpen`].
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_info(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<DeviceInfo, RequestError> {
+        let (mdevs, _held) = self.mdevs.lock(held);
+        mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        Ok(DeviceInfo { flags: 33, num_regions: 0, num_irqs: 1, irq0: (1, 1) })
+    }
+
+    /// VFIO_DEVICE_SET_IRQS: registers (or with `on` false takes back) the request interrupt. `by` as in
+    /// [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError::NotOpen`].
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_request_irq(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        on: bool,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<(), RequestError> {
+        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        if let Some(opening) = mdevs.list.get_mut(&id).and_then(Mdev::opening_mut) {
+            opening.request = on.then_some(Unhashed(0));
+        }
+        Ok(())
+    }
+
+    /// How often the request interrupt was signalled since the last question. `by` as in [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError::NotOpen`].
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_event_count(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<u64, RequestError> {
+        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        let opening = mdevs.list.get_mut(&id).and_then(Mdev::opening_mut);
+        let count = opening.and_then(|opening| opening.request.as_mut()).map(std::mem::take);
+        Ok(count.map_or(0, |count| count.0))
+    }
+
+    /// A guest becomes protected: all its CPUs are taken.
+    ///
+    /// # Locks
+    /// K, V.
+    pub fn guest_protect(&self, guest: &Guest, held: &mut Held<'_, Nothing>) {
+        // Lock order: K -> V
+        let (mut kvm, mut held) = guest.kvm.lock(held);
+        let (mut vcpu, _held) = guest.vcpu.lock(&mut held);
+        kvm.protected = true;
+        *vcpu = true;
+    }
+}
+
+impl Mdevs {
+    /// The mdev of that name, if somebody has it open, and who; with `by` only if that guest has.
+    fn opened(&self, uuid: &Uuid, by: Option<&str>) -> Option<(MdevId, &Opening)> {
+        let (id, mdev) = self.find(uuid)?;
+        let opening = mdev.opening()?;
+        by.is_none_or(|name| opening.by.name == name).then_some((id, opening))
+    }
+}

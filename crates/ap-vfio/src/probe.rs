@@ -1,0 +1,184 @@
+//! vfio_ap as a driver of the bus: its callbacks. (Page 3: probe and remove of a queue, the in-use callback.)
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use ap_bus::device::{QueueDevice, Steady};
+use ap_bus::{ApDriver, Asked, Holder, Use};
+use ap_task::order::{Device, Perms, Scan};
+use ap_task::{DriverName, Task};
+use ap_types::{AdapterMask, Apqn, DomainMask, HostConfig, Matrix, ResponseCode};
+use locks::{Held, Nothing};
+
+use crate::driver::{VFIO_AP, VfioAp};
+use crate::state::QueueRecord;
+
+/// What a queue's `status` attribute says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QueueStatus {
+    /// In no mdev's matrix.
+    Unassigned,
+    /// In an mdev's matrix.
+    Assigned,
+    /// In the shadow APCB of an mdev that a guest holds.
+    InUse,
+}
+
+impl ApDriver for VfioAp {
+    fn name(&self) -> DriverName {
+        VFIO_AP
+    }
+
+    fn module(&self) -> &'static str {
+        "vfio_ap"
+    }
+
+    /// Makes the queue's record, links it, filters.
+    ///
+    /// # Locks
+    /// D of the queue and P are held; takes G, K, M.
+    fn probe(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) -> bool {
+        let apqn = queue.apqn;
+        // Lock order: G -> K -> M
+        let (_guests, mut task) = task.lock(&self.guests);
+        let done: Result<bool, Infallible> = self.with_guest_of(
+            |mdevs| {
+                let owner = mdevs.owner(apqn);
+                Ok((owner, owner))
+            },
+            &mut task,
+            |owner, mdevs, attached, task| {
+                let record = QueueRecord { last_reset: ResponseCode::NORMAL, irq: None };
+                mdevs.queues.insert(apqn, record);
+                mdevs.bound.insert(apqn);
+                mdevs.failed.remove(apqn);
+                let Some(id) = owner else { return Ok(true) };
+                mdevs.link(id, apqn);
+                let adding = mdevs.list[&id].adding;
+                if let Some(mdev) = mdevs.list.get_mut(&id) {
+                    *mdev.fresh = false;
+                }
+                if adding.adapters.is_empty() && adding.domains.is_empty() {
+                    self.filter_and_update(id, mdevs, attached, task);
+                }
+                Ok(true)
+            },
+        );
+        let Ok(taken) = done;
+        taken
+    }
+
+    /// Unplugs the queue's adapter from a guest that has it, resets, forgets.
+    ///
+    /// # Locks
+    /// D of the queue is held; takes G, K, M.
+    fn remove(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) {
+        let apqn = queue.apqn;
+        // Lock order: G -> K -> M
+        let (_guests, mut task) = task.lock(&self.guests);
+        let done: Result<(), Infallible> = self.with_guest_of(
+            |mdevs| {
+                let linked = mdevs.linked_mdev(apqn);
+                Ok((linked, linked))
+            },
+            &mut task,
+            |linked, mdevs, attached, task| {
+                let shadow =
+                    linked.map(|id| (id, mdevs.shadow(id))).filter(|(_, shadow)| shadow.contains(apqn));
+                if let Some((id, shadow)) = shadow {
+                    let adapter = AdapterMask::single(apqn.adapter);
+                    if let Some(mdev) = mdevs.list.get_mut(&id) {
+                        mdev.shadow.adapters -= adapter;
+                    }
+                    self.hand_over(shadow, id, mdevs, attached, task);
+                    let left = Matrix {
+                        adapters: adapter,
+                        domains: shadow.domains,
+                        control_domains: DomainMask::EMPTY,
+                    };
+                    let reset = mdevs.linked_product(id, &left);
+                    self.reset_queues(&reset, mdevs, task);
+                } else if mdevs.host().contains(apqn) {
+                    self.reset_queues(&[apqn], mdevs, task);
+                }
+                // Nobody else would know of them, now that the record goes: no reset was issued, or it did not end
+                // well.
+                self.free_irq(apqn, mdevs, task);
+                if let Some(mdev) = linked.and_then(|id| mdevs.list.get_mut(&id)) {
+                    *mdev.fresh = false;
+                }
+                mdevs.unlink(apqn);
+                mdevs.queues.remove(&apqn);
+                mdevs.bound.remove(apqn);
+                mdevs.failed.remove(apqn);
+                Ok(())
+            },
+        );
+        let Ok(()) = done;
+    }
+
+    /// The veto: whether a queue that is asked about is assigned to an mdev. The queues of the first such mdev, newest
+    /// first, are logged.
+    ///
+    /// # Locks
+    /// P is held; takes G and M.
+    fn in_use(&self, asked: &Asked, task: &mut Task<'_, Perms>) -> Option<Holder> {
+        // Lock order: P -> G -> M
+        let (_guests, mut task) = task.lock(&self.guests);
+        let (mdevs, task) = task.lock(&self.mdevs);
+        if !asked.meets(&mdevs.assigned) {
+            return None;
+        }
+        let mut name = String::new();
+        if let Some(mdev) = mdevs.list.values().rev().find(|mdev| asked.of(&mdev.matrix).has_queues()) {
+            name = mdev.uuid.to_string();
+            for apqn in asked.of(&mdev.matrix).queues() {
+                let text = format!(
+                    "vfio_ap_mdev {name}: Can not reserve queue {apqn} for host driver: in use by mdev"
+                );
+                task.log(4, text);
+            }
+        }
+        Some(Holder { name })
+    }
+
+    /// A queue in a running guest's APCB is lent; M keeps it so.
+    ///
+    /// # Locks
+    /// M, while `act` runs.
+    fn steady(&self, apqn: Apqn, task: &mut Task<'_, Device>, act: &mut Steady<'_>) {
+        // Lock order: M -> A
+        let (mdevs, mut task) = task.lock(&self.mdevs);
+        let now = if mdevs.in_running_guest(apqn) { Use::Lent } else { Use::Free };
+        act(now, &mut task.at());
+    }
+
+    fn config_changed(&self, new: &HostConfig, old: &HostConfig, task: &mut Task<'_, Scan>) {
+        self.follow_change(new, old, task);
+    }
+
+    fn scan_complete(&self, task: &mut Task<'_, Scan>) {
+        self.plug_what_came(task);
+    }
+}
+
+impl VfioAp {
+    /// A queue's `status`; `None` if it is not bound to vfio_ap.
+    ///
+    /// # Locks
+    /// G, M.
+    pub fn queue_status(&self, apqn: Apqn, held: &mut Held<'_, Nothing>) -> Option<QueueStatus> {
+        // Lock order: G -> M
+        let (_guests, mut held) = self.guests.lock(held);
+        let (mdevs, _held) = self.mdevs.lock(&mut held);
+        mdevs.queues.get(&apqn)?;
+        let Some(mdev) = mdevs.linked_mdev(apqn).and_then(|id| mdevs.list.get(&id)) else {
+            return Some(QueueStatus::Unassigned);
+        };
+        Some(if mdev.running() && mdev.shadow.contains(apqn) {
+            QueueStatus::InUse
+        } else {
+            QueueStatus::Assigned
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! The arguments of `apmatrix explore`.
+
+use std::path::PathBuf;
+
+/// Explore every interleaving of operations that run at the same time
+///
+/// Proves that the invariants hold, or prints the shortest trace that breaks one. Exits with 1 if a violation was
+/// found.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix explore --list                             what there is\n  \
+    apmatrix explore mask-against-assign.toml\n  \
+    apmatrix explore --specimen v12                     a table: which patches of a series are safe\n  \
+    apmatrix explore --sequences --budget 60")]
+pub struct Args {
+    /// Scenario files, or names that --list tells
+    #[arg(value_name = "SCENARIO", value_hint = clap::ValueHint::FilePath)]
+    pub scenarios: Vec<PathBuf>,
+    /// Explore a specimen: a lock protocol as a patch series had it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["scenarios", "sequences"])]
+    pub specimen: Option<String>,
+    /// Explore every sequence of operations on a tiny machine instead
+    #[arg(long, conflicts_with = "scenarios")]
+    pub sequences: bool,
+    /// Which operations: core (the default; closes) or whole (depth 6)
+    #[arg(long, value_name = "NAME", requires = "sequences")]
+    pub alphabet: Option<String>,
+    /// Only sequences of at most so many operations
+    #[arg(long, value_name = "N", requires = "sequences")]
+    pub depth: Option<u32>,
+    /// Which explorer: cache (every state once), dpor (every order of dependent steps once), both (they must agree)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
+    #[arg(default_value = "cache", hide_default_value = true)]
+    pub engine: Engine,
+    /// Say what can be explored
+    #[arg(long, conflicts_with_all = ["scenarios", "specimen", "sequences", "replay"])]
+    pub list: bool,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub budget: Option<u64>,
+    /// Follow this schedule, as a report names it, step by step
+    #[arg(long, value_name = "SCHEDULE")]
+    pub replay: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An explorer of interleavings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// Every state once; the quickest by far.
+    #[value(help = "every state once; the quickest by far (the default)")]
+    Cache,
+    /// Every order of dependent steps once.
+    #[value(help = "every order of dependent steps once; relies on nothing but the steps")]
+    Dpor,
+    /// One after the other; they must agree.
+    #[value(help = "one after the other, each within the budget; they must agree")]
+    Both,
+}

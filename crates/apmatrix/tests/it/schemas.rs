@@ -1,0 +1,187 @@
+//! One schema name is one document: the names in the sources, and what the commands print under each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use ap_files::{MachineFile, boot};
+use ap_sysfs::{Called, Filesystem};
+use serde_json::Value;
+
+use crate::common::apmatrix_in;
+use crate::ls;
+
+/// A document: its name, the keys that it always has beside `schema`, and those that it may have.
+type Document = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// What is printed. A new document gets its row here.
+#[rustfmt::skip]
+const PRINTED: [Document; 16] = [
+    ("events", &["events"], &[]),
+    ("explorations", &["scenarios"], &[]),
+    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other"]),
+    ("explore-list", &["specimens", "scenarios"], &[]),
+    ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
+    ("guests", &["guests"], &[]),
+    ("ls", &["cards"], &[]),
+    ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected"]),
+    ("machines", &["machines"], &[]),
+    ("replay", &["passed", "failed", "files"], &[]),
+    ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
+    ("sequences", &["alphabet", "about", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
+    ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
+    ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
+    ("state", &["machine", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
+    ("v12", &["seconds", "as_expected", "rows"], &[]),
+];
+
+/// What is read, and described by a JSON schema.
+const READ: [&str; 2] = ["machine", "scenario"];
+
+/// `NAME` of `apmatrix.NAME/1`.
+fn name(schema: &str) -> &str {
+    let name = schema.strip_prefix("apmatrix.").and_then(|rest| rest.strip_suffix("/1"));
+    name.unwrap_or_else(|| panic!("`{schema}` is no name of a document"))
+}
+
+/// The sources below a directory, tests left out.
+fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(directory).expect("a source directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            let text = fs::read_to_string(&path).expect("a source file");
+            let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            found.push((path.display().to_string(), shipped));
+        }
+    }
+}
+
+/// Where a document of each name is made or read: lines that give a name to `schema` or to a constant `SCHEMA`.
+fn places() -> BTreeMap<String, Vec<String>> {
+    let mut found = Vec::new();
+    for name in ["ap-files", "apmatrix"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut found);
+    }
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in found {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let told = ["schema: \"apmatrix.", "SCHEMA: &str = \"apmatrix.", "\"apmatrix.guest-"]
+                .iter()
+                .find_map(|mark| Some(line.find(mark)? + mark.rfind("apmatrix.")?));
+            if let Some(at) = told {
+                let schema = line[at..].split('"').next().unwrap_or_default();
+                places.entry(schema.to_owned()).or_default().push(path.clone());
+            }
+        }
+    }
+    places
+}
+
+#[test]
+fn each_name_is_given_in_one_place_and_is_listed() {
+    let places = places();
+    for (schema, places) in &places {
+        assert_eq!(places.len(), 1, "`{schema}` is given to documents of several places: {places:?}");
+    }
+    let given: BTreeSet<&str> = places.keys().map(|schema| name(schema)).collect();
+    // What a guest's verb answers has the verb in its name.
+    let listed = PRINTED.iter().map(|(name, ..)| if *name == "guest-show" { "guest-{}" } else { name });
+    assert_eq!(given, listed.chain(READ).collect());
+}
+
+/// Runs a command that prints a document.
+fn printed(directory: &Path, arguments: &[&str]) -> Value {
+    let ran = apmatrix_in(directory, arguments);
+    serde_json::from_str(&ran.out)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}{}", ran.out, ran.err))
+}
+
+/// The document must be what its row says.
+fn check(document: &Value, seen: &mut BTreeSet<&'static str>) {
+    let found = name(document["schema"].as_str().expect("a name"));
+    let row = PRINTED.iter().find(|(name, ..)| *name == found);
+    let (name, always, sometimes) = row.unwrap_or_else(|| panic!("{found} is not listed"));
+    seen.insert(name);
+    let keys: BTreeSet<&str> = document.as_object().expect("an object").keys().map(String::as_str).collect();
+    let missing: Vec<_> = always.iter().filter(|key| !keys.contains(**key)).collect();
+    assert!(missing.is_empty(), "{name} lacks {missing:?}");
+    let known = |key: &&&str| **key == "schema" || always.contains(key) || sometimes.contains(key);
+    let other: Vec<_> = keys.iter().filter(|key| !known(key)).collect();
+    assert!(other.is_empty(), "{name} has {other:?}, too");
+}
+
+const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\nmachine = \"tiny\"\n\
+     [[task]]\nname = \"a\"\nrun = \"echo 6 > /sys/bus/ap/ap_domain\"\n\
+     [[task]]\nname = \"b\"\nrun = \"cat /sys/bus/ap/apmask\"\n";
+
+#[test]
+fn what_is_printed_under_a_name_has_its_keys() {
+    let tree = ls::tree();
+    let at = tree.path();
+    for (file, text) in [
+        ("a.toml", SCENARIO),
+        ("b.toml", SCENARIO),
+        ("m.toml", "schema = \"apmatrix.machine/1\"\n"),
+        ("n.toml", "schema = \"apmatrix.machine/1\"\ndomain = 4\n"),
+        ("t.jsonl", "{\"i\":0,\"op\":\"hw\",\"cmd\":\"apm none\",\"errno\":0}\n"),
+    ] {
+        fs::write(at.join(file), text).expect("it can be written");
+    }
+    let mut seen = BTreeSet::new();
+    let mut see = |arguments: &[&str]| {
+        let document = printed(at, arguments);
+        check(&document, &mut seen);
+        document
+    };
+    for arguments in [
+        &["ls", "--root", "sys", "--json"][..],
+        &["events", "--root", "sys", "--json"],
+        &["guest", "--root", "sys", "list", "--json"],
+        &["guest", "--root", "sys", "show", "g1", "--json"],
+        &["machine", "list", "--json"],
+        &["machine", "check", "m.toml", "--json"],
+        &["machine", "check", "n.toml", "--json"],
+        &["replay", "t.jsonl", "--json"],
+        &["explore", "--list", "--json"],
+        &["explore", "--sequences", "--depth", "1", "--json"],
+    ] {
+        see(arguments);
+    }
+    let one = see(&["explore", "a.toml", "--json"]);
+    let several = see(&["explore", "a.toml", "b.toml", "--json"]);
+    assert_eq!(several["scenarios"].as_array().map(Vec::len), Some(2));
+    see(&["explore", "a.toml", "--engine", "both", "--json"]);
+    let schedule = one["outcomes"][0]["schedule"].as_str().expect("a schedule");
+    see(&["explore", "a.toml", "--replay", schedule, "--json"]);
+    for id in ["seed-deadlock", "seed-theft", "shipped"] {
+        let specimen = see(&["explore", "--specimen", id, "--json"]);
+        let first = if id == "shipped" { &specimen["outcomes"][0] } else { &specimen["violations"][0] };
+        let schedule = first["schedule"].as_str().expect("a schedule");
+        see(&["explore", "--specimen", id, "--replay", schedule, "--json"]);
+    }
+    let several = several["scenarios"].as_array().expect("a list");
+    several.iter().for_each(|document| check(document, &mut seen));
+    check(&state(), &mut seen);
+    // The table of the series takes long; the command's own tests look at its document.
+    seen.insert("v12");
+    assert_eq!(seen, PRINTED.iter().map(|(name, ..)| *name).collect());
+}
+
+/// The control file `state` of a booted machine.
+fn state() -> Value {
+    let mut session = boot(&MachineFile::load("tiny").expect("a machine")).expect("it boots");
+    let entry = session.resolve_following("/sys/kernel/debug/apmatrix/state").expect("it is there");
+    match session.show(entry.ino) {
+        Called::Done(Ok(text)) => serde_json::from_slice(&text).expect("a document"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_read_has_a_schema_with_its_name() {
+    let title = |schema: &str| serde_json::from_str::<Value>(schema).expect("JSON")["title"].clone();
+    let titles = [title(&ap_files::machine::schema()), title(&ap_files::scenario::schema())];
+    assert_eq!(titles, READ.map(|name| format!("apmatrix.{name}/1")));
+}
