@@ -6,6 +6,7 @@ use ap_bus::zcrypt::{CEX4CARD, CEX4QUEUE, Cex4Card, Cex4Queue};
 use ap_bus::{ApDriver, Driver, LoadError};
 use ap_task::order::Modules;
 use ap_task::{Action, DriverName, Subject, Task, Work};
+use ap_vfio::VFIO_AP;
 use locks::Nothing;
 
 pub use crate::core::{Core, Loaded, Module};
@@ -97,7 +98,7 @@ impl Host {
     ///
     /// # Errors
     /// [`ModuleError::NotLoaded`] (`ENOENT`): there is no bus. [`ModuleError::Loaded`] (`EEXIST`): one of that name
-    /// is registered.
+    /// is registered. [`ModuleError::InUse`] (`EAGAIN`): the name is that of a module or of a module's driver.
     ///
     /// # Locks
     /// The module lock, and under it what registering a driver takes.
@@ -112,6 +113,10 @@ impl Host {
         }
         if self.bus.has_driver(driver.name(), &mut task) {
             return Err(ModuleError::Loaded);
+        }
+        let taken = [CEX4CARD, CEX4QUEUE, VFIO_AP].contains(&driver.name());
+        if taken || Module::from_name(driver.module()).is_some() {
+            return Err(ModuleError::InUse);
         }
         self.add_driver(Driver::new(driver), &mut task);
         Ok(())

@@ -132,6 +132,33 @@ fn its_veto_is_heard_and_names_the_holder() {
     assert_eq!(world.driver_of(4, 6), "cex4queue");
 }
 
+/// A module that brings a driver of that name must still be able to load.
+#[test]
+fn the_names_of_the_modules_drivers_are_taken() {
+    struct Named(ap_task::DriverName, &'static str);
+    impl ap_bus::ApDriver for Named {
+        fn name(&self) -> ap_task::DriverName {
+            self.0
+        }
+        fn module(&self) -> &'static str {
+            self.1
+        }
+        fn probe(
+            &self,
+            _: &Arc<ap_bus::device::QueueDevice>,
+            _: &mut ap_task::Task<'_, ap_task::order::Perms>,
+        ) -> bool {
+            true
+        }
+    }
+    let rig = Rig::with_masks("0x0", "0x0");
+    for (name, module) in [(ap_vfio::VFIO_AP, "mine"), (LENDER, "vfio_ap")] {
+        let refused = rig.does(|host, task| host.register(Arc::new(Named(name, module)), task));
+        assert_eq!(refused, Err(ModuleError::InUse), "{name} of {module}");
+    }
+    rig.does(|host, task| host.load_module(Module::VfioAp, "", task)).expect("nothing is in its way");
+}
+
 /// A mask write against a user who takes a queue: always exactly one of them gets it.
 #[test]
 fn a_mask_write_and_a_user_never_both_get_a_queue() {
