@@ -35,6 +35,16 @@ pub enum Use {
 /// What goes on with a queue whose [`Use`] stays as it is meanwhile.
 pub type Steady<'a> = dyn FnMut(Use, &mut Task<'_, Devices>) + 'a;
 
+/// That a queue is to be taken from its driver.
+///
+/// A mask write that decided so holds P, so that nobody decides otherwise before it is done.
+pub trait Decided {
+    /// Lets P go before the queue is taken. Whoever does that holds what keeps everybody from beginning to use the
+    /// queue on the strength of other masks until it is gone (vfio_ap: G, without which nothing is assigned and no
+    /// guest starts).
+    fn release(&mut self);
+}
+
 /// A driver of the AP bus.
 ///
 /// The bus calls it with the locks that the signatures name, and with none that come after those in the order
@@ -66,8 +76,9 @@ pub trait ApDriver: Send + Sync {
     fn probe(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) -> bool;
 
     /// Gives a queue back. Nobody uses it any more when it returns, however long that takes; the bus resets the queue
-    /// then. D of the queue is held, and P where a mask write takes the queue.
-    fn remove(&self, _queue: &Arc<QueueDevice>, _task: &mut Task<'_, Perms>) {}
+    /// then. D of the queue is held, and P where a mask write takes the queue: a driver that takes long lets that go
+    /// ([`Decided::release`]) as soon as nobody can begin to use the queue any more.
+    fn remove(&self, _queue: &Arc<QueueDevice>, _decided: &mut dyn Decided, _task: &mut Task<'_, Perms>) {}
 
     /// Whether a queue that is asked about is in use, and whose it is: the veto. P is held from the question until
     /// the mask is stored.

@@ -413,7 +413,7 @@ impl Bus {
         {
             let (mut alive, mut task) = task.lock(&queue.device);
             *alive = false;
-            self.detach_queue(queue, &mut task.at());
+            self.take_queue(queue, &mut task);
         }
         // Its override goes in one step with it, so that whoever finds the device listed may write one (DEV-018).
         let (ownership, mut task) = task.lock_opt(queue.overridable.then_some(&self.ownership));

@@ -11,7 +11,7 @@ mod lines;
 
 pub use call::{Call, GuestCall, LineError};
 pub use code::Code;
-pub use line::{Entries, Guest, Irq, Kind, Line, LogLine, Node, Text, Uevent};
+pub use line::{Entries, Guest, Irq, IrqAnswer, Kind, Line, LogLine, Node, Text, Uevent};
 pub use lines::{Lines, TranscriptError};
 
 /// The JSON schema of a line.
