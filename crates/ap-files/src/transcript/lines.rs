@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use super::call::LineError;
-use super::line::Line;
+use super::line::{Kernel, Line};
 use crate::read::said;
 
 /// Why a transcript cannot be read.
@@ -26,6 +26,10 @@ pub struct Lines<'r> {
     number: usize,
     least: u64,
     over: bool,
+    /// The kernel that the first line names.
+    kernel: Option<String>,
+    /// The first operation, if it was read before it was asked for.
+    ahead: Option<Result<Line, TranscriptError>>,
 }
 
 impl<'r> Lines<'r> {
@@ -33,7 +37,15 @@ impl<'r> Lines<'r> {
     #[must_use]
     pub fn new(file: String, reader: Box<dyn Read + 'r>) -> Lines<'r> {
         let reader = BufReader::with_capacity(1 << 16, reader);
-        Lines { file, reader, buffer: Vec::new(), number: 0, least: 0, over: false }
+        Lines { file, reader, buffer: Vec::new(), number: 0, least: 0, over: false, kernel: None, ahead: None }
+    }
+
+    /// The version of the kernel that was recorded, if the first line says it. (Page 7.)
+    pub fn kernel(&mut self) -> Option<&str> {
+        if self.number == 0 {
+            self.ahead = self.advance();
+        }
+        self.kernel.as_deref()
     }
 
     fn read(&mut self) -> Result<Option<Line>, String> {
@@ -44,6 +56,12 @@ impl<'r> Lines<'r> {
                 return Ok(None);
             }
             if self.buffer.trim_ascii().is_empty() {
+                continue;
+            }
+            if self.number == 1
+                && let Ok(Kernel { version, .. }) = serde_json::from_slice(&self.buffer)
+            {
+                self.kernel = Some(version);
                 continue;
             }
             let line = Line::parse(&self.buffer).map_err(|LineError(expected)| expected)?;
@@ -57,12 +75,8 @@ impl<'r> Lines<'r> {
             return Ok(Some(line));
         }
     }
-}
 
-impl Iterator for Lines<'_> {
-    type Item = Result<Line, TranscriptError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+    fn advance(&mut self) -> Option<Result<Line, TranscriptError>> {
         if self.over {
             return None;
         }
@@ -74,5 +88,13 @@ impl Iterator for Lines<'_> {
                 Some(Err(TranscriptError { file: self.file.clone(), line: Some(self.number), message }))
             }
         }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Line, TranscriptError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.ahead.take().or_else(|| self.advance())
     }
 }
