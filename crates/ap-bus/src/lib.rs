@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ask;
 mod asked;
 pub mod bind;
 mod bus;
@@ -17,18 +18,21 @@ mod load;
 pub mod masks;
 mod nodes;
 mod ownership;
+pub mod parameters;
 pub mod queue;
 pub mod registry;
+pub mod remembered;
 mod scan;
 pub mod secure;
 pub mod state;
 pub mod zcdn;
 pub mod zcrypt;
 
+pub use ask::AskError;
 pub use asked::{Asked, Holder};
 pub use bus::{Bindings, Bus, DomainError};
 pub use device::{ApDriver, Driver, Use};
 pub use load::LoadError;
 pub use ownership::Ownership;
-pub use registry::Parameters;
+pub use parameters::{ParameterError, Parameters};
 pub use state::BusState;

@@ -1,12 +1,12 @@
 //! The one table from what operations say to error numbers.
 
-use ap_bus::DomainError;
 use ap_bus::bind::BindError;
 use ap_bus::masks::MaskWriteError;
 use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::NodeError;
 use ap_bus::zcrypt::OnlineError;
+use ap_bus::{AskError, DomainError, ParameterError};
 use ap_host::module::ModuleError;
 use ap_types::{ConfigError, NumberError, UuidError};
 use ap_vfio::{AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError};
@@ -25,10 +25,11 @@ impl From<MaskWriteError> for Errno {
 impl From<NodeError> for Errno {
     fn from(error: NodeError) -> Errno {
         match error {
-            NodeError::Exists => Errno::EEXIST,
+            NodeError::Exists | NodeError::Clash(_) => Errno::EEXIST,
             NodeError::Name | NodeError::Syntax(_) => Errno::EINVAL,
             NodeError::Full => Errno::ENOSPC,
-            NodeError::None => Errno::ENODEV,
+            NodeError::None => Errno::ENOENT,
+            NodeError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -59,7 +60,8 @@ impl From<ModuleError> for Errno {
             ModuleError::NotLoaded => Errno::ENOENT,
             ModuleError::NoInstructions => Errno::ENODEV,
             ModuleError::InUse => Errno::EAGAIN,
-            ModuleError::Parameter => Errno::EINVAL,
+            ModuleError::Parameter(ParameterError::Invalid) => Errno::EINVAL,
+            ModuleError::Parameter(ParameterError::Range) => Errno::ERANGE,
         }
     }
 }
@@ -111,6 +113,12 @@ impl From<SecureError> for Errno {
             SecureError::Busy | SecureError::Lent => Errno::EBUSY,
             SecureError::Gone => Errno::ENODEV,
         }
+    }
+}
+
+impl From<AskError> for Errno {
+    fn from(_: AskError) -> Errno {
+        Errno::ENODEV
     }
 }
 

@@ -9,7 +9,7 @@ use ap_types::{Matrix, Uuid};
 use locks::{Key, Mutex, Nothing};
 
 use crate::driver::VfioAp;
-use crate::state::{Life, Mdev, MdevDevice, Mdevs, Removing};
+use crate::state::{Life, Limits, Mdev, MdevDevice, Mdevs, Removing};
 
 /// How often a guest is asked to let go of an mdev that is to be removed, in milliseconds.
 const RELAY_INTERVAL: u64 = 10_000;
@@ -63,11 +63,14 @@ impl VfioAp {
         *mdevs.next_id += 1;
         let key = Key { id: 0x2_0000, generation: id.0 };
         let groups = mdevs.numbers.take();
+        let limits = Limits::of(mdevs.config.as_ref());
         let mdev = Mdev {
             uuid,
             life: Life::Live(None),
             matrix: Matrix::default(),
             shadow: Matrix::default(),
+            limits,
+            shadow_limits: limits,
             adding: Matrix::default(),
             fresh: Unhashed(true),
             groups,

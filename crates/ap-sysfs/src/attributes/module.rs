@@ -9,7 +9,10 @@ pub(crate) const AP_PARAMETERS: &[Attribute<ModuleView>] = &[
     ro("apmask", |t, _, task| line(registry(t, task, |r| given(&r.parameters.apmask)))).mode(0o440),
     ro("aqmask", |t, _, task| line(registry(t, task, |r| given(&r.parameters.aqmask)))).mode(0o440),
     ro("domain", |t, _, task| line(registry(t, task, default_domain))).mode(0o440),
-    ro("msgpool_min_items", |_, _, _| line(8)).mode(0o440),
+    ro("msgpool_min_items", |t, _, task| {
+        line(registry(t, task, |r| r.parameters.msgpool_min_items.unwrap_or(8)))
+    })
+    .mode(0o440),
     ro("poll_thread", |t, _, task| line(registry(t, task, |r| r.parameters.poll_thread.unwrap_or(0))))
         .mode(0o440),
     ro("useirq", |t, _, task| line(registry(t, task, |r| r.parameters.useirq.unwrap_or(1)))).mode(0o440),
