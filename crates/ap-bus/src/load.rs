@@ -104,6 +104,7 @@ impl Bus {
         registry.scans.0 = 0;
         registry.config = None;
         registry.default_domain = None;
+        task.uevent(Action::Remove, Subject::ApRoot);
         task.uevent(Action::Remove, Subject::Bus("ap"));
     }
 }
