@@ -49,7 +49,7 @@ impl Bus {
         ownership: &mut Ownership,
         task: &mut Task<'_, Perms>,
     ) -> bool {
-        if driver.drives() != DeviceKind::Queue || ownership.reserved(queue.apqn) != driver.is_default() {
+        if driver.drives() != DeviceKind::Queue || !ownership.allows(queue.apqn, &driver) {
             return false;
         }
         ownership.announced = false;

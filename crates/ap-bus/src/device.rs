@@ -101,7 +101,11 @@ pub struct DriverInfo {
 
 /// A driver that is registered, or that has a device. Two are equal if they have one name.
 #[derive(Clone)]
-pub struct Driver(Arc<dyn ApDriver>);
+pub struct Driver {
+    driver: Arc<dyn ApDriver>,
+    /// [`ApDriver::is_default`], which never changes, asked once.
+    default: bool,
+}
 
 impl Driver {
     /// What is shown of it.
@@ -113,20 +117,27 @@ impl Driver {
     /// That driver.
     #[must_use]
     pub fn new(driver: Arc<dyn ApDriver>) -> Driver {
-        Driver(driver)
+        let default = driver.is_default();
+        Driver { driver, default }
+    }
+
+    /// Whether it takes what the masks reserve for the host's default drivers.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.default
     }
 }
 
 impl std::ops::Deref for Driver {
     type Target = dyn ApDriver;
     fn deref(&self) -> &(dyn ApDriver + 'static) {
-        &*self.0
+        &*self.driver
     }
 }
 
 impl PartialEq for Driver {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.name() == other.name()
+        Arc::ptr_eq(&self.driver, &other.driver) || self.name() == other.name()
     }
 }
 
@@ -200,7 +211,7 @@ pub struct Card {
     pub raw_hwtype: u8,
     /// The functions word as it was when the device was made, bind state masked out.
     pub functions: u32,
-    /// Queue depth.
+    /// Queue depth, as the kernel shows it.
     pub depth: u8,
     /// Maximum message size in bytes.
     pub max_message: u32,
@@ -239,6 +250,8 @@ pub struct QueueDevice {
     pub secure_execution: bool,
     /// Whether the bus has its adapter interrupts enabled after a reset.
     pub interrupts: bool,
+    /// Whether it has a `driver_override`, which the kernel decides.
+    pub overridable: bool,
     /// **D**: whether the device is still there; held over probe and remove.
     pub device: Mutex<Device, bool>,
     /// **A**.
@@ -400,10 +413,11 @@ impl Hash for QueueDevice {
             made: _,
             secure_execution,
             interrupts,
+            overridable,
             device: _,
             state: _,
         } = self;
-        (apqn, secure_execution, interrupts).hash(hasher);
+        (apqn, secure_execution, interrupts, overridable).hash(hasher);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bus comes and goes with its module `ap`. (Specification, pages 1, 2 and 5.)
 
 use ap_task::order::Modules;
-use ap_task::{Action, Subject, Task};
+use ap_task::{Action, Flag, Subject, Task};
 use ap_types::grammar::mask_parameter;
 use ap_types::{AdapterMask, DomainMask, Features, HostConfig};
 
@@ -63,7 +63,7 @@ impl Bus {
         {
             let (mut ownership, _task) = task.lock(&self.ownership);
             let drivers = std::mem::take(&mut ownership.drivers);
-            *ownership = Ownership { adapters: masks.0, domains: masks.1, announced: false, drivers };
+            *ownership = Ownership { adapters: masks.0, domains: masks.1, drivers, ..Ownership::default() };
         }
         let interrupts = has.interrupts && parameters.useirq.is_none_or(|on| on != 0);
         let (mut registry, task) = task.write(&self.registry);
@@ -79,6 +79,7 @@ impl Bus {
             interrupts,
             secure_execution: has.secure_execution
                 && config.is_some_and(|config| config.features.contains(Features::APSB)),
+            count_shown: self.kernel.has(Flag::BindingsCount),
             parameters,
             generations: std::mem::take(&mut registry.generations),
             zcrypt_nodes: std::mem::take(&mut registry.zcrypt_nodes),

@@ -155,7 +155,8 @@ mod tests {
         for text in ["apmask=+4,+6", "apmask=\"+4,+6\"", "\"apmask=+4,+6\"", " \tapmask=+4,+6\n"] {
             assert_eq!(parsed(text).1.apmask.as_deref(), Some("+4,+6"), "{text}");
         }
-        let (_, parameters, _) = parsed("apmask=\"0x08 9\" domain=6 poll-thread=0x1 aqmask= useirq=-2147483648");
+        let (_, parameters, _) =
+            parsed("apmask=\"0x08 9\" domain=6 poll-thread=0x1 aqmask= useirq=-2147483648");
         assert_eq!(parameters.apmask.as_deref(), Some("0x08 9"));
         assert_eq!(parameters.aqmask.as_deref(), Some(""));
         assert_eq!((parameters.domain, parameters.poll_thread), (Some(6), Some(1)));

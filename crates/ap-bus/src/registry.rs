@@ -45,6 +45,8 @@ pub struct Registry {
     pub secure_execution: bool,
     /// How often "bindings complete" was announced.
     pub complete_count: Unhashed<u32>,
+    /// Whether that can be read, which the kernel decides.
+    pub count_shown: bool,
     /// Module parameters of `ap` as given.
     pub parameters: Parameters,
     /// How many devices of each name there were.
@@ -72,6 +74,7 @@ impl Default for Registry {
             interrupts: false,
             secure_execution: false,
             complete_count: Unhashed(0),
+            count_shown: false,
             parameters: Parameters::default(),
             generations: Unhashed::default(),
             zcrypt_nodes: ZcryptNodes::default(),
@@ -101,8 +104,8 @@ impl Registry {
             poll_thread,
             interrupts,
             secure_execution,
-            // Only ever reported.
-            complete_count: _,
+            complete_count,
+            count_shown,
             parameters,
             generations,
             zcrypt_nodes,
@@ -111,7 +114,9 @@ impl Registry {
             order.values().map(|device| (device.name(), device.generation())).collect();
         let devices = (cards, queues, order, &generations.0);
         let machine = (config, max_adapter, max_domain, default_domain, interrupts, secure_execution);
-        let scan = (present, scans.0, config_time);
+        // Else it is only ever reported.
+        let count = count_shown.then_some(complete_count.0);
+        let scan = (present, scans.0, config_time, count);
         let settings = (autoprobe, poll_timeout, poll_thread, parameters, zcrypt_nodes);
         locks::hook::fingerprint(&(devices, machine, scan, settings))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ap_task::order::Scan;
-use ap_task::{Action, Notice, Subject, Task, Work};
+use ap_task::{Action, Flag, Notice, Subject, Task, Work};
 use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, Mode, NEWEST_TYPE,
     OLDEST_TYPE, ResponseCode, Status,
@@ -235,7 +235,7 @@ impl Bus {
                 hwtype,
                 raw_hwtype: raw,
                 functions: info.functions_without_bind_state(),
-                depth: info.depth(),
+                depth: self.depth(info),
                 max_message: info.max_message_bytes(),
                 mode: info.mode(),
                 device: Mutex::new(key, true),
@@ -249,6 +249,12 @@ impl Bus {
             let _refused = self.bind_device(&DeviceRef::Card(card.clone()), None, task);
         }
         Some(card)
+    }
+
+    /// The depth of a card's queues as this kernel takes it from the machine's word. (Page 7.)
+    fn depth(&self, info: HardwareInfo) -> u8 {
+        let depth = if self.kernel.has(Flag::DeepQueues) { info.deep_depth() } else { info.depth() };
+        if self.kernel.has(Flag::RawDepth) { depth - 1 } else { depth }
     }
 
     fn scan_domains(&self, card: &Arc<Card>, sweep: &Sweep, task: &mut Task<'_, Scan>) {
@@ -305,6 +311,7 @@ impl Bus {
                 made,
                 secure_execution: registry.secure_execution && has_bind_state(card.mode),
                 interrupts: registry.interrupts,
+                overridable: self.has_overrides(),
                 device: Mutex::new(key, true),
                 state: Mutex::new(key, state),
             });
@@ -419,7 +426,12 @@ impl Bus {
             *alive = false;
             self.detach_queue(queue, &mut task.at());
         }
+        // Its override goes in one step with it, so that whoever finds the device listed may write one (DEV-018).
+        let (ownership, mut task) = task.lock_opt(queue.overridable.then_some(&self.ownership));
         let (mut registry, task) = task.write(&self.registry);
+        if let Some(mut ownership) = ownership {
+            ownership.overrides.forget(queue.apqn);
+        }
         registry.forget(&DeviceRef::Queue(queue.clone()));
         task.uevent(Action::Remove, queue.subject(None));
     }

@@ -9,7 +9,7 @@ use ap_bus::device::DriverInfo;
 use ap_bus::zcdn::ZcryptNode;
 use ap_host::module::Module;
 use ap_host::module::Module::{Ap, Mdev, VfioAp, Zcrypt};
-use ap_task::{DriverName, Subject};
+use ap_task::{DriverName, Flag, Subject};
 
 use crate::attributes::{bus, card, driver, mdev, module, node, queue};
 use crate::control;
@@ -300,6 +300,10 @@ directories! {
     AP_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
         .there_if(|_, module| module.is(Ap))
         .attributes(module::AP_PARAMETERS);
+    /// `module/zcrypt/parameters`
+    ZCRYPT_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
+        .there_if(|tree, module| module.is(Zcrypt) && tree.host.kernel().has(Flag::MessagePools))
+        .attributes(module::ZCRYPT_PARAMETERS);
 }
 
 /// The directory of that key comes and goes with the event.

@@ -6,7 +6,7 @@ use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::NodeError;
 use ap_bus::zcrypt::OnlineError;
-use ap_bus::{AskError, DomainError, ParameterError};
+use ap_bus::{AskError, DomainError, OverrideError, ParameterError};
 use ap_host::module::ModuleError;
 use ap_types::{ConfigError, NumberError, UuidError};
 use ap_vfio::{AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError};
@@ -16,8 +16,17 @@ use crate::errno::Errno;
 impl From<MaskWriteError> for Errno {
     fn from(error: MaskWriteError) -> Errno {
         match error {
-            MaskWriteError::Syntax(_) => Errno::EINVAL,
+            MaskWriteError::Syntax(_) | MaskWriteError::Overridden => Errno::EINVAL,
             MaskWriteError::InUse { .. } => Errno::EBUSY,
+        }
+    }
+}
+
+impl From<OverrideError> for Errno {
+    fn from(error: OverrideError) -> Errno {
+        match error {
+            OverrideError::MasksInUse | OverrideError::TooLong => Errno::EINVAL,
+            OverrideError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -147,8 +156,12 @@ impl From<CloseError> for Errno {
 }
 
 impl From<RequestError> for Errno {
-    fn from(_: RequestError) -> Errno {
-        Errno::ENOENT
+    fn from(error: RequestError) -> Errno {
+        match error {
+            RequestError::NotOpen => Errno::ENOENT,
+            RequestError::NoSuchIrq | RequestError::NotAnEventfd | RequestError::NoRegion => Errno::EINVAL,
+            RequestError::NotSupported => Errno::EOPNOTSUPP,
+        }
     }
 }
 

@@ -3,15 +3,16 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ap_host::Host;
 use ap_host::module::Module;
 use ap_machine::Machine;
-use ap_task::Task;
+use ap_task::{Kernel, Task};
 use ap_types::Uuid;
-use ap_vfio::{DeviceInfo, OpenStage};
+use ap_vfio::{DeviceInfo, Eventfd, IrqTarget, OpenStage, RequestError};
 use locks::{Held, Nothing};
 
 use crate::changes::changes_of;
@@ -57,11 +58,17 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A host on an empty machine, as transcripts begin.
+    /// A host on an empty machine, as transcripts begin, with the default kernel.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_kernel(Kernel::default())
+    }
+
+    /// A host with that kernel on an empty machine, as transcripts begin.
+    #[must_use]
+    pub fn with_kernel(kernel: Kernel) -> Self {
         let machine = Arc::new(Machine::new());
-        let host = Arc::new(Host::new(machine.clone()));
+        let host = Arc::new(Host::with_kernel(machine.clone(), kernel));
         Self::over(host, machine)
     }
 
@@ -383,6 +390,53 @@ impl Session {
     pub fn guest_event_count(&mut self, uuid: &str) -> Result<u64, Errno> {
         let uuid = parse_uuid(uuid)?;
         self.now_or_again(move |tree, task| tree.host.vfio.guest_event_count(&uuid, None, task))
+    }
+
+    /// A guest asks about a region of its device.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` or `EINVAL`, `ENOENT`: there is none.
+    pub fn guest_region_info(&mut self, uuid: &str) -> Result<Infallible, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_region_info(&uuid, None, task))
+    }
+
+    /// A guest registers its configuration interrupt, or takes it back.
+    ///
+    /// # Errors
+    /// `EINVAL`, `ENOENT`.
+    pub fn guest_config_irq(&mut self, uuid: &str, target: IrqTarget) -> Result<(), Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_config_irq(&uuid, None, target, task))
+    }
+
+    /// How often a guest's configuration interrupt was signalled since the last question.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn guest_config_count(&mut self, uuid: &str) -> Result<u64, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_config_count(&uuid, None, task))
+    }
+
+    /// What a guest registered last for its configuration interrupt; it outlives the close.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn guest_config_eventfd(&mut self, uuid: &str) -> Result<Option<Eventfd>, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_config_eventfd(&uuid, None, task))
+    }
+
+    /// How often what was registered was signalled since the last question.
+    ///
+    /// # Errors
+    /// `ENOENT`: the mdev's name is none.
+    pub fn eventfd_count(&mut self, uuid: &str, eventfd: Eventfd) -> Result<u64, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| {
+            Ok::<_, RequestError>(tree.host.vfio.eventfd_count(&uuid, eventfd, task))
+        })
     }
 
     /// Makes a guest, without an APCB if `has_apcb` is false.

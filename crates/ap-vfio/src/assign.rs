@@ -53,16 +53,16 @@ impl Mdevs {
             .map(|(other, mdev)| (*other, mdev.matrix.shared(new)))
     }
 
-    /// The two rules that a new matrix must obey. Every shared queue is logged.
+    /// The two rules that a new matrix must obey. Every shared queue is logged. P is held.
     fn validate(
         &self,
         id: MdevId,
         new: &Matrix,
-        ownership: &Ownership,
-        task: &Task<'_, MdevsLevel>,
+        (bus, ownership): (&Bus, &Ownership),
+        task: &mut Task<'_, MdevsLevel>,
     ) -> Result<(), AssignError> {
         let mdev = self.list.get(&id).ok_or(AssignError::Gone)?;
-        if ownership.reserves_any(&new.adapters, &new.domains) {
+        if bus.is_any_hosts(ownership, (&new.adapters, &new.domains), &self.bound, task) {
             return Err(AssignError::Reserved);
         }
         if !new.has_queues() {
@@ -152,7 +152,7 @@ impl VfioAp {
             if known {
                 return Ok(());
             }
-            mdevs.validate(id, &new, &ownership, task)?;
+            mdevs.validate(id, &new, (bus, &ownership), task)?;
             if let Some(mdev) = mdevs.list.get_mut(&id) {
                 mdev.matrix = new;
             }
@@ -256,7 +256,7 @@ impl VfioAp {
         // Lock order: P -> G -> K -> M
         let (ownership, mut task) = task.lock(bus.ownership());
         self.with_mdev(id, &mut task, |mdevs, attached, task| {
-            mdevs.validate(id, &new, &ownership, task)?;
+            mdevs.validate(id, &new, (bus, &ownership), task)?;
             let Mdev { limits, matrix: old, .. } = &mdevs.list[&id];
             if !limits.hold(&new) {
                 return Err(AssignError::TooHigh);

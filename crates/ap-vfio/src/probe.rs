@@ -11,7 +11,7 @@ use ap_types::{AdapterMask, Apqn, DomainMask, HostConfig, Matrix, ResponseCode};
 use locks::{Held, Nothing};
 
 use crate::driver::{VFIO_AP, VfioAp};
-use crate::state::QueueRecord;
+use crate::state::{Mdev, QueueRecord};
 
 /// What a queue's `status` attribute says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,13 +128,18 @@ impl ApDriver for VfioAp {
         // Lock order: P -> G -> M
         let (_guests, mut task) = task.lock(&self.guests);
         let (mdevs, task) = task.lock(&self.mdevs);
-        if !asked.meets(&mdevs.assigned) {
+        if !asked.meets_wanted(&mdevs.assigned, &mdevs.bound) {
             return None;
         }
+        let asked_of = |mdev: &Mdev| asked.of(&mdev.matrix, &mdevs.bound);
+        // Newest first; one of which only queues that it has are taken counts after all of which some are added.
+        let added = |mdev: &&Mdev| asked.adds(&mdev.matrix);
+        let newest = || mdevs.list.values().rev();
+        let holder = newest().find(added).or_else(|| newest().find(|mdev| !asked_of(mdev).is_empty()));
         let mut name = String::new();
-        if let Some(mdev) = mdevs.list.values().rev().find(|mdev| asked.of(&mdev.matrix).has_queues()) {
+        if let Some(mdev) = holder {
             name = mdev.uuid.to_string();
-            for apqn in asked.of(&mdev.matrix).queues() {
+            for apqn in asked_of(mdev) {
                 let text = format!(
                     "vfio_ap_mdev {name}: Can not reserve queue {apqn} for host driver: in use by mdev"
                 );

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use ap_task::MdevId;
 use ap_task::order::Device;
 use ap_task::state::Unhashed;
-use ap_types::{
-    AdapterMask, Apqn, DomainMask, Features, HostConfig, Matrix, QueueSet, ResponseCode, Uuid,
-};
+use ap_types::{AdapterMask, Apqn, DomainMask, Features, HostConfig, Matrix, QueueSet, ResponseCode, Uuid};
 use locks::Mutex;
 
 use crate::guest::Guest;
@@ -186,6 +184,59 @@ pub struct Opening {
     pub by: Arc<Guest>,
     /// The request interrupt, if it was registered, and how often it was signalled.
     pub request: Option<Unhashed<u64>>,
+    /// The descriptor that it last registered for the configuration interrupt, and can read.
+    pub config: Unhashed<Option<Eventfd>>,
+}
+
+/// A descriptor that counts signals: one of those that were registered for an mdev's configuration interrupt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Eventfd(u32);
+
+/// An mdev's configuration interrupt: the second one of its device, which tells that its guest's APCB was set.
+/// (Page 7, "The configuration interrupt".)
+///
+/// What was registered stays so when its user closes the device, and is signalled for whoever opens it next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ConfigIrq {
+    registered: Option<Unhashed<Eventfd>>,
+    /// The descriptors that somebody may still read, and how often each was signalled since.
+    counts: Unhashed<BTreeMap<Eventfd, u64>>,
+    next: Unhashed<u32>,
+}
+
+impl ConfigIrq {
+    /// Registers a new descriptor instead of the one before; one that nobody can read any more is forgotten.
+    pub fn register(&mut self) -> Eventfd {
+        let new = Eventfd(*self.next);
+        *self.next += 1;
+        self.counts.clear();
+        self.counts.insert(new, 0);
+        self.registered = Some(Unhashed(new));
+        new
+    }
+
+    /// Nobody is signalled any more.
+    pub(crate) fn unregister(&mut self) {
+        self.registered = None;
+    }
+
+    /// Whether somebody is signalled.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.registered.is_some()
+    }
+
+    /// Whoever is registered is signalled.
+    pub fn signal(&mut self) {
+        if let Some(count) = self.registered.as_ref().and_then(|fd| self.counts.get_mut(&fd.0)) {
+            *count += 1;
+        }
+    }
+
+    /// How often a descriptor was signalled since it was last read.
+    pub(crate) fn take(&mut self, fd: Eventfd) -> u64 {
+        self.counts.get_mut(&fd).map(std::mem::take).unwrap_or_default()
+    }
 }
 
 /// How far a removal is.
@@ -197,6 +248,8 @@ pub struct Removing {
     pub next: Unhashed<u64>,
     /// Whether the device itself goes, too, or only loses its driver.
     pub whole: bool,
+    /// Its guest's APCB was cleared, and nothing is given to it until it lets go.
+    pub cleared: bool,
 }
 
 /// An mdev's device lock.
@@ -234,6 +287,8 @@ pub struct Mdev {
     /// The shadow APCB is what a filtering made of it, and nothing that filtering looks at has changed since. It
     /// is for invariants only (I4 of page 4).
     pub fresh: Unhashed<bool>,
+    /// Its configuration interrupt.
+    pub config: ConfigIrq,
     /// Its numbers; free for others once it is unbound.
     pub groups: Groups,
     /// Its device lock.
@@ -334,26 +389,48 @@ impl Mdev {
         }
     }
 
+    /// Whether its guest gets nothing more: its queues were taken at once when the removal began.
+    #[must_use]
+    pub fn is_cleared(&self) -> bool {
+        matches!(self.life, Life::Removing(_, Removing { cleared: true, .. }))
+    }
+
     /// Its removal begins; who has it open keeps it so.
     pub(crate) fn begins_removal(&mut self, whole: bool) {
         let opening = self.life.opening_mut().and_then(Option::take);
-        let removing = Removing { asked: Unhashed(0), next: Unhashed(0), whole };
+        let removing = Removing { asked: Unhashed(0), next: Unhashed(0), whole, cleared: false };
         self.life = Life::Removing(opening, removing);
     }
 
     /// All that operations and invariants decide by, also what `Hash` leaves out.
     fn exactly(&self) -> u64 {
-        let Mdev { uuid, life, matrix, shadow, limits, shadow_limits, adding, fresh, groups, device: _ } = self;
-        let opening = life
-            .opening()
-            .map(|Opening { by, request }| (by.kvm.object().key, by.has_apcb, request.map(|count| count.0)));
+        let Mdev {
+            uuid,
+            life,
+            matrix,
+            shadow,
+            limits,
+            shadow_limits,
+            adding,
+            fresh,
+            config,
+            groups,
+            device: _,
+        } = self;
+        let opening = life.opening().map(|Opening { by, request, config }| {
+            (by.kvm.object().key, by.has_apcb, request.map(|count| count.0), config.0)
+        });
         let removing = match life {
             Life::Live(_) => None,
-            Life::Removing(_, Removing { asked, next, whole }) => Some(Some((asked.0, next.0, whole))),
+            Life::Removing(_, Removing { asked, next, whole, cleared }) => {
+                Some(Some((asked.0, next.0, whole, cleared)))
+            }
             Life::Unbound => Some(None),
         };
+        let ConfigIrq { registered, counts, next } = config;
+        let config = (registered.map(|fd| fd.0), &counts.0, next.0);
         let matrices = (matrix, limits, shadow, shadow_limits, adding);
-        locks::hook::fingerprint(&(uuid, opening, removing, matrices, fresh.0, groups))
+        locks::hook::fingerprint(&(uuid, opening, removing, matrices, fresh.0, config, groups))
     }
 }
 

@@ -57,12 +57,13 @@ impl VfioAp {
         self.reset_queues(&reset, mdevs, task);
     }
 
-    /// Gives a running guest the shadow APCB if it is not what it was.
+    /// Gives a running guest the shadow APCB if it is not what it was. One whose queues were taken because its mdev is
+    /// to be removed gets nothing more until it lets go (`DEV-017`); the shadow goes on.
     pub(crate) fn hand_over(
         &self,
         before: Matrix,
         id: MdevId,
-        mdevs: &Mdevs,
+        mdevs: &mut Mdevs,
         attached: &mut Option<Attached<'_>>,
         task: &Task<'_, MdevsLevel>,
     ) -> bool {
@@ -70,8 +71,11 @@ impl VfioAp {
         if shadow == before {
             return false;
         }
-        if let Some(attached) = attached {
+        if let Some(attached) = attached
+            && let Some(mdev) = mdevs.list.get_mut(&id).filter(|mdev| !mdev.is_cleared())
+        {
             attached.set_masks(shadow, task);
+            mdev.config.signal();
         }
         true
     }

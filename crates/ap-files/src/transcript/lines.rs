@@ -37,7 +37,16 @@ impl<'r> Lines<'r> {
     #[must_use]
     pub fn new(file: String, reader: Box<dyn Read + 'r>) -> Lines<'r> {
         let reader = BufReader::with_capacity(1 << 16, reader);
-        Lines { file, reader, buffer: Vec::new(), number: 0, least: 0, over: false, kernel: None, ahead: None }
+        Lines {
+            file,
+            reader,
+            buffer: Vec::new(),
+            number: 0,
+            least: 0,
+            over: false,
+            kernel: None,
+            ahead: None,
+        }
     }
 
     /// The version of the kernel that was recorded, if the first line says it. (Page 7.)

@@ -18,6 +18,10 @@ pub(crate) const QUEUE: &[Attribute<QueueView>] = &[
     ro("ap_functions", show_functions),
     ro("chkstop", |_, queue, _| line(u8::from(queue.state.chkstop))),
     ro("config", |_, queue, _| line(u8::from(queue.state.config))),
+    rw("driver_override", show_override, |t, queue: &QueueView, data, task| {
+        Ok(t.host.bus.write_driver_override(&queue.device, data, task)?)
+    })
+    .when(|_, queue| queue.device.overridable),
     ro("interrupt", show_interrupt),
     ro("load", |_, _, _| line(0)).when(is_hosts),
     ro("mkvps", show_mkvps).when(answers),
@@ -56,6 +60,12 @@ fn is_secure(_: &Tree, queue: &QueueView) -> bool {
 
 fn is_online(QueueView { state, .. }: &QueueView) -> bool {
     state.config && !state.chkstop && state.online
+}
+
+fn show_override(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    let name = tree.host.bus.driver_override(&queue.device, task);
+    let name = name.as_ref().map_or(&[][..], |name| name.as_bytes());
+    Ok([name, b"\n"].concat())
 }
 
 fn show_request_count(_: &Tree, queue: &QueueView, _: Doing) -> Result<Vec<u8>, Errno> {

@@ -255,9 +255,7 @@ fn modules(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         ["unload", name] => (name, tree.host.unload_module(module(name)?, task)),
         _ => return Ok(None),
     };
-    result.map_err(|error| {
-        ControlError::errno(Errno::from(error), format!("{name}: {error}"))
-    })?;
+    result.map_err(|error| ControlError::errno(Errno::from(error), format!("{name}: {error}")))?;
     done()
 }
 

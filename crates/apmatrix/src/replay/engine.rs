@@ -146,8 +146,7 @@ fn log(recorded: &Line, got: &Line) -> Option<Mismatch> {
 
 fn instructions(recorded: &Line, got: &Line, apcbs: &Apcbs) -> Option<Mismatch> {
     let compared = |line: &Line| {
-        let mut texts: Vec<String> =
-            line.hwlog.iter().filter(|text| apcbs.compares(text)).cloned().collect();
+        let mut texts: Vec<String> = line.hwlog.iter().filter(|text| apcbs.compares(text)).cloned().collect();
         rules::in_parallel(line, &mut texts);
         texts
     };

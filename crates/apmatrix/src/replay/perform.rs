@@ -114,7 +114,8 @@ impl<'t> Performer<'t> {
             Call::List(path) => {
                 let listed = put(got, self.target.list(path));
                 got.entries = listed.map(|listed| {
-                    let mut names: Vec<String> = listed.into_iter().map(|entry| text(entry.name.into_bytes())).collect();
+                    let mut names: Vec<String> =
+                        listed.into_iter().map(|entry| text(entry.name.into_bytes())).collect();
                     names.sort();
                     Entries::Names(names)
                 });

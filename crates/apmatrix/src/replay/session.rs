@@ -159,7 +159,7 @@ impl Target for InProcess {
                 facts.flags = Some(info.flags.into());
                 facts.num_regions = Some(info.num_regions.into());
                 facts.num_irqs = Some(info.num_irqs.into());
-                facts.irq0 = Some((info.irq0.0.into(), info.irq0.1.into()));
+                facts.irq0 = Some((ap_vfio::IRQ.0.into(), ap_vfio::IRQ.1.into()));
             }
             GuestCall::RequestIrq(uuid) => self.session.guest_request_irq(uuid)?,
             GuestCall::EventCount(uuid) => facts.count = Some(self.session.guest_event_count(uuid)?),
