@@ -13,6 +13,7 @@ use ap_types::{AdapterId, Apqn, HostConfig, Mode};
 use locks::{After, Held, Key, Mutex};
 
 use crate::asked::{Asked, Holder};
+use crate::remembered::Remembered;
 
 /// What a driver drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,8 +77,9 @@ pub trait ApDriver: Send + Sync {
     fn probe(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) -> bool;
 
     /// Gives a queue back. Nobody uses it any more when it returns, however long that takes; the bus resets the queue
-    /// then. D of the queue is held, and P where a mask write takes the queue: a driver that takes long lets that go
-    /// ([`Decided::release`]) as soon as nobody can begin to use the queue any more.
+    /// then. A driver that takes its time says when nobody uses the queue any more ([`QueueDevice::let_go`]): from
+    /// then on the bus polls it. D of the queue is held, and P where a mask write takes the queue, which such a driver
+    /// lets go ([`Decided::release`]) as soon as nobody can begin to use the queue any more.
     fn remove(&self, _queue: &Arc<QueueDevice>, _decided: &mut dyn Decided, _task: &mut Task<'_, Perms>) {}
 
     /// Whether a queue that is asked about is in use, and whose it is: the veto. P is held from the question until
@@ -274,8 +276,10 @@ pub enum DevState {
     Uninitiated,
     /// In use.
     Operating,
-    /// Being taken from its driver.
+    /// Being taken from its driver, which may still have lent it.
     ShuttingDown,
+    /// Being taken from its driver, which has it lent to nobody any more ([`QueueDevice::let_go`]).
+    LetGo,
     /// An instruction failed.
     Error,
 }
@@ -308,6 +312,8 @@ pub struct QueueState {
     pub sm: Sm,
     /// Switched on (counts while `cex4queue` has it).
     pub online: bool,
+    /// What the bus remembers of its binding under Secure Execution.
+    pub secure: Remembered,
 }
 
 fn name_of(binding: &Option<Binding>) -> Option<DriverName> {

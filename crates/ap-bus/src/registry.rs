@@ -7,20 +7,8 @@ use ap_task::state::{Counted, Unhashed};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, HostConfig};
 
 use crate::device::{Card, DeviceName, DeviceRef, QueueDevice};
+use crate::parameters::Parameters;
 use crate::zcdn::ZcryptNodes;
-
-/// Module parameters of `ap`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Parameters {
-    /// `apmask=`.
-    pub apmask: Option<String>,
-    /// `aqmask=`.
-    pub aqmask: Option<String>,
-    /// `useirq=`.
-    pub useirq: Option<i32>,
-    /// `poll_thread=`.
-    pub poll_thread: Option<i32>,
-}
 
 /// What the bus knows. A leaf: nothing but A and the machine is taken under it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -35,7 +23,7 @@ pub struct Registry {
     pub order: Unhashed<BTreeMap<u64, DeviceRef>>,
     /// `drivers_autoprobe`: new devices and drivers are matched.
     pub autoprobe: bool,
-    /// The host configuration of the last scan; `None` without QCI.
+    /// The host configuration of the last scan; `None` if there was no QCI, or it had no flags, when `ap` was loaded.
     pub config: Option<HostConfig>,
     /// Highest adapter id, taken once.
     pub max_adapter: u8,

@@ -14,6 +14,7 @@ use locks::{Mutex, Nothing};
 use crate::bus::Bus;
 use crate::device::{Card, CardState, DevState, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Sm};
 use crate::queue::Stepping;
+use crate::remembered::Remembered;
 
 /// What one scan goes by, taken once at its beginning.
 #[derive(Clone, Copy, Hash)]
@@ -119,18 +120,10 @@ impl Bus {
 
     /// QCI; whether anything in it changed. Tells the drivers.
     fn take_configuration(&self, task: &mut Task<'_, Scan>) -> bool {
-        let qci = {
-            let mut task = task.at();
-            self.hw.facilities(&mut task).qci.then(|| self.hw.qci(&mut task))
-        };
-        let old = self.look(task, |registry| registry.config);
-        let (Some(new), Some(old)) = (qci, old) else { return false };
+        // Whether there is QCI was decided when `ap` was loaded (page 6, F03).
+        let Some(old) = self.look(task, |registry| registry.config) else { return false };
+        let new = self.hw.qci(&mut task.at());
         if new == old {
-            return false;
-        }
-        if new.features.is_empty() {
-            // Without flags no configuration ever "changes" (page 1): the bus finds queues with TAPQ alone.
-            self.configure(task, |registry| registry.config = Some(new));
             return false;
         }
         if !(new.adapters - old.adapters).is_empty() || !(new.domains - old.domains).is_empty() {
@@ -281,14 +274,20 @@ impl Bus {
                 .filter(|(status, _)| status.queue_exists());
             match (device, found) {
                 (Some(queue), None) => self.remove_queue_device(queue, task),
-                (Some(queue), Some((status, _))) => self.update_queue(queue, status, task),
-                (None, Some((status, _))) => self.make_queue(card, apqn, status, task),
+                (Some(queue), Some(found)) => self.update_queue(queue, found, task),
+                (None, Some(found)) => self.make_queue(card, apqn, found, task),
                 (None, None) => {}
             }
         }
     }
 
-    fn make_queue(&self, card: &Arc<Card>, apqn: Apqn, status: Status, task: &mut Task<'_, Scan>) {
+    fn make_queue(
+        &self,
+        card: &Arc<Card>,
+        apqn: Apqn,
+        (status, info): (Status, HardwareInfo),
+        task: &mut Task<'_, Scan>,
+    ) {
         let made = self.tickets.draw();
         let config = status.response_code() != ResponseCode::DECONFIGURED;
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
@@ -303,6 +302,7 @@ impl Bus {
                 state: DevState::Uninitiated,
                 sm: Sm::ResetStart,
                 online: false,
+                secure: Remembered::new(info.bind_state()),
             };
             let queue = Arc::new(QueueDevice {
                 apqn,
@@ -336,13 +336,19 @@ impl Bus {
     }
 
     /// Takes over what changed about a queue: one thing, the first that applies.
-    fn update_queue(&self, queue: &Arc<QueueDevice>, status: Status, task: &mut Task<'_, Scan>) {
+    fn update_queue(
+        &self,
+        queue: &Arc<QueueDevice>,
+        (status, info): (Status, HardwareInfo),
+        task: &mut Task<'_, Scan>,
+    ) {
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
         let mut start = false;
         {
             let (mut state, task) = task.lock(&queue.state);
             let initiated = state.state != DevState::Uninitiated;
+            state.secure.seen = info.bind_state();
             if chkstop && !state.chkstop {
                 state.chkstop = true;
                 if initiated {
@@ -361,8 +367,13 @@ impl Bus {
                 state.config = true;
                 start = initiated;
                 task.uevent_with(Action::Change, queue.subject(state.driver()), config_variable(true));
-            } else if config && !chkstop && state.state == DevState::Error {
-                start = true;
+            } else if config && state.state == DevState::Error {
+                start = !chkstop;
+                if chkstop {
+                    // It goes on as far as it can: no RAPQ goes to a queue that is checkstopped (page 6, F06).
+                    state.state = DevState::Operating;
+                    state.sm = Sm::ResetStart;
+                }
             }
         }
         if start {

@@ -6,7 +6,7 @@ use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::NodeError;
 use ap_bus::zcrypt::OnlineError;
-use ap_bus::{DomainError, OverrideError};
+use ap_bus::{AskError, DomainError, OverrideError, ParameterError};
 use ap_host::module::ModuleError;
 use ap_types::{ConfigError, NumberError, UuidError};
 use ap_vfio::{AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError};
@@ -34,10 +34,11 @@ impl From<OverrideError> for Errno {
 impl From<NodeError> for Errno {
     fn from(error: NodeError) -> Errno {
         match error {
-            NodeError::Exists => Errno::EEXIST,
+            NodeError::Exists | NodeError::Clash(_) => Errno::EEXIST,
             NodeError::Name | NodeError::Syntax(_) => Errno::EINVAL,
             NodeError::Full => Errno::ENOSPC,
-            NodeError::None => Errno::ENODEV,
+            NodeError::None => Errno::ENOENT,
+            NodeError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -68,7 +69,8 @@ impl From<ModuleError> for Errno {
             ModuleError::NotLoaded => Errno::ENOENT,
             ModuleError::NoInstructions => Errno::ENODEV,
             ModuleError::InUse => Errno::EAGAIN,
-            ModuleError::Parameter => Errno::EINVAL,
+            ModuleError::Parameter(ParameterError::Invalid) => Errno::EINVAL,
+            ModuleError::Parameter(ParameterError::Range) => Errno::ERANGE,
         }
     }
 }
@@ -120,6 +122,12 @@ impl From<SecureError> for Errno {
             SecureError::Busy | SecureError::Lent => Errno::EBUSY,
             SecureError::Gone => Errno::ENODEV,
         }
+    }
+}
+
+impl From<AskError> for Errno {
+    fn from(_: AskError) -> Errno {
+        Errno::ENODEV
     }
 }
 

@@ -96,7 +96,8 @@ fn every_error_has_its_number() {
         (ModuleError::NotLoaded, Errno::ENOENT),
         (ModuleError::NoInstructions, Errno::ENODEV),
         (ModuleError::InUse, Errno::EAGAIN),
-        (ModuleError::Parameter, Errno::EINVAL),
+        (ModuleError::Parameter(ParameterError::Invalid), Errno::EINVAL),
+        (ModuleError::Parameter(ParameterError::Range), Errno::ERANGE),
     ]);
     is([
         (CreateError::Exists, Errno::EEXIST),

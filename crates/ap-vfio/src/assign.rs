@@ -8,7 +8,7 @@ use locks::Nothing;
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
-use crate::state::Mdevs;
+use crate::state::{Mdev, Mdevs};
 
 /// Why a matrix was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,7 +142,7 @@ impl VfioAp {
         // Lock order: P -> G -> K -> M
         let (ownership, mut task) = task.lock(bus.ownership());
         self.with_mdev(id, &mut task, |mdevs, attached, task| {
-            let part = mdevs.part(kind, number)?;
+            let part = mdevs.part(id, kind, number)?;
             let old = mdevs.list[&id].matrix;
             let mut new = old;
             let known = match part {
@@ -180,7 +180,7 @@ impl VfioAp {
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), AssignError> {
         self.with_mdev(id, &mut task.at(), |mdevs, attached, task| {
-            let part = mdevs.part(kind, number)?;
+            let part = mdevs.part(id, kind, number)?;
             let old = mdevs.list[&id].matrix;
             let gone = match part {
                 Part::Adapter(adapter) if old.adapters.contains(adapter) => Matrix {
@@ -257,14 +257,11 @@ impl VfioAp {
         let (ownership, mut task) = task.lock(bus.ownership());
         self.with_mdev(id, &mut task, |mdevs, attached, task| {
             mdevs.validate(id, &new, (bus, &ownership), task)?;
-            let (max_adapter, max_domain) = mdevs.highest_ids();
-            if !new.adapters.is_subset(&AdapterMask::up_to(max_adapter))
-                || !new.domains.is_subset(&DomainMask::up_to(max_domain))
-                || !new.control_domains.is_subset(&DomainMask::up_to(max_domain))
-            {
+            let Mdev { limits, matrix: old, .. } = &mdevs.list[&id];
+            if !limits.hold(&new) {
                 return Err(AssignError::TooHigh);
             }
-            let old = mdevs.list[&id].matrix;
+            let old = *old;
             let left = Matrix { adapters: old.adapters - new.adapters, ..Matrix::default() };
             if !left.adapters.is_empty() {
                 self.unplug_parts(id, &left, mdevs, attached, task);
@@ -303,7 +300,7 @@ impl VfioAp {
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), AssignError> {
         self.with_mdev(id, &mut task.at(), |mdevs, attached, task| {
-            let Part::Domain(domain) = mdevs.part(|n| Part::Domain(DomainId(n)), number)? else {
+            let Part::Domain(domain) = mdevs.part(id, |n| Part::Domain(DomainId(n)), number)? else {
                 return Err(AssignError::TooHigh);
             };
             let before = mdevs.shadow(id);
@@ -321,13 +318,14 @@ impl VfioAp {
 }
 
 impl Mdevs {
-    fn part(&self, kind: fn(u8) -> Part, number: u64) -> Result<Part, AssignError> {
+    /// A part of an mdev's matrix, if its number is not above those that the mdev may have.
+    fn part(&self, mdev: MdevId, kind: fn(u8) -> Part, number: u64) -> Result<Part, AssignError> {
+        let limits = self.list.get(&mdev).ok_or(AssignError::Gone)?.limits;
         let id = u8::try_from(number).map_err(|_| AssignError::TooHigh)?;
-        let (max_adapter, max_domain) = self.highest_ids();
         let part = kind(id);
         let max = match part {
-            Part::Adapter(_) => max_adapter,
-            Part::Domain(_) => max_domain,
+            Part::Adapter(_) => limits.adapter,
+            Part::Domain(_) => limits.domain,
         };
         if id > max { Err(AssignError::TooHigh) } else { Ok(part) }
     }

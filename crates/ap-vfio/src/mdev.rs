@@ -11,7 +11,7 @@ use locks::{Key, Mutex, Nothing};
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
-use crate::state::{ConfigIrq, Life, Mdev, MdevDevice, Mdevs, Removing};
+use crate::state::{ConfigIrq, Life, Limits, Mdev, MdevDevice, Mdevs, Removing};
 
 /// How often a guest is asked to let go of an mdev that is to be removed, in milliseconds.
 const RELAY_INTERVAL: u64 = 10_000;
@@ -65,11 +65,14 @@ impl VfioAp {
         *mdevs.next_id += 1;
         let key = Key { id: 0x2_0000, generation: id.0 };
         let groups = mdevs.numbers.take();
+        let limits = Limits::of(mdevs.config.as_ref());
         let mdev = Mdev {
             uuid,
             life: Life::Live(None),
             matrix: Matrix::default(),
             shadow: Matrix::default(),
+            limits,
+            shadow_limits: limits,
             adding: Matrix::default(),
             fresh: Unhashed(true),
             config: ConfigIrq::default(),

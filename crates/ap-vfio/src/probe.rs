@@ -96,6 +96,7 @@ impl ApDriver for VfioAp {
                         mdev.shadow.adapters -= adapter;
                     }
                     self.hand_over(shadow, id, mdevs, attached, task);
+                    queue.let_go(task);
                     let left = Matrix {
                         adapters: adapter,
                         domains: shadow.domains,
@@ -104,6 +105,7 @@ impl ApDriver for VfioAp {
                     let reset = mdevs.linked_product(id, &left);
                     self.reset_queues(&reset, mdevs, task);
                 } else if mdevs.host().contains(apqn) {
+                    queue.let_go(task);
                     self.reset_queues(&[apqn], mdevs, task);
                 }
                 // Nobody else would know of them, now that the record goes: no reset was issued, or it did not end

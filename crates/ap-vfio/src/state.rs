@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ap_task::MdevId;
 use ap_task::order::Device;
 use ap_task::state::Unhashed;
-use ap_types::{Apqn, Features, HostConfig, Matrix, QueueSet, ResponseCode, Uuid};
+use ap_types::{AdapterMask, Apqn, DomainMask, Features, HostConfig, Matrix, QueueSet, ResponseCode, Uuid};
 use locks::Mutex;
 
 use crate::guest::Guest;
@@ -118,6 +118,52 @@ pub struct Groups {
     pub vfio_group: u32,
     /// Its VFIO device number.
     pub vfio_device: u32,
+}
+
+/// The highest ids of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// The highest adapter id.
+    pub adapter: u8,
+    /// The highest id of a usage or control domain.
+    pub domain: u8,
+}
+
+impl Limits {
+    /// Those of a host configuration. (Page 3, "Assigning"; page 1.)
+    #[must_use]
+    pub fn of(config: Option<&HostConfig>) -> Limits {
+        match config {
+            Some(config) if config.features.contains(Features::APXA) => {
+                Limits { adapter: config.na, domain: config.nd }
+            }
+            _ => Limits { adapter: 63, domain: 15 },
+        }
+    }
+
+    /// Whether a matrix has nothing above them.
+    #[must_use]
+    pub fn hold(&self, matrix: &Matrix) -> bool {
+        let (adapters, domains) = self.masks();
+        (matrix.adapters - adapters).is_empty()
+            && (matrix.domains - domains).is_empty()
+            && (matrix.control_domains - domains).is_empty()
+    }
+
+    /// A matrix without what is above them.
+    #[must_use]
+    pub fn cut(&self, matrix: &Matrix) -> Matrix {
+        let (adapters, domains) = self.masks();
+        Matrix {
+            adapters: matrix.adapters & adapters,
+            domains: matrix.domains & domains,
+            control_domains: matrix.control_domains & domains,
+        }
+    }
+
+    fn masks(&self) -> (AdapterMask, DomainMask) {
+        (AdapterMask::up_to(self.adapter), DomainMask::up_to(self.domain))
+    }
 }
 
 /// Where an mdev is in its life.
@@ -232,6 +278,10 @@ pub struct Mdev {
     pub matrix: Matrix,
     /// The shadow APCB: what the guest really gets.
     pub shadow: Matrix,
+    /// The highest ids that may be assigned: those of the host configuration when the mdev was made (page 6, F02).
+    pub limits: Limits,
+    /// The highest ids of the shadow APCB: those of the host configuration when it was last filtered (page 6, F02b).
+    pub shadow_limits: Limits,
     /// Adapters, domains and control domains that the machine is adding ("being added").
     pub adding: Matrix,
     /// The shadow APCB is what a filtering made of it, and nothing that filtering looks at has changed since. It
@@ -314,6 +364,12 @@ impl Mdev {
         self.life.opening_mut()?.as_mut()
     }
 
+    /// What `guest_matrix` shows of the shadow APCB: nothing above its limits.
+    #[must_use]
+    pub fn shown_shadow(&self) -> Matrix {
+        self.shadow_limits.cut(&self.shadow)
+    }
+
     /// The guest whose APCB is this mdev's shadow APCB.
     #[must_use]
     pub fn guest(&self) -> Option<&Arc<Guest>> {
@@ -348,7 +404,19 @@ impl Mdev {
 
     /// All that operations and invariants decide by, also what `Hash` leaves out.
     fn exactly(&self) -> u64 {
-        let Mdev { uuid, life, matrix, shadow, adding, fresh, config, groups, device: _ } = self;
+        let Mdev {
+            uuid,
+            life,
+            matrix,
+            shadow,
+            limits,
+            shadow_limits,
+            adding,
+            fresh,
+            config,
+            groups,
+            device: _,
+        } = self;
         let opening = life.opening().map(|Opening { by, request, config }| {
             (by.kvm.object().key, by.has_apcb, request.map(|count| count.0), config.0)
         });
@@ -361,7 +429,8 @@ impl Mdev {
         };
         let ConfigIrq { registered, counts, next } = config;
         let config = (registered.map(|fd| fd.0), &counts.0, next.0);
-        locks::hook::fingerprint(&(uuid, opening, removing, matrix, shadow, adding, fresh.0, config, groups))
+        let matrices = (matrix, limits, shadow, shadow_limits, adding);
+        locks::hook::fingerprint(&(uuid, opening, removing, matrices, fresh.0, config, groups))
     }
 }
 
@@ -441,15 +510,6 @@ impl Mdevs {
     #[must_use]
     pub fn host(&self) -> Matrix {
         self.config.map(|config| config.matrix()).unwrap_or_default()
-    }
-
-    /// Highest adapter and domain ids that may be assigned. (Page 3, "Assigning"; page 1.)
-    #[must_use]
-    pub fn highest_ids(&self) -> (u8, u8) {
-        match self.config {
-            Some(config) if config.features.contains(Features::APXA) => (config.na, config.nd),
-            _ => (63, 15),
-        }
     }
 
     /// Links a bound queue to an mdev.

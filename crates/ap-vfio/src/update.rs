@@ -6,12 +6,12 @@ use ap_types::{Apqn, DomainMask, Matrix};
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
-use crate::state::Mdevs;
+use crate::state::{Limits, Mdevs};
 
 impl Mdevs {
     /// Computes an mdev's shadow APCB anew; answers the queues that must be reset because filtering took them away.
     pub(crate) fn filter(&mut self, id: MdevId) -> Vec<Apqn> {
-        let host = self.host();
+        let (host, limits) = (self.host(), Limits::of(self.config.as_ref()));
         let Some(mdev) = self.list.get(&id) else { return Vec::new() };
         let old = mdev.shadow;
         let adapters = mdev.matrix.adapters & host.adapters;
@@ -23,6 +23,7 @@ impl Mdevs {
         let reset = self.linked_product(id, &filtered);
         if let Some(mdev) = self.list.get_mut(&id) {
             mdev.shadow = shadow;
+            mdev.shadow_limits = limits;
             *mdev.fresh = true;
         }
         reset

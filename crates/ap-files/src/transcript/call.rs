@@ -1,5 +1,6 @@
 //! What a transcript's line asks for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::line::{Entries, Kind, Line, Node};
@@ -8,9 +9,9 @@ use super::line::{Entries, Kind, Line, Node};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call<'a> {
     /// One open and one write.
-    Write(&'a str, &'a [u8]),
+    Write(&'a str, Cow<'a, [u8]>),
     /// A write that may block; the id that it gets if it does.
-    Later(&'a str, &'a [u8], u64),
+    Later(&'a str, Cow<'a, [u8]>, u64),
     /// A read that may block; the id that it gets if it does.
     ReadLater(&'a str, u64),
     /// Waiting for a pending write or read, at most so many milliseconds.
@@ -137,7 +138,7 @@ impl Line {
     /// If a key that the operation needs is missing, or a command is unknown.
     pub fn call(&self) -> Result<Call<'_>, LineError> {
         let path = || self.need("path", self.path.as_deref());
-        let data = || self.need("data", self.data.as_deref()).map(str::as_bytes);
+        let data = || self.need("data", self.data.as_deref()).map(bytes);
         let module = || self.need("module", self.module.as_deref());
         Ok(match self.op {
             Kind::Write => Call::Write(path()?, data()?),
@@ -217,6 +218,32 @@ impl Line {
             Kind::Sleep => self.ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
             _ => self.path.clone().unwrap_or_default(),
         }
+    }
+}
+
+/// The bytes of a text as transcripts write it: U+0080 to U+00FF are one byte each (page 6, tool).
+#[must_use]
+pub fn bytes(text: &str) -> Cow<'_, [u8]> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(character) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Cow::Owned(bytes)
+}
+
+/// Bytes as transcripts write them: the reverse of [`bytes`].
+#[must_use]
+pub fn text(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text,
+        Ok(text) => text.bytes().map(char::from).collect(),
+        Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
     }
 }
 

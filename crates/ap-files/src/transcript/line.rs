@@ -70,6 +70,24 @@ impl Kind {
     }
 }
 
+/// The line before the first operation that names the kernel. (Page 7.)
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// That it is this line.
+    pub op: KernelWord,
+    /// The version, as `7.1`.
+    pub version: String,
+}
+
+/// The word in the `op` key of that line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelWord {
+    /// `kernel`
+    Kernel,
+}
+
 /// A text, or why it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]

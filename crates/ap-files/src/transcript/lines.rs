@@ -3,10 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 
 use ap_task::{Kernel, Version};
-use serde::Deserialize;
 
 use super::call::LineError;
-use super::line::Line;
+use super::line::{Kernel as Header, KernelWord, Line};
 use crate::read::said;
 
 /// Why a transcript cannot be read.
@@ -21,23 +20,9 @@ pub struct TranscriptError {
     pub message: String,
 }
 
-/// The first line of a transcript that was not recorded with the default kernel.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    op: Opening,
-    version: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Opening {
-    Kernel,
-}
-
 /// The kernel that a line names, if it is a header.
 fn kernel(text: &[u8]) -> Option<Result<Kernel, String>> {
-    let Header { op: Opening::Kernel, version } = serde_json::from_slice(text).ok()?;
+    let Header { op: KernelWord::Kernel, version } = serde_json::from_slice(text).ok()?;
     let known = Version::NUMBERS.join(", ");
     Some(
         Version::from_number(&version)

@@ -57,7 +57,7 @@ fn fact(
     task: Doing,
     show: impl FnOnce(&AdapterFacts) -> String,
 ) -> Result<Vec<u8>, Errno> {
-    line(tree.host.bus.ask_adapter(card.device.id, None, task).as_ref().map(show).unwrap_or_default())
+    line(tree.host.bus.ask_adapter(&card.device, None, task)?.as_ref().map(show).unwrap_or_default())
 }
 
 fn store_config(tree: &Tree, card: &CardView, data: &[u8], task: Doing) -> Result<(), Errno> {

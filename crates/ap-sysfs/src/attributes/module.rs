@@ -17,7 +17,11 @@ pub(crate) const AP_PARAMETERS: &[Attribute<ModuleView>] = &[
     ro("domain", |t, _, task| line(registry(t, task, default_domain)))
         .mode(0o440)
         .mode_with(Flag::OpenParameters, 0o444),
-    ro("msgpool_min_items", |_, _, _| line(8)).mode(0o440).mode_with(Flag::OpenParameters, 0o400),
+    ro("msgpool_min_items", |t, _, task| {
+        line(registry(t, task, |r| r.parameters.msgpool_min_items.unwrap_or(8)))
+    })
+    .mode(0o440)
+    .mode_with(Flag::OpenParameters, 0o400),
     ro("poll_thread", |t, _, task| line(registry(t, task, |r| r.parameters.poll_thread.unwrap_or(0))))
         .mode(0o440)
         .mode_with(Flag::OpenParameters, 0o444),

@@ -26,7 +26,7 @@ pub(crate) const QUEUE: &[Attribute<QueueView>] = &[
     ro("load", |_, _, _| line(0)).when(is_hosts),
     ro("mkvps", show_mkvps).when(answers),
     rw("online", |_, queue: &QueueView, _| line(u8::from(is_online(queue))), store_online).when(is_hosts),
-    ro("op_modes", |t, queue, task| line(facts(t, queue, task).map(|f| f.op_modes).unwrap_or_default()))
+    ro("op_modes", |t, queue, task| line(facts(t, queue, task)?.map(|f| f.op_modes).unwrap_or_default()))
         .when(is_ep11),
     ro("pendingq_count", |_, _, _| line(0)),
     rw("request_count", show_request_count, |_, _, _, _| Ok(())),
@@ -105,13 +105,13 @@ fn store_online(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Res
 }
 
 /// What the adapter says of itself through this very queue, if it answers.
-fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Option<AdapterFacts> {
-    tree.host.bus.ask_adapter(queue.device.apqn.adapter, Some(&queue.device), task)
+fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Option<AdapterFacts>, Errno> {
+    Ok(tree.host.bus.ask_adapter(&queue.device.card, Some(&queue.device), task)?)
 }
 
 /// Master key verification patterns: of an adapter that answers they are derived from its serial number.
 fn show_mkvps(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
-    let pattern = facts(tree, queue, task).map(|facts| locks::hook::fingerprint(&facts.serial));
+    let pattern = facts(tree, queue, task)?.map(|facts| locks::hook::fingerprint(&facts.serial));
     let mut text = String::new();
     if queue.mode() == Mode::Ep11 {
         match pattern {
@@ -139,8 +139,7 @@ fn show_mkvps(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Er
 }
 
 fn show_bind(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
-    let (_, info) = tree.host.bus.test_queue(&queue.device, &mut task.at())?;
-    line(if info.bind_state().is_bound() { "bound" } else { "unbound" })
+    line(if tree.host.bus.is_bound(&queue.device, task)? { "bound" } else { "unbound" })
 }
 
 fn store_bind(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Result<(), Errno> {

@@ -132,7 +132,7 @@ impl Target for InProcess {
     }
 
     fn stat(&mut self, path: &str) -> Result<Stat, Failure> {
-        let entry = self.session.resolve_following(path)?;
+        let entry = self.session.resolve(path)?;
         let kind = match entry.kind {
             Kind::Directory => 0o040_000,
             Kind::File => 0o100_000,

@@ -82,7 +82,7 @@ pub struct Listed {
     pub size: u64,
 }
 
-/// What `stat` says, a last link followed.
+/// What lstat(2) says: a last link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Type and permission bits, as in `st_mode`.

@@ -213,7 +213,7 @@ impl Target for Through {
     }
 
     fn stat(&mut self, path: &str) -> Result<Stat, Failure> {
-        let metadata = fs::metadata(self.path(path)).map_err(|error| failure(&error))?;
+        let metadata = fs::symlink_metadata(self.path(path)).map_err(|error| failure(&error))?;
         Ok(Stat { mode: metadata.mode(), size: metadata.len() })
     }
 
