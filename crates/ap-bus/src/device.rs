@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use ap_machine::AdapterFacts;
 use ap_task::order::{Device, Devices, Perms, Queue, Scan};
 use ap_task::state::Unhashed;
 use ap_task::{DriverName, Subject, Task};
@@ -245,6 +246,8 @@ pub struct CardState {
     pub chkstop: bool,
     /// Switched on (counts while a driver of cards has it).
     pub online: bool,
+    /// What the adapter last told about itself, where the kernel keeps it.
+    pub told: Option<Arc<AdapterFacts>>,
 }
 
 /// A queue device.
@@ -312,6 +315,8 @@ pub struct QueueState {
     pub sm: Sm,
     /// Switched on (counts while `cex4queue` has it).
     pub online: bool,
+    /// What the adapter last told through it, where the kernel keeps it.
+    pub told: Option<Arc<AdapterFacts>>,
     /// What the bus remembers of its binding under Secure Execution.
     pub secure: Remembered,
 }

@@ -227,6 +227,7 @@ impl Bus {
                 config: status.response_code() != ResponseCode::DECONFIGURED,
                 chkstop: status.response_code() == ResponseCode::CHECKSTOPPED,
                 online: true,
+                told: None,
             };
             let card = Arc::new(Card {
                 id: apqn.adapter,
@@ -302,6 +303,7 @@ impl Bus {
                 state: DevState::Uninitiated,
                 sm: Sm::ResetStart,
                 online: false,
+                told: None,
                 secure: Remembered::new(info.bind_state()),
             };
             let queue = Arc::new(QueueDevice {

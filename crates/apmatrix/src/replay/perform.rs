@@ -7,8 +7,7 @@ use ap_sysfs::{Errno, Event, Kind as NodeKind};
 use crate::replay::rules::SETTLE_MS;
 use crate::replay::target::{Failure, Gave, GuestState, Later, Target, Ticket};
 use ap_files::transcript::{
-    Call, Code, Entries, Guest, GuestCall, Irq, IrqAnswer, Kind, Line, LogLine, Node, Text, Uevent,
-    text,
+    Call, Code, Entries, Guest, GuestCall, Irq, IrqAnswer, Kind, Line, LogLine, Node, Text, Uevent, text,
 };
 
 /// The bus attributes of a dump, in the order in which the recorder read them.
