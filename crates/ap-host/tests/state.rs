@@ -9,16 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ap_bus::device::{CardState, DevState, QueueState, Sm};
-use ap_bus::registry::{Parameters, Registry};
+use ap_bus::registry::Registry;
+use ap_bus::remembered::Remembered;
 use ap_bus::zcdn::ZcryptNodes;
-use ap_bus::{Override, Ownership};
+use ap_bus::{Override, Ownership, Parameters};
 use ap_host::{Core, Module, Snapshot};
 use ap_task::MdevId;
 use ap_task::state::{Counted, Unhashed, fingerprint};
-use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, HostConfig, Matrix, ResponseCode, Uuid};
+use ap_types::{
+    AdapterId, AdapterMask, BindState, DomainId, DomainMask, HostConfig, Matrix, ResponseCode, Uuid,
+};
 use ap_vfio::{
-    ByAge, Eventfd, Groups, Guest, GuestMemory, GuestState, IrqResources, Life, Links, Mdev, Mdevs, Opening,
-    Part, QueueRecord, Removing,
+    ByAge, Eventfd, Groups, Guest, GuestMemory, GuestState, IrqResources, Life, Limits, Links, Mdev, Mdevs,
+    Opening, Part, QueueRecord, Removing,
 };
 
 use support::{Rig, apqn};
@@ -146,7 +149,8 @@ fn of_cards_queues_and_ownership() {
         let queue = host.bus.queue(apqn(4, 6), task).expect("it is there");
         QueueState::clone(&queue.state.lock(task).0)
     });
-    let QueueState { binding: _, config: _, chkstop: _, state: _, sm: _, online: _ } = &queue;
+    let QueueState { binding: _, config: _, chkstop: _, state: _, sm: _, online: _, secure: _ } = &queue;
+    let Remembered { seen: _, secret: _, unbinding: _ } = &queue.secure;
     check(
         &queue,
         &[
@@ -156,6 +160,9 @@ fn of_cards_queues_and_ownership() {
             ("state", Yes, |q| q.state = DevState::Error),
             ("sm", Yes, |q| q.sm = Sm::SetIrqWait),
             ("online", Yes, |q| q.online = !q.online),
+            ("seen", Yes, |q| q.secure.seen = BindState::Unbound),
+            ("secret", Yes, |q| q.secure.secret = Some(0)),
+            ("unbinding", Yes, |q| q.secure.unbinding = true),
         ],
     );
     let ownership = rig.does(|host, task| Ownership::clone(&host.bus.ownership().lock(task).0));
@@ -224,8 +231,19 @@ fn of_what_vfio_ap_knows() {
         ],
     );
     let mdev = whole.list[&MdevId(0)].clone();
-    let Mdev { uuid: _, life: _, matrix: _, shadow: _, adding: _, fresh: _, config: _, groups: _, device: _ } =
-        &mdev;
+    let Mdev {
+        uuid: _,
+        life: _,
+        matrix: _,
+        shadow: _,
+        limits: Limits { adapter: _, domain: _ },
+        shadow_limits: _,
+        adding: _,
+        fresh: _,
+        config: _,
+        groups: _,
+        device: _,
+    } = &mdev;
     let Groups { iommu_group: _, vfio_group: _, vfio_device: _ } = &mdev.groups;
     check(
         &mdev,
@@ -235,6 +253,9 @@ fn of_what_vfio_ap_knows() {
             ("life, closed", Yes, |m| m.life = Life::Live(None)),
             ("matrix", Yes, |m| m.matrix = Matrix::default()),
             ("shadow", Yes, |m| m.shadow = Matrix::default()),
+            ("limits.adapter", Yes, |m| m.limits.adapter = 9),
+            ("limits.domain", Yes, |m| m.limits.domain = 9),
+            ("shadow_limits", Yes, |m| m.shadow_limits.domain = 9),
             ("adding", Yes, |m| m.adding = m.matrix),
             ("fresh", ForWhoGoesOn, |m| *m.fresh = false),
             ("config", Yes, |m| done(m.config.register())),

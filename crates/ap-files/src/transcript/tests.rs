@@ -19,8 +19,12 @@ fn lines_are_operations_and_say_what_they_ask_for() {
     let lines: Vec<Line> = lines(text).into_iter().map(|line| line.expect("it is right")).collect();
     let calls: Vec<Call<'_>> = lines.iter().map(|line| line.call().expect("parsed")).collect();
     let open = GuestCall::Open { uuid: "u".into(), guest: None };
-    let expected =
-        [Call::Machine("apm 4"), Call::Later("/sys/x", b"1", 2), Call::Guest(open), Call::Join(2, 10_000)];
+    let expected = [
+        Call::Machine("apm 4"),
+        Call::Later("/sys/x", b"1"[..].into(), 2),
+        Call::Guest(open),
+        Call::Join(2, 10_000),
+    ];
     assert_eq!(calls, expected);
     assert_eq!(lines[2].errno, Some(Code::Name("EBUSY".into())));
     for line in &lines {
