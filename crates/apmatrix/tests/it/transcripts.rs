@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ap_files::transcript::TranscriptError;
+use ap_files::transcript::{Lines, TranscriptError};
 use apmatrix::replay::{InProcess, Input, Options, ReplayError, replay};
 
 /// Where a transcript of the second round and we differ on purpose: its name, the first operation that differs, and
@@ -51,4 +51,35 @@ fn the_second_round_passes_up_to_where_we_differ_on_purpose() {
         let row = rows.lines().find(|line| line.starts_with(&format!("| {row} |")));
         assert!(row.is_some_and(|row| row.contains(&format!("`{name}:{at}`"))), "{name}:{at}: {row:?}");
     }
+}
+
+#[test]
+fn tool_a_recorder_without_a_log_of_instructions() {
+    let machine = "{\"i\":0,\"op\":\"hw\",\"cmd\":\"opt log=0\",\"errno\":0}";
+    let modules = ["ap", "mdev", "vfio_ap"].map(|module| {
+        format!("{{\"i\":{},\"op\":\"insmod\",\"module\":\"{module}\",\"errno\":0}}", 1 + module.len())
+    });
+    let [ap, mdev, vfio_ap] = modules.each_ref().map(String::as_str);
+    let create = "{\"i\":20,\"op\":\"write\",\"path\":\"/sys/devices/vfio_ap/matrix/mdev_supported_types/\
+                  vfio_ap-passthrough/create\",\"data\":\"a0000000-0000-4000-8000-000000000001\\u00ff\",\"errno\":0}";
+    let guest = |i: u64, rest: &str| {
+        format!("{{\"i\":{i},\"op\":\"guest\",\"uuid\":\"a0000000-0000-4000-8000-000000000001\",{rest}}}")
+    };
+    let none = guest(21, "\"cmd\":\"evcount\",\"errno\":\"ENOENT\",\"count\":0");
+    let open = guest(22, "\"cmd\":\"open\",\"guest\":\"g\",\"errno\":0");
+    let link = "{\"i\":23,\"op\":\"stat\",\"path\":\"/sys/class/mdev_bus/matrix\",\"errno\":0,\"mode\":\"120777\",\"size\":0}";
+    // Uevents and log lines are none of what this is about.
+    let lines = [machine, ap, mdev, vfio_ap, create, &none, &open, link];
+    let text = lines.join("\n");
+    let mut target = InProcess::new();
+    let lines = Lines::new("boot-wide".into(), Box::new(std::io::Cursor::new(text)));
+    let options = Options { keep_going: true };
+    let result = replay("boot-wide", lines, &mut target, options).expect("it is a transcript");
+    let fields: Vec<(u64, &str)> =
+        result.differences.iter().map(|difference| (difference.at, difference.field.as_str())).collect();
+    assert_eq!(
+        fields,
+        [(8, "dmesg[0]"), (20, "dmesg[0]")],
+        "nothing of hwlog, of bytes, of evcount, of links"
+    );
 }
