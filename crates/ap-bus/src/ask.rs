@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ap_machine::{AdapterFacts, Unanswered};
-use ap_task::Task;
-use ap_types::Mode;
+use ap_task::{Flag, Task};
+use ap_types::{Apqn, DomainId, Mode};
 use locks::Nothing;
 
 use crate::bus::Bus;
@@ -21,6 +21,17 @@ fn request_length(mode: Mode) -> u32 {
         Mode::Cca => 8192,
         Mode::Ep11 | Mode::Accelerator | Mode::None => 4096,
     }
+}
+
+/// Through which queue an adapter is asked.
+#[derive(Clone, Copy)]
+pub enum Through<'q> {
+    /// Through any that can be asked.
+    Any,
+    /// Through that very one.
+    Queue(&'q Arc<QueueDevice>),
+    /// Through that of the default domain, where kernels do so ([`Flag::SerialOfDefaultDomain`]), else any.
+    DefaultDomain,
 }
 
 /// The device that was asked about is gone (`ENODEV`).
@@ -53,9 +64,9 @@ impl QueueDevice {
 }
 
 impl Bus {
-    /// Asks an adapter about itself through a queue that can be asked (`queue`: that very one). If none can, a scan is
-    /// forced. If the hardware does not take the request, one is forced, too, and it is tried again (`DEV-014`). An
-    /// answer that doesn't come is `None`.
+    /// Asks an adapter about itself. If no queue can be asked, a scan is forced. If the hardware does not take the
+    /// request, one is forced, too, and it is tried again (`DEV-014`). Without an answer it is the last one, where
+    /// kernels keep it (page 7, `answers-forgotten`), or `None`.
     ///
     /// # Errors
     /// [`AskError`]: a scan that was forced has removed the device.
@@ -65,21 +76,43 @@ impl Bus {
     pub fn ask_adapter(
         &self,
         card: &Arc<Card>,
-        queue: Option<&Arc<QueueDevice>>,
+        through: Through<'_>,
+        task: &mut Task<'_, Nothing>,
+    ) -> Result<Option<AdapterFacts>, AskError> {
+        let answer = self.ask_again(card, through, task)?;
+        if self.kernel.has(Flag::AnswersForgotten) {
+            return Ok(answer);
+        }
+        let keep = |told: &mut Option<Arc<AdapterFacts>>| match answer {
+            Some(facts) => {
+                *told = Some(Arc::new(facts.clone()));
+                Some(facts)
+            }
+            None => told.as_deref().cloned(),
+        };
+        Ok(match through {
+            Through::Queue(queue) => keep(&mut task.lock(&queue.state).0.told),
+            Through::Any | Through::DefaultDomain => keep(&mut task.lock(&card.state).0.told),
+        })
+    }
+
+    fn ask_again(
+        &self,
+        card: &Arc<Card>,
+        through: Through<'_>,
         task: &mut Task<'_, Nothing>,
     ) -> Result<Option<AdapterFacts>, AskError> {
         for _ in 0..TRIES {
-            let asked = self.ask_once(card, queue, task);
-            let again = match asked {
+            let again = match self.ask_once(card, through, task) {
                 Ok(facts) => return Ok(Some(facts)),
                 Err(NoAnswer::Refused) => return Ok(None),
                 Err(NoAnswer::Nobody) => false,
                 Err(NoAnswer::NotTaken) => true,
             };
             self.force_scan(task);
-            let there = self.look(task, |registry| match queue {
-                Some(queue) => registry.queues.get(&queue.apqn) == Some(queue),
-                None => registry.cards.get(&card.id) == Some(card),
+            let there = self.look(task, |registry| match through {
+                Through::Queue(queue) => registry.queues.get(&queue.apqn) == Some(queue),
+                Through::Any | Through::DefaultDomain => registry.cards.get(&card.id) == Some(card),
             });
             if !there {
                 return Err(AskError);
@@ -94,13 +127,20 @@ impl Bus {
     fn ask_once(
         &self,
         card: &Arc<Card>,
-        queue: Option<&Arc<QueueDevice>>,
+        through: Through<'_>,
         task: &mut Task<'_, Nothing>,
     ) -> Result<AdapterFacts, NoAnswer> {
         let secure = self.look(task, |registry| registry.secure_execution);
-        let candidates: Vec<Arc<QueueDevice>> = match queue {
-            Some(queue) => vec![queue.clone()],
-            None => self.queues_of(card.id, task),
+        let of_default_domain = self.kernel.has(Flag::SerialOfDefaultDomain);
+        let candidates: Vec<Arc<QueueDevice>> = match through {
+            Through::Queue(queue) => vec![queue.clone()],
+            Through::DefaultDomain if of_default_domain => {
+                let domain = self.look(task, |registry| registry.default_domain).ok_or(NoAnswer::Refused)?;
+                let queue = self.queue(Apqn::new(card.id, DomainId(domain)), task);
+                let queue = queue.filter(|queue| queue.state.lock(task).0.driver() == Some(CEX4QUEUE));
+                vec![queue.ok_or(NoAnswer::Refused)?]
+            }
+            Through::Any | Through::DefaultDomain => self.queues_of(card.id, task),
         };
         let card_can = card.can_be_asked(&task.lock(&card.state).0);
         for candidate in candidates {
@@ -108,7 +148,7 @@ impl Bus {
             if state.driver() != Some(CEX4QUEUE) {
                 continue;
             }
-            if queue.is_some() && card.mode == Mode::Ep11 && !state.online {
+            if matches!(through, Through::Queue(_)) && card.mode == Mode::Ep11 && !state.online {
                 return Err(NoAnswer::Refused);
             }
             if card_can && candidate.can_be_asked(&state, secure) {

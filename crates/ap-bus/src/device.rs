@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use ap_machine::AdapterFacts;
 use ap_task::order::{Device, Devices, Perms, Queue, Scan};
 use ap_task::state::Unhashed;
 use ap_task::{DriverName, Subject, Task};
@@ -35,6 +36,16 @@ pub enum Use {
 
 /// What goes on with a queue whose [`Use`] stays as it is meanwhile.
 pub type Steady<'a> = dyn FnMut(Use, &mut Task<'_, Devices>) + 'a;
+
+/// That a queue is to be taken from its driver.
+///
+/// A mask write that decided so holds P, so that nobody decides otherwise before it is done.
+pub trait Decided {
+    /// Lets P go before the queue is taken. Whoever does that holds what keeps everybody from beginning to use the
+    /// queue on the strength of other masks until it is gone (vfio_ap: G, without which nothing is assigned and no
+    /// guest starts).
+    fn release(&mut self);
+}
 
 /// A driver of the AP bus.
 ///
@@ -68,8 +79,9 @@ pub trait ApDriver: Send + Sync {
 
     /// Gives a queue back. Nobody uses it any more when it returns, however long that takes; the bus resets the queue
     /// then. A driver that takes its time says when nobody uses the queue any more ([`QueueDevice::let_go`]): from
-    /// then on the bus polls it. D of the queue is held, and P where a mask write takes the queue.
-    fn remove(&self, _queue: &Arc<QueueDevice>, _task: &mut Task<'_, Perms>) {}
+    /// then on the bus polls it. D of the queue is held, and P where a mask write takes the queue, which such a driver
+    /// lets go ([`Decided::release`]) as soon as nobody can begin to use the queue any more.
+    fn remove(&self, _queue: &Arc<QueueDevice>, _decided: &mut dyn Decided, _task: &mut Task<'_, Perms>) {}
 
     /// Whether a queue that is asked about is in use, and whose it is: the veto. P is held from the question until
     /// the mask is stored.
@@ -234,6 +246,8 @@ pub struct CardState {
     pub chkstop: bool,
     /// Switched on (counts while a driver of cards has it).
     pub online: bool,
+    /// What the adapter last told about itself, where the kernel keeps it.
+    pub told: Option<Arc<AdapterFacts>>,
 }
 
 /// A queue device.
@@ -301,6 +315,8 @@ pub struct QueueState {
     pub sm: Sm,
     /// Switched on (counts while `cex4queue` has it).
     pub online: bool,
+    /// What the adapter last told through it, where the kernel keeps it.
+    pub told: Option<Arc<AdapterFacts>>,
     /// What the bus remembers of its binding under Secure Execution.
     pub secure: Remembered,
 }

@@ -29,7 +29,7 @@ pub mod state;
 pub mod zcdn;
 pub mod zcrypt;
 
-pub use ask::AskError;
+pub use ask::{AskError, Through};
 pub use asked::{Asked, Holder};
 pub use bus::{Bindings, Bus, DomainError};
 pub use device::{ApDriver, Driver, Use};

@@ -1,15 +1,14 @@
 //! Writing apmask and aqmask: the question, the store, the revision. (Specification, page 2, "Writing a mask".)
 
-use ap_task::order::Queue;
 use ap_task::{Action, DriverName, Flag, Notice, Subject, Task};
 use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, DomainMask, Mask, MaskError};
+use locks::Nothing;
 use locks::hook::{fingerprint, milestone};
-use locks::{After, Held, Nothing};
 
 use crate::asked::{Asked, Holder};
+use crate::bind::agrees;
 use crate::bus::Bus;
-use crate::device::QueueDevice;
 use crate::ownership::Ownership;
 
 /// Why a mask was not changed.
@@ -143,8 +142,8 @@ impl Bus {
 
     /// Re-probes every queue whose driver and reservation disagree.
     ///
-    /// The decision, the removal and the new probe of one queue are made under one hold of D and P: a decision
-    /// can't become stale between (defect N4 of the reference).
+    /// The decision, the removal and the new probe of one queue are made under one hold of D, and of P as long as
+    /// the decision could become stale ([`Decision`](crate::bind::Decision); defect N4 of the reference).
     ///
     /// A queue that agrees with the masks as they were `stored` needs no look under D: every probe holds P until it
     /// has bound the queue, so all that come later know these masks or newer ones, and whoever stores newer ones
@@ -170,23 +169,9 @@ impl Bus {
             if !*alive {
                 continue;
             }
-            let (mut ownership, mut task) = task.lock(&self.ownership);
-            if agrees(queue, &ownership, &mut task) {
-                continue;
-            }
-            self.detach_queue(queue, &mut task);
-            self.attach_queue(queue, &mut ownership, &mut task);
+            self.reprobe_queue(queue, &mut task);
         }
     }
-}
-
-/// Whether a queue's driver is one that `ownership` lets it have.
-fn agrees<L>(queue: &QueueDevice, ownership: &Ownership, held: &mut Held<'_, L>) -> bool
-where
-    Queue: After<L>,
-{
-    let (state, _held) = queue.state.lock(held);
-    ownership.agrees(queue.apqn, state.binding.as_ref().map(|binding| &binding.driver))
 }
 
 /// Asks the registered drivers, in that order; the first that says yes has said it. The host's default drivers are

@@ -59,14 +59,21 @@ impl Parameters {
             "apmask" => put(&mut self.apmask, value, text),
             "aqmask" => put(&mut self.aqmask, value, text),
             "domain" => put(&mut self.domain, value, integer),
-            "msgpool_min_items" => put(&mut self.msgpool_min_items, value, |text| {
-                u32::try_from(strict(text.as_bytes())?).map_err(|_| ParameterError::Range)
-            }),
+            "msgpool_min_items" => unsigned(value).map(|items| self.msgpool_min_items = Some(items)),
             "poll_thread" => put(&mut self.poll_thread, value, integer),
             "useirq" => put(&mut self.useirq, value, integer),
             _ => return None,
         })
     }
+}
+
+/// The value of a parameter that is an unsigned number.
+///
+/// # Errors
+/// [`ParameterError`]; also if there is no value.
+pub fn unsigned(value: Option<&str>) -> Result<u32, ParameterError> {
+    let text = value.ok_or(ParameterError::Invalid)?;
+    u32::try_from(strict(text.as_bytes())?).map_err(|_| ParameterError::Range)
 }
 
 /// A signed number: optional sign, then the digits of a strict number (page 5).

@@ -227,6 +227,7 @@ impl Bus {
                 config: status.response_code() != ResponseCode::DECONFIGURED,
                 chkstop: status.response_code() == ResponseCode::CHECKSTOPPED,
                 online: true,
+                told: None,
             };
             let card = Arc::new(Card {
                 id: apqn.adapter,
@@ -302,6 +303,7 @@ impl Bus {
                 state: DevState::Uninitiated,
                 sm: Sm::ResetStart,
                 online: false,
+                told: None,
                 secure: Remembered::new(info.bind_state()),
             };
             let queue = Arc::new(QueueDevice {
@@ -424,7 +426,7 @@ impl Bus {
         {
             let (mut alive, mut task) = task.lock(&queue.device);
             *alive = false;
-            self.detach_queue(queue, &mut task.at());
+            self.take_queue(queue, &mut task);
         }
         // Its override goes in one step with it, so that whoever finds the device listed may write one (DEV-018).
         let (ownership, mut task) = task.lock_opt(queue.overridable.then_some(&self.ownership));

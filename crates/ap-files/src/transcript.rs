@@ -13,7 +13,7 @@ mod lines;
 
 pub use call::{Call, GuestCall, LineError, bytes, text};
 pub use code::Code;
-pub use line::{Entries, Guest, Irq, Kernel, KernelWord, Kind, Line, LogLine, Node, Text, Uevent};
+pub use line::{Entries, Guest, Irq, IrqAnswer, Kernel, KernelWord, Kind, Line, LogLine, Node, Text, Uevent};
 pub use lines::{Lines, TranscriptError};
 
 /// The JSON schema of a line.

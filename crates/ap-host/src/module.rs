@@ -5,10 +5,11 @@ use std::sync::Arc;
 use ap_bus::zcrypt::{CEX4CARD, CEX4QUEUE, Cex4Card, Cex4Queue};
 use ap_bus::{ApDriver, Driver, LoadError, ParameterError, parameters};
 use ap_task::order::Modules;
-use ap_task::{Action, DriverName, Subject, Task, Work};
+use ap_task::{Action, DriverName, Flag, Subject, Task, Work};
 use ap_vfio::VFIO_AP;
 use locks::Nothing;
 
+use crate::core::MEMPOOL_THRESHOLD;
 pub use crate::core::{Core, Loaded, Module};
 use crate::host::Host;
 
@@ -63,14 +64,24 @@ impl Host {
         if !module.needs().iter().all(|needed| loaded.has(*needed)) {
             return Err(ModuleError::NotLoaded);
         }
+        let mut mempool_threshold = MEMPOOL_THRESHOLD;
         if module != Module::Ap {
-            // No other module has parameters.
+            let has_pools = module == Module::Zcrypt && self.kernel().has(Flag::MessagePools);
             let log = |level, text| task.log(level, text);
-            parameters::parse(module.name(), parameters, log, |_, _| None)?;
+            parameters::parse(module.name(), parameters, log, |name, value| match name {
+                "mempool_threshold" if has_pools => Some(parameters::unsigned(value).map(|number| {
+                    mempool_threshold = number;
+                })),
+                _ => None,
+            })?;
+        }
+        if mempool_threshold == 0 {
+            return Err(ParameterError::Invalid.into());
         }
         match module {
             Module::Ap => self.bus.load(parameters, &mut task)?,
             Module::Zcrypt => {
+                self.core.write(&mut task).0.mempool_threshold = mempool_threshold;
                 task.uevent(Action::Add, Subject::Class("zcrypt"));
                 task.uevent(Action::Add, Subject::Z90crypt);
             }

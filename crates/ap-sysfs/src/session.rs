@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ap_host::Host;
 use ap_host::module::Module;
 use ap_machine::Machine;
-use ap_task::{Kernel, Task};
+use ap_task::{Flag, Kernel, Task};
 use ap_types::Uuid;
 use ap_vfio::{DeviceInfo, Eventfd, IrqTarget, OpenStage, RequestError};
 use locks::{Held, Nothing};
@@ -269,6 +269,17 @@ impl Session {
         }
     }
 
+    /// A read that may take `patience` milliseconds of machine time before it is pending.
+    pub fn show_within(&mut self, ino: Ino, patience: u64) -> Called<Vec<u8>> {
+        let (task, slot) = self.start(move |tree, task| tree.show(ino, task));
+        if self.drive(task, patience) {
+            Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
+        } else {
+            self.late.insert(task, Late::Shown(slot));
+            Called::Pending(Token(task.0))
+        }
+    }
+
     /// What the machine's operator does (`INTERFACES.md`, hw).
     ///
     /// # Errors
@@ -439,6 +450,20 @@ impl Session {
         })
     }
 
+    /// The lines by which `fdinfo` of an open device names it; none where the kernel doesn't.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn guest_fdinfo(&mut self, uuid: &str) -> Result<Vec<String>, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| {
+            tree.host.vfio.guest_info(&uuid, None, task)?;
+            let named = tree.host.kernel().has(Flag::DeviceSyspath);
+            let line = format!("vfio-device-syspath: /sys/devices/vfio_ap/matrix/{uuid}");
+            Ok::<_, RequestError>(named.then_some(line).into_iter().collect())
+        })
+    }
+
     /// Makes a guest, without an APCB if `has_apcb` is false.
     pub fn make_guest(&mut self, name: &str, has_apcb: bool) {
         let name = name.to_owned();
@@ -475,13 +500,7 @@ impl Filesystem for Session {
     }
 
     fn show(&mut self, ino: Ino) -> Called<Vec<u8>> {
-        let (task, slot) = self.start(move |tree, task| tree.show(ino, task));
-        if self.drive(task, PATIENCE) {
-            Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
-        } else {
-            self.late.insert(task, Late::Shown(slot));
-            Called::Pending(Token(task.0))
-        }
+        self.show_within(ino, PATIENCE)
     }
 
     fn store(&mut self, ino: Ino, data: &[u8]) -> Called<usize> {

@@ -138,8 +138,7 @@ fn verbs_say_what_was_expected() {
     let mut rig = Rig::boot(support::SMALL, "");
     let hw = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules or \
               advance";
-    let guest =
-        "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, info or make";
+    let guest = "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, config-irq, changes, info or make";
     for (line, text) in [
         ("plugg 4", format!("`plugg` is no hw verb: {hw}")),
         ("raw", format!("`raw` is no hw verb: {hw}")),

@@ -220,12 +220,10 @@ impl Version {
             Flag::set(&[ConfigIrq, RequestClears, MessagePools, DeviceSyspath, AnswersForgotten, MatrixCut]);
         const V6_19: u32 = V6_18 | Flag::set(&[InUseWhole, DriverOverride, BindingsCount, RegionInfoInvalid]);
         const V7_1: u32 = V6_19 | OpenParameters.bit();
-        /// What two versions had, and later ones took back.
-        const TAKEN_BACK: u32 = Flag::set(&[SerialOfDefaultDomain, RawDepth]);
         match self {
             Version::V6_12 => 0,
-            Version::V6_18 => V6_18 | TAKEN_BACK,
-            Version::V6_19 => V6_19 | TAKEN_BACK,
+            Version::V6_18 => V6_18 | Flag::set(&[SerialOfDefaultDomain, RawDepth]),
+            Version::V6_19 => V6_19 | SerialOfDefaultDomain.bit(),
             Version::V7_1 => V7_1,
             Version::V7_3 => V7_1 | Flag::set(&[DeepQueues, SeChangeEvents, KillableWait]),
         }
@@ -340,7 +338,7 @@ mod tests {
             (Flag::OpenParameters, "---yy"),
             (Flag::MessagePools, "-yyyy"),
             (Flag::SerialOfDefaultDomain, "-yy--"),
-            (Flag::RawDepth, "-yy--"),
+            (Flag::RawDepth, "-y---"),
             (Flag::DeepQueues, "----y"),
             (Flag::DeviceSyspath, "-yyyy"),
             (Flag::AnswersForgotten, "-yyyy"),

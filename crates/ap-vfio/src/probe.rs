@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use ap_bus::device::{QueueDevice, Steady};
+use ap_bus::device::{Decided, QueueDevice, Steady};
 use ap_bus::{ApDriver, Asked, Holder, Use};
 use ap_task::order::{Device, Perms, Scan};
-use ap_task::{DriverName, Task};
+use ap_task::{DriverName, Notice, Task};
 use ap_types::{AdapterMask, Apqn, DomainMask, HostConfig, Matrix, ResponseCode};
 use locks::{Held, Nothing};
 
@@ -70,12 +70,16 @@ impl ApDriver for VfioAp {
 
     /// Unplugs the queue's adapter from a guest that has it, resets, forgets.
     ///
+    /// With G held nothing is assigned and no guest starts, so P can go: readers of the masks and overrides do not wait
+    /// for the reset.
+    ///
     /// # Locks
     /// D of the queue is held; takes G, K, M.
-    fn remove(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) {
+    fn remove(&self, queue: &Arc<QueueDevice>, decided: &mut dyn Decided, task: &mut Task<'_, Perms>) {
         let apqn = queue.apqn;
         // Lock order: G -> K -> M
         let (_guests, mut task) = task.lock(&self.guests);
+        decided.release();
         let done: Result<(), Infallible> = self.with_guest_of(
             |mdevs| {
                 let linked = mdevs.linked_mdev(apqn);
@@ -83,6 +87,7 @@ impl ApDriver for VfioAp {
             },
             &mut task,
             |linked, mdevs, attached, task| {
+                Notice::LetGo { queue: apqn, assigned: linked.is_some() }.announce();
                 let shadow =
                     linked.map(|id| (id, mdevs.shadow(id))).filter(|(_, shadow)| shadow.contains(apqn));
                 if let Some((id, shadow)) = shadow {

@@ -12,7 +12,9 @@ pub enum Call<'a> {
     Write(&'a str, Cow<'a, [u8]>),
     /// A write that may block; the id that it gets if it does.
     Later(&'a str, Cow<'a, [u8]>, u64),
-    /// Waiting for a pending write, at most so many milliseconds.
+    /// A read that may block; the id that it gets if it does.
+    ReadLater(&'a str, u64),
+    /// Waiting for a pending write or read, at most so many milliseconds.
     Join(u64, u64),
     /// Reading a file.
     Read(&'a str),
@@ -62,6 +64,24 @@ pub enum GuestCall {
     RequestIrq(String),
     /// How often was its request interrupt raised?
     EventCount(String),
+    /// It registers its configuration interrupt, a new eventfd.
+    ConfigIrq(String),
+    /// It takes it back.
+    ConfigOff(String),
+    /// How often was it raised?
+    ConfigCount(String),
+    /// It registers what is no eventfd, and an interrupt that there is not.
+    ConfigBad(String),
+    /// The recorder keeps the eventfd, whatever becomes of the guest.
+    ConfigKeep(String),
+    /// How often was that raised?
+    ConfigKept,
+    /// It asks about interrupts 0 to 3.
+    IrqInfo(String),
+    /// It asks about region 0.
+    RegionInfo(String),
+    /// What the descriptor of the device says of itself.
+    FdInfo(String),
     /// A guest is made that has no APCB.
     WithoutApcb(String),
 }
@@ -75,8 +95,16 @@ impl GuestCall {
             | GuestCall::Reset(uuid)
             | GuestCall::Info(uuid)
             | GuestCall::RequestIrq(uuid)
-            | GuestCall::EventCount(uuid) => Some(uuid),
-            GuestCall::Open { .. } | GuestCall::WithoutApcb(_) => None,
+            | GuestCall::EventCount(uuid)
+            | GuestCall::ConfigIrq(uuid)
+            | GuestCall::ConfigOff(uuid)
+            | GuestCall::ConfigCount(uuid)
+            | GuestCall::ConfigBad(uuid)
+            | GuestCall::ConfigKeep(uuid)
+            | GuestCall::IrqInfo(uuid)
+            | GuestCall::RegionInfo(uuid)
+            | GuestCall::FdInfo(uuid) => Some(uuid),
+            GuestCall::Open { .. } | GuestCall::ConfigKept | GuestCall::WithoutApcb(_) => None,
         }
     }
 }
@@ -115,6 +143,7 @@ impl Line {
         Ok(match self.op {
             Kind::Write => Call::Write(path()?, data()?),
             Kind::Awrite => Call::Later(path()?, data()?, self.need("id", self.id)?),
+            Kind::Aread => Call::ReadLater(path()?, self.need("id", self.id)?),
             Kind::Join => Call::Join(self.need("id", self.id)?, self.ms.unwrap_or(JOIN_MS)),
             Kind::Read => Call::Read(path()?),
             Kind::Ls => Call::List(path()?),
@@ -151,10 +180,20 @@ impl Line {
             "info" => GuestCall::Info(uuid()?),
             "reqirq" => GuestCall::RequestIrq(uuid()?),
             "evcount" => GuestCall::EventCount(uuid()?),
+            "cfgirq" => GuestCall::ConfigIrq(uuid()?),
+            "cfgoff" => GuestCall::ConfigOff(uuid()?),
+            "cfgcount" => GuestCall::ConfigCount(uuid()?),
+            "cfgbad" => GuestCall::ConfigBad(uuid()?),
+            "cfgkeep" => GuestCall::ConfigKeep(uuid()?),
+            "cfgkept" => GuestCall::ConfigKept,
+            "irqinfo" => GuestCall::IrqInfo(uuid()?),
+            "regioninfo" => GuestCall::RegionInfo(uuid()?),
+            "fdinfo" => GuestCall::FdInfo(uuid()?),
             other => match other.split_once(' ') {
                 Some((name, "crycbd=0")) if !name.is_empty() => GuestCall::WithoutApcb(name.to_owned()),
                 _ => {
-                    let known = "open, close, reset, info, reqirq, evcount, dump or `NAME crycbd=0`";
+                    let known = "open, close, reset, info, reqirq, evcount, cfgirq, cfgoff, cfgcount, cfgbad, \
+                                 cfgkeep, cfgkept, irqinfo, regioninfo, fdinfo, dump or `NAME crycbd=0`";
                     return Err(LineError(format!("expected {known} in `cmd` of `guest`, found `{other}`")));
                 }
             },

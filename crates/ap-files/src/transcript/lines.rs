@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read};
 
+use ap_task::{Kernel, Version};
+
 use super::call::LineError;
-use super::line::{Kernel, Line};
+use super::line::{Kernel as Header, KernelWord, Line};
 use crate::read::said;
 
 /// Why a transcript cannot be read.
@@ -18,6 +20,17 @@ pub struct TranscriptError {
     pub message: String,
 }
 
+/// The kernel that a line names, if it is a header.
+fn kernel(text: &[u8]) -> Option<Result<Kernel, String>> {
+    let Header { op: KernelWord::Kernel, version } = serde_json::from_slice(text).ok()?;
+    let known = Version::NUMBERS.join(", ");
+    Some(
+        Version::from_number(&version)
+            .map(Kernel::of)
+            .ok_or_else(|| format!("expected one of {known} in `version`, found `{version}`")),
+    )
+}
+
 /// The lines of a transcript, read as they are asked for; ends after the first that is wrong.
 pub struct Lines<'r> {
     file: String,
@@ -26,10 +39,8 @@ pub struct Lines<'r> {
     number: usize,
     least: u64,
     over: bool,
-    /// The kernel that the first line names.
-    kernel: Option<String>,
-    /// The first operation, if it was read before it was asked for.
-    ahead: Option<Result<Line, TranscriptError>>,
+    /// The first line, if it was read to see whether it is a header, and is none.
+    ahead: bool,
 }
 
 impl<'r> Lines<'r> {
@@ -37,66 +48,66 @@ impl<'r> Lines<'r> {
     #[must_use]
     pub fn new(file: String, reader: Box<dyn Read + 'r>) -> Lines<'r> {
         let reader = BufReader::with_capacity(1 << 16, reader);
-        Lines {
-            file,
-            reader,
-            buffer: Vec::new(),
-            number: 0,
-            least: 0,
-            over: false,
-            kernel: None,
-            ahead: None,
+        Lines { file, reader, buffer: Vec::new(), number: 0, least: 0, over: false, ahead: false }
+    }
+
+    /// The kernel that the transcript was recorded with: its first line says so, or it is the default one. Asked
+    /// before the first line is read.
+    ///
+    /// # Errors
+    /// If the version is unknown, or nothing can be read.
+    pub fn kernel(&mut self) -> Result<Kernel, TranscriptError> {
+        let found = self.fill().and_then(|there| {
+            let header = there.then(|| kernel(&self.buffer)).flatten();
+            self.ahead = there && header.is_none();
+            header.transpose()
+        });
+        match found {
+            Ok(kernel) => Ok(kernel.unwrap_or_default()),
+            Err(message) => {
+                self.over = true;
+                Err(self.wrong(message))
+            }
         }
     }
 
-    /// The version of the kernel that was recorded, if the first line says it. (Page 7.)
-    pub fn kernel(&mut self) -> Option<&str> {
-        if self.number == 0 {
-            self.ahead = self.advance();
+    /// Reads the next line that is not empty; whether there is one.
+    fn fill(&mut self) -> Result<bool, String> {
+        if std::mem::take(&mut self.ahead) {
+            return Ok(true);
         }
-        self.kernel.as_deref()
-    }
-
-    fn read(&mut self) -> Result<Option<Line>, String> {
         loop {
             self.buffer.clear();
             self.number += 1;
             if self.reader.read_until(b'\n', &mut self.buffer).map_err(|error| said(&error))? == 0 {
-                return Ok(None);
+                return Ok(false);
             }
-            if self.buffer.trim_ascii().is_empty() {
-                continue;
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(true);
             }
-            if self.number == 1
-                && let Ok(Kernel { version, .. }) = serde_json::from_slice(&self.buffer)
-            {
-                self.kernel = Some(version);
-                continue;
-            }
-            let line = Line::parse(&self.buffer).map_err(|LineError(expected)| expected)?;
-            if line.i < self.least {
-                return Err(format!(
-                    "expected an operation from {} on (`i` ascends), found {}",
-                    self.least, line.i
-                ));
-            }
-            self.least = line.i + 1;
-            return Ok(Some(line));
         }
     }
 
-    fn advance(&mut self) -> Option<Result<Line, TranscriptError>> {
-        if self.over {
-            return None;
+    fn read(&mut self) -> Result<Option<Line>, String> {
+        if !self.fill()? {
+            return Ok(None);
         }
-        let read = self.read();
-        self.over = !matches!(read, Ok(Some(_)));
-        match read {
-            Ok(line) => line.map(Ok),
-            Err(message) => {
-                Some(Err(TranscriptError { file: self.file.clone(), line: Some(self.number), message }))
-            }
+        if kernel(&self.buffer).is_some() {
+            return Err("expected an operation: the kernel is said in the first line".into());
         }
+        let line = Line::parse(&self.buffer).map_err(|LineError(expected)| expected)?;
+        if line.i < self.least {
+            return Err(format!(
+                "expected an operation from {} on (`i` ascends), found {}",
+                self.least, line.i
+            ));
+        }
+        self.least = line.i + 1;
+        Ok(Some(line))
+    }
+
+    fn wrong(&self, message: String) -> TranscriptError {
+        TranscriptError { file: self.file.clone(), line: Some(self.number), message }
     }
 }
 
@@ -104,6 +115,14 @@ impl Iterator for Lines<'_> {
     type Item = Result<Line, TranscriptError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.ahead.take().or_else(|| self.advance())
+        if self.over {
+            return None;
+        }
+        let read = self.read();
+        self.over = !matches!(read, Ok(Some(_)));
+        match read {
+            Ok(line) => line.map(Ok),
+            Err(message) => Some(Err(self.wrong(message))),
+        }
     }
 }

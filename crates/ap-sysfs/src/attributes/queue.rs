@@ -1,5 +1,6 @@
 //! The attributes of a queue. (Specification, pages 2 and 3.)
 
+use ap_bus::Through;
 use ap_bus::device::{DevState, Sm};
 use ap_bus::secure::Association;
 use ap_machine::AdapterFacts;
@@ -107,7 +108,7 @@ fn store_online(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Res
 
 /// What the adapter says of itself through this very queue, if it answers.
 fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Option<AdapterFacts>, Errno> {
-    Ok(tree.host.bus.ask_adapter(&queue.device.card, Some(&queue.device), task)?)
+    Ok(tree.host.bus.ask_adapter(&queue.device.card, Through::Queue(&queue.device), task)?)
 }
 
 /// Master key verification patterns: of an adapter that answers they are derived from its serial number.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ap_sysfs::{Event, Kind as NodeKind};
+use ap_sysfs::{Errno, Event, Kind as NodeKind};
 
 use crate::replay::rules::SETTLE_MS;
-use crate::replay::target::{Failure, GuestState, Later, Target, Ticket};
+use crate::replay::target::{Failure, Gave, GuestState, Later, Target, Ticket};
 use ap_files::transcript::{
-    Call, Code, Entries, Guest, GuestCall, Irq, Kind, Line, LogLine, Node, Text, Uevent, text,
+    Call, Code, Entries, Guest, GuestCall, Irq, IrqAnswer, Kind, Line, LogLine, Node, Text, Uevent, text,
 };
 
 /// The bus attributes of a dump, in the order in which the recorder read them.
@@ -95,17 +95,18 @@ impl<'t> Performer<'t> {
             }
             Call::Later(path, data, id) => match self.target.write_later(path, data) {
                 Later::Done(answer) => drop(put(got, answer)),
-                Later::Pending(ticket) => {
-                    self.pending.insert(*id, ticket);
-                    got.pending = Some(true);
-                }
+                Later::Pending(ticket) => self.wait(ticket, *id, got),
+            },
+            Call::ReadLater(path, id) => match self.target.read_later(path) {
+                Later::Done(answer) => gave(got, answer),
+                Later::Pending(ticket) => self.wait(ticket, *id, got),
             },
             Call::Join(id, ms) => {
                 let ticket = self.pending.get(id).copied();
                 match ticket.and_then(|ticket| self.target.join(ticket, *ms)) {
                     Some(answer) => {
                         self.pending.remove(id);
-                        put(got, answer);
+                        gave(got, answer);
                     }
                     None => got.pending = Some(true),
                 }
@@ -154,6 +155,11 @@ impl<'t> Performer<'t> {
         }
     }
 
+    fn wait(&mut self, ticket: Ticket, id: u64, got: &mut Line) {
+        self.pending.insert(id, ticket);
+        got.pending = Some(true);
+    }
+
     /// Depth first, names sorted, links not followed; reading has effects, so the order matters.
     fn tree(&mut self, directory: &str, contents: bool, nodes: &mut BTreeMap<String, Node>) {
         let Ok(mut listed) = self.target.list(directory) else { return };
@@ -188,7 +194,9 @@ impl<'t> Performer<'t> {
         // The recorder keeps what is open by the mdev's name; it answers by itself if there is nothing.
         if call.opened().is_some_and(|uuid| !self.opened.contains(uuid)) {
             got.errno = Some(Code::Name("ENOENT".into()));
-            got.count = matches!(call, GuestCall::EventCount(_)).then_some(0);
+            if matches!(call, GuestCall::EventCount(_) | GuestCall::ConfigCount(_)) {
+                got.count = Some(0);
+            }
             return;
         }
         let Some(facts) = put(got, self.target.guest(call)) else {
@@ -202,6 +210,13 @@ impl<'t> Performer<'t> {
         got.num_irqs = facts.num_irqs;
         got.irq0 = facts.irq0.map(|(flags, count)| Irq { flags, count });
         got.count = facts.count;
+        got.irqs = facts.irqs.map(|irqs| irqs.into_iter().map(irq_answer).collect());
+        got.lines = facts.lines;
+        if let Some((no_eventfd, no_irq)) = facts.refused {
+            got.errno = Some(code(Failure::new(no_eventfd)));
+            got.noeventfd = Some(code(Failure::new(no_eventfd)));
+            got.index2 = Some(code(Failure::new(no_irq)));
+        }
         match call {
             GuestCall::Open { uuid, .. } => drop(self.opened.insert(uuid.clone())),
             GuestCall::Close(uuid) => drop(self.opened.remove(uuid)),
@@ -304,6 +319,20 @@ fn put<T>(got: &mut Line, answer: Result<T, Failure>) -> Option<T> {
             got.errno = Some(code(failure));
             None
         }
+    }
+}
+
+/// Writes down what came of a write or read that had time.
+fn gave(got: &mut Line, answer: Result<Gave, Failure>) {
+    if let Some(Gave::Read(data)) = put(got, answer) {
+        got.data = Some(text(data));
+    }
+}
+
+fn irq_answer(answer: Result<(u64, u64), Errno>) -> IrqAnswer {
+    match answer {
+        Ok((flags, count)) => IrqAnswer::There(Irq { flags, count }),
+        Err(errno) => IrqAnswer::Failed { errno: code(Failure::new(errno)) },
     }
 }
 
