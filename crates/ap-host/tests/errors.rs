@@ -9,7 +9,7 @@ use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::{NodeError, NodeMask};
 use ap_bus::zcrypt::{CEX4QUEUE, OnlineError};
-use ap_bus::{AskError, DomainError, LoadError, ParameterError};
+use ap_bus::{AskError, DomainError, LoadError, ParameterError, Through};
 use ap_host::{Host, Module, ModuleError};
 use ap_machine::{Change, FacilityChange, Fault};
 use ap_task::{DriverName, MdevId, Task};
@@ -152,9 +152,9 @@ fn of_queues_and_cards() {
     });
     refused(&rig, ResetError::Gone, |h, t| h.bus.reset_queue(&mine, t));
     refused(&rig, SecureError::Gone, |h, t| h.bus.se_bind(&mine, false, t));
-    let asked = rig.does(|h, t| h.bus.ask_adapter(&card, Some(&mine), t));
+    let asked = rig.does(|h, t| h.bus.ask_adapter(&card, Through::Queue(&mine), t));
     assert_eq!(asked, Err(AskError), "the queue is gone");
-    assert_eq!(rig.does(|h, t| h.bus.ask_adapter(&card, None, t)), Err(AskError), "the card is gone");
+    assert_eq!(rig.does(|h, t| h.bus.ask_adapter(&card, Through::Any, t)), Err(AskError), "the card is gone");
     assert!(!rig.does(|h, t| h.bus.configure_card(&card, true, t)), "the card is gone");
 }
 

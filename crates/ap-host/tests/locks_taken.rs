@@ -9,10 +9,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ap_bus::Asked;
 use ap_bus::device::DeviceName;
 use ap_bus::zcdn::NodeMask;
 use ap_bus::zcrypt::CEX4QUEUE;
+use ap_bus::{Asked, Through};
 use ap_host::{Host, Module};
 use ap_task::{MdevId, Task, Work};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix, Uuid};
@@ -174,7 +174,7 @@ fn of_the_bus() {
     });
     row("ask_adapter, nobody to ask", "Scan Perms Devices Queue HwConfig Hw", &|h, t| {
         let card = h.bus.card(AdapterId(4), t).expect("it is there");
-        assert_eq!(h.bus.ask_adapter(&card, None, t), Ok(None));
+        assert_eq!(h.bus.ask_adapter(&card, Through::Any, t), Ok(None));
     });
     row("zcrypt nodes", "Devices", &|h, t| {
         h.bus.create_zcrypt_node("n", t).expect("ok");

@@ -54,6 +54,10 @@ fn rig() -> Rig {
     rig
 }
 
+fn told() -> ap_machine::AdapterFacts {
+    ap_machine::AdapterFacts { serial: "1".into(), api_ordinal: 6, firmware: (8, 0), op_modes: String::new() }
+}
+
 /// Only that it was done counts.
 fn done<T>(_: T) {}
 
@@ -132,7 +136,7 @@ fn of_cards_queues_and_ownership() {
         let card = host.bus.card(AdapterId(4), task).expect("it is there");
         CardState::clone(&card.state.lock(task).0)
     });
-    let CardState { binding: _, config: _, chkstop: _, online: _ } = &card;
+    let CardState { binding: _, config: _, chkstop: _, online: _, told: _ } = &card;
     check(
         &card,
         &[
@@ -143,13 +147,15 @@ fn of_cards_queues_and_ownership() {
             ("config", Yes, |c| c.config = false),
             ("chkstop", Yes, |c| c.chkstop = true),
             ("online", Yes, |c| c.online = false),
+            ("told", Yes, |c| c.told = Some(told().into())),
         ],
     );
     let queue = rig.does(|host, task| {
         let queue = host.bus.queue(apqn(4, 6), task).expect("it is there");
         QueueState::clone(&queue.state.lock(task).0)
     });
-    let QueueState { binding: _, config: _, chkstop: _, state: _, sm: _, online: _, secure: _ } = &queue;
+    let QueueState { binding: _, config: _, chkstop: _, state: _, sm: _, online: _, secure: _, told: _ } =
+        &queue;
     let Remembered { seen: _, secret: _, unbinding: _ } = &queue.secure;
     check(
         &queue,
@@ -160,6 +166,7 @@ fn of_cards_queues_and_ownership() {
             ("state", Yes, |q| q.state = DevState::Error),
             ("sm", Yes, |q| q.sm = Sm::SetIrqWait),
             ("online", Yes, |q| q.online = !q.online),
+            ("told", Yes, |q| q.told = Some(told().into())),
             ("seen", Yes, |q| q.secure.seen = BindState::Unbound),
             ("secret", Yes, |q| q.secure.secret = Some(0)),
             ("unbinding", Yes, |q| q.secure.unbinding = true),
@@ -212,6 +219,7 @@ fn of_what_vfio_ap_knows() {
         assigned: _,
         next_id: _,
         leaving: _,
+        load: _,
         numbers: _,
     } = &whole;
     check(
@@ -227,6 +235,7 @@ fn of_what_vfio_ap_knows() {
             ("assigned", ForWhoGoesOn, |m| m.assigned.clear()),
             ("next_id", ForWhoGoesOn, |m| m.next_id = Unhashed(17)),
             ("leaving", ForWhoGoesOn, |m| m.leaving = Unhashed(true)),
+            ("load", ForWhoGoesOn, |m| m.load = Unhashed(7)),
             ("numbers", ForWhoGoesOn, |m| m.numbers.0.iommu_groups.clear()),
         ],
     );
@@ -329,10 +338,11 @@ fn of_guests_and_modules() {
         &[("pinned", Yes, |m| done(m.pinned.insert(0x1000, 1))), ("gisc", Yes, |m| m.gisc[3] = 1)],
     );
     let core = Core::default();
-    let Core { loaded: _, autoprobe_matrix: _, autoprobe_mdev: _, mempool_threshold: _ } = &core;
+    let Core { loads: _, loaded: _, autoprobe_matrix: _, autoprobe_mdev: _, mempool_threshold: _ } = &core;
     check(
         &core,
         &[
+            ("loads", ForWhoGoesOn, |c| c.loads.0[0] = 9),
             ("loaded", Yes, |c| c.loaded.ap = true),
             ("autoprobe_matrix", Yes, |c| c.autoprobe_matrix = false),
             ("autoprobe_mdev", Yes, |c| c.autoprobe_mdev = false),

@@ -3,7 +3,7 @@
 
 mod support;
 
-use ap_sysfs::{Errno, Filesystem as _};
+use ap_sysfs::{Called, Entry, Errno, Filesystem as _};
 use support::{Rig, SMALL};
 
 /// An EP11 adapter with two queues in a Secure Execution guest.
@@ -584,4 +584,36 @@ fn f16_one_that_a_guest_has_is_not() {
         instructions rapq 0a.0006 rc=00
         ",
     );
+}
+
+#[test]
+fn m48_what_was_opened_before_a_reload_belongs_to_what_is_gone() {
+    let mut rig = Rig::boot(SMALL, "apmask=0x0");
+    let before: Vec<_> = rig
+        .attributes()
+        .into_iter()
+        .filter(|(path, _)| path.contains("vfio_ap") || path.contains("/bus/matrix/"))
+        .collect();
+    assert!(before.len() > 12, "{before:?}");
+    rig.run("unload vfio_ap");
+    let text = format!("{}\n", support::uuid("1"));
+    for (path, entry) in &before {
+        used(&mut rig, path, entry, &text);
+    }
+    rig.run("load vfio_ap");
+    for (path, entry) in &before {
+        used(&mut rig, path, entry, &text);
+    }
+    rig.run("MX/mdev_supported_types/vfio_ap-passthrough/devices :\nTYPE/create <- $M1");
+}
+
+/// A file that was opened before is used: it answers `ENODEV`, whether it is read or written.
+fn used(rig: &mut Rig, path: &str, entry: &Entry, text: &str) {
+    if entry.mode & 0o400 != 0 {
+        assert_eq!(rig.session.show(entry.ino), Called::Done(Err(Errno::ENODEV)), "{path}");
+    }
+    if entry.mode & 0o200 != 0 {
+        let answer = rig.session.store(entry.ino, text.as_bytes());
+        assert_eq!(answer, Called::Done(Err(Errno::ENODEV)), "{path}");
+    }
 }
