@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ap_files::transcript::{Lines, TranscriptError};
+use ap_task::Kernel;
 use apmatrix::replay::{InProcess, Input, Options, ReplayError, replay};
 
 /// Where a transcript of the second round and we differ on purpose: its name, the first operation that differs, and
@@ -33,7 +34,7 @@ fn the_second_round_passes_up_to_where_we_differ_on_purpose() {
     Input::Archive(data("second.tar.xz"))
         .each::<TranscriptError>(&mut |name, lines| {
             count += 1;
-            let differs = match replay(name, lines, &mut InProcess::new(), Options::default()) {
+            let differs = match replay(name, lines, &mut InProcess::new(Kernel::default()), Options::default()) {
                 Ok(result) => result.differences.first().map(|difference| difference.at),
                 // A line that is none of an operation that we know: it is one further than its operation's number.
                 Err(ReplayError::Input(error)) => error.line.map(|line| line as u64 - 1),
@@ -71,7 +72,7 @@ fn tool_a_recorder_without_a_log_of_instructions() {
     // Uevents and log lines are none of what this is about.
     let lines = [machine, ap, mdev, vfio_ap, create, &none, &open, link];
     let text = lines.join("\n");
-    let mut target = InProcess::new();
+    let mut target = InProcess::new(Kernel::default());
     let lines = Lines::new("boot-wide".into(), Box::new(std::io::Cursor::new(text)));
     let options = Options { keep_going: true };
     let result = replay("boot-wide", lines, &mut target, options).expect("it is a transcript");
