@@ -79,7 +79,7 @@ fn wrong_command_lines_are_status_2() {
     assert_snapshot!(apmatrix(&["hw", "plugg", "4"]).failed(), @r"
     status 2
     error: invalid value 'plugg' for '<VERB>'
-      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules, advance]
+      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules, advance]
 
       tip: a similar value exists: 'plug'
 
