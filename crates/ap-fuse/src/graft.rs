@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use ap_sysfs::{Answer, Called, Change, Entry, Errno, Event, Filesystem, Ino, Kind, ROOT, Token};
+use ap_sysfs::{
+    Answer, Called, Change, Device, DeviceNumber, Entry, Errno, Event, Filesystem, Ino, Kind, ROOT, Token,
+};
 
 /// Numbers of grafted nodes: far from those that trees use, and positive as file offsets.
 const FIRST: u64 = 0x7fff_ffff_0000_0000;
@@ -158,6 +160,25 @@ impl Filesystem for Graft {
 
     fn events(&mut self) -> Vec<Event> {
         self.inner.events()
+    }
+
+    fn devices(&mut self) -> Vec<Device> {
+        self.inner.devices()
+    }
+
+    fn ioctl(&mut self, device: DeviceNumber, request: u32, input: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.inner.ioctl(device, request, input)
+    }
+
+    fn directories(&mut self, directory: Ino) -> Result<usize, Errno> {
+        let own = self.children.get(&directory).map_or(&[][..], Vec::as_slice);
+        let own = own.iter().filter(|child| self.nodes[**child].entry.kind == Kind::Directory).count();
+        let inner = if self.own(directory).is_some() { 0 } else { self.inner.directories(directory)? };
+        Ok(own + inner)
+    }
+
+    fn departed(&mut self, ino: Ino) -> Option<Entry> {
+        self.inner.departed(ino)
     }
 
     fn advance(&mut self, milliseconds: u64) {

@@ -43,11 +43,10 @@ const NETWORK: [&str; 2] = ["class/net", "devices/virtual/net"];
 
 /// What every sysfs has, though here empty: the machine has no block devices, and programs that list them (lsblk,
 /// findmnt, udevadm) stumble over absent directories only. The modules are those that chzdev would otherwise load.
-const EMPTY: [&str; 11] = [
+const EMPTY: [&str; 10] = [
     "block",
     "class/block",
     "dev/block",
-    "dev/char",
     "firmware",
     "power",
     "module/ctcm",
