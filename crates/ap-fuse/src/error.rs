@@ -32,10 +32,28 @@ pub enum Error {
          run this as root"
     )]
     NamespacesForRoot,
+    /// Switched off by `user.max_net_namespaces`.
+    #[error(
+        "network namespaces are switched off: `sysctl -w user.max_net_namespaces=15000` as root, or do without \
+         device events: `apmatrix run --no-uevents …`"
+    )]
+    NetworksOff,
+    /// Switched off by `user.max_mnt_namespaces`.
+    #[error("mount namespaces are switched off: `sysctl -w user.max_mnt_namespaces=15000` as root")]
+    MountsOff,
+    /// As many as are allowed are in use.
+    #[error(
+        "there are as many namespaces as are allowed: raise `user.max_user_namespaces`, `user.max_mnt_namespaces` \
+         and `user.max_net_namespaces` with `sysctl -w` as root, or end what uses them"
+    )]
+    NamespacesUsedUp,
+    /// No `/proc`.
+    #[error("there is no /proc, through which namespaces are set up: `mount -t proc proc /proc` as root")]
+    NoProc,
     /// Refused by AppArmor.
     #[error(
-        "AppArmor refuses user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` as root, or \
-         run this as root"
+        "AppArmor refuses user namespaces: run this as root, `sudo apmatrix run …`, or once \
+         `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
     )]
     NamespacesAppArmor,
     /// Refused by a container.

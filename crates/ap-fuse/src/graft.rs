@@ -16,6 +16,8 @@ const FIRST: u64 = 0x7fff_ffff_0000_0000;
 pub enum Stem {
     /// An empty directory (and those above it).
     Directory,
+    /// The same, which is there for whoever names it, and in no listing.
+    Unlisted,
     /// An empty file, 0444.
     File,
 }
@@ -23,6 +25,7 @@ pub enum Stem {
 struct Node {
     parent: Ino,
     entry: Entry,
+    listed: bool,
 }
 
 /// The tree that shows another one and the grafts.
@@ -69,11 +72,12 @@ impl Graft {
                 parent = entry.ino;
                 continue;
             }
-            let directory = stem == Stem::Directory || depth + 1 < names.len();
+            let directory = stem != Stem::File || depth + 1 < names.len();
             let ino = Ino(FIRST + self.nodes.len() as u64);
             let (kind, mode) = if directory { (Kind::Directory, 0o755) } else { (Kind::File, 0o444) };
             self.children.entry(parent).or_default().push(self.nodes.len());
-            self.nodes.push(Node { parent, entry: Entry { name: (*name).to_owned(), ino, kind, mode } });
+            let entry = Entry { name: (*name).to_owned(), ino, kind, mode };
+            self.nodes.push(Node { parent, entry, listed: stem != Stem::Unlisted });
             parent = ino;
         }
     }
@@ -122,7 +126,9 @@ impl Filesystem for Graft {
                 let entry = &self.nodes[*child].entry;
                 // What the machine has meanwhile got by itself would be here twice.
                 entries.retain(|other| other.name != entry.name);
-                entries.push(entry.clone());
+                if self.nodes[*child].listed {
+                    entries.push(entry.clone());
+                }
             }
             entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         }
@@ -172,7 +178,8 @@ impl Filesystem for Graft {
 
     fn directories(&mut self, directory: Ino) -> Result<usize, Errno> {
         let own = self.children.get(&directory).map_or(&[][..], Vec::as_slice);
-        let own = own.iter().filter(|child| self.nodes[**child].entry.kind == Kind::Directory).count();
+        let own = own.iter().map(|child| &self.nodes[*child]);
+        let own = own.filter(|node| node.listed && node.entry.kind == Kind::Directory).count();
         let inner = if self.own(directory).is_some() { 0 } else { self.inner.directories(directory)? };
         Ok(own + inner)
     }

@@ -23,6 +23,7 @@ pub mod dispatch;
 mod error;
 pub mod graft;
 mod guard;
+mod intercept;
 mod mounting;
 mod processor;
 mod run;
@@ -35,6 +36,6 @@ pub mod wire;
 
 pub use error::Error;
 pub use mounting::preflight;
-pub use run::{RunOptions, run};
+pub use run::{Ended, Instead, RunOptions, StandIn, run};
 pub use serve_at::{MountOptions, mount};
 pub use session::Factory;

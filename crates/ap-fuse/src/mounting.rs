@@ -95,6 +95,32 @@ pub fn tmpfs() -> rustix::io::Result<OwnedFd> {
     )
 }
 
+/// Makes a mount, and those below it, read only.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.12.
+pub fn make_read_only(mount: &OwnedFd) -> rustix::io::Result<()> {
+    const RECURSIVE: u64 = 0x8000;
+    // `struct mount_attr`: what to set, what to clear, the propagation, a user namespace.
+    let attributes: [u64; 4] = [1, 0, 0, 0];
+    // SAFETY: the structure has that size, and is only read.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH as u64 | RECURSIVE,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    if done < 0 { Err(Errno::from_raw_os_error(last_errno())) } else { Ok(()) }
+}
+
+fn last_errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+}
+
 /// Attaches a mount to a place.
 pub fn attach(mount: &OwnedFd, place: &Path) -> rustix::io::Result<()> {
     move_mount(mount, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)

@@ -52,6 +52,10 @@ impl Uevents {
                 0
             }
         };
+        if udevd_listens() {
+            // It sends its own, with what its rules make of it.
+            return;
+        }
         // Nobody listening is no error worth a word.
         let microseconds = self.started.elapsed().as_micros() as u64 + 1;
         let _ = sendto(
@@ -85,6 +89,17 @@ impl Uevents {
         }
         Ok(0)
     }
+}
+
+/// Whether a udevd runs in this network namespace: it has bound its control socket.
+fn udevd_listens() -> bool {
+    const CONTROL: &str = "/run/udev/control";
+    let socket = std::fs::symlink_metadata(CONTROL)
+        .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
+    // A socket that is left of one that was killed has nobody behind it.
+    socket
+        && std::fs::read_to_string("/proc/net/unix")
+            .is_ok_and(|sockets| sockets.lines().any(|line| line.ends_with(CONTROL)))
 }
 
 /// The event as the kernel takes it: netlink's header (a request, to be acknowledged), then the text.
@@ -155,9 +170,9 @@ fn hash(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// Brings the loopback interface of a new network namespace up, for programs that talk to themselves.
-pub fn loopback_up() {
-    let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else { return };
+/// Brings the loopback interface of a new network namespace up, for programs that talk to themselves; whether we may.
+pub fn loopback_up() -> bool {
+    let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else { return false };
     // SAFETY: a zeroed ifreq is valid; the calls read and write it and nothing else.
     unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
@@ -165,10 +180,11 @@ pub fn loopback_up() {
             *to = *from as libc::c_char;
         }
         let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
-        if libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) == 0 {
-            request.ifr_ifru.ifru_flags |= (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-            libc::ioctl(fd, libc::SIOCSIFFLAGS, &raw mut request);
+        if libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) != 0 {
+            return false;
         }
+        request.ifr_ifru.ifru_flags |= (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        libc::ioctl(fd, libc::SIOCSIFFLAGS, &raw mut request) == 0
     }
 }
 

@@ -44,12 +44,7 @@ fn device(number: DeviceNumber, name: impl Into<String>, mode: u16) -> Device {
 }
 
 /// What a device answers to a request; `ENODEV` if it is gone, `ENOTTY` if it has no such request.
-pub(crate) fn ioctl(
-    tree: &Tree,
-    number: DeviceNumber,
-    request: u32,
-    held: Root,
-) -> Result<Vec<u8>, Errno> {
+pub(crate) fn ioctl(tree: &Tree, number: DeviceNumber, request: u32, held: Root) -> Result<Vec<u8>, Errno> {
     if !all(tree, held).iter().any(|device| device.number == number) {
         return Err(Errno::ENODEV);
     }
@@ -61,7 +56,8 @@ pub(crate) fn ioctl(
     }
     if number != DeviceNumber::Z90CRYPT {
         let of_number = |node: &&ZcryptNode| node.minor == number.minor;
-        let mask = |registry: &Registry| registry.zcrypt_nodes.list.iter().find(of_number).map(|n| n.ioctlmask);
+        let mask =
+            |registry: &Registry| registry.zcrypt_nodes.list.iter().find(of_number).map(|n| n.ioctlmask);
         let mask = tree.host.bus.look(held, mask).ok_or(Errno::ENODEV)?;
         if !mask.contains(AdapterId(request as u8)) {
             return Err(Errno::EPERM);

@@ -59,11 +59,9 @@ fn file(module: Module) -> ModuleFile {
             aliases: CARDS,
             ..plain
         },
-        Module::Mdev => ModuleFile {
-            directory: MDEV,
-            description: "Mediated devices of an emulated machine",
-            ..plain
-        },
+        Module::Mdev => {
+            ModuleFile { directory: MDEV, description: "Mediated devices of an emulated machine", ..plain }
+        }
         Module::VfioAp => ModuleFile {
             description: "Gives queues of an emulated machine to guests",
             aliases: CARDS,

@@ -16,8 +16,8 @@ use locks::{Held, Nothing};
 
 use crate::changes::changes_of;
 use crate::control::{self, ControlError};
-use crate::errno::Errno;
 use crate::devices;
+use crate::errno::Errno;
 use crate::front::{self, Answer, Called, Change, Device, DeviceNumber, Entry, Filesystem, Ino, Token};
 use crate::node::Dir;
 use crate::ring::Ring;

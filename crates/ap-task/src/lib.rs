@@ -17,8 +17,8 @@ pub mod state;
 mod task;
 
 pub use event::{
-    Action, DriverName, Event, Ignore, Instruction, MISC_MAJOR, MdevId, Sink, Subject, Uevent, VFIO_GROUP_MAJOR,
-    VFIO_MINOR, Work, Z90CRYPT_MINOR, ZCRYPT_MAJOR,
+    Action, DriverName, Event, Ignore, Instruction, MISC_MAJOR, MdevId, Sink, Subject, Uevent,
+    VFIO_GROUP_MAJOR, VFIO_MINOR, Work, Z90CRYPT_MINOR, ZCRYPT_MAJOR,
 };
 pub use notice::Notice;
 pub use task::Task;

@@ -73,7 +73,8 @@ impl Members for CharacterDevices {
             }
             _ => {
                 let id = u32::try_from(key.0).ok()?;
-                let minor = |registry: &ap_bus::registry::Registry| registry.zcrypt_nodes.get(id).map(|n| n.minor);
+                let minor =
+                    |registry: &ap_bus::registry::Registry| registry.zcrypt_nodes.get(id).map(|n| n.minor);
                 DeviceNumber::zcrypt_node(tree.host.bus.look(held, minor)?)
             }
         };

@@ -7,6 +7,7 @@ use ap_fuse::RunOptions;
 
 use crate::commands::MachineArgs;
 use crate::error::Outcome;
+use crate::stand_ins;
 
 /// Run a command with a private /sys that is the machine
 ///
@@ -30,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     pub no_uevents: bool,
     /// The command and its arguments; default: $SHELL
-    #[arg(last = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
+    #[arg(trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 }
 
@@ -42,7 +43,10 @@ pub fn run(args: &Args) -> Outcome {
     options.cpu = args.cpu;
     options.uevents = !args.no_uevents;
     options.label.clone_from(&machine.name);
-    let status = ap_fuse::run(&options, factory(machine))?;
+    options.modules = ap_sysfs::modules::files();
+    options.stand_ins = stand_ins::all();
+    let ended = ap_fuse::run(&options, factory(machine))?;
+    ended.follow();
     // A status beyond 255 does not exist.
-    Ok(u8::try_from(status).unwrap_or(125))
+    Ok(u8::try_from(ended.status()).unwrap_or(125))
 }
