@@ -99,13 +99,14 @@ where
         pin(cpu)?;
     }
     let outside = std::fs::read_link("/proc/self/ns/mnt").map_err(|_| Error::NoProc)?;
+    let own = std::env::current_exe().ok();
     let entered = namespaces::enter(options.uevents)?;
     // Before there is one of the run's own: requests name processes by the numbers that they have for us.
     let proc = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|_| Error::NoProc)?;
     let target = PathBuf::from("/sys");
     let guard = Guard::start(&Watch::Namespace { target: target.clone(), outside })?;
-    let run = Run { options, entered, proc, signals: &signals, guard: &guard };
+    let run = Run { options, entered, own, proc, signals: &signals, guard: &guard };
     let ran = run.guarded(Box::new(factory));
     // First the processes (the server still answers what they wait for), then the mount.
     guard.end();
@@ -120,6 +121,8 @@ where
 struct Run<'a> {
     options: &'a RunOptions,
     entered: Entered,
+    /// This program.
+    own: Option<PathBuf>,
     proc: OwnedFd,
     signals: &'a Signals,
     guard: &'a Guard,
@@ -136,7 +139,7 @@ impl Run<'_> {
         let device = open_device()?;
         let mount = detached(&device)?;
         let nodes = self.nodes(&mount);
-        let sink = sink(options.uevents, &nodes)?;
+        let sink = sink(options.uevents, &nodes, copy(&self.proc))?;
         let stems = kept.stems();
         let (tell, told) = mpsc::channel();
         let with_grafts: Factory = Box::new(move || {
@@ -155,7 +158,8 @@ impl Run<'_> {
         kept.put_back(&grafted)?;
         self.cover_the_rest(&nodes, &devices);
         let intercepted = self.intercept(mount);
-        let programs = Programs::provide(&options.stand_ins, intercepted, self.entered);
+        let own = self.own.as_deref();
+        let programs = Programs::provide(&options.stand_ins, intercepted, self.entered, own);
         let ended = self.command(&programs)?;
         drop(session);
         Ok(ended)
@@ -257,8 +261,8 @@ fn environment(options: &RunOptions, shell: bool) -> Vec<(&'static str, OsString
 }
 
 /// Where events go: into `/dev`, and then to whoever listens.
-fn sink(uevents: bool, nodes: &SharedNodes) -> Result<UeventSink, Error> {
-    let open = || Uevents::open().map_err(Error::setup("opening the sockets for uevents"));
+fn sink(uevents: bool, nodes: &SharedNodes, proc: Option<OwnedFd>) -> Result<UeventSink, Error> {
+    let open = || Uevents::open(proc).map_err(Error::setup("opening the sockets for uevents"));
     let mut netlink = if uevents { Some(open()?) } else { None };
     let nodes = Arc::clone(nodes);
     Ok(Box::new(move |uevent: &Uevent| {

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use ap_sysfs::Uevent;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with,
@@ -25,22 +26,24 @@ pub struct Uevents {
     kernel: OwnedFd,
     /// Hears what the kernel made of it: the `SEQNUM`.
     echo: OwnedFd,
+    /// A `/proc` in which we are.
+    proc: Option<OwnedFd>,
     started: Instant,
 }
 
 impl Uevents {
-    /// Opens the sockets.
+    /// Opens the sockets. `proc` is a `/proc` in which this process is: the namespaces' own has it not.
     ///
     /// # Errors
     /// If the kernel refuses them.
-    pub fn open() -> io::Result<Uevents> {
+    pub fn open(proc: Option<OwnedFd>) -> io::Result<Uevents> {
         let socket = |groups| -> rustix::io::Result<OwnedFd> {
             let flags = SocketFlags::CLOEXEC;
             let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(KOBJECT_UEVENT))?;
             bind(&socket, &SocketAddrNetlink::new(0, groups))?;
             Ok(socket)
         };
-        Ok(Uevents { kernel: socket(0)?, echo: socket(KERNEL_GROUP)?, started: Instant::now() })
+        Ok(Uevents { kernel: socket(0)?, echo: socket(KERNEL_GROUP)?, proc, started: Instant::now() })
     }
 
     /// Sends one event to both groups; what can't be sent is logged, as there is nobody to tell.
@@ -52,7 +55,7 @@ impl Uevents {
                 0
             }
         };
-        if udevd_listens() {
+        if self.udevd_listens() {
             // It sends its own, with what its rules make of it.
             return;
         }
@@ -64,6 +67,24 @@ impl Uevents {
             SendFlags::empty(),
             &SocketAddrNetlink::new(0, UDEV_GROUP),
         );
+    }
+
+    /// Whether a udevd runs in this network namespace: it has bound its control socket.
+    fn udevd_listens(&self) -> bool {
+        const CONTROL: &str = "/run/udev/control";
+        let is_socket = std::fs::symlink_metadata(CONTROL)
+            .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
+        // A socket that is left of one that was killed has nobody behind it.
+        is_socket && self.sockets().is_some_and(|sockets| sockets.lines().any(|line| line.ends_with(CONTROL)))
+    }
+
+    /// The sockets of this network namespace that have names.
+    fn sockets(&self) -> Option<String> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(self.proc.as_ref()?, "self/net/unix", flags, Mode::empty()).ok()?;
+        let mut text = String::new();
+        io::Read::read_to_string(&mut std::fs::File::from(file), &mut text).ok()?;
+        Some(text)
     }
 
     fn ask_kernel(&mut self, uevent: &Uevent) -> io::Result<u64> {
@@ -89,17 +110,6 @@ impl Uevents {
         }
         Ok(0)
     }
-}
-
-/// Whether a udevd runs in this network namespace: it has bound its control socket.
-fn udevd_listens() -> bool {
-    const CONTROL: &str = "/run/udev/control";
-    let socket = std::fs::symlink_metadata(CONTROL)
-        .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
-    // A socket that is left of one that was killed has nobody behind it.
-    socket
-        && std::fs::read_to_string("/proc/net/unix")
-            .is_ok_and(|sockets| sockets.lines().any(|line| line.ends_with(CONTROL)))
 }
 
 /// The event as the kernel takes it: netlink's header (a request, to be acknowledged), then the text.

@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags, mkdir, open, symlink};
 use rustix::mount::{OpenTreeFlags, open_tree};
 
-use crate::mounting::{attach, tmpfs};
+use crate::mounting::{attach, make_read_only, tmpfs};
 
 /// So many parts are taken; what has more is left as it is.
 const MOST: usize = 2000;
@@ -22,12 +22,21 @@ enum Part {
     Link(CString),
 }
 
+/// What of the real directory's content can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// Everything, by whoever has the right to.
+    Writable,
+    /// Nothing, but for what is on other file systems. Device nodes can be used all the same.
+    ReadOnly,
+}
+
 /// Covers `directory`, leaving those out that are called like `except`.
 ///
 /// # Errors
 /// If it can't be read, or not be covered.
-pub fn cover(directory: &Path, except: &[&str]) -> rustix::io::Result<()> {
-    let parts = parts(directory, except)?;
+pub fn cover(directory: &Path, except: &[&str], inside: Inside) -> rustix::io::Result<()> {
+    let parts = parts(directory, except, inside)?;
     attach(&tmpfs()?, directory)?;
     for (name, part) in parts {
         let place = directory.join(&name);
@@ -65,9 +74,10 @@ pub fn taken(path: &Path) -> rustix::io::Result<OwnedFd> {
     open_tree(CWD, path, flags)
 }
 
-fn parts(directory: &Path, except: &[&str]) -> rustix::io::Result<Vec<(OsString, Part)>> {
+fn parts(directory: &Path, except: &[&str], inside: Inside) -> rustix::io::Result<Vec<(OsString, Part)>> {
     let entries = std::fs::read_dir(directory)
         .map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?;
+    let device = rustix::fs::stat(directory)?.st_dev;
     let mut parts = Vec::new();
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -81,11 +91,21 @@ fn parts(directory: &Path, except: &[&str]) -> rustix::io::Result<Vec<(OsString,
         let part = if kind.is_symlink() {
             Part::Link(rustix::fs::readlink(entry.path(), Vec::new())?)
         } else {
-            match taken(&entry.path()) {
+            let path = entry.path();
+            let of_it = rustix::fs::lstat(&path).is_ok_and(|stat| stat.st_dev == device);
+            let taken = taken(&path).and_then(|mount| {
+                if inside == Inside::ReadOnly && of_it {
+                    make_read_only(&mount)?;
+                }
+                Ok(mount)
+            });
+            match taken {
                 Ok(mount) if kind.is_dir() => Part::Directory(mount),
                 Ok(mount) => Part::File(mount),
-                // It went meanwhile, or may not be named.
-                Err(_) => continue,
+                // It went meanwhile.
+                Err(rustix::io::Errno::NOENT) => continue,
+                // Better all of the real one than a part of it.
+                Err(errno) => return Err(errno),
             }
         };
         parts.push((name, part));

@@ -12,7 +12,7 @@ use ap_sysfs::{DeviceNumber, Uevent};
 use rustix::fs::{Mode, mkdir, rmdir, symlink, unlink};
 use rustix::mount::{OpenTreeFlags, UnmountFlags, open_tree, unmount};
 
-use super::cover::{cover, make_file};
+use super::cover::{Inside, cover, make_file};
 use crate::mounting::attach;
 use crate::server::nodes;
 
@@ -35,7 +35,8 @@ impl Nodes {
     /// # Errors
     /// If it can't be covered.
     pub fn provide(tree: OwnedFd) -> rustix::io::Result<Nodes> {
-        cover(Path::new("/dev"), &OURS)?;
+        // Read only: a udevd of root sets owners and modes of nodes that are there from the start.
+        cover(Path::new("/dev"), &OURS, Inside::ReadOnly)?;
         for name in ["vfio", "zcrypt"] {
             mkdir(Path::new("/dev").join(name), Mode::from_raw_mode(0o755))?;
         }

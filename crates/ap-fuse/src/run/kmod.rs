@@ -14,7 +14,7 @@ use ap_sysfs::modules::ModuleFile;
 
 use self::image::image;
 use self::index::Index;
-use super::cover::cover;
+use super::cover::{Inside, cover};
 use crate::mounting::{attach, tmpfs};
 
 /// Where kernels keep their modules.
@@ -48,13 +48,13 @@ fn provide(modules: &[ModuleFile]) -> io::Result<()> {
             INDEXES.iter().flat_map(|name| [format!("modules.{name}"), format!("modules.{name}.bin")]);
         let names: Vec<String> = names.chain(["updates".to_owned()]).collect();
         let except: Vec<&str> = names.iter().map(String::as_str).collect();
-        cover(&own, &except)?;
+        cover(&own, &except, Inside::Writable)?;
     } else {
         if top.is_dir() {
             attach(&tmpfs()?, top)?;
         } else {
             // `/lib` is often a link, and mounts go where it leads.
-            cover(&fs::canonicalize("/lib")?, &[])?;
+            cover(&fs::canonicalize("/lib")?, &[], Inside::Writable)?;
         }
         fs::create_dir_all(&own)?;
     }

@@ -11,21 +11,13 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use crate::error::Error;
 use crate::uevent;
 
-/// Whose root we are.
+/// Who exists in the namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entered {
-    /// This host's, or the container's.
-    Host,
-    /// That of a user namespace of our own.
-    UserNamespace,
-}
-
-/// Who exists in a user namespace.
-enum Mapping {
-    /// Only whoever makes it, as root.
-    OnlyRoot { user: u32, group: u32 },
-    /// Everybody, as they are.
-    Everybody,
+    /// Everybody, as on this host or in the container.
+    WithEverybody,
+    /// Only whoever runs this, as root.
+    AsOnlyUser,
 }
 
 /// Enters namespaces for mounts and, with `network`, for the network: directly if we may, else in a user namespace
@@ -36,14 +28,12 @@ pub fn enter(network: bool) -> Result<Entered, Error> {
         flags |= UnshareFlags::NEWNET;
     }
     // SAFETY: the process has one thread, whose file descriptors and memory stay as they are.
-    let mut entered = match unsafe { unshare_unsafe(flags) } {
+    let entered = match unsafe { unshare_unsafe(flags) } {
         Err(Errno::PERM) => {
-            let user = rustix::process::geteuid().as_raw();
-            let group = rustix::process::getegid().as_raw();
-            enter_user_namespace(flags, &Mapping::OnlyRoot { user, group })?;
-            Entered::UserNamespace
+            enter_as_only_user(flags)?;
+            Entered::AsOnlyUser
         }
-        other => other.map(|()| Entered::Host).map_err(|errno| refused(errno, network))?,
+        other => other.map(|()| Entered::WithEverybody).map_err(|errno| refused(errno, network))?,
     };
     // What is mounted here stays here; what the outside unmounts goes here, too.
     mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
@@ -51,11 +41,11 @@ pub fn enter(network: bool) -> Result<Entered, Error> {
     if network && !uevent::loopback_up() {
         // The network is ours, but not the right to use it (a container with SYS_ADMIN only): in a user namespace it
         // is.
-        match enter_user_namespace(flags, &Mapping::Everybody) {
-            Ok(()) => entered = Entered::UserNamespace,
-            Err(error) => tracing::debug!("no user namespace for the network: {error}"),
+        let inside = enter_with_everybody(flags);
+        if let Err(error) = &inside {
+            tracing::debug!("no user namespace for the network: {error}");
         }
-        if entered == Entered::Host || !uevent::loopback_up() {
+        if inside.is_err() || !uevent::loopback_up() {
             eprintln!(
                 "apmatrix: there is no network, not even to oneself, and no events of udev: give the container \
                  `--cap-add NET_ADMIN`"
@@ -65,29 +55,73 @@ pub fn enter(network: bool) -> Result<Entered, Error> {
     Ok(entered)
 }
 
-fn enter_user_namespace(flags: UnshareFlags, mapping: &Mapping) -> Result<(), Error> {
+/// Enters a user namespace in which nobody exists but whoever makes it, as root.
+fn enter_as_only_user(flags: UnshareFlags) -> Result<(), Error> {
     let network = flags.contains(UnshareFlags::NEWNET);
-    // SAFETY: as above.
-    unsafe { unshare_unsafe(flags | UnshareFlags::NEWUSER) }.map_err(|errno| refused(errno, network))?;
+    let user = rustix::process::geteuid().as_raw();
+    let group = rustix::process::getegid().as_raw();
+    // SAFETY (both): the process has one thread, whose file descriptors and memory stay as they are.
+    let unshare = |flags| unsafe { unshare_unsafe(flags) }.map_err(|errno| refused(errno, network));
+    unshare(UnshareFlags::NEWUSER)?;
     let write = |file: &str, text: String| {
         // A namespace that may be made, but not used, is as good as none.
         std::fs::write(file, text).map_err(|error| match Errno::from_io_error(&error) {
             Some(Errno::NOENT) => Error::NoProc,
+            Some(errno @ (Errno::ACCESS | Errno::PERM)) => Error::NamespacesUnusable(errno.into()),
             Some(errno) => refused(errno, network),
             None => Error::Setup { what: "mapping the user into the user namespace", source: error },
         })
     };
-    match mapping {
-        Mapping::OnlyRoot { user, group } => {
-            write("/proc/self/setgroups", "deny".to_owned())?;
-            write("/proc/self/uid_map", format!("0 {user} 1"))?;
-            write("/proc/self/gid_map", format!("0 {group} 1"))
-        }
-        Mapping::Everybody => {
-            write("/proc/self/uid_map", "0 0 4294967295".to_owned())?;
-            write("/proc/self/gid_map", "0 0 4294967295".to_owned())
-        }
+    write("/proc/self/setgroups", "deny".to_owned())?;
+    write("/proc/self/uid_map", format!("0 {user} 1"))?;
+    write("/proc/self/gid_map", format!("0 {group} 1"))?;
+    // Only now: the files of a network are its root's, who must exist by then.
+    unshare(flags)
+}
+
+/// Enters a user namespace in which everybody exists, as they are: a process outside has to say so, since whoever is
+/// inside has no rights outside. A trial comes first, since nobody comes back.
+fn enter_with_everybody(flags: UnshareFlags) -> io::Result<()> {
+    // SAFETY (both): the process has one thread, so the child may do anything; it ends here.
+    let trial = unsafe { libc::fork() };
+    if trial == 0 {
+        let done = map_from_outside(flags).is_ok();
+        unsafe { libc::_exit(i32::from(!done)) }
     }
+    if trial < 0 || !ended_well(trial) {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
+    }
+    map_from_outside(flags)
+}
+
+/// Enters the namespaces, and has a child that stays outside map everybody.
+fn map_from_outside(flags: UnshareFlags) -> io::Result<()> {
+    let process = std::process::id();
+    let (entered, enter) = rustix::pipe::pipe()?;
+    // SAFETY (all): the process has one thread, so the child may do anything; it ends here.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop(enter);
+        // The end of the pipe, or a byte: the parent has entered.
+        let _ = rustix::io::read(&entered, &mut [0_u8][..]);
+        let map = |file: &str| std::fs::write(format!("/proc/{process}/{file}"), "0 0 4294967295");
+        let mapped = map("uid_map").and_then(|()| map("gid_map"));
+        unsafe { libc::_exit(i32::from(mapped.is_err())) }
+    }
+    let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWUSER) };
+    drop((entered, enter));
+    let mapped = child > 0 && ended_well(child);
+    unshared?;
+    if !mapped {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
+    }
+    Ok(unsafe { unshare_unsafe(flags) }?)
+}
+
+fn ended_well(child: i32) -> bool {
+    let child = rustix::process::Pid::from_raw(child);
+    let status = rustix::process::waitpid(child, rustix::process::WaitOptions::empty());
+    matches!(status, Ok(Some((_, status))) if status.exit_status() == Some(0))
 }
 
 /// Why namespaces were refused.

@@ -44,7 +44,14 @@ pub struct Programs {
 
 impl Programs {
     /// Puts them up: those that are needed.
-    pub fn provide(stand_ins: &[StandIn], intercepted: bool, entered: Entered) -> Programs {
+    ///
+    /// `own` is this program, as it was found before there was another `/proc`.
+    pub fn provide(
+        stand_ins: &[StandIn],
+        intercepted: bool,
+        entered: Entered,
+        own: Option<&Path>,
+    ) -> Programs {
         let needed: Vec<&StandIn> = stand_ins
             .iter()
             .filter(|program| match program.instead {
@@ -52,7 +59,7 @@ impl Programs {
                 Instead::OfOneThatReads(file) => {
                     !intercepted || find(program.name).is_none() || !Path::new(file).exists()
                 }
-                Instead::OfASetIdProgram => entered == Entered::UserNamespace,
+                Instead::OfASetIdProgram => entered == Entered::AsOnlyUser,
             })
             .collect();
         let directory = Path::new(PROGRAMS);
@@ -61,10 +68,10 @@ impl Programs {
             needed.iter().try_for_each(|program| symlink(&program.program, directory.join(program.name)))
         };
         let directory = (!needed.is_empty() && put().is_ok()).then(|| directory.to_owned());
-        let own = std::env::current_exe().ok().filter(|own| {
+        let own = own.filter(|own| {
             own.file_name().and_then(|name| name.to_str()).is_some_and(|name| find(name).is_none())
         });
-        Programs { directory, own: own.and_then(|own| Some(own.parent()?.to_owned())) }
+        Programs { directory, own: own.and_then(Path::parent).map(Path::to_owned) }
     }
 
     /// The path on which the command finds programs: ours first, this program's own directory last, if it is not

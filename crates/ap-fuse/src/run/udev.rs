@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::mkdir;
 
-use super::cover::{cover, make_file};
+use super::cover::{Inside, cover, make_file};
 use crate::mounting::{attach, tmpfs};
 
 /// Makes libudev believe that udev runs, so that it listens to udev's group: it looks for this file.
@@ -15,7 +15,7 @@ pub fn provide_control() {
     let made = || -> rustix::io::Result<()> {
         let udev = Path::new("/run/udev");
         if !udev.is_dir() {
-            cover(Path::new("/run"), &[])?;
+            cover(Path::new("/run"), &[], Inside::Writable)?;
             mkdir(udev, 0o755.into())?;
         }
         attach(&tmpfs()?, udev)?;
