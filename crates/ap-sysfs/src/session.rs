@@ -461,6 +461,10 @@ impl Filesystem for Session {
 
     fn directories(&mut self, directory: Ino) -> Result<usize, Errno> {
         let dir = Dir::from_ino(directory)?;
+        // Most directories never have any.
+        if !Tree::may_have_directories(dir) {
+            return Ok(0);
+        }
         self.look(move |tree, held| tree.directories(dir, held))
     }
 

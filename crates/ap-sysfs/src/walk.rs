@@ -34,6 +34,12 @@ impl Tree {
         row(dir.row).ok_or(Errno::ENOENT)?.entries(self, dir.key, children(dir.row), held)
     }
 
+    /// Whether such a directory can hold others.
+    #[must_use]
+    pub fn may_have_directories(dir: Dir) -> bool {
+        !children(dir.row).is_empty()
+    }
+
     /// How many directories a directory holds.
     ///
     /// # Errors

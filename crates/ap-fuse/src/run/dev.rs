@@ -16,8 +16,8 @@ use super::cover::{Inside, cover, make_file};
 use crate::mounting::attach;
 use crate::server::nodes;
 
-/// What a real host with such devices has there itself.
-const OURS: [&str; 3] = ["vfio", "z90crypt", "zcrypt"];
+/// What a real host with such devices has there itself, or a run around this one.
+const OURS: [&str; 4] = ["vfio", "z90crypt", "zcrypt", ".apmatrix"];
 
 /// Where programs of ours stand that this host lacks.
 pub const PROGRAMS: &str = "/dev/.apmatrix";

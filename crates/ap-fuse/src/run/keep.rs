@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, mkdir};
 use rustix::io::Errno;
@@ -160,7 +160,7 @@ impl Kept {
         let mut ends: Vec<String> = links
             .iter()
             .filter_map(|link| below_sys(link))
-            .filter(|path| !self.has(path))
+            .filter(|path| !self.has(path) && Path::new("/sys").join(path).exists())
             .filter_map(|path| path.to_str().map(str::to_owned))
             .collect();
         ends.sort_unstable();
@@ -189,10 +189,21 @@ impl Kept {
     }
 }
 
-/// Where a link leads, relative to `/sys`; `None` if it leads nowhere, or out of it.
+/// Where a link leads, relative to `/sys`; `None` if it leads out of it.
 fn below_sys(link: &Path) -> Option<PathBuf> {
-    let target = link.canonicalize().ok()?;
-    target.strip_prefix("/sys").ok().map(Path::to_path_buf)
+    // Links of a sysfs are relative, and lead through no others.
+    let mut path = link.parent()?.to_path_buf();
+    for part in std::fs::read_link(link).ok()?.components() {
+        match part {
+            Component::ParentDir => {
+                path.pop();
+            }
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    path.strip_prefix("/sys").ok().map(Path::to_path_buf)
 }
 
 /// The links in a directory and those below it. Blocks of memory, of which there can be many thousands, have but links
