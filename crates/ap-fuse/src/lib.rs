@@ -2,7 +2,8 @@
 //! [`mount()`] puts the tree on a directory.
 //!
 //! ```text
-//! run (namespaces, keep, udev, copies, command)     serve_at
+//! run (namespaces, keep, dev, kmod, …, command)     serve_at
+//!     │ └── intercept: system calls that no file system can answer
 //!     │  what both need: guard, mounting, signal, processor
 //!     └── session (two threads) ── dispatch ── server (sysfs's semantics) ── ap_sysfs::Filesystem
 //!               └─ channel (/dev/fuse), clock ── wire (bytes)         └─ graft (mount points for what stays)

@@ -12,9 +12,11 @@ use crate::stand_ins;
 /// Run a command with a private /sys that is the machine
 ///
 /// Nothing on this host changes: the tree is in a namespace of its own that ends with the command. So are copies of
-/// /etc/mdevctl.d and /etc/udev/rules.d: definitions go with the machine that they are about. Works as root and, where
-/// user namespaces are allowed, as an ordinary user. Exits with the command's status (128 and the signal's number if
-/// one killed it), 125 if it could not be started.
+/// /etc/mdevctl.d and /etc/udev/rules.d: definitions go with the machine that they are about. modprobe and its like load
+/// and unload the machine's modules only; the nodes of its devices are in a /dev of its own. The command has a network
+/// of its own, too, with nothing but the loopback: --no-uevents keeps the host's. Works as root and, where user
+/// namespaces are allowed, as an ordinary user, who is root inside. Exits with the command's status (128 and the
+/// signal's number if one killed it; of SIGINT and SIGQUIT it dies itself), 125 if it could not be started.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix run                                        a shell on the machine `default`\n  \
@@ -27,7 +29,7 @@ pub struct Args {
     /// Pin the tree's server and the command to this CPU: faster, more even
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Send no uevents into the namespace
+    /// Send no uevents into the namespace, and keep the host's network
     #[arg(long)]
     pub no_uevents: bool,
     /// The command and its arguments; default: $SHELL

@@ -90,7 +90,10 @@ pub fn sudo(arguments: &[String]) -> u8 {
     prepared.envs(variables).envs([("SUDO_USER", "root"), ("SUDO_UID", "0"), ("SUDO_GID", "0")]);
     let error = prepared.exec();
     let program = prepared.get_program().to_string_lossy().into_owned();
+    // A directory of the path that may not be read makes it EACCES.
+    let unknown = !program.contains('/') && error.kind() == std::io::ErrorKind::PermissionDenied;
     match error.kind() {
+        _ if unknown => eprintln!("sudo: {program}: command not found"),
         std::io::ErrorKind::NotFound => eprintln!("sudo: {program}: command not found"),
         _ => eprintln!("sudo: {program}: {}", ap_files::said(&error)),
     }
