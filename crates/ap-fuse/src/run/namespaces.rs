@@ -27,8 +27,7 @@ pub fn enter(network: bool) -> Result<Entered, Error> {
     if network {
         flags |= UnshareFlags::NEWNET;
     }
-    // SAFETY: the process has one thread, whose file descriptors and memory stay as they are.
-    let entered = match unsafe { unshare_unsafe(flags) } {
+    let entered = match unshare(flags) {
         Err(Errno::PERM) => {
             enter_as_only_user(flags)?;
             Entered::AsOnlyUser
@@ -60,15 +59,14 @@ fn enter_as_only_user(flags: UnshareFlags) -> Result<(), Error> {
     let network = flags.contains(UnshareFlags::NEWNET);
     let user = rustix::process::geteuid().as_raw();
     let group = rustix::process::getegid().as_raw();
-    // SAFETY (both): the process has one thread, whose file descriptors and memory stay as they are.
-    let unshare = |flags| unsafe { unshare_unsafe(flags) }.map_err(|errno| refused(errno, network));
-    unshare(UnshareFlags::NEWUSER)?;
+    let refused = |errno| refused(errno, network);
+    unshare(UnshareFlags::NEWUSER).map_err(refused)?;
     let write = |file: &str, text: String| {
         // A namespace that may be made, but not used, is as good as none.
         std::fs::write(file, text).map_err(|error| match Errno::from_io_error(&error) {
             Some(Errno::NOENT) => Error::NoProc,
             Some(errno @ (Errno::ACCESS | Errno::PERM)) => Error::NamespacesUnusable(errno.into()),
-            Some(errno) => refused(errno, network),
+            Some(errno) => refused(errno),
             None => Error::Setup { what: "mapping the user into the user namespace", source: error },
         })
     };
@@ -76,19 +74,14 @@ fn enter_as_only_user(flags: UnshareFlags) -> Result<(), Error> {
     write("/proc/self/uid_map", format!("0 {user} 1"))?;
     write("/proc/self/gid_map", format!("0 {group} 1"))?;
     // Only now: the files of a network are its root's, who must exist by then.
-    unshare(flags)
+    unshare(flags).map_err(refused)
 }
 
 /// Enters a user namespace in which everybody exists, as they are: a process outside has to say so, since whoever is
 /// inside has no rights outside. A trial comes first, since nobody comes back.
 fn enter_with_everybody(flags: UnshareFlags) -> io::Result<()> {
-    // SAFETY (both): the process has one thread, so the child may do anything; it ends here.
-    let trial = unsafe { libc::fork() };
-    if trial == 0 {
-        let done = map_from_outside(flags).is_ok();
-        unsafe { libc::_exit(i32::from(!done)) }
-    }
-    if trial < 0 || !ended_well(trial) {
+    let trial = in_child(|| map_from_outside(flags).is_ok())?;
+    if !ended_well(trial) {
         return Err(io::Error::from_raw_os_error(libc::EPERM));
     }
     map_from_outside(flags)
@@ -98,24 +91,42 @@ fn enter_with_everybody(flags: UnshareFlags) -> io::Result<()> {
 fn map_from_outside(flags: UnshareFlags) -> io::Result<()> {
     let process = std::process::id();
     let (entered, enter) = rustix::pipe::pipe()?;
-    // SAFETY (all): the process has one thread, so the child may do anything; it ends here.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        drop(enter);
-        // The end of the pipe, or a byte: the parent has entered.
-        let _ = rustix::io::read(&entered, &mut [0_u8][..]);
+    let child = in_child(|| {
+        // Whether the parent is inside.
+        let mut told = [0_u8];
+        let _ = rustix::io::read(&entered, &mut told[..]);
         let map = |file: &str| std::fs::write(format!("/proc/{process}/{file}"), "0 0 4294967295");
-        let mapped = map("uid_map").and_then(|()| map("gid_map"));
-        unsafe { libc::_exit(i32::from(mapped.is_err())) }
-    }
-    let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWUSER) };
-    drop((entered, enter));
-    let mapped = child > 0 && ended_well(child);
+        told == *b"+" && map("uid_map").and_then(|()| map("gid_map")).is_ok()
+    })?;
+    let unshared = unshare(UnshareFlags::NEWUSER);
+    let told: &[u8] = if unshared.is_ok() { b"+" } else { b"-" };
+    let _ = rustix::io::write(&enter, told);
+    let mapped = ended_well(child);
     unshared?;
     if !mapped {
         return Err(io::Error::from_raw_os_error(libc::EPERM));
     }
-    Ok(unsafe { unshare_unsafe(flags) }?)
+    Ok(unshare(flags)?)
+}
+
+fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
+    // SAFETY: the process has one thread, whose file descriptors and memory stay as they are.
+    unsafe { unshare_unsafe(flags) }
+}
+
+/// Does something in a child, which ends with it: well, if it says so.
+fn in_child(work: impl FnOnce() -> bool) -> io::Result<i32> {
+    // SAFETY: the process has one thread, so the child may do anything.
+    match unsafe { libc::fork() } {
+        0 => {
+            let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+            let status = i32::from(!work());
+            // SAFETY: ends the process; nothing of the parent's is to be flushed or dropped here.
+            unsafe { libc::_exit(status) }
+        }
+        child if child < 0 => Err(io::Error::last_os_error()),
+        child => Ok(child),
+    }
 }
 
 fn ended_well(child: i32) -> bool {

@@ -54,7 +54,7 @@ pub fn modinfo(arguments: &[String]) -> u8 {
     }
     let short = [("author", "author"), ("description", "description"), ("license", "license")];
     let short = short.into_iter().chain([("parameters", "parm"), ("filename", "filename")]);
-    let asked = short.filter(|(option, _)| given.has(option)).map(|(_, field)| field).last();
+    let asked = short.filter(|(option, _)| given.has(option)).map(|(_, field)| field).next_back();
     let field = given.value("field").or(asked);
     let end = if given.has("null") { '\0' } else { '\n' };
     let mut status = 0;
