@@ -20,6 +20,7 @@
 
 pub mod boot;
 mod error;
+pub mod kernel;
 pub mod machine;
 mod problem;
 mod read;
@@ -29,6 +30,7 @@ pub mod transcript;
 
 pub use boot::{BootError, boot};
 pub use error::FileError;
+pub use kernel::KernelChoice;
 pub use machine::MachineFile;
 pub use read::{ReadError, read, said};
 pub use scenario::ScenarioFile;

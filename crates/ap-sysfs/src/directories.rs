@@ -9,7 +9,7 @@ use ap_bus::device::DriverInfo;
 use ap_bus::zcdn::ZcryptNode;
 use ap_host::module::Module;
 use ap_host::module::Module::{Ap, Mdev, VfioAp, Zcrypt};
-use ap_task::{DriverName, Subject};
+use ap_task::{DriverName, Flag, Subject};
 
 use crate::attributes::{bus, card, device, driver, mdev, module, node, queue};
 use crate::control;
@@ -22,14 +22,14 @@ use crate::objects::card::{CardView, Cards};
 use crate::objects::character::CharacterDevices;
 use crate::objects::device::{Bound, Devices};
 use crate::objects::driver::Drivers;
-use crate::objects::mdev::{MdevView, Mdevs};
+use crate::objects::mdev::{MatrixType, MdevView, Mdevs};
 use crate::objects::module::{Holders, ModuleView, Modules};
-use crate::objects::node::Nodes;
+use crate::objects::node::{Nodes, SomeNode};
 use crate::objects::queue::{QueueView, Queues};
 use crate::path::DEEPEST;
 use crate::row::Listing::{Each, One, Same};
 use crate::row::Name::{ByKey, Fixed, Of};
-use crate::row::{Concerned, Row, Target, dir, each, each_in, link, within};
+use crate::row::{Concerned, Row, Target, dir, each, each_in, link, one, within};
 use crate::tree::Tree;
 
 /// Makes the table: each row is a static of its own, and has its place in the table as its number.
@@ -188,11 +188,11 @@ directories! {
     /// `devices/vfio_ap/matrix/mdev_supported_types`
     MATRIX_TYPES: Plain = dir("mdev_supported_types", &MATRIX).while_loaded(VfioAp);
     /// `…/mdev_supported_types/vfio_ap-passthrough`
-    MATRIX_TYPE: Plain = dir("vfio_ap-passthrough", &MATRIX_TYPES)
+    MATRIX_TYPE: MatrixType = one("vfio_ap-passthrough", &MATRIX_TYPES)
         .while_loaded(VfioAp)
         .attributes(mdev::TYPE);
     /// `…/vfio_ap-passthrough/devices`
-    MATRIX_TYPE_DEVICES: Plain = dir("devices", &MATRIX_TYPE)
+    MATRIX_TYPE_DEVICES: MatrixType = within(Fixed("devices"), &MATRIX_TYPE)
         .while_loaded(VfioAp)
         .lists(&[Each(&[&MDEV], &Mdevs::ON_BUS)]);
     /// `devices/vfio_ap/matrix/UUID`
@@ -202,7 +202,7 @@ directories! {
         .links(&[
             link("subsystem", |_, mdev| mdev.is_on_bus().then_some(Target::Plain(&BUS_MDEV))),
             link("driver", |_, mdev| mdev.is_live().then_some(Target::Plain(&MDEV_DRIVER))),
-            link("mdev_type", |_, mdev| mdev.is_on_bus().then_some(Target::Plain(&MATRIX_TYPE))),
+            link("mdev_type", |_, mdev| mdev.is_on_bus().then_some(Target::Other(&MATRIX_TYPE, Key::NONE))),
             link("iommu_group", |_, mdev| mdev.has_groups().then_some(Target::Same(&IOMMU_GROUP))),
         ])
         .concerned(|_, subject| match subject {
@@ -257,12 +257,15 @@ directories! {
             Subject::VfioGroup { id, number, .. } => own(objects::mdev::key(*id), number.to_string()),
             _ => None,
         });
-    /// `devices/virtual/zcrypt`
-    VIRTUAL_ZCRYPT: Plain = dir("zcrypt", &VIRTUAL).while_loaded(Zcrypt);
+    /// `devices/virtual/zcrypt`, there only while a node is (page 6, F11)
+    VIRTUAL_ZCRYPT: SomeNode = one("zcrypt", &VIRTUAL).concerned(|_, subject| match subject {
+        Subject::ZcryptNode { alone: true, .. } => own(Key::NONE, "zcrypt"),
+        _ => None,
+    });
     /// `devices/virtual/zcrypt/NAME`
-    ZCRYPT_NODE: ZcryptNode = each(Of(|node: &ZcryptNode| node.name.clone()), &VIRTUAL_ZCRYPT, &Nodes)
+    ZCRYPT_NODE: ZcryptNode = each_in(Of(|node: &ZcryptNode| node.name.clone()), &VIRTUAL_ZCRYPT, |_| Key::NONE, &Nodes)
         .attributes(node::NODE)
-        .uevent(ZcryptNode::subject)
+        .uevent(|node| node.subject(false))
         .links(&[link("subsystem", |_, _| Some(Target::Plain(&CLASS_ZCRYPT)))])
         .concerned(|_, subject| match subject {
             Subject::ZcryptNode { id, name, .. } => own(objects::node::key(*id), name.clone()),
@@ -316,6 +319,10 @@ directories! {
     AP_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
         .there_if(|_, module| module.is(Ap))
         .attributes(module::AP_PARAMETERS);
+    /// `module/zcrypt/parameters`
+    ZCRYPT_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
+        .there_if(|tree, module| module.is(Zcrypt) && tree.host.kernel().has(Flag::MessagePools))
+        .attributes(module::ZCRYPT_PARAMETERS);
 }
 
 /// The directory of that key comes and goes with the event.
@@ -352,10 +359,10 @@ impl Dir {
     #[must_use]
     pub fn and_attribute(ino: Ino) -> Option<(Dir, &'static str)> {
         let node = Node::from_ino(ino);
-        let Node::Attribute(dir, _) = node else { return None };
+        let Node::Attribute(dir, place, _) = node else { return None };
         let mut found = None;
         row(dir.row)?.contents(dir.key, &mut |name, known| {
-            if known == node {
+            if matches!(known, Node::Attribute(_, known, _) if known == place) {
                 found = Some((dir, name));
             }
         });

@@ -46,12 +46,14 @@ fn file(module: Module) -> ModuleFile {
                 ("apmask", "charp", "the adapters that the host's drivers get"),
                 ("aqmask", "charp", "the domains that the host's drivers get"),
                 ("useirq", "int", "whether interrupts are used"),
+                ("msgpool_min_items", "uint", "how many messages are kept ready"),
             ],
             ..plain
         },
         Module::Zcrypt => ModuleFile {
             description: "The host's interface to cards and queues of an emulated machine",
             aliases: &["z90crypt"],
+            parameters: &[("mempool_threshold", "int", "how many requests are kept ready")],
             ..plain
         },
         Module::ZcryptCex4 => ModuleFile {

@@ -2,12 +2,12 @@
 
 mod support;
 
-use ap_bus::DomainError;
 use ap_bus::bind::BindError;
 use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::NodeError;
 use ap_bus::zcrypt::OnlineError;
+use ap_bus::{AskError, DomainError, ParameterError};
 use ap_host::module::ModuleError;
 use ap_sysfs::control::ControlError;
 use ap_sysfs::{Called, Errno, Filesystem, Ino, Token};
@@ -96,7 +96,8 @@ fn every_error_has_its_number() {
         (ModuleError::NotLoaded, Errno::ENOENT),
         (ModuleError::NoInstructions, Errno::ENODEV),
         (ModuleError::InUse, Errno::EAGAIN),
-        (ModuleError::Parameter, Errno::EINVAL),
+        (ModuleError::Parameter(ParameterError::Invalid), Errno::EINVAL),
+        (ModuleError::Parameter(ParameterError::Range), Errno::ERANGE),
     ]);
     is([
         (CreateError::Exists, Errno::EEXIST),
@@ -124,10 +125,12 @@ fn every_error_has_its_number() {
         (NodeError::Exists, Errno::EEXIST),
         (NodeError::Name, Errno::EINVAL),
         (NodeError::Full, Errno::ENOSPC),
-        (NodeError::None, Errno::ENODEV),
+        (NodeError::None, Errno::ENOENT),
+        (NodeError::Gone, Errno::ENODEV),
     ]);
     is([(UnbindMdevError::NoDevice, Errno::ENODEV)]);
     is([(DomainError, Errno::EINVAL)]);
+    is([(AskError, Errno::ENODEV)]);
 }
 
 #[test]
@@ -135,8 +138,7 @@ fn verbs_say_what_was_expected() {
     let mut rig = Rig::boot(support::SMALL, "");
     let hw = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules or \
               advance";
-    let guest =
-        "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, info or make";
+    let guest = "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, config-irq, changes, info or make";
     for (line, text) in [
         ("plugg 4", format!("`plugg` is no hw verb: {hw}")),
         ("raw", format!("`raw` is no hw verb: {hw}")),

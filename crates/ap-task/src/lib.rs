@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod event;
+pub mod kernel;
 mod notice;
 pub mod order;
 pub mod state;
@@ -20,5 +21,6 @@ pub use event::{
     Action, DriverName, Event, Ignore, Instruction, MISC_MAJOR, MdevId, Sink, Subject, Uevent,
     VFIO_GROUP_MAJOR, VFIO_MINOR, Work, Z90CRYPT_MINOR, ZCRYPT_MAJOR,
 };
+pub use kernel::{Flag, Kernel, Version};
 pub use notice::Notice;
 pub use task::Task;

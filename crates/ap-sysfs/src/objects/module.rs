@@ -2,7 +2,7 @@
 
 use ap_host::module::Module;
 
-use crate::node::Key;
+use crate::node::{Key, Load};
 use crate::object::{Members, Object, PutMember};
 use crate::tree::{Root, Tree};
 
@@ -80,6 +80,12 @@ impl Object for ModuleView {
     fn holders(tree: &Tree, listed: Key, visit: &mut dyn FnMut(Key)) {
         let needed = tree.modules.name(listed).map(needs).unwrap_or_default();
         needed.into_iter().filter_map(|name| tree.modules.key(name)).for_each(visit);
+    }
+
+    /// Takes the lock of the modules' state for reading.
+    fn load(tree: &Tree, key: Key, held: Root) -> Load {
+        let module = tree.modules.name(key).and_then(Module::from_name);
+        module.map(|module| Load::number(tree.host.core(held).loads_of(module))).unwrap_or_default()
     }
 }
 
