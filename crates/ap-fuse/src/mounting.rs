@@ -95,12 +95,34 @@ pub fn tmpfs() -> rustix::io::Result<OwnedFd> {
     )
 }
 
-/// Makes a mount, and those below it, read only.
+/// A new mount, read only, of directories on top of each other, the first on top; nowhere attached.
+///
+/// # Errors
+/// Where the kernel has no overlays, or not for us (in a user namespace before Linux 5.11).
+pub fn overlay(layers: &str) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", SOURCE)?;
+    fsconfig_set_string(&context, "lowerdir", layers)?;
+    fsconfig_create(&context)?;
+    let flags = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags)
+}
+
+/// Which mounts are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One.
+    Itself,
+    /// It, and those below it.
+    AllBelow,
+}
+
+/// Makes mounts read only.
 ///
 /// # Errors
 /// `ENOSYS` before Linux 5.12.
-pub fn make_read_only(mount: &OwnedFd) -> rustix::io::Result<()> {
-    const RECURSIVE: u64 = 0x8000;
+pub fn make_read_only(mount: &OwnedFd, reach: Reach) -> rustix::io::Result<()> {
+    let recursive: u64 = if reach == Reach::AllBelow { 0x8000 } else { 0 };
     // `struct mount_attr`: what to set, what to clear, the propagation, a user namespace.
     let attributes: [u64; 4] = [1, 0, 0, 0];
     // SAFETY: the structure has that size, and is only read.
@@ -109,7 +131,7 @@ pub fn make_read_only(mount: &OwnedFd) -> rustix::io::Result<()> {
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH as u64 | RECURSIVE,
+            libc::AT_EMPTY_PATH as u64 | recursive,
             attributes.as_ptr(),
             size_of_val(&attributes),
         )

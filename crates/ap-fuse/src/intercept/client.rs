@@ -203,9 +203,23 @@ impl<'a> Client<'a> {
 
     /// What a path of its leads to, as a descriptor that only names it.
     ///
+    /// Nothing but the kernel's memory is asked, unless the path may be one of ours: a server that does not answer must
+    /// not hold up everybody.
+    ///
     /// # Errors
     /// As open(2).
     pub fn find(&self, directory: i32, path: &[u8]) -> Result<OwnedFd, Errno> {
+        let ours = !path.starts_with(b"/") || path.starts_with(b"/sys") || path.starts_with(b"/dev");
+        match self.find_with(directory, path, ResolveFlags::CACHED) {
+            // Not in memory, or the kernel can't be asked so (before Linux 5.12).
+            Err(Errno::AGAIN | Errno::INVAL) if ours => {
+                self.find_with(directory, path, ResolveFlags::empty())
+            }
+            found => found,
+        }
+    }
+
+    fn find_with(&self, directory: i32, path: &[u8], more: ResolveFlags) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let absolute = path.starts_with(b"/");
@@ -216,7 +230,8 @@ impl<'a> Client<'a> {
         };
         let start = rustix::fs::openat(self.proc, self.own(&start), folder, Mode::empty())?;
         let resolve = if absolute { ResolveFlags::IN_ROOT } else { ResolveFlags::empty() };
-        rustix::fs::openat2(&start, path, flags, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
+        let resolve = resolve | ResolveFlags::NO_MAGICLINKS | more;
+        rustix::fs::openat2(&start, path, flags, Mode::empty(), resolve)
     }
 
     fn own(&self, name: &str) -> String {

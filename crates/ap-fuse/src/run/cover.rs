@@ -8,10 +8,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, mkdir, open, symlink};
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::mount::{OpenTreeFlags, UnmountFlags, open_tree, unmount};
 
-use crate::mounting::{attach, make_read_only, tmpfs};
+use crate::mounting::{Reach, attach, make_read_only, overlay, tmpfs};
 
+/// Directories of `/dev` in which everybody makes files, on whatever file system they are.
+const SHARED: [&str; 4] = ["shm", "mqueue", "pts", "hugepages"];
 /// So many parts are taken; what has more is left as it is.
 const MOST: usize = 2000;
 
@@ -55,6 +57,40 @@ pub fn cover(directory: &Path, except: &[&str], inside: Inside) -> rustix::io::R
     Ok(())
 }
 
+/// Covers `directory` by one, read only, that has links of these names in it, too.
+///
+/// An overlay of two layers does, where the kernel lets us have one: parts of the real one, mounted one by one as in
+/// [`cover`], would be hundreds.
+///
+/// # Errors
+/// If there can be no overlay here.
+pub fn add_links(directory: &Path, links: &[(&str, &Path)]) -> rustix::io::Result<()> {
+    let real = taken(directory)?;
+    // On the place itself, where the overlay will hide it: nothing else has to be there.
+    attach(&tmpfs()?, directory)?;
+    let laid = || -> rustix::io::Result<()> {
+        let [own, below] = ["own", "real"].map(|name| directory.join(name));
+        mkdir(&own, 0o755.into())?;
+        mkdir(&below, 0o755.into())?;
+        attach(&real, &below)?;
+        links.iter().try_for_each(|(name, target)| symlink(*target, own.join(name)))?;
+        let layers = format!("{}:{}", own.display(), below.display());
+        attach(&overlay(&layers)?, directory)
+    };
+    laid().inspect_err(|_| {
+        let _ = unmount(directory, UnmountFlags::DETACH);
+    })
+}
+
+/// Ends adding: what somebody else made there would be gone with the run, and he not know it.
+///
+/// # Errors
+/// As mount_setattr(2).
+pub fn close(directory: &Path) -> rustix::io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    make_read_only(&open(directory, flags, Mode::empty())?, Reach::Itself)
+}
+
 /// Makes an empty file, as the place of a mount or as a sign.
 ///
 /// # Errors
@@ -94,8 +130,8 @@ fn parts(directory: &Path, except: &[&str], inside: Inside) -> rustix::io::Resul
             let path = entry.path();
             let of_it = rustix::fs::lstat(&path).is_ok_and(|stat| stat.st_dev == device);
             let taken = taken(&path).and_then(|mount| {
-                if inside == Inside::ReadOnly && of_it {
-                    make_read_only(&mount)?;
+                if inside == Inside::ReadOnly && of_it && !SHARED.iter().any(|shared| name == *shared) {
+                    make_read_only(&mount, Reach::AllBelow)?;
                 }
                 Ok(mount)
             });

@@ -16,7 +16,7 @@ use rustix::mount::{
 use super::cover::taken;
 use crate::error::Error;
 use crate::graft::Stem;
-use crate::mounting::{attach, make_read_only, tmpfs};
+use crate::mounting::{Reach, attach, make_read_only, tmpfs};
 
 /// What programs look for that have nothing to do with AP.
 ///
@@ -120,7 +120,7 @@ impl Kept {
             Ok(mount) => {
                 if REAL.contains(&path) | path.starts_with("bus/")
                     && !WRITABLE.contains(&path)
-                    && let Err(errno) = make_read_only(&mount)
+                    && let Err(errno) = make_read_only(&mount, Reach::AllBelow)
                 {
                     tracing::debug!("/sys/{path} can be written: {errno}");
                 }

@@ -14,7 +14,7 @@ use ap_sysfs::modules::ModuleFile;
 
 use self::image::image;
 use self::index::Index;
-use super::cover::{Inside, cover};
+use super::cover::{Inside, close, cover};
 use crate::mounting::{attach, tmpfs};
 
 /// Where kernels keep their modules.
@@ -41,7 +41,7 @@ fn provide(modules: &[ModuleFile]) -> io::Result<()> {
     let real = fs::canonicalize(&own).is_ok_and(|path| path.is_dir());
     // In a directory of its own where this kernel has modules: its others are seen as they are.
     let below = if real { Some("updates") } else { None };
-    let mut lists = Lists::default();
+    let (mut lists, mut covered) = (Lists::default(), None);
     if real {
         lists.read(&own);
         let names =
@@ -54,7 +54,9 @@ fn provide(modules: &[ModuleFile]) -> io::Result<()> {
             attach(&tmpfs()?, top)?;
         } else {
             // `/lib` is often a link, and mounts go where it leads.
-            cover(&fs::canonicalize("/lib")?, &[], Inside::Writable)?;
+            let lib = fs::canonicalize("/lib")?;
+            cover(&lib, &[], Inside::Writable)?;
+            covered = Some(lib);
         }
         fs::create_dir_all(&own)?;
     }
@@ -67,7 +69,8 @@ fn provide(modules: &[ModuleFile]) -> io::Result<()> {
         fs::write(place, image(&facts(module, &release)))?;
         lists.add(module, &path, modules, below);
     }
-    lists.write(&own)
+    lists.write(&own)?;
+    Ok(covered.map_or(Ok(()), |lib| close(&lib))?)
 }
 
 fn module_path(module: &ModuleFile, below: Option<&str>) -> String {

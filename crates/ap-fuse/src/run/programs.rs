@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{mkdir, symlink};
 
+use super::cover::add_links;
 use super::dev::PROGRAMS;
 use super::namespaces::Entered;
 
 /// Where programs are that stand in nobody's path but root's.
 const MORE_PLACES: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
+
+/// Where the system's own programs are.
+const SYSTEM: &str = "/sbin";
 
 /// A program of ours.
 #[derive(Clone, Debug)]
@@ -68,6 +72,18 @@ impl Programs {
             needed.iter().try_for_each(|program| symlink(&program.program, directory.join(program.name)))
         };
         let directory = (!needed.is_empty() && put().is_ok()).then(|| directory.to_owned());
+        // What this host has none of is where it would be, too: for whoever has another path, or names it whole.
+        let absent: Vec<(&str, &Path)> = needed
+            .iter()
+            .filter(|program| program.instead != Instead::OfASetIdProgram && find(program.name).is_none())
+            .map(|program| (program.name, program.program.as_path()))
+            .collect();
+        if !absent.is_empty()
+            && let Ok(place) = Path::new(SYSTEM).canonicalize()
+            && let Err(errno) = add_links(&place, &absent)
+        {
+            tracing::debug!("nothing in {SYSTEM}: {errno}");
+        }
         let own = own.filter(|own| {
             own.file_name().and_then(|name| name.to_str()).is_some_and(|name| find(name).is_none())
         });

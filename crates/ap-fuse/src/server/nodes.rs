@@ -12,8 +12,6 @@ use super::attributes::{Attributes, Time, Wanted};
 const DIRECTORY: &str = ".nodes";
 /// What follows a node's name in that of the file that serves it.
 const SERVED: &str = "+";
-/// The longest name of a node in `/dev`.
-pub const LONGEST_NAME: usize = 64;
 
 /// The directory's number; those of nodes and files follow.
 const FIRST: u64 = 0x7ffe_0000_0000_0000;

@@ -6,6 +6,7 @@ use ap_sysfs::modules::{ModuleFile, files};
 
 use super::arguments::{Given, Known, parse};
 use super::modules::{self, Loaded, control, host_has, named, needs, normal};
+use super::print;
 
 const MODPROBE: &[Known] = &[
     ('a', "all", false),
@@ -57,9 +58,9 @@ fn wrong(program: &str, text: &str) -> u8 {
 /// What `-V` and `-h` say; none if neither was asked for.
 fn told(given: &Given, usage: &str) -> Option<u8> {
     if given.has("version") {
-        println!("kmod version 30 (apmatrix: the machine's modules)");
+        print("kmod version 30 (apmatrix: the machine's modules)");
     } else if given.has("help") {
-        println!("Usage:\n\t{usage}");
+        print(&format!("Usage:\n\t{usage}"));
     } else {
         return None;
     }
@@ -122,12 +123,12 @@ impl Probe {
 
     fn resolve(&self, name: &str) -> u8 {
         let found = named(name);
-        found.iter().for_each(|module| println!("{}", module.name));
+        found.iter().for_each(|module| print(module.name));
         if !found.is_empty() {
             return 0;
         }
         if host_has(name) {
-            println!("{}", normal(name));
+            print(&normal(name));
             return 0;
         }
         self.not_found(name)
@@ -165,7 +166,7 @@ impl Probe {
             return Ok(());
         }
         if self.verbose || self.depends {
-            println!("insmod {} {parameters}", modules::path(module).display());
+            print(&format!("insmod {} {parameters}", modules::path(module).display()));
         }
         if self.dry {
             return Ok(());
@@ -204,7 +205,7 @@ impl Probe {
 
     fn remove_one(&self, name: &str) -> Result<(), String> {
         if self.verbose {
-            println!("rmmod {name}");
+            print(&format!("rmmod {name}"));
         }
         if self.dry { Ok(()) } else { control(&format!("unload {name}")) }
     }

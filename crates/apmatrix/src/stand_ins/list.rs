@@ -4,17 +4,18 @@ use ap_sysfs::modules::ModuleFile;
 
 use super::arguments::{Known, parse};
 use super::modules::{self, Loaded, named, release};
+use super::{print, print_raw};
 
 /// Lists the modules that are loaded, the last first.
 pub fn lsmod(_: &[String]) -> u8 {
-    println!("Module                  Size  Used by");
+    print("Module                  Size  Used by");
     // The file that `/proc/modules` shows, where this kernel has one.
     let text = std::fs::read_to_string("/sys/kernel/debug/apmatrix/modules").unwrap_or_default();
     for name in text.lines().filter_map(|line| line.split(' ').next()) {
         if let Some(loaded) = Loaded::find(name) {
             let holders = loaded.holders().join(",");
             let (size, users) = (loaded.read("coresize"), loaded.users());
-            println!("{}", format!("{name:<19} {size:>8}  {users} {holders}").trim_end_matches('\n'));
+            print(&format!("{name:<19} {size:>8}  {users} {holders}"));
         }
     }
     0
@@ -45,7 +46,7 @@ pub fn modinfo(arguments: &[String]) -> u8 {
         }
     };
     if given.has("version") {
-        println!("kmod version 30 (apmatrix: the machine's modules)");
+        print("kmod version 30 (apmatrix: the machine's modules)");
         return 0;
     }
     if given.words.is_empty() {
@@ -68,8 +69,8 @@ pub fn modinfo(arguments: &[String]) -> u8 {
         for module in found {
             for (key, value) in facts(&module) {
                 match field {
-                    None => print!("{:<16}{value}{end}", format!("{key}:")),
-                    Some(field) if field == key => print!("{value}{end}"),
+                    None => print_raw(&format!("{:<16}{value}{end}", format!("{key}:"))),
+                    Some(field) if field == key => print_raw(&format!("{value}{end}")),
                     Some(_) => {}
                 }
             }

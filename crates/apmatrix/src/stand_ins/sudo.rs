@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use super::arguments::{Known, parse};
+use super::print;
 
 const SUDO: &[Known] = &[
     ('A', "askpass", false),
@@ -52,7 +53,7 @@ pub fn sudo(arguments: &[String]) -> u8 {
         }
     };
     if given.has("version") || given.has("help") {
-        println!("sudo of apmatrix: an ordinary user is root in a run, and nobody else exists there");
+        print("sudo of apmatrix: an ordinary user is root in a run, and nobody else exists there");
         return 0;
     }
     if let Some(user) = given.value("user").filter(|user| !matches!(*user, "root" | "#0" | "0")) {

@@ -46,6 +46,18 @@ fn t1_modprobe_in_a_run() {
     });
 }
 
+/// Whoever has another path, or names the program whole.
+#[test]
+fn t1_modprobe_of_the_system() {
+    as_each(&[], |who| {
+        let said = who.ok(
+            "tiny",
+            "env -i /sbin/modprobe -r vfio_ap; say test -e /sys/module/vfio_ap; lsmod | head -n 1",
+        );
+        assert_eq!(said, "$ test -e /sys/module/vfio_ap\nstatus 1\nModule                  Size  Used by\n");
+    });
+}
+
 /// Whatever `/sys/module` and `/proc/modules` say, they say the same.
 #[test]
 fn t1_module_attributes() {
