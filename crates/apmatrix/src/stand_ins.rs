@@ -11,10 +11,10 @@ mod arguments;
 mod insert;
 mod list;
 mod modules;
+mod output;
 mod sudo;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -38,16 +38,6 @@ pub fn all() -> Vec<StandIn> {
     let Ok(program) = std::env::current_exe() else { return Vec::new() };
     let stand_in = |(name, instead, _): Program| StandIn { name, program: program.clone(), instead };
     PROGRAMS.map(stand_in).to_vec()
-}
-
-/// Prints a line. Whoever no longer reads has what he wanted.
-fn print(line: &str) {
-    print_raw(&format!("{line}\n"));
-}
-
-/// Prints a text.
-fn print_raw(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Does what the program of that name does, if it is one of these.

@@ -6,7 +6,7 @@ use ap_sysfs::modules::{ModuleFile, files};
 
 use super::arguments::{Given, Known, parse};
 use super::modules::{self, Loaded, control, host_has, named, needs, normal};
-use super::print;
+use super::output::print;
 
 const MODPROBE: &[Known] = &[
     ('a', "all", false),

@@ -4,7 +4,7 @@ use ap_sysfs::modules::ModuleFile;
 
 use super::arguments::{Known, parse};
 use super::modules::{self, Loaded, named, release};
-use super::{print, print_raw};
+use super::output::{print, print_raw};
 
 /// Lists the modules that are loaded, the last first.
 pub fn lsmod(_: &[String]) -> u8 {

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use super::arguments::{Known, parse};
-use super::print;
+use super::output::print;
 
 const SUDO: &[Known] = &[
     ('A', "askpass", false),
