@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use ap_task::kernel::Ground;
 use ap_task::{Flag, Kernel, Version};
 
+/// The page whose blocks show what they print, whole.
+const FINDINGS: &str = "findings.md";
+
 /// How long one block may take: far more than any needs.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -16,6 +19,8 @@ struct Block {
     line: usize,
     script: String,
     needs: Vec<String>,
+    /// What it prints, where the page shows that: the indented lines below it.
+    prints: Option<String>,
 }
 
 /// Code that a guide shows stands, line by line, in the test that runs it; `...` leaves lines out.
@@ -53,11 +58,14 @@ fn blocks(path: &Path) -> Vec<Block> {
                     }
                     other => panic!("{page}:{start}: a block of `{other}`: sh, yaml and rust are checked"),
                 };
+                let below = text.lines().skip(number + 1).skip_while(|line| line.is_empty());
+                let shown: Vec<&str> = below.map_while(|line| line.strip_prefix("    ")).collect();
                 found.push(Block {
                     page: page.clone(),
                     line: start,
                     script,
                     needs: std::mem::take(&mut needs),
+                    prints: (!shown.is_empty()).then(|| shown.join("\n")),
                 });
             } else {
                 lines.push(line.to_owned());
@@ -144,12 +152,16 @@ fn run(block: &Block, directory: &Path) {
         "{place}: {status:?}\n{}\n--- printed:\n{said}",
         block.script
     );
+    if let Some(prints) = block.prints.as_ref().filter(|_| block.page == FINDINGS) {
+        assert_eq!(said.trim_end(), prints.trim_end(), "{place} does not print what the page shows");
+    }
 }
 
 #[test]
 fn every_command_of_the_guides_runs() {
     let mut pages: Vec<PathBuf> =
         fs::read_dir(guides()).expect("docs/guide").map(|entry| entry.expect("an entry").path()).collect();
+    pages.extend([FINDINGS, "theft.md"].map(|page| guides().join("..").join(page)));
     pages.sort();
     let (mut ran, mut skipped) = (0, Vec::new());
     for page in pages {

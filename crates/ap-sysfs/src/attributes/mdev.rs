@@ -28,7 +28,7 @@ pub(crate) const TYPE: &[Attribute<MatrixType>] = &[
 /// `/sys/kernel/iommu_groups/N`.
 pub(crate) const IOMMU_GROUP: &[Attribute<MdevView>] = &[
     ro("name", |_, _, _| line("vfio-noiommu")),
-    // There is no IOMMU, so nothing is reserved.
+    // An emulated IOMMU has none.
     ro("reserved_regions", |_, _, _| Ok(Vec::new())),
     ro("type", |_, _, _| line("unknown")),
 ];
