@@ -11,3 +11,4 @@ pub mod inventory;
 pub mod progress;
 pub mod replay;
 pub mod scenario;
+pub mod stand_ins;

@@ -59,7 +59,8 @@ fn is_secure(_: &Tree, queue: &QueueView) -> bool {
     queue.device.secure_execution
 }
 
-fn is_online(QueueView { state, .. }: &QueueView) -> bool {
+/// Whether it can be used, as `online` shows it.
+pub(crate) fn is_online(QueueView { state, .. }: &QueueView) -> bool {
     state.config && !state.chkstop && state.online
 }
 
