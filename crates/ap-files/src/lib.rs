@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod boot;
+pub mod desired;
 mod error;
 pub mod machine;
 mod problem;
@@ -28,6 +29,7 @@ pub mod state;
 pub mod transcript;
 
 pub use boot::{BootError, boot};
+pub use desired::DesiredFile;
 pub use error::FileError;
 pub use machine::MachineFile;
 pub use read::{ReadError, read, said};

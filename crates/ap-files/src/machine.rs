@@ -4,9 +4,9 @@
 //! to an empty machine so that it becomes this one. [`crate::boot()`] does that, and loads the modules.
 
 mod builtin;
-mod check;
+pub(crate) mod check;
 mod format;
-mod ids;
+pub(crate) mod ids;
 mod model;
 
 use std::path::Path;

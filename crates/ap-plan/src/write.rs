@@ -1,0 +1,319 @@
+//! Writes to a host's tree: what a plan consists of, what each does, and why one is refused.
+//!
+//! [`State::after`] is the rules of assigning and of the in-use veto, once more and without locks. It is the only place
+//! of this crate that knows them: plans, obstacles and whoever asks "why is this write refused" go by it, and the twin
+//! checks it.
+
+use std::fmt;
+
+use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
+
+use crate::reason::Refusal;
+use crate::state::{Mdev, State, triple};
+
+/// Where attributes of mediated devices are.
+const MATRIX: &str = "devices/vfio_ap/matrix";
+const CREATE: &str = "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
+const APMASK: &str = "bus/ap/apmask";
+const AQMASK: &str = "bus/ap/aqmask";
+
+/// How many mediated devices there can be. (Page 3.)
+pub const INSTANCES: usize = 65_536;
+
+/// What is set and cleared in a mask; nothing is both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Delta<M> {
+    set: M,
+    clear: M,
+}
+
+impl<M> Delta<M>
+where
+    M: Copy + std::ops::Sub<Output = M> + std::ops::BitOr<Output = M>,
+{
+    /// From one mask to another.
+    #[must_use]
+    pub fn between(from: M, to: M) -> Delta<M> {
+        Delta { set: to - from, clear: from - to }
+    }
+
+    /// What is set.
+    #[must_use]
+    pub fn set(&self) -> M {
+        self.set
+    }
+
+    /// What is cleared.
+    #[must_use]
+    pub fn clear(&self) -> M {
+        self.clear
+    }
+
+    /// The mask after it.
+    #[must_use]
+    pub fn applied(&self, to: M) -> M {
+        to - self.clear | self.set
+    }
+
+    /// What takes it back.
+    #[must_use]
+    pub fn inverse(&self) -> Delta<M> {
+        Delta { set: self.clear, clear: self.set }
+    }
+}
+
+/// One write(2) to a file of the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// To apmask.
+    Apmask(Delta<AdapterMask>),
+    /// To aqmask.
+    Aqmask(Delta<DomainMask>),
+    /// To `create`.
+    Create(Uuid),
+    /// To an mdev's `remove`.
+    Remove(Uuid),
+    /// To an mdev's `ap_config`: its whole matrix.
+    Config(Uuid, Matrix),
+}
+
+/// A write as the tree takes it: the file below `/sys`, and the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The file, without a leading `/sys/`.
+    pub path: String,
+    /// What is written.
+    pub text: String,
+}
+
+impl Write {
+    /// The write as the tree takes it.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        let (path, text) = match self {
+            Write::Apmask(delta) => (APMASK.to_owned(), signed(delta, ranges_of_adapters)),
+            Write::Aqmask(delta) => (AQMASK.to_owned(), signed(delta, ranges_of_domains)),
+            Write::Create(uuid) => (CREATE.to_owned(), uuid.to_string()),
+            Write::Remove(uuid) => (format!("{MATRIX}/{uuid}/remove"), "1".to_owned()),
+            Write::Config(uuid, matrix) => (format!("{MATRIX}/{uuid}/ap_config"), triple(matrix)),
+        };
+        Store { path, text }
+    }
+
+    /// The write that a store is; `None` if it is none that a plan consists of.
+    #[must_use]
+    pub fn parse(store: &Store) -> Option<Write> {
+        let text = store.text.trim_end_matches('\n');
+        let uuid = |text: &str| Some(text).filter(|text| text.len() == 36).and_then(named);
+        match store.path.as_str() {
+            APMASK => {
+                let set = grammar::mask_write(AdapterMask::EMPTY, text.as_bytes()).ok()?;
+                let left = grammar::mask_write(AdapterMask::ALL, text.as_bytes()).ok()?;
+                text.starts_with(['+', '-']).then_some(Write::Apmask(Delta { set, clear: !left }))
+            }
+            AQMASK => {
+                let set = grammar::mask_write(DomainMask::EMPTY, text.as_bytes()).ok()?;
+                let left = grammar::mask_write(DomainMask::ALL, text.as_bytes()).ok()?;
+                text.starts_with(['+', '-']).then_some(Write::Aqmask(Delta { set, clear: !left }))
+            }
+            CREATE => uuid(text).map(Write::Create),
+            path => {
+                let (name, file) = path.strip_prefix(MATRIX)?.strip_prefix('/')?.split_once('/')?;
+                match (uuid(name)?, file) {
+                    (uuid, "remove") if text == "1" => Some(Write::Remove(uuid)),
+                    (uuid, "ap_config") => {
+                        Some(Write::Config(uuid, grammar::ap_config(text.as_bytes()).ok()?))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// What takes it back on a host that was in that state before it.
+    #[must_use]
+    pub fn inverse(&self, before: &State) -> Vec<Write> {
+        match self {
+            Write::Apmask(delta) => vec![Write::Apmask(delta.inverse())],
+            Write::Aqmask(delta) => vec![Write::Aqmask(delta.inverse())],
+            Write::Create(uuid) => vec![Write::Remove(*uuid)],
+            Write::Remove(uuid) => {
+                let mut back = vec![Write::Create(*uuid)];
+                let matrix = before.mdevs.get(uuid).map(|mdev| mdev.matrix).unwrap_or_default();
+                if matrix != Matrix::default() {
+                    back.push(Write::Config(*uuid, matrix));
+                }
+                back
+            }
+            Write::Config(uuid, _) => {
+                let matrix = before.mdevs.get(uuid).map(|mdev| mdev.matrix).unwrap_or_default();
+                vec![Write::Config(*uuid, matrix)]
+            }
+        }
+    }
+}
+
+fn named(text: &str) -> Option<Uuid> {
+    grammar::uuid(text.as_bytes()).ok()
+}
+
+/// `+4,-10-12`: what the kernel calls a relative text.
+fn signed<M: Copy>(delta: &Delta<M>, ranges: fn(M) -> Vec<(u8, u8)>) -> String {
+    let terms = |sign: char, mask: M| {
+        ranges(mask).into_iter().map(move |(first, last)| match first == last {
+            true => format!("{sign}{first}"),
+            false => format!("{sign}{first}-{last}"),
+        })
+    };
+    terms('-', delta.clear).chain(terms('+', delta.set)).collect::<Vec<_>>().join(",")
+}
+
+fn ranges_of_adapters(mask: AdapterMask) -> Vec<(u8, u8)> {
+    ranges(mask.iter().map(u8::from))
+}
+
+fn ranges_of_domains(mask: DomainMask) -> Vec<(u8, u8)> {
+    ranges(mask.iter().map(u8::from))
+}
+
+/// Ascending ids as ranges.
+pub(crate) fn ranges(ids: impl Iterator<Item = u8>) -> Vec<(u8, u8)> {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for id in ids {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => ranges.push((id, id)),
+        }
+    }
+    ranges
+}
+
+/// Ids for people: `4, 6-8`.
+pub(crate) fn ids(ids: impl Iterator<Item = u8>) -> String {
+    let one = |(first, last): (u8, u8)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    ranges(ids).into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} > {}", self.text, self.path)
+    }
+}
+
+impl State {
+    /// The state after a write, or why it is refused.
+    ///
+    /// # Errors
+    /// [`Refusal`]: then nothing has changed.
+    pub fn after(&self, write: &Write) -> Result<State, Refusal> {
+        let mut next = self.clone();
+        match write {
+            Write::Apmask(delta) => {
+                let added = delta.set() - self.masks.adapters;
+                self.not_in_use(Matrix {
+                    adapters: added,
+                    domains: if self.kernel.in_use_whole { DomainMask::ALL } else { self.masks.domains },
+                    ..Matrix::default()
+                })?;
+                next.masks.adapters = delta.applied(self.masks.adapters);
+                next.revise();
+            }
+            Write::Aqmask(delta) => {
+                let added = delta.set() - self.masks.domains;
+                self.not_in_use(Matrix {
+                    adapters: if self.kernel.in_use_whole { AdapterMask::ALL } else { self.masks.adapters },
+                    domains: added,
+                    ..Matrix::default()
+                })?;
+                next.masks.domains = delta.applied(self.masks.domains);
+                next.revise();
+            }
+            Write::Create(uuid) => {
+                self.can_create(*uuid)?;
+                let empty = Mdev { matrix: Matrix::default(), shadow: Matrix::default(), holder: None };
+                next.mdevs.insert(*uuid, empty);
+            }
+            Write::Remove(uuid) => {
+                let mdev = next.mdevs.remove(uuid).ok_or(Refusal::NoMdev(*uuid))?;
+                if let Some(holder) = mdev.holder {
+                    return Err(Refusal::Held { mdev: *uuid, holder });
+                }
+            }
+            Write::Config(uuid, matrix) => {
+                self.can_assign(*uuid, matrix)?;
+                let shadow = next.filtered(matrix);
+                if let Some(mdev) = next.mdevs.get_mut(uuid) {
+                    mdev.matrix = *matrix;
+                    mdev.shadow = shadow;
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    /// The in-use question: whether an mdev has one of these queues. (Page 3.)
+    fn not_in_use(&self, asked: Matrix) -> Result<(), Refusal> {
+        let holding = self.mdevs.iter().find(|(_, mdev)| mdev.matrix.shares_queue(&asked));
+        match holding {
+            None => Ok(()),
+            Some((uuid, mdev)) => Err(Refusal::InUse {
+                queues: mdev.matrix.shared(&asked),
+                mdev: *uuid,
+                holder: mdev.holder.clone(),
+            }),
+        }
+    }
+
+    fn can_create(&self, uuid: Uuid) -> Result<(), Refusal> {
+        if !self.vfio_ap {
+            return Err(Refusal::NoVfioAp);
+        }
+        if self.mdevs.contains_key(&uuid) {
+            return Err(Refusal::Exists(uuid));
+        }
+        if self.mdevs.len() >= INSTANCES {
+            return Err(Refusal::NoInstances);
+        }
+        Ok(())
+    }
+
+    fn can_assign(&self, uuid: Uuid, matrix: &Matrix) -> Result<(), Refusal> {
+        if !self.mdevs.contains_key(&uuid) {
+            return Err(Refusal::NoMdev(uuid));
+        }
+        let reserved = self.masks.reserved_of(matrix);
+        if reserved.has_queues() {
+            return Err(Refusal::Reserved { mdev: uuid, queues: reserved });
+        }
+        if let Some((other, theirs)) =
+            self.mdevs.iter().find(|(other, mdev)| **other != uuid && mdev.matrix.shares_queue(matrix))
+        {
+            return Err(Refusal::Shared {
+                mdev: uuid,
+                queues: theirs.matrix.shared(matrix),
+                other: *other,
+                holder: theirs.holder.clone(),
+            });
+        }
+        self.not_too_high(uuid, matrix)
+    }
+
+    pub(crate) fn not_too_high(&self, mdev: Uuid, matrix: &Matrix) -> Result<(), Refusal> {
+        let high = |what, id: Option<u8>, highest: u8| match id {
+            Some(id) if id > highest => Err(Refusal::TooHigh { mdev, what, id, highest }),
+            _ => Ok(()),
+        };
+        high("adapter", matrix.adapters.last().map(u8::from), self.limits.adapter)?;
+        high("domain", matrix.domains.last().map(u8::from), self.limits.domain)?;
+        high("control domain", matrix.control_domains.last().map(u8::from), self.limits.domain)
+    }
+
+    /// Whether a queue is one of the host's by the masks.
+    #[must_use]
+    pub fn reserved(&self, apqn: Apqn) -> bool {
+        self.masks.reserve(apqn)
+    }
+}
