@@ -21,6 +21,7 @@
 pub mod boot;
 pub mod desired;
 mod error;
+pub mod journal;
 pub mod machine;
 mod problem;
 mod read;

@@ -1,0 +1,11 @@
+//! A.
+#![forbid(unsafe_code)]
+pub mod apply;
+pub mod import;
+pub mod lock;
+pub mod memory;
+pub mod promises;
+pub mod report;
+pub mod step;
+pub mod tree;
+pub mod twin;

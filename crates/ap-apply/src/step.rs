@@ -1,0 +1,329 @@
+//! One step on a host: whether it was done, doing it, and looking at what came of it.
+
+use ap_files::journal::{StepText, Text};
+use ap_plan::{Holder, Step, Store, Write};
+use ap_types::grammar::{ap_config, mask_parameter};
+use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
+
+use crate::import::{holder_of, shadow_of};
+use crate::report::Report;
+use crate::tree::{Fault, Kind, Tree};
+
+/// How long queues may reset, in milliseconds.
+const MOST_RESETTING_MS: u64 = 30_000;
+/// How often they are looked at meanwhile.
+const LOOK_MS: u64 = 40;
+
+/// Where a step's file is between the step's two ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// As before the step.
+    Before,
+    /// As after it.
+    After,
+    /// Half taken back: an mdev was made again, and has no matrix yet.
+    Half,
+    /// Neither: somebody else wrote it. What it says now.
+    Neither(String),
+}
+
+/// A step as a journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoable {
+    /// The write.
+    pub write: Write,
+    /// What takes it back.
+    pub back: Vec<Write>,
+}
+
+/// What went wrong with a step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The journal cannot be written.
+    #[error("the journal: {0}")]
+    Journal(Fault),
+    /// The host refuses.
+    #[error("`{store}` was answered {}", .fault.name)]
+    Refused {
+        /// The write.
+        store: String,
+        /// The answer.
+        fault: Fault,
+    },
+    /// The host looks otherwise than its twin.
+    #[error("after `{store}`: {what}")]
+    Differs {
+        /// The write.
+        store: String,
+        /// What is otherwise.
+        what: String,
+    },
+    /// Somebody has opened an mdev that queues are to be taken from.
+    #[error("{holder} has opened mdev {mdev} meanwhile")]
+    Came {
+        /// The mdev.
+        mdev: Uuid,
+        /// Who.
+        holder: Holder,
+    },
+    /// Something cannot be read.
+    #[error("{0}")]
+    Unreadable(Fault),
+}
+
+impl Undoable {
+    /// A step of a plan.
+    #[must_use]
+    pub fn of(step: &Step) -> Undoable {
+        Undoable { write: step.write, back: step.inverse.clone() }
+    }
+
+    /// A step of a journal; `None` if it is none that a plan consists of.
+    #[must_use]
+    pub fn parse(text: &StepText) -> Option<Undoable> {
+        let write = |text: &Text| Write::parse(&Store { path: text.path.clone(), text: text.text.clone() });
+        Some(Undoable {
+            write: write(&text.write)?,
+            back: text.back.iter().map(write).collect::<Option<_>>()?,
+        })
+    }
+
+    /// As a journal keeps it.
+    #[must_use]
+    pub fn text(&self) -> StepText {
+        let text = |write: &Write| {
+            let Store { path, text } = write.store();
+            Text { path, text }
+        };
+        StepText { write: text(&self.write), back: self.back.iter().map(text).collect() }
+    }
+
+    /// The matrix that the step's mdev had before.
+    fn old_matrix(&self) -> Matrix {
+        let old = self.back.iter().find_map(|write| match write {
+            Write::Config(_, matrix) => Some(*matrix),
+            _ => None,
+        });
+        old.unwrap_or_default()
+    }
+
+    /// Where the step's file is.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn stands(&self, tree: &mut dyn Tree) -> Result<Stands, Fault> {
+        match &self.write {
+            Write::Apmask(delta) => {
+                let now: AdapterMask = mask_parameter(tree.read("bus/ap/apmask")?.trim_end().as_bytes());
+                let (set, clear) = (delta.set(), delta.clear());
+                Ok(between(
+                    set.is_subset(&now) && !clear.intersects(&now),
+                    clear.is_subset(&now) && !set.intersects(&now),
+                    || now.to_string(),
+                ))
+            }
+            Write::Aqmask(delta) => {
+                let now: DomainMask = mask_parameter(tree.read("bus/ap/aqmask")?.trim_end().as_bytes());
+                let (set, clear) = (delta.set(), delta.clear());
+                Ok(between(
+                    set.is_subset(&now) && !clear.intersects(&now),
+                    clear.is_subset(&now) && !set.intersects(&now),
+                    || now.to_string(),
+                ))
+            }
+            Write::Create(uuid) => Ok(match matrix_of(tree, *uuid)? {
+                None => Stands::Before,
+                Some(matrix) if matrix == Matrix::default() => Stands::After,
+                Some(matrix) => Stands::Neither(ap_plan::state::triple(&matrix)),
+            }),
+            Write::Remove(uuid) => Ok(match matrix_of(tree, *uuid)? {
+                None => Stands::After,
+                Some(matrix) if matrix == self.old_matrix() => Stands::Before,
+                Some(matrix) if matrix == Matrix::default() => Stands::Half,
+                Some(matrix) => Stands::Neither(ap_plan::state::triple(&matrix)),
+            }),
+            Write::Config(uuid, new) => Ok(match matrix_of(tree, *uuid)? {
+                Some(matrix) if matrix == *new => Stands::After,
+                Some(matrix) if matrix == self.old_matrix() => Stands::Before,
+                Some(matrix) => Stands::Neither(ap_plan::state::triple(&matrix)),
+                None => Stands::Neither("no such mdev".to_owned()),
+            }),
+        }
+    }
+}
+
+fn between(after: bool, before: bool, text: impl FnOnce() -> String) -> Stands {
+    match (after, before) {
+        (true, _) => Stands::After,
+        (_, true) => Stands::Before,
+        _ => Stands::Neither(text()),
+    }
+}
+
+/// What is assigned to an mdev; `None` if there is none of that name.
+pub(crate) fn matrix_of(tree: &mut dyn Tree, uuid: Uuid) -> Result<Option<Matrix>, Fault> {
+    let path = format!("devices/vfio_ap/matrix/{uuid}/ap_config");
+    match tree.read(&path) {
+        Ok(text) => Ok(Some(ap_config(text.as_bytes()).unwrap_or_default())),
+        // The bus is there, and this is not: an mdev that is not there. The bus is not there: the whole tree is gone.
+        Err(fault) if fault.kind == Kind::NotFound => match tree.read("bus/ap/apmask") {
+            Ok(_) => Ok(None),
+            Err(_) => Err(fault),
+        },
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What a write takes from an mdev.
+fn takes(write: &Write, old: &Matrix) -> Option<Uuid> {
+    match write {
+        Write::Remove(uuid) => Some(*uuid),
+        Write::Config(uuid, new) => {
+            let less = !old.adapters.is_subset(&new.adapters)
+                || !old.domains.is_subset(&new.domains)
+                || !old.control_domains.is_subset(&new.control_domains);
+            less.then_some(*uuid)
+        }
+        _ => None,
+    }
+}
+
+/// Somebody who has opened an mdev since the apply began, if this write takes from it.
+///
+/// # Errors
+/// [`Trouble::Came`].
+pub(crate) fn nobody_came(tree: &mut dyn Tree, write: &Write, held: &[Uuid]) -> Result<(), Trouble> {
+    let mdev = match write {
+        Write::Remove(mdev) | Write::Config(mdev, _) => *mdev,
+        _ => return Ok(()),
+    };
+    let old = matrix_of(tree, mdev).map_err(Trouble::Unreadable)?.unwrap_or_default();
+    if takes(write, &old).is_none() || held.contains(&mdev) && !matches!(write, Write::Remove(_)) {
+        return Ok(());
+    }
+    match holder_of(tree, mdev) {
+        Some(holder) => Err(Trouble::Came { mdev, holder }),
+        None => Ok(()),
+    }
+}
+
+/// Writes, and nothing else.
+///
+/// # Errors
+/// [`Trouble::Refused`].
+pub(crate) fn write(tree: &mut dyn Tree, write: &Write) -> Result<(), Trouble> {
+    let store = write.store();
+    tree.write(&store.path, &store.text).map_err(|fault| Trouble::Refused { store: store.to_string(), fault })
+}
+
+/// Looks at what came of a step: its own file, the drivers of the queues that it moves, resets, its guest.
+///
+/// # Errors
+/// [`Trouble`].
+pub(crate) fn look(
+    tree: &mut dyn Tree,
+    step: &Step,
+    held: &[Uuid],
+    report: &mut dyn FnMut(Report<'_>),
+) -> Result<(), Trouble> {
+    let store = step.write.store().to_string();
+    let differs = |what: String| Trouble::Differs { store: store.clone(), what };
+    match Undoable::of(step).stands(tree).map_err(Trouble::Unreadable)? {
+        Stands::After => {}
+        Stands::Neither(text) => return Err(differs(format!("it reads `{text}`"))),
+        Stands::Before | Stands::Half => return Err(differs("it reads as before".to_owned())),
+    }
+    match &step.write {
+        Write::Apmask(_) | Write::Aqmask(_) => look_at_queues(tree, step, &differs, report),
+        Write::Config(uuid, _) => look_at_guest(tree, step, *uuid, held, &differs),
+        Write::Create(_) | Write::Remove(_) => Ok(()),
+    }
+}
+
+/// The queues that a mask write moves have the drivers that the twin's have, and the host's have reset.
+fn look_at_queues(
+    tree: &mut dyn Tree,
+    step: &Step,
+    differs: &dyn Fn(String) -> Trouble,
+    report: &mut dyn FnMut(Report<'_>),
+) -> Result<(), Trouble> {
+    let (old, new) = (&step.before.queues, &step.after.queues);
+    let gained = |old: &QueueSet, new: &QueueSet| -> Vec<Apqn> {
+        new.adapters()
+            .iter()
+            .flat_map(|adapter| {
+                (new.row(adapter) - old.row(adapter)).iter().map(move |d| Apqn::new(adapter, d))
+            })
+            .collect()
+    };
+    let (to_vfio, to_host) = (gained(&old.vfio, &new.vfio), gained(&old.host, &new.host));
+    let bound = |tree: &mut dyn Tree, driver: &str| -> Result<QueueSet, Trouble> {
+        let names = tree.list(&format!("bus/ap/drivers/{driver}")).map_err(Trouble::Unreadable)?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    };
+    let vfio = if step.before.vfio_ap { bound(tree, "vfio_ap")? } else { QueueSet::new() };
+    for (apqn, wanted) in to_vfio.iter().map(|q| (*q, true)).chain(to_host.iter().map(|q| (*q, false))) {
+        // A queue that is gone by now went with its adapter: nobody's doing here.
+        if vfio.contains(apqn) != wanted && tree.link(&format!("bus/ap/devices/{apqn}")).is_ok() {
+            let verb = if wanted { "is not" } else { "is still" };
+            return Err(differs(format!("queue {apqn} {verb} bound to vfio_ap")));
+        }
+    }
+    let mut resetting: Vec<Apqn> =
+        to_host.into_iter().filter(|apqn| !step.before.off.contains(*apqn)).collect();
+    let mut waited = 0;
+    loop {
+        resetting.retain(|apqn| {
+            let path = format!("devices/ap/card{}/{apqn}/reset", apqn.adapter);
+            tree.read(&path).is_ok_and(|text| text.starts_with("Reset in progress")) && is_on(tree, *apqn)
+        });
+        if resetting.is_empty() {
+            return Ok(());
+        }
+        if waited >= MOST_RESETTING_MS {
+            return Err(differs(format!("queue {} does not end its reset", resetting[0])));
+        }
+        report(Report::Resetting(resetting.len()));
+        tree.sleep(LOOK_MS);
+        waited += LOOK_MS;
+    }
+}
+
+/// Whether a queue is neither deconfigured nor checkstopped: only then its reset ends.
+fn is_on(tree: &mut dyn Tree, apqn: Apqn) -> bool {
+    let directory = format!("devices/ap/card{}/{apqn}", apqn.adapter);
+    let says = |tree: &mut dyn Tree, file: &str, off: &str| {
+        tree.read(&format!("{directory}/{file}")).is_ok_and(|text| text.trim_end() == off)
+    };
+    !says(tree, "config", "0") && !says(tree, "chkstop", "1")
+}
+
+/// A guest has what it had, as far as its mdev still has it and the machine does, too.
+fn look_at_guest(
+    tree: &mut dyn Tree,
+    step: &Step,
+    uuid: Uuid,
+    held: &[Uuid],
+    differs: &dyn Fn(String) -> Trouble,
+) -> Result<(), Trouble> {
+    if !held.contains(&uuid) {
+        let old = step.before.mdevs.get(&uuid).map(|mdev| mdev.matrix).unwrap_or_default();
+        return match (takes(&step.write, &old), holder_of(tree, uuid)) {
+            // It came between the look and the write: it is given back what it had.
+            (Some(mdev), Some(holder)) => Err(Trouble::Came { mdev, holder }),
+            _ => Ok(()),
+        };
+    }
+    let Some(wanted) = step.after.mdevs.get(&uuid).map(|mdev| mdev.shadow) else { return Ok(()) };
+    let Some(has) = shadow_of(tree, uuid) else { return Ok(()) };
+    for adapter in wanted.adapters - has.adapters {
+        let there = wanted
+            .domains
+            .iter()
+            .all(|domain| tree.link(&format!("bus/ap/devices/{}", Apqn::new(adapter, domain))).is_ok());
+        if there {
+            return Err(differs(format!("adapter {} is missing from the guest of mdev {uuid}", adapter.0)));
+        }
+    }
+    Ok(())
+}
