@@ -2,19 +2,20 @@
 //!
 //! # What a journal is for
 //! It is written before each step, and is on the disk before the step is. Whoever finds it later knows all steps, and
-//! what takes each back; which of them were done it sees at the host itself ([`Undoable::stands`]). So a journal that
+//! what takes each back; which of them were done it sees at the host itself ([`effect`]). So a journal that
 //! lacks its last lines (power, a full disk) is as good as a whole one: only its first line must be there.
 
 use std::collections::BTreeMap;
 
 use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA};
-use ap_plan::{Plan, Store, Target, Write};
+use ap_plan::{Plan, Store, Target};
 use ap_types::Uuid;
 
+use crate::effect::{Stands, effect, stands};
 use crate::import::{ImportError, import};
 use crate::lock::{LockError, take};
 use crate::report::Report;
-use crate::step::{self, Stands, Trouble, Undoable};
+use crate::step::{self, Trouble, Undoable};
 use crate::tree::{Desk, Fault, Tree};
 
 /// How an apply is done.
@@ -253,16 +254,22 @@ fn back(
     if let Err(fault) = desk.append(&Record::Back(why.clone()).line()) {
         report(Report::Warning(&format!("the journal: {fault}")));
     }
-    for (number, step) in steps.iter().enumerate().rev() {
-        let done = match step.stands(tree) {
-            Ok(Stands::Before) => continue,
-            Ok(Stands::After) => undo(tree, desk, number, step, 0, held, report),
-            Ok(Stands::Half) => undo(tree, desk, number, step, 1, held, report),
-            Ok(Stands::Neither(text)) => Err(Trouble::Differs {
-                store: step.write.store().to_string(),
+    let found = match effect(tree, steps) {
+        Ok(found) => found,
+        Err(fault) => {
+            let trouble = Trouble::Unreadable(fault);
+            return Outcome::Stopped(stopped(tree, steps, why, steps.len() - 1, &trouble));
+        }
+    };
+    for (number, stands) in found.iter().enumerate().rev() {
+        let done = match stands {
+            Stands::Before => continue,
+            Stands::After => undo(tree, desk, steps, number, 0, held, report),
+            Stands::Half => undo(tree, desk, steps, number, 1, held, report),
+            Stands::Neither(text) => Err(Trouble::Differs {
+                store: steps[number].write.store().to_string(),
                 what: format!("somebody else wrote it: it reads `{text}`"),
             }),
-            Err(fault) => Err(Trouble::Unreadable(fault)),
         };
         if let Err(trouble) = done {
             return Outcome::Stopped(stopped(tree, steps, why, number, &trouble));
@@ -277,35 +284,35 @@ fn back(
 fn undo(
     tree: &mut dyn Tree,
     desk: &mut dyn Desk,
+    steps: &[Undoable],
     number: usize,
-    step: &Undoable,
     from: usize,
     held: &[Uuid],
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), Trouble> {
     // As above: the journal is told, and is not needed.
     let _ = desk.append(&Record::Undoing(number).line());
-    for write in step.back.iter().skip(from) {
+    for write in steps[number].back.iter().skip(from) {
         report(Report::Undo(number + 1, &write.store()));
         step::nobody_came(tree, write, held)?;
         step::write(tree, write)?;
     }
-    match step.stands(tree).map_err(Trouble::Unreadable)? {
+    match stands(tree, steps, number).map_err(Trouble::Unreadable)? {
         Stands::Before => Ok(()),
         _ => {
             let what = "it does not read as before".to_owned();
-            Err(Trouble::Differs { store: step.write.store().to_string(), what })
+            Err(Trouble::Differs { store: steps[number].write.store().to_string(), what })
         }
     }
 }
 
 fn stopped(tree: &mut dyn Tree, steps: &[Undoable], why: String, number: usize, trouble: &Trouble) -> Stop {
-    let mut in_effect = Vec::new();
-    for (at, step) in steps.iter().enumerate() {
-        if !matches!(step.stands(tree), Ok(Stands::Before)) {
-            in_effect.push((at + 1, step.write.store().to_string()));
-        }
-    }
+    let found = effect(tree, steps);
+    let there = |at: usize| found.as_ref().map_or(at <= number, |found| found[at] != Stands::Before);
+    let in_effect: Vec<(usize, String)> = (0..steps.len())
+        .filter(|at| there(*at))
+        .map(|at| (at + 1, steps[at].write.store().to_string()))
+        .collect();
     let remedy = match trouble {
         Trouble::Came { holder, .. } => format!("stop {holder}"),
         Trouble::Refused { fault, .. } => format!("find out why {} answers {}", fault.path, fault.name),
@@ -447,7 +454,8 @@ fn end(
         Way::Waits(until) => Ok(Outcome::After { confirm_by: Some(until) }),
         Way::Back(why) => Ok(back(tree, desk, &steps, &held, why, report)),
         Way::ForwardIfWhole => {
-            let whole = all_in_effect(tree, &steps).map_err(ApplyError::Desk)?;
+            let stands = effect(tree, &steps).map_err(ApplyError::Desk)?;
+            let whole = stands.iter().all(|stands| *stands == Stands::After);
             if whole && found.begin.confirm.is_none() {
                 desk.append(&Record::Ended(End::After).line()).map_err(ApplyError::Desk)?;
                 return Ok(Outcome::After { confirm_by: None });
@@ -455,25 +463,6 @@ fn end(
             Ok(back(tree, desk, &steps, &held, "it was interrupted".to_owned(), report))
         }
     }
-}
-
-/// Whether nothing is left to do: the last step that writes each file is in effect.
-fn all_in_effect(tree: &mut dyn Tree, steps: &[Undoable]) -> Result<bool, Fault> {
-    for (at, step) in steps.iter().enumerate() {
-        // A later step may have written the same again, and says how it is now.
-        let again = |later: &Undoable| match (&step.write, &later.write) {
-            (Write::Create(a), Write::Config(b, _)) | (Write::Config(a, _), Write::Config(b, _)) => a == b,
-            (Write::Config(a, _), Write::Remove(b)) => a == b,
-            _ => false,
-        };
-        if steps[at + 1..].iter().any(again) {
-            continue;
-        }
-        if step.stands(tree)? != Stands::After {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// What would be written, for whoever may not.

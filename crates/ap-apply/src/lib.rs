@@ -1,6 +1,7 @@
 //! A.
 #![forbid(unsafe_code)]
 pub mod apply;
+pub mod effect;
 pub mod import;
 pub mod lock;
 pub mod memory;

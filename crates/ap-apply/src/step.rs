@@ -2,9 +2,10 @@
 
 use ap_files::journal::{StepText, Text};
 use ap_plan::{Holder, Step, Store, Write};
-use ap_types::grammar::{ap_config, mask_parameter};
-use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
+use ap_types::grammar::ap_config;
+use ap_types::{Apqn, Matrix, QueueSet, Uuid};
 
+use crate::effect::{Stands, stands};
 use crate::import::{holder_of, shadow_of};
 use crate::report::Report;
 use crate::tree::{Fault, Kind, Tree};
@@ -13,19 +14,6 @@ use crate::tree::{Fault, Kind, Tree};
 const MOST_RESETTING_MS: u64 = 30_000;
 /// How often they are looked at meanwhile.
 const LOOK_MS: u64 = 40;
-
-/// Where a step's file is between the step's two ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stands {
-    /// As before the step.
-    Before,
-    /// As after it.
-    After,
-    /// Half taken back: an mdev was made again, and has no matrix yet.
-    Half,
-    /// Neither: somebody else wrote it. What it says now.
-    Neither(String),
-}
 
 /// A step as a journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,64 +87,12 @@ impl Undoable {
     }
 
     /// The matrix that the step's mdev had before.
-    fn old_matrix(&self) -> Matrix {
+    pub(crate) fn old_matrix(&self) -> Matrix {
         let old = self.back.iter().find_map(|write| match write {
             Write::Config(_, matrix) => Some(*matrix),
             _ => None,
         });
         old.unwrap_or_default()
-    }
-
-    /// Where the step's file is.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn stands(&self, tree: &mut dyn Tree) -> Result<Stands, Fault> {
-        match &self.write {
-            Write::Apmask(delta) => {
-                let now: AdapterMask = mask_parameter(tree.read("bus/ap/apmask")?.trim_end().as_bytes());
-                let (set, clear) = (delta.set(), delta.clear());
-                Ok(between(
-                    set.is_subset(&now) && !clear.intersects(&now),
-                    clear.is_subset(&now) && !set.intersects(&now),
-                    || now.to_string(),
-                ))
-            }
-            Write::Aqmask(delta) => {
-                let now: DomainMask = mask_parameter(tree.read("bus/ap/aqmask")?.trim_end().as_bytes());
-                let (set, clear) = (delta.set(), delta.clear());
-                Ok(between(
-                    set.is_subset(&now) && !clear.intersects(&now),
-                    clear.is_subset(&now) && !set.intersects(&now),
-                    || now.to_string(),
-                ))
-            }
-            Write::Create(uuid) => Ok(match matrix_of(tree, *uuid)? {
-                None => Stands::Before,
-                Some(matrix) if matrix == Matrix::default() => Stands::After,
-                Some(matrix) => Stands::Neither(ap_plan::state::triple(&matrix)),
-            }),
-            Write::Remove(uuid) => Ok(match matrix_of(tree, *uuid)? {
-                None => Stands::After,
-                Some(matrix) if matrix == self.old_matrix() => Stands::Before,
-                Some(matrix) if matrix == Matrix::default() => Stands::Half,
-                Some(matrix) => Stands::Neither(ap_plan::state::triple(&matrix)),
-            }),
-            Write::Config(uuid, new) => Ok(match matrix_of(tree, *uuid)? {
-                Some(matrix) if matrix == *new => Stands::After,
-                Some(matrix) if matrix == self.old_matrix() => Stands::Before,
-                Some(matrix) => Stands::Neither(ap_plan::state::triple(&matrix)),
-                None => Stands::Neither("no such mdev".to_owned()),
-            }),
-        }
-    }
-}
-
-fn between(after: bool, before: bool, text: impl FnOnce() -> String) -> Stands {
-    match (after, before) {
-        (true, _) => Stands::After,
-        (_, true) => Stands::Before,
-        _ => Stands::Neither(text()),
     }
 }
 
@@ -228,7 +164,7 @@ pub(crate) fn look(
 ) -> Result<(), Trouble> {
     let store = step.write.store().to_string();
     let differs = |what: String| Trouble::Differs { store: store.clone(), what };
-    match Undoable::of(step).stands(tree).map_err(Trouble::Unreadable)? {
+    match stands(tree, &[Undoable::of(step)], 0).map_err(Trouble::Unreadable)? {
         Stands::After => {}
         Stands::Neither(text) => return Err(differs(format!("it reads `{text}`"))),
         Stands::Before | Stands::Half => return Err(differs("it reads as before".to_owned())),
