@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ap_task::order::{Device, Modules, Perms, Queue};
 use ap_task::{Action, DriverName, Subject, Task};
-use locks::{After, Nothing};
+use locks::{After, Guard, Held, Nothing};
 
 use crate::bus::Bus;
 use crate::device::{
-    Binding, Card, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Use,
+    Binding, Card, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Use,
 };
 use crate::ownership::Ownership;
 
@@ -24,6 +24,16 @@ pub enum BindError {
     /// The driver refused it.
     #[error("the driver refused the device")]
     Refused,
+}
+
+/// P, held by whoever decided by it to take a queue from its driver; or nothing, where that was decided otherwise (by
+/// hand, or because the queue is gone).
+struct Decision<'p>(Option<Guard<'p, Perms, Ownership>>);
+
+impl Decided for Decision<'_> {
+    fn release(&mut self) {
+        self.0 = None;
+    }
 }
 
 impl Bus {
@@ -49,7 +59,7 @@ impl Bus {
         ownership: &mut Ownership,
         task: &mut Task<'_, Perms>,
     ) -> bool {
-        if driver.drives() != DeviceKind::Queue || ownership.reserved(queue.apqn) != driver.is_default() {
+        if driver.drives() != DeviceKind::Queue || !ownership.allows(queue.apqn, &driver) {
             return false;
         }
         ownership.announced = false;
@@ -67,8 +77,36 @@ impl Bus {
         Binding { driver, since: self.tickets.draw().into() }
     }
 
+    /// Takes a queue from its driver, whatever masks and overrides say: by hand, or because it is gone. D of the queue
+    /// is held.
+    pub(crate) fn take_queue(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Device>) {
+        self.detach_queue(queue, &mut Decision(None), &mut task.at());
+    }
+
+    /// Takes a queue from its driver, which may not have it any more, and gives it to the one that may. D of the queue
+    /// is held.
+    ///
+    /// One hold of P, from the decision on, unless the driver lets P go while it takes long: then who gets the queue
+    /// is decided by what the masks and overrides say when it is free.
+    pub(crate) fn reprobe_queue(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Device>) {
+        {
+            let (ownership, mut task) = task.lock(&self.ownership);
+            if agrees(queue, &ownership, &mut task) {
+                return;
+            }
+            let mut decision = Decision(Some(ownership));
+            self.detach_queue(queue, &mut decision, &mut task);
+            if let Some(mut ownership) = decision.0 {
+                self.attach_queue(queue, &mut ownership, &mut task);
+                return;
+            }
+        }
+        let (mut ownership, mut task) = task.lock(&self.ownership);
+        self.attach_queue(queue, &mut ownership, &mut task);
+    }
+
     /// Takes a queue from its driver, if it has one: the driver's remove callback, then ZAPQ. D of the queue is held.
-    pub(crate) fn detach_queue(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) {
+    fn detach_queue(&self, queue: &Arc<QueueDevice>, decided: &mut dyn Decided, task: &mut Task<'_, Perms>) {
         let binding = {
             let (mut state, _task) = task.lock(&queue.state);
             if state.binding.is_some() {
@@ -77,7 +115,7 @@ impl Bus {
             state.binding.clone()
         };
         let Some(Binding { driver, .. }) = binding else { return };
-        driver.remove(queue, task);
+        driver.remove(queue, decided, task);
         let (mut state, mut task) = task.lock(&queue.state);
         self.hw.zapq(queue.apqn, &mut task);
         state.state = DevState::Uninitiated;
@@ -174,7 +212,7 @@ impl Bus {
                 if queue.state.lock(&mut task).0.driver() != Some(driver) {
                     return false;
                 }
-                self.detach_queue(queue, &mut task.at());
+                self.take_queue(queue, &mut task);
             }
         }
         true
@@ -348,6 +386,15 @@ impl Bus {
         let driver = queue.state.lock(&mut task).0.binding.clone().map(|binding| binding.driver);
         steady(driver.as_ref(), queue, &mut task, act)
     }
+}
+
+/// Whether a queue's driver is one that `ownership` lets it have.
+pub(crate) fn agrees<L>(queue: &QueueDevice, ownership: &Ownership, held: &mut Held<'_, L>) -> bool
+where
+    Queue: After<L>,
+{
+    let (state, _held) = queue.state.lock(held);
+    ownership.agrees(queue.apqn, state.binding.as_ref().map(|binding| &binding.driver))
 }
 
 /// Runs `act` with A of a queue and its use, which its driver keeps as it is.

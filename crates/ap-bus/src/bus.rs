@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ap_machine::Hardware;
-use ap_task::DriverName;
 use ap_task::order;
 use ap_task::order::Devices;
+use ap_task::{DriverName, Kernel};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask};
 use locks::{After, Clock, Held, Mutex, Nothing, RwLock, Ticket};
 
@@ -16,6 +16,7 @@ use crate::registry::Registry;
 /// The AP bus of a host. See the crate's page.
 pub struct Bus {
     pub(crate) hw: Arc<dyn Hardware>,
+    pub(crate) kernel: Kernel,
     pub(crate) tickets: Ticket,
     pub(crate) scan: Mutex<order::Scan, ()>,
     pub(crate) ownership: Mutex<order::Perms, Ownership>,
@@ -27,11 +28,12 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// A bus on that hardware, whose module is not loaded.
+    /// A bus on that hardware, of that kernel, whose module is not loaded.
     #[must_use]
-    pub fn new(hw: Arc<dyn Hardware>) -> Self {
+    pub fn new(hw: Arc<dyn Hardware>, kernel: Kernel) -> Self {
         Bus {
             hw,
+            kernel,
             tickets: Ticket::new(1),
             scan: Mutex::new(0, ()),
             ownership: Mutex::new(0, Ownership::default()),
@@ -45,6 +47,12 @@ impl Bus {
     #[must_use]
     pub fn hardware(&self) -> &Arc<dyn Hardware> {
         &self.hw
+    }
+
+    /// The kernel that it is part of.
+    #[must_use]
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
     }
 
     /// The machine's time.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use ap_machine::AdapterFacts;
 use ap_task::order::{Device, Devices, Perms, Queue, Scan};
 use ap_task::state::Unhashed;
 use ap_task::{DriverName, Subject, Task};
@@ -13,6 +14,7 @@ use ap_types::{AdapterId, Apqn, HostConfig, Mode};
 use locks::{After, Held, Key, Mutex};
 
 use crate::asked::{Asked, Holder};
+use crate::remembered::Remembered;
 
 /// What a driver drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,16 @@ pub enum Use {
 
 /// What goes on with a queue whose [`Use`] stays as it is meanwhile.
 pub type Steady<'a> = dyn FnMut(Use, &mut Task<'_, Devices>) + 'a;
+
+/// That a queue is to be taken from its driver.
+///
+/// A mask write that decided so holds P, so that nobody decides otherwise before it is done.
+pub trait Decided {
+    /// Lets P go before the queue is taken. Whoever does that holds what keeps everybody from beginning to use the
+    /// queue on the strength of other masks until it is gone (vfio_ap: G, without which nothing is assigned and no
+    /// guest starts).
+    fn release(&mut self);
+}
 
 /// A driver of the AP bus.
 ///
@@ -66,8 +78,10 @@ pub trait ApDriver: Send + Sync {
     fn probe(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) -> bool;
 
     /// Gives a queue back. Nobody uses it any more when it returns, however long that takes; the bus resets the queue
-    /// then. D of the queue is held, and P where a mask write takes the queue.
-    fn remove(&self, _queue: &Arc<QueueDevice>, _task: &mut Task<'_, Perms>) {}
+    /// then. A driver that takes its time says when nobody uses the queue any more ([`QueueDevice::let_go`]): from
+    /// then on the bus polls it. D of the queue is held, and P where a mask write takes the queue, which such a driver
+    /// lets go ([`Decided::release`]) as soon as nobody can begin to use the queue any more.
+    fn remove(&self, _queue: &Arc<QueueDevice>, _decided: &mut dyn Decided, _task: &mut Task<'_, Perms>) {}
 
     /// Whether a queue that is asked about is in use, and whose it is: the veto. P is held from the question until
     /// the mask is stored.
@@ -99,7 +113,11 @@ pub struct DriverInfo {
 
 /// A driver that is registered, or that has a device. Two are equal if they have one name.
 #[derive(Clone)]
-pub struct Driver(Arc<dyn ApDriver>);
+pub struct Driver {
+    driver: Arc<dyn ApDriver>,
+    /// [`ApDriver::is_default`], which never changes, asked once.
+    default: bool,
+}
 
 impl Driver {
     /// What is shown of it.
@@ -111,20 +129,27 @@ impl Driver {
     /// That driver.
     #[must_use]
     pub fn new(driver: Arc<dyn ApDriver>) -> Driver {
-        Driver(driver)
+        let default = driver.is_default();
+        Driver { driver, default }
+    }
+
+    /// Whether it takes what the masks reserve for the host's default drivers.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.default
     }
 }
 
 impl std::ops::Deref for Driver {
     type Target = dyn ApDriver;
     fn deref(&self) -> &(dyn ApDriver + 'static) {
-        &*self.0
+        &*self.driver
     }
 }
 
 impl PartialEq for Driver {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.name() == other.name()
+        Arc::ptr_eq(&self.driver, &other.driver) || self.name() == other.name()
     }
 }
 
@@ -198,7 +223,7 @@ pub struct Card {
     pub raw_hwtype: u8,
     /// The functions word as it was when the device was made, bind state masked out.
     pub functions: u32,
-    /// Queue depth.
+    /// Queue depth, as the kernel shows it.
     pub depth: u8,
     /// Maximum message size in bytes.
     pub max_message: u32,
@@ -221,6 +246,8 @@ pub struct CardState {
     pub chkstop: bool,
     /// Switched on (counts while a driver of cards has it).
     pub online: bool,
+    /// What the adapter last told about itself, where the kernel keeps it.
+    pub told: Option<Arc<AdapterFacts>>,
 }
 
 /// A queue device.
@@ -237,6 +264,8 @@ pub struct QueueDevice {
     pub secure_execution: bool,
     /// Whether the bus has its adapter interrupts enabled after a reset.
     pub interrupts: bool,
+    /// Whether it has a `driver_override`, which the kernel decides.
+    pub overridable: bool,
     /// **D**: whether the device is still there; held over probe and remove.
     pub device: Mutex<Device, bool>,
     /// **A**.
@@ -250,8 +279,10 @@ pub enum DevState {
     Uninitiated,
     /// In use.
     Operating,
-    /// Being taken from its driver.
+    /// Being taken from its driver, which may still have lent it.
     ShuttingDown,
+    /// Being taken from its driver, which has it lent to nobody any more ([`QueueDevice::let_go`]).
+    LetGo,
     /// An instruction failed.
     Error,
 }
@@ -284,6 +315,10 @@ pub struct QueueState {
     pub sm: Sm,
     /// Switched on (counts while `cex4queue` has it).
     pub online: bool,
+    /// What the adapter last told through it, where the kernel keeps it.
+    pub told: Option<Arc<AdapterFacts>>,
+    /// What the bus remembers of its binding under Secure Execution.
+    pub secure: Remembered,
 }
 
 fn name_of(binding: &Option<Binding>) -> Option<DriverName> {
@@ -394,10 +429,11 @@ impl Hash for QueueDevice {
             made: _,
             secure_execution,
             interrupts,
+            overridable,
             device: _,
             state: _,
         } = self;
-        (apqn, secure_execution, interrupts).hash(hasher);
+        (apqn, secure_execution, interrupts, overridable).hash(hasher);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ask;
 mod asked;
 pub mod bind;
 mod bus;
@@ -16,19 +17,24 @@ pub mod device;
 mod load;
 pub mod masks;
 mod nodes;
+mod overrides;
 mod ownership;
+pub mod parameters;
 pub mod queue;
 pub mod registry;
+pub mod remembered;
 mod scan;
 pub mod secure;
 pub mod state;
 pub mod zcdn;
 pub mod zcrypt;
 
+pub use ask::{AskError, Through};
 pub use asked::{Asked, Holder};
 pub use bus::{Bindings, Bus, DomainError};
 pub use device::{ApDriver, Driver, Use};
 pub use load::LoadError;
+pub use overrides::{Override, OverrideError, Overrides};
 pub use ownership::Ownership;
-pub use registry::Parameters;
+pub use parameters::{ParameterError, Parameters};
 pub use state::BusState;

@@ -1,14 +1,15 @@
 //! The bus comes and goes with its module `ap`. (Specification, pages 1, 2 and 5.)
 
 use ap_task::order::Modules;
-use ap_task::{Action, Subject, Task};
+use ap_task::{Action, Flag, Subject, Task};
 use ap_types::grammar::mask_parameter;
 use ap_types::{AdapterMask, DomainMask, Features, HostConfig};
 
 use crate::bus::Bus;
 use crate::device::DeviceRef;
 use crate::ownership::Ownership;
-use crate::registry::{Parameters, Registry};
+use crate::parameters::{self, ParameterError, Parameters};
+use crate::registry::Registry;
 
 /// Why the bus was not loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,9 +17,9 @@ pub enum LoadError {
     /// There are no AP instructions (`ENODEV`).
     #[error("the machine has no AP instructions")]
     NoInstructions,
-    /// A parameter is not one of the module's (`EINVAL`).
-    #[error("unknown or unusable parameter")]
-    Parameter,
+    /// A value is none for its parameter (`EINVAL`, `ERANGE`).
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
 }
 
 impl Bus {
@@ -31,6 +32,9 @@ impl Bus {
     /// # Locks
     /// P; the registry's, for writing.
     pub fn load(&self, text: &str, task: &mut Task<'_, Modules>) -> Result<(), LoadError> {
+        let mut parameters = Parameters::default();
+        let log = |level, text| task.log(level, text);
+        parameters::parse("ap", text, log, |name, value| parameters.take(name, value))?;
         let (has, qci) = {
             let mut task = task.at();
             (self.hw.facilities(&mut task), self.hw.qci(&mut task))
@@ -39,8 +43,8 @@ impl Bus {
             task.log(4, "ap: The hardware system does not support AP instructions".into());
             return Err(LoadError::NoInstructions);
         }
-        let (parameters, domain) = parse_parameters(text)?;
-        let config = has.qci.then_some(qci);
+        // Whether there is QCI is decided here, once (page 6, F03).
+        let config = Some(qci).filter(|qci| has.qci && !qci.features.is_empty());
         let (max_adapter, max_domain) = highest_ids(config.as_ref());
         let mut masks = (AdapterMask::ALL, DomainMask::ALL);
         if let Some(text) = &parameters.apmask {
@@ -52,14 +56,14 @@ impl Bus {
         let fits = |domain: i32| {
             u8::try_from(domain).ok().filter(|id| *id <= max_domain && masks.1.contains((*id).into()))
         };
-        let default_domain = domain.and_then(fits);
-        if let Some(domain) = domain.filter(|domain| *domain != -1 && default_domain.is_none()) {
+        let default_domain = parameters.domain.and_then(fits);
+        if let Some(domain) = parameters.domain.filter(|domain| *domain != -1 && default_domain.is_none()) {
             task.log(4, format!("ap: {domain} is not a valid cryptographic domain"));
         }
         {
             let (mut ownership, _task) = task.lock(&self.ownership);
             let drivers = std::mem::take(&mut ownership.drivers);
-            *ownership = Ownership { adapters: masks.0, domains: masks.1, announced: false, drivers };
+            *ownership = Ownership { adapters: masks.0, domains: masks.1, drivers, ..Ownership::default() };
         }
         let interrupts = has.interrupts && parameters.useirq.is_none_or(|on| on != 0);
         let (mut registry, task) = task.write(&self.registry);
@@ -75,6 +79,7 @@ impl Bus {
             interrupts,
             secure_execution: has.secure_execution
                 && config.is_some_and(|config| config.features.contains(Features::APSB)),
+            count_shown: self.kernel.has(Flag::BindingsCount),
             parameters,
             generations: std::mem::take(&mut registry.generations),
             zcrypt_nodes: std::mem::take(&mut registry.zcrypt_nodes),
@@ -100,6 +105,7 @@ impl Bus {
         registry.scans.0 = 0;
         registry.config = None;
         registry.default_domain = None;
+        task.uevent(Action::Remove, Subject::ApRoot);
         task.uevent(Action::Remove, Subject::Bus("ap"));
     }
 }
@@ -112,33 +118,4 @@ fn highest_ids(config: Option<&HostConfig>) -> (u8, u8) {
         }
         _ => (63, 15),
     }
-}
-
-fn parse_parameters(text: &str) -> Result<(Parameters, Option<i32>), LoadError> {
-    let mut parameters = Parameters::default();
-    let mut domain = None;
-    for word in text.split_ascii_whitespace() {
-        let (key, value) = word.split_once('=').ok_or(LoadError::Parameter)?;
-        let number = || integer(value).ok_or(LoadError::Parameter);
-        match key {
-            "apmask" => parameters.apmask = Some(value.to_owned()),
-            "aqmask" => parameters.aqmask = Some(value.to_owned()),
-            "domain" => domain = Some(number()?),
-            "poll_thread" => parameters.poll_thread = Some(number()?),
-            "useirq" => parameters.useirq = Some(number()?),
-            _ => return Err(LoadError::Parameter),
-        }
-    }
-    Ok((parameters, domain))
-}
-
-/// A number as module parameters take it: optional sign, then the digits of a strict number (page 5).
-fn integer(text: &str) -> Option<i32> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(rest) if !rest.starts_with('+') => (-1, rest),
-        Some(_) => return None,
-        None => (1, text),
-    };
-    let number = i64::try_from(ap_types::grammar::strict(digits.as_bytes()).ok()?).ok()?;
-    i32::try_from(sign * number).ok()
 }

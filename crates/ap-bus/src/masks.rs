@@ -1,12 +1,13 @@
 //! Writing apmask and aqmask: the question, the store, the revision. (Specification, page 2, "Writing a mask".)
 
-use ap_task::{Action, DriverName, Notice, Subject, Task};
+use ap_task::{Action, DriverName, Flag, Notice, Subject, Task};
 use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, DomainMask, Mask, MaskError};
 use locks::Nothing;
 use locks::hook::{fingerprint, milestone};
 
 use crate::asked::{Asked, Holder};
+use crate::bind::agrees;
 use crate::bus::Bus;
 use crate::ownership::Ownership;
 
@@ -16,6 +17,9 @@ pub enum MaskWriteError {
     /// The text is not one (`EINVAL`).
     #[error(transparent)]
     Syntax(#[from] MaskError),
+    /// A queue has an override: a host gives queues by masks or by overrides (`EINVAL`).
+    #[error("a queue has a driver_override")]
+    Overridden,
     /// A queue that would become the host's is in use (`EBUSY`).
     #[error("a queue that would become the host's is in use by {} of {driver}", holder.name)]
     InUse {
@@ -32,8 +36,10 @@ trait OwnershipMask: Mask + Copy + PartialEq + std::ops::Sub<Output = Self> + st
     const VARIABLE: &'static str;
     /// The mask.
     fn of(ownership: &mut Ownership) -> &mut Self;
-    /// The queues that become the host's with these bits of it.
-    fn asked(added: Self, ownership: &Ownership) -> Asked;
+    /// Both masks, with this one in its place.
+    fn beside(self, ownership: &Ownership) -> (AdapterMask, DomainMask);
+    /// Both masks, with this one in its place and all of the other.
+    fn beside_all(self) -> (AdapterMask, DomainMask);
 }
 
 impl OwnershipMask for AdapterMask {
@@ -41,8 +47,11 @@ impl OwnershipMask for AdapterMask {
     fn of(ownership: &mut Ownership) -> &mut Self {
         &mut ownership.adapters
     }
-    fn asked(added: Self, ownership: &Ownership) -> Asked {
-        Asked::product(added, ownership.domains)
+    fn beside(self, ownership: &Ownership) -> (AdapterMask, DomainMask) {
+        (self, ownership.domains)
+    }
+    fn beside_all(self) -> (AdapterMask, DomainMask) {
+        (self, DomainMask::ALL)
     }
 }
 
@@ -51,8 +60,11 @@ impl OwnershipMask for DomainMask {
     fn of(ownership: &mut Ownership) -> &mut Self {
         &mut ownership.domains
     }
-    fn asked(added: Self, ownership: &Ownership) -> Asked {
-        Asked::product(ownership.adapters, added)
+    fn beside(self, ownership: &Ownership) -> (AdapterMask, DomainMask) {
+        (ownership.adapters, self)
+    }
+    fn beside_all(self) -> (AdapterMask, DomainMask) {
+        (AdapterMask::ALL, self)
     }
 }
 
@@ -87,22 +99,36 @@ impl Bus {
         let (new, stored) = {
             // Lock order: P -> what the drivers' answers take
             let (mut ownership, mut task) = task.lock(&self.ownership);
+            if !text.is_empty() && !ownership.overrides.is_empty() {
+                return Err(MaskWriteError::Overridden);
+            }
             let old = *M::of(&mut ownership);
             let new = mask_write(old, text)?;
             if new == old {
                 return Ok(());
             }
-            let asked = M::asked(new - old, &ownership);
+            let asked = self.becomes_the_hosts(old, new, &ownership);
             if let Some((driver, holder)) = ask(&ownership, &asked, &mut task) {
                 return Err(MaskWriteError::InUse { driver, holder });
             }
             *M::of(&mut ownership) = new;
+            ownership.overrides.masks_in_use = self.has_overrides() && !ownership.reserves_all();
             (new, ownership.clone())
         };
         self.revise_bindings(&stored, task);
         milestone(|| fingerprint(&stored));
         task.uevent_with(Action::Change, Subject::ApRoot, vec![(M::VARIABLE.into(), format!("{new}\n"))]);
         Ok(())
+    }
+
+    /// What a mask write asks about. With overrides that is also what the revision would take from who has it without
+    /// a bit being added: an override was cleared while its queue was in use (`DEV-016`).
+    fn becomes_the_hosts<M: OwnershipMask>(&self, old: M, new: M, ownership: &Ownership) -> Asked {
+        let added = new - old;
+        let whole = self.kernel.has(Flag::InUseWhole);
+        let (adapters, domains) = if whole { added.beside_all() } else { added.beside(ownership) };
+        let asked = Asked::product(adapters, domains);
+        if self.has_overrides() { asked.and_taken(new.beside(ownership)) } else { asked }
     }
 
     /// The question alone, as a mask write asks it: with P taken. For measurements.
@@ -116,19 +142,26 @@ impl Bus {
 
     /// Re-probes every queue whose driver and reservation disagree.
     ///
-    /// The decision, the removal and the new probe of one queue are made under one hold of D and P: a decision
-    /// can't become stale between (defect N4 of the reference).
+    /// The decision, the removal and the new probe of one queue are made under one hold of D, and of P as long as
+    /// the decision could become stale ([`Decision`](crate::bind::Decision); defect N4 of the reference).
     ///
     /// A queue that agrees with the masks as they were `stored` needs no look under D: every probe holds P until it
     /// has bound the queue, so all that come later know these masks or newer ones, and whoever stores newer ones
-    /// revises for them.
+    /// revises for them. An override may have been written since they were stored, so where there are overrides
+    /// the look is one under P.
     fn revise_bindings(&self, stored: &Ownership, task: &mut Task<'_, Nothing>) {
         Notice::Committed.announce();
         let queues = self.queues_in_order(task);
         let list = || queues.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
         for (index, queue) in queues.iter().enumerate() {
             milestone(|| fingerprint(&(index, list(), stored)));
-            if stored.reserved(queue.apqn) == queue.state.lock(task).0.is_hosts() {
+            let agreed = if queue.overridable {
+                let (ownership, mut task) = task.lock(&self.ownership);
+                agrees(queue, &ownership, &mut task)
+            } else {
+                agrees(queue, stored, task)
+            };
+            if agreed {
                 continue;
             }
             // Lock order: D -> P
@@ -136,17 +169,13 @@ impl Bus {
             if !*alive {
                 continue;
             }
-            let (mut ownership, mut task) = task.lock(&self.ownership);
-            if ownership.reserved(queue.apqn) == queue.state.lock(&mut task).0.is_hosts() {
-                continue;
-            }
-            self.detach_queue(queue, &mut task);
-            self.attach_queue(queue, &mut ownership, &mut task);
+            self.reprobe_queue(queue, &mut task);
         }
     }
 }
 
-/// Asks the registered drivers, in that order; the first that says yes has said it.
+/// Asks the registered drivers, in that order; the first that says yes has said it. The host's default drivers are
+/// not asked: what becomes the host's becomes theirs.
 fn ask(
     ownership: &Ownership,
     asked: &Asked,
@@ -158,5 +187,6 @@ fn ask(
     ownership
         .drivers
         .iter()
+        .filter(|driver| !driver.is_default())
         .find_map(|driver| driver.in_use(asked, task).map(|holder| (driver.name(), holder)))
 }

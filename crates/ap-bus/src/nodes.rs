@@ -1,15 +1,16 @@
 //! Making, changing and destroying additional device nodes of zcrypt.
 
+use ap_task::order::Modules;
 use ap_task::{Action, Task};
 use ap_types::Mask;
 use ap_types::grammar::mask_write;
 use locks::{Held, Nothing};
 
 use crate::bus::Bus;
-use crate::zcdn::{NodeError, NodeMask, ZcryptNode};
+use crate::zcdn::{NodeError, NodeMask};
 
 impl Bus {
-    /// Makes a node; without a name it gets the first `zcrypt_N` that is free. Nothing is allowed on it yet.
+    /// Makes a node, of a name as it was written. Nothing is allowed on it yet.
     ///
     /// # Errors
     /// [`NodeError`].
@@ -17,8 +18,19 @@ impl Bus {
     /// # Locks
     /// The registry's, for writing.
     pub fn create_zcrypt_node(&self, name: &str, task: &mut Task<'_, Nothing>) -> Result<(), NodeError> {
-        let subject = self.configure(task, |r| r.zcrypt_nodes.create(name).map(ZcryptNode::subject))?;
-        task.uevent(Action::Add, subject);
+        let made = self.configure(task, |registry| {
+            let nodes = &mut registry.zcrypt_nodes;
+            let alone = nodes.list.is_empty();
+            nodes.create(name).map(|node| node.subject(alone))
+        });
+        match made {
+            Ok(subject) => task.uevent(Action::Add, subject),
+            Err(NodeError::Clash(node)) => {
+                task.uevent(Action::Remove, node.subject(false));
+                return Err(NodeError::Clash(node));
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -30,12 +42,23 @@ impl Bus {
     /// # Locks
     /// The registry's, for writing.
     pub fn destroy_zcrypt_node(&self, name: &str, task: &mut Task<'_, Nothing>) -> Result<(), NodeError> {
-        let node = self.configure(task, |registry| {
-            let nodes = &mut registry.zcrypt_nodes.list;
-            nodes.iter().position(|node| node.name == name).map(|at| nodes.remove(at))
-        });
-        task.uevent(Action::Remove, node.ok_or(NodeError::None)?.subject());
+        let subject = self.configure(task, |registry| {
+            let nodes = &mut registry.zcrypt_nodes;
+            nodes.destroy(name).map(|node| node.subject(nodes.list.is_empty()))
+        })?;
+        task.uevent(Action::Remove, subject);
         Ok(())
+    }
+
+    /// Destroys all nodes, oldest first.
+    ///
+    /// # Locks
+    /// The registry's, for writing.
+    pub fn destroy_zcrypt_nodes(&self, task: &mut Task<'_, Modules>) {
+        let nodes = self.configure(task, |registry| registry.zcrypt_nodes.take_all());
+        for (at, node) in nodes.iter().enumerate() {
+            task.uevent(Action::Remove, node.subject(at + 1 == nodes.len()));
+        }
     }
 
     /// Writes a mask of a node, in the grammar of apmask.
@@ -58,7 +81,7 @@ impl Bus {
         }
         self.configure(held, |registry| {
             let node = registry.zcrypt_nodes.list.iter_mut().find(|node| *node.id == id);
-            let node = node.ok_or(NodeError::None)?;
+            let node = node.ok_or(NodeError::Gone)?;
             match which {
                 NodeMask::Adapters => update(&mut node.apmask, text),
                 NodeMask::Domains => update(&mut node.aqmask, text),

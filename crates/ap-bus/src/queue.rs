@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ap_machine::Hardware;
 use ap_task::order::Queue;
 use ap_task::{Notice, Task, Work};
-use ap_types::{Apqn, ResponseCode};
-use locks::Nothing;
+use ap_types::{Apqn, ResponseCode, zapq_order_key};
+use locks::{After, Held, Nothing};
 
 use crate::bind::steady;
 use crate::bus::Bus;
@@ -42,14 +42,15 @@ impl Stepping<'_> {
         self.state.sm = Sm::ResetStart;
         match self.now {
             Use::Lent => self.state.sm = Sm::Idle,
-            Use::Free => self.reset_start(false, task),
+            Use::Free => self.reset_start(task),
         }
     }
 
-    /// Starts a reset; `unbind`: with the F bit.
-    pub(crate) fn reset_start(&mut self, unbind: bool, task: &mut Task<'_, Queue>) {
-        match self.hw.rapq(self.queue.apqn, unbind, task).response_code() {
+    /// Starts a reset; with the F bit while the queue is to be unbound.
+    pub(crate) fn reset_start(&mut self, task: &mut Task<'_, Queue>) {
+        match self.hw.rapq(self.queue.apqn, self.state.secure.unbinding, task).response_code() {
             ResponseCode::NORMAL | ResponseCode::RESET_IN_PROGRESS => {
+                self.state.secure.reset_accepted();
                 self.state.sm = Sm::ResetWait;
                 self.poll_later(task);
             }
@@ -61,7 +62,7 @@ impl Stepping<'_> {
     pub(crate) fn step(&mut self, task: &mut Task<'_, Queue>) {
         match (self.state.sm, self.now) {
             (Sm::ResetStart | Sm::SetIrqWait, Use::Lent) => self.state.sm = Sm::Idle,
-            (Sm::ResetStart, Use::Free) => self.reset_start(false, task),
+            (Sm::ResetStart, Use::Free) => self.reset_start(task),
             (Sm::ResetWait, _) => self.reset_poll(task),
             (Sm::SetIrqWait, Use::Free) => self.irq_poll(task),
             (Sm::Idle, _) => {}
@@ -71,15 +72,19 @@ impl Stepping<'_> {
     /// Looks once whether a reset has ended.
     fn reset_poll(&mut self, task: &mut Task<'_, Queue>) {
         let interrupts = self.queue.interrupts && self.now == Use::Free;
-        match self.hw.tapq(self.queue.apqn, task).0.response_code() {
-            ResponseCode::NORMAL if interrupts => self.enable_interrupts(task),
-            ResponseCode::NORMAL => self.state.sm = Sm::Idle,
-            ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => self.poll_later(task),
-            _ => {
-                // In error a reset is to be started: each later poll repeats the RAPQ (page 2).
-                self.state.sm = Sm::ResetStart;
-                self.fails();
+        let (status, info) = self.hw.tapq(self.queue.apqn, task);
+        match status.response_code() {
+            ResponseCode::NORMAL => {
+                self.state.secure.seen = info.bind_state();
+                if interrupts {
+                    self.enable_interrupts(task);
+                } else {
+                    self.state.sm = Sm::Idle;
+                }
             }
+            ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => self.poll_later(task),
+            // Later polls repeat the TAPQ: only a RAPQ that was refused is repeated (page 6, F05).
+            _ => self.fails(),
         }
     }
 
@@ -112,10 +117,7 @@ impl Stepping<'_> {
                 task.due(Work::Poll, POLL_INTERVAL);
                 Notice::PollAgain(self.queue.apqn).announce();
             }
-            _ => {
-                self.state.sm = Sm::ResetStart;
-                self.fails();
-            }
+            _ => self.fails(),
         }
     }
 
@@ -125,12 +127,15 @@ impl Stepping<'_> {
     }
 
     fn fails(&mut self) {
-        self.state.state = DevState::Error;
+        if self.state.state != DevState::LetGo {
+            self.state.state = DevState::Error;
+        }
         Notice::InError(self.queue.apqn).announce();
     }
 }
 
-/// Whether a poll looks at a queue: not if it is uninitiated, going, deconfigured or checkstopped, or has no driver.
+/// Whether a poll looks at a queue: not if it is uninitiated, deconfigured or checkstopped, or has no driver; nor if it
+/// is going and perhaps still lent (page 6, F16; `DEV-004`).
 fn is_due(state: &QueueState) -> bool {
     state.binding.is_some()
         && !matches!(state.state, DevState::Uninitiated | DevState::ShuttingDown)
@@ -139,13 +144,36 @@ fn is_due(state: &QueueState) -> bool {
         && state.sm != Sm::Idle
 }
 
-impl Bus {
-    /// Polls all queues that have a driver and are neither uninitiated, deconfigured nor checkstopped.
+impl QueueDevice {
+    /// Its driver, which gives it back, has it lent to nobody any more, and goes on with what it has to do. Whoever
+    /// is taking the queue waits for that.
     ///
     /// # Locks
-    /// The registry's, for reading. Per queue: A; then what its driver takes, and A.
+    /// A.
+    pub fn let_go<H>(&self, held: &mut Held<'_, H>)
+    where
+        Queue: After<H>,
+    {
+        let (mut state, _held) = self.state.lock(held);
+        if state.state == DevState::ShuttingDown {
+            state.state = DevState::LetGo;
+        }
+    }
+}
+
+impl Bus {
+    /// Polls all queues that have a driver and are neither uninitiated, deconfigured nor checkstopped, in the order of
+    /// the reference's hash table (page 6, F07; page 3 says which); equal ones: last bound first.
+    ///
+    /// # Locks
+    /// The registry's, for reading. Per queue: A; then A, what its driver takes, and A.
     pub fn poll(&self, task: &mut Task<'_, Nothing>) {
-        for queue in self.queues_in_order(task) {
+        let mut active: Vec<_> = self.queues_in_order(task);
+        active.sort_by_cached_key(|queue| {
+            let since = queue.state.lock(task).0.binding.as_ref().map(|binding| *binding.since);
+            (zapq_order_key(queue.apqn), std::cmp::Reverse(since))
+        });
+        for queue in active {
             self.poll_device(&queue, task);
         }
     }
@@ -162,7 +190,12 @@ impl Bus {
 
     fn poll_device(&self, queue: &QueueDevice, task: &mut Task<'_, Nothing>) {
         let driver = {
-            let (state, _task) = task.lock(&queue.state);
+            let (mut state, mut task) = task.lock(&queue.state);
+            if state.state == DevState::LetGo && is_due(&state) {
+                // Its driver is busy with it and need not be asked: it has said that the queue is free.
+                Stepping { hw: &*self.hw, queue, state: &mut state, now: Use::Free }.step(&mut task);
+                return;
+            }
             match &state.binding {
                 Some(binding) if is_due(&state) => binding.driver.clone(),
                 _ => return,
@@ -195,7 +228,7 @@ impl Bus {
             }
             state.sm = Sm::ResetStart;
             if matches!(state.state, DevState::Operating | DevState::Error) {
-                Stepping { hw: &*self.hw, queue, state, now }.reset_start(false, task);
+                Stepping { hw: &*self.hw, queue, state, now }.reset_start(task);
             }
             Ok(())
         });

@@ -7,20 +7,8 @@ use ap_task::state::{Counted, Unhashed};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, HostConfig};
 
 use crate::device::{Card, DeviceName, DeviceRef, QueueDevice};
+use crate::parameters::Parameters;
 use crate::zcdn::ZcryptNodes;
-
-/// Module parameters of `ap`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Parameters {
-    /// `apmask=`.
-    pub apmask: Option<String>,
-    /// `aqmask=`.
-    pub aqmask: Option<String>,
-    /// `useirq=`.
-    pub useirq: Option<i32>,
-    /// `poll_thread=`.
-    pub poll_thread: Option<i32>,
-}
 
 /// What the bus knows. A leaf: nothing but A and the machine is taken under it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -35,7 +23,7 @@ pub struct Registry {
     pub order: Unhashed<BTreeMap<u64, DeviceRef>>,
     /// `drivers_autoprobe`: new devices and drivers are matched.
     pub autoprobe: bool,
-    /// The host configuration of the last scan; `None` without QCI.
+    /// The host configuration of the last scan; `None` if there was no QCI, or it had no flags, when `ap` was loaded.
     pub config: Option<HostConfig>,
     /// Highest adapter id, taken once.
     pub max_adapter: u8,
@@ -57,6 +45,8 @@ pub struct Registry {
     pub secure_execution: bool,
     /// How often "bindings complete" was announced.
     pub complete_count: Unhashed<u32>,
+    /// Whether that can be read, which the kernel decides.
+    pub count_shown: bool,
     /// Module parameters of `ap` as given.
     pub parameters: Parameters,
     /// How many devices of each name there were.
@@ -84,6 +74,7 @@ impl Default for Registry {
             interrupts: false,
             secure_execution: false,
             complete_count: Unhashed(0),
+            count_shown: false,
             parameters: Parameters::default(),
             generations: Unhashed::default(),
             zcrypt_nodes: ZcryptNodes::default(),
@@ -113,8 +104,8 @@ impl Registry {
             poll_thread,
             interrupts,
             secure_execution,
-            // Only ever reported.
-            complete_count: _,
+            complete_count,
+            count_shown,
             parameters,
             generations,
             zcrypt_nodes,
@@ -123,7 +114,9 @@ impl Registry {
             order.values().map(|device| (device.name(), device.generation())).collect();
         let devices = (cards, queues, order, &generations.0);
         let machine = (config, max_adapter, max_domain, default_domain, interrupts, secure_execution);
-        let scan = (present, scans.0, config_time);
+        // Else it is only ever reported.
+        let count = count_shown.then_some(complete_count.0);
+        let scan = (present, scans.0, config_time, count);
         let settings = (autoprobe, poll_timeout, poll_thread, parameters, zcrypt_nodes);
         locks::hook::fingerprint(&(devices, machine, scan, settings))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ap_task::order::Scan;
-use ap_task::{Action, Notice, Subject, Task, Work};
+use ap_task::{Action, Flag, Notice, Subject, Task, Work};
 use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, Mode, NEWEST_TYPE,
     OLDEST_TYPE, ResponseCode, Status,
@@ -14,6 +14,7 @@ use locks::{Mutex, Nothing};
 use crate::bus::Bus;
 use crate::device::{Card, CardState, DevState, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Sm};
 use crate::queue::Stepping;
+use crate::remembered::Remembered;
 
 /// What one scan goes by, taken once at its beginning.
 #[derive(Clone, Copy, Hash)]
@@ -119,18 +120,10 @@ impl Bus {
 
     /// QCI; whether anything in it changed. Tells the drivers.
     fn take_configuration(&self, task: &mut Task<'_, Scan>) -> bool {
-        let qci = {
-            let mut task = task.at();
-            self.hw.facilities(&mut task).qci.then(|| self.hw.qci(&mut task))
-        };
-        let old = self.look(task, |registry| registry.config);
-        let (Some(new), Some(old)) = (qci, old) else { return false };
+        // Whether there is QCI was decided when `ap` was loaded (page 6, F03).
+        let Some(old) = self.look(task, |registry| registry.config) else { return false };
+        let new = self.hw.qci(&mut task.at());
         if new == old {
-            return false;
-        }
-        if new.features.is_empty() {
-            // Without flags no configuration ever "changes" (page 1): the bus finds queues with TAPQ alone.
-            self.configure(task, |registry| registry.config = Some(new));
             return false;
         }
         if !(new.adapters - old.adapters).is_empty() || !(new.domains - old.domains).is_empty() {
@@ -234,6 +227,7 @@ impl Bus {
                 config: status.response_code() != ResponseCode::DECONFIGURED,
                 chkstop: status.response_code() == ResponseCode::CHECKSTOPPED,
                 online: true,
+                told: None,
             };
             let card = Arc::new(Card {
                 id: apqn.adapter,
@@ -242,7 +236,7 @@ impl Bus {
                 hwtype,
                 raw_hwtype: raw,
                 functions: info.functions_without_bind_state(),
-                depth: info.depth(),
+                depth: self.depth(info),
                 max_message: info.max_message_bytes(),
                 mode: info.mode(),
                 device: Mutex::new(key, true),
@@ -256,6 +250,12 @@ impl Bus {
             let _refused = self.bind_device(&DeviceRef::Card(card.clone()), None, task);
         }
         Some(card)
+    }
+
+    /// The depth of a card's queues as this kernel takes it from the machine's word. (Page 7.)
+    fn depth(&self, info: HardwareInfo) -> u8 {
+        let depth = if self.kernel.has(Flag::DeepQueues) { info.deep_depth() } else { info.depth() };
+        if self.kernel.has(Flag::RawDepth) { depth - 1 } else { depth }
     }
 
     fn scan_domains(&self, card: &Arc<Card>, sweep: &Sweep, task: &mut Task<'_, Scan>) {
@@ -275,14 +275,20 @@ impl Bus {
                 .filter(|(status, _)| status.queue_exists());
             match (device, found) {
                 (Some(queue), None) => self.remove_queue_device(queue, task),
-                (Some(queue), Some((status, _))) => self.update_queue(queue, status, task),
-                (None, Some((status, _))) => self.make_queue(card, apqn, status, task),
+                (Some(queue), Some(found)) => self.update_queue(queue, found, task),
+                (None, Some(found)) => self.make_queue(card, apqn, found, task),
                 (None, None) => {}
             }
         }
     }
 
-    fn make_queue(&self, card: &Arc<Card>, apqn: Apqn, status: Status, task: &mut Task<'_, Scan>) {
+    fn make_queue(
+        &self,
+        card: &Arc<Card>,
+        apqn: Apqn,
+        (status, info): (Status, HardwareInfo),
+        task: &mut Task<'_, Scan>,
+    ) {
         let made = self.tickets.draw();
         let config = status.response_code() != ResponseCode::DECONFIGURED;
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
@@ -297,6 +303,8 @@ impl Bus {
                 state: DevState::Uninitiated,
                 sm: Sm::ResetStart,
                 online: false,
+                told: None,
+                secure: Remembered::new(info.bind_state()),
             };
             let queue = Arc::new(QueueDevice {
                 apqn,
@@ -305,6 +313,7 @@ impl Bus {
                 made,
                 secure_execution: registry.secure_execution && has_bind_state(card.mode),
                 interrupts: registry.interrupts,
+                overridable: self.has_overrides(),
                 device: Mutex::new(key, true),
                 state: Mutex::new(key, state),
             });
@@ -329,13 +338,19 @@ impl Bus {
     }
 
     /// Takes over what changed about a queue: one thing, the first that applies.
-    fn update_queue(&self, queue: &Arc<QueueDevice>, status: Status, task: &mut Task<'_, Scan>) {
+    fn update_queue(
+        &self,
+        queue: &Arc<QueueDevice>,
+        (status, info): (Status, HardwareInfo),
+        task: &mut Task<'_, Scan>,
+    ) {
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
         let mut start = false;
         {
             let (mut state, task) = task.lock(&queue.state);
             let initiated = state.state != DevState::Uninitiated;
+            state.secure.seen = info.bind_state();
             if chkstop && !state.chkstop {
                 state.chkstop = true;
                 if initiated {
@@ -354,8 +369,13 @@ impl Bus {
                 state.config = true;
                 start = initiated;
                 task.uevent_with(Action::Change, queue.subject(state.driver()), config_variable(true));
-            } else if config && !chkstop && state.state == DevState::Error {
-                start = true;
+            } else if config && state.state == DevState::Error {
+                start = !chkstop;
+                if chkstop {
+                    // It goes on as far as it can: no RAPQ goes to a queue that is checkstopped (page 6, F06).
+                    state.state = DevState::Operating;
+                    state.sm = Sm::ResetStart;
+                }
             }
         }
         if start {
@@ -406,9 +426,14 @@ impl Bus {
         {
             let (mut alive, mut task) = task.lock(&queue.device);
             *alive = false;
-            self.detach_queue(queue, &mut task.at());
+            self.take_queue(queue, &mut task);
         }
+        // Its override goes in one step with it, so that whoever finds the device listed may write one (DEV-018).
+        let (ownership, mut task) = task.lock_opt(queue.overridable.then_some(&self.ownership));
         let (mut registry, task) = task.write(&self.registry);
+        if let Some(mut ownership) = ownership {
+            ownership.overrides.forget(queue.apqn);
+        }
         registry.forget(&DeviceRef::Queue(queue.clone()));
         task.uevent(Action::Remove, queue.subject(None));
     }

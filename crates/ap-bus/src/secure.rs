@@ -44,9 +44,6 @@ pub enum Association {
     Unassociated,
 }
 
-/// The highest number of a secret, plus one.
-const SECRETS: u64 = 65_535;
-
 impl Bus {
     /// TAPQ of a queue, `EIO` above BUSY.
     ///
@@ -65,6 +62,24 @@ impl Bus {
             return Err(SecureError::Failed);
         }
         Ok((status, info))
+    }
+
+    /// Whether a queue is bound, as the machine says now; the bus remembers it.
+    ///
+    /// # Errors
+    /// [`SecureError::Failed`].
+    ///
+    /// # Locks
+    /// A.
+    pub fn is_bound(
+        &self,
+        queue: &Arc<QueueDevice>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<bool, SecureError> {
+        let (mut state, mut held) = queue.state.lock(held);
+        let (_, info) = self.test_queue(queue, &mut held)?;
+        state.secure.seen = info.bind_state();
+        Ok(state.secure.seen.is_bound())
     }
 
     /// Binds or unbinds a queue.
@@ -90,7 +105,8 @@ impl Bus {
             // Whatever RAPQ answers: as with every reset that the bus starts, that shows in the queue's state.
             state.state = DevState::Operating;
             state.sm = Sm::ResetStart;
-            Stepping { hw: &*self.hw, queue, state, now }.reset_start(true, task);
+            state.secure.unbinding = true;
+            Stepping { hw: &*self.hw, queue, state, now }.reset_start(task);
             Ok(())
         });
         done.unwrap_or(Err(SecureError::Gone))
@@ -99,22 +115,22 @@ impl Bus {
     fn bind_secure(
         &self,
         queue: &QueueDevice,
-        state: &QueueState,
+        state: &mut QueueState,
         task: &mut Task<'_, Queue>,
     ) -> Result<(), SecureError> {
         self.ready(queue, state, BindState::Unbound, task)?;
         if self.hw.bapq(queue.apqn, task).response_code() != ResponseCode::NORMAL {
             return Err(SecureError::Failed);
         }
-        let (_, info) = self.hw.tapq(queue.apqn, task);
-        if info.bind_state().is_bound() { Ok(()) } else { Err(SecureError::Failed) }
+        state.secure.seen = self.hw.tapq(queue.apqn, task).1.bind_state();
+        if state.secure.seen.is_bound() { Ok(()) } else { Err(SecureError::Failed) }
     }
 
     /// TAPQ NORMAL, the bind state that an operation needs, and no reset running.
     fn ready(
         &self,
         queue: &QueueDevice,
-        state: &QueueState,
+        state: &mut QueueState,
         wanted: BindState,
         held: &mut Held<'_, Queue>,
     ) -> Result<(), SecureError> {
@@ -122,7 +138,8 @@ impl Bus {
         if status.response_code() != ResponseCode::NORMAL {
             return Err(SecureError::Failed);
         }
-        if info.bind_state() != wanted {
+        state.secure.seen = info.bind_state();
+        if state.secure.seen != wanted {
             return Err(SecureError::State);
         }
         if state.sm != Sm::Idle && state.state != DevState::Error {
@@ -131,7 +148,7 @@ impl Bus {
         Ok(())
     }
 
-    /// Associates a queue with a secret.
+    /// Associates a queue with a secret, 0 to 65535 (page 6, F04a).
     ///
     /// # Errors
     /// [`SecureError`].
@@ -144,21 +161,25 @@ impl Bus {
         secret: u64,
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), SecureError> {
-        if queue.card.mode == Mode::Accelerator || secret >= SECRETS {
+        let secret = u16::try_from(secret).map_err(|_| SecureError::State)?;
+        if queue.card.mode == Mode::Accelerator {
             return Err(SecureError::State);
         }
-        let (state, mut task) = task.lock(&queue.state);
-        self.ready(queue, &state, BindState::UsableNoSecureKey, &mut task)?;
-        match self.hw.aapq(queue.apqn, secret as u16, &mut task).response_code() {
-            ResponseCode::NORMAL | ResponseCode::STATE_CHANGE_IN_PROGRESS => Ok(()),
+        let (mut state, mut task) = task.lock(&queue.state);
+        self.ready(queue, &mut state, BindState::UsableNoSecureKey, &mut task)?;
+        match self.hw.aapq(queue.apqn, secret, &mut task).response_code() {
+            ResponseCode::NORMAL | ResponseCode::STATE_CHANGE_IN_PROGRESS => {
+                state.secure.secret = Some(secret);
+                Ok(())
+            }
             _ => Err(SecureError::Failed),
         }
     }
 
-    /// What a queue is associated with.
+    /// What a queue is associated with, by the machine's bind state and what this bus has made (page 6, F04b).
     ///
     /// # Errors
-    /// [`SecureError::Failed`].
+    /// [`SecureError::Failed`]; also if it has an association that this bus has not made.
     ///
     /// # Locks
     /// A.
@@ -170,13 +191,14 @@ impl Bus {
         if queue.card.mode == Mode::Accelerator {
             return Ok(Association::None);
         }
-        let (_state, mut held) = queue.state.lock(held);
+        let (mut state, mut held) = queue.state.lock(held);
         let (_, info) = self.test_queue(queue, &mut held)?;
-        Ok(match (info.bind_state(), self.hw.associated(queue.apqn, &mut held)) {
-            (BindState::Usable, Some(secret)) => Association::With(secret),
-            (BindState::Usable, None) => Association::With(0),
-            (_, Some(_)) => Association::Pending,
-            _ => Association::Unassociated,
-        })
+        state.secure.seen = info.bind_state();
+        match (state.secure.seen, state.secure.secret) {
+            (BindState::Usable, Some(secret)) => Ok(Association::With(secret)),
+            (BindState::Usable, None) => Err(SecureError::Failed),
+            (BindState::UsableNoSecureKey, Some(_)) => Ok(Association::Pending),
+            _ => Ok(Association::Unassociated),
+        }
     }
 }

@@ -8,10 +8,10 @@ use ap_types::{AdapterMask, DomainMask, MaskError};
 
 /// So many there can be.
 const MOST: usize = 256;
-/// Longest name.
-const LONGEST: usize = 63;
-/// Names that the class or `/dev` has already.
-const TAKEN: [&str; 3] = ["create", "destroy", "z90crypt"];
+/// Longest name, in bytes.
+const LONGEST: usize = 31;
+/// Names that the class has already.
+const TAKEN: [&str; 2] = ["create", "destroy"];
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,18 +56,24 @@ pub struct ZcryptNodes {
 /// Why a node was not made, changed or destroyed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
-    /// There is one of that name, or it means something else (`EEXIST`).
+    /// There is one of that name (`EEXIST`).
     #[error("the name is in use")]
     Exists,
+    /// The class has a file of that name: the node had been made, and went (`EEXIST`).
+    #[error("the class has a file of that name")]
+    Clash(ZcryptNode),
     /// It is no name of a file (`EINVAL`).
     #[error("not a name for a device node")]
     Name,
     /// There are 256 already (`ENOSPC`).
     #[error("there are no more numbers")]
     Full,
-    /// There is none of that name (`ENODEV`).
-    #[error("no such node")]
+    /// There is none of that name (`ENOENT`).
+    #[error("no node of that name")]
     None,
+    /// The node is gone (`ENODEV`).
+    #[error("no such node")]
+    Gone,
     /// The text is no mask (`EINVAL`).
     #[error(transparent)]
     Syntax(#[from] MaskError),
@@ -91,28 +97,24 @@ impl ZcryptNodes {
         std::mem::take(&mut self.list)
     }
 
-    pub(crate) fn create(&mut self, name: &str) -> Result<&ZcryptNode, NodeError> {
+    /// Makes a node of a name as it was written: outer white space does not count, nor what follows 31 bytes; `/`
+    /// is shown as `!`. Without a name it is called by its minor number, which is the lowest that is free. (Page 6, F11.)
+    pub(crate) fn create(&mut self, written: &str) -> Result<&ZcryptNode, NodeError> {
         if self.list.len() >= MOST {
             return Err(NodeError::Full);
         }
-        let free = |nodes: &Self, name: &str| nodes.find(name).is_none() && !TAKEN.contains(&name);
-        let name = if name.is_empty() {
-            let mut names = (0..).map(|number: u32| format!("zcrypt_{number}"));
-            names.find(|name| free(self, name)).ok_or(NodeError::Full)?
-        } else {
-            let graphic = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-            if !graphic || name.len() > LONGEST || name.starts_with('.') {
-                return Err(NodeError::Name);
-            }
-            name.to_owned()
-        };
-        if !free(self, &name) {
-            return Err(NodeError::Exists);
-        }
         let used = |minor: &u32| self.list.iter().any(|node| node.minor == *minor);
         let minor = (0..).find(|minor| !used(minor)).ok_or(NodeError::Full)?;
+        let name = match shortened(written) {
+            "" => format!("zcrypt_{minor}"),
+            "." | ".." => return Err(NodeError::Name),
+            name => name.replace('/', "!"),
+        };
+        if self.find(&name).is_some() {
+            return Err(NodeError::Exists);
+        }
         *self.made += 1;
-        self.list.push(ZcryptNode {
+        let node = ZcryptNode {
             id: self.made,
             name,
             minor,
@@ -120,16 +122,35 @@ impl ZcryptNodes {
             aqmask: DomainMask::default(),
             admask: DomainMask::default(),
             ioctlmask: AdapterMask::default(),
-        });
+        };
+        if TAKEN.contains(&node.name.as_str()) {
+            return Err(NodeError::Clash(node));
+        }
+        self.list.push(node);
         self.list.last().ok_or(NodeError::None)
+    }
+
+    /// Takes a node away, by the name that is shown.
+    pub(crate) fn destroy(&mut self, written: &str) -> Result<ZcryptNode, NodeError> {
+        let name = shortened(written);
+        let at = self.list.iter().position(|node| node.name == name).ok_or(NodeError::None)?;
+        Ok(self.list.remove(at))
     }
 }
 
+/// A name as it was written without outer white space, and without what follows 31 bytes.
+fn shortened(written: &str) -> &str {
+    let space = |character: char| matches!(character, ' ' | '\t'..='\r');
+    let name = written.trim_start_matches(space);
+    let end = (0..=LONGEST.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    name[..end].trim_end_matches(space)
+}
+
 impl ZcryptNode {
-    /// What its events are abtask.
+    /// What its events are about; `alone`: there is no other node.
     #[must_use]
-    pub fn subject(&self) -> Subject {
-        Subject::ZcryptNode { id: *self.id, name: self.name.clone(), minor: self.minor }
+    pub fn subject(&self, alone: bool) -> Subject {
+        Subject::ZcryptNode { id: *self.id, name: self.name.clone(), minor: self.minor, alone }
     }
 }
 
@@ -138,19 +159,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_given_and_checked() {
+    fn f11_names_are_given_shortened_and_shown() {
         let mut nodes = ZcryptNodes::default();
-        let mut create = |name| nodes.create(name).map(|node| (node.name.clone(), node.minor));
-        assert_eq!(create(""), Ok(("zcrypt_0".into(), 0)));
-        assert_eq!(create("zcrypt_1"), Ok(("zcrypt_1".into(), 1)));
-        assert_eq!(create(""), Ok(("zcrypt_2".into(), 2)));
-        assert_eq!(create("zcrypt_1"), Err(NodeError::Exists));
-        assert_eq!(create("destroy"), Err(NodeError::Exists));
-        for name in ["a/b", "a b", "..", "\u{e4}", "a\n", &"x".repeat(64)] {
-            assert_eq!(create(name), Err(NodeError::Name), "{name:?}");
-        }
-        nodes.list.remove(0);
-        assert_eq!(nodes.create("").map(|node| (node.minor, *node.id)), Ok((0, 4)));
+        let mut create = |name: &str| nodes.create(name).map(|node| (node.name.clone(), node.minor));
+        assert_eq!(create("a/b\n"), Ok(("a!b".into(), 0)));
+        assert_eq!(create(" n2 \n"), Ok(("n2".into(), 1)));
+        assert_eq!(create("\n"), Ok(("zcrypt_2".into(), 2)));
+        assert_eq!(create(&"x".repeat(70)), Ok(("x".repeat(31), 3)));
+        assert_eq!(create(&"x".repeat(31)), Err(NodeError::Exists));
+        assert_eq!(create(&format!("\t{} y", "z".repeat(30))), Ok(("z".repeat(30), 4)));
+        assert_eq!(create("a b"), Ok(("a b".into(), 5)));
+        assert_eq!(create("a!b"), Err(NodeError::Exists));
+        assert!(matches!(create("destroy\n"), Err(NodeError::Clash(node)) if node.minor == 6));
+        assert_eq!(create(".."), Err(NodeError::Name));
+        assert_eq!(nodes.destroy("a/b"), Err(NodeError::None), "destroyed by the name that is shown");
+        assert_eq!(nodes.destroy(" a!b\n").map(|node| node.minor), Ok(0));
+        assert_eq!(nodes.create("").map(|node| node.name.clone()), Ok("zcrypt_0".into()));
         while nodes.create("").map(drop) != Err(NodeError::Full) {}
         assert_eq!(nodes.list.len(), 256);
     }

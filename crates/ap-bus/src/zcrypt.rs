@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use ap_machine::{AdapterFacts, Hardware};
-use ap_task::order::{Perms, Queue};
+use ap_machine::Hardware;
+use ap_task::order::Perms;
 use ap_task::{Action, DriverName, Task};
-use ap_types::{AdapterId, Mode};
-use locks::{Held, Nothing};
+use locks::Nothing;
 
 use crate::bus::Bus;
 use crate::device::{ApDriver, Card, DevState, DeviceKind, QueueDevice, Sm, Use};
@@ -177,49 +176,5 @@ impl Bus {
         let flag = vec![("ONLINE".to_owned(), u8::from(on).to_string())];
         task.uevent_with(Action::Change, queue.subject(state.driver()), flag);
         Ok(())
-    }
-
-    fn is_bound(&self, queue: &QueueDevice, held: &mut Held<'_, Queue>) -> bool {
-        self.hw.tapq(queue.apqn, held).1.bind_state().is_bound()
-    }
-
-    /// Asks an adapter about itself through a usable queue (`queue`: that very one). If there is none a scan is
-    /// forced; an answer that doesn't come is `None`.
-    ///
-    /// # Locks
-    /// A of each queue, one at a time; S and what a scan takes.
-    pub fn ask_adapter(
-        &self,
-        adapter: AdapterId,
-        queue: Option<&Arc<QueueDevice>>,
-        task: &mut Task<'_, Nothing>,
-    ) -> Option<AdapterFacts> {
-        let secure = self.look(task, |registry| registry.secure_execution);
-        let single = queue.is_some();
-        let candidates: Vec<Arc<QueueDevice>> = match queue {
-            Some(queue) => vec![queue.clone()],
-            None => self.queues_of(adapter, task),
-        };
-        for queue in candidates {
-            let card = queue.card.state.lock(task).0.clone();
-            let (state, mut task) = task.lock(&queue.state);
-            if state.driver() != Some(CEX4QUEUE) {
-                continue;
-            }
-            if single && queue.card.mode == Mode::Ep11 && !state.online {
-                return None;
-            }
-            let usable = state.state == DevState::Operating
-                && state.online
-                && card.online
-                && state.config
-                && !state.chkstop
-                && (!secure || queue.secure_execution && self.is_bound(&queue, &mut task));
-            if usable {
-                return self.hw.ask(queue.apqn, &mut task);
-            }
-        }
-        self.force_scan(task);
-        None
     }
 }

@@ -14,6 +14,7 @@ pub const SCHEMA: &str = "apmatrix.state/1";
 struct State<'a> {
     schema: &'static str,
     machine: &'a str,
+    kernel: String,
     now_ms: u64,
     features: String,
     adapters: String,
@@ -51,6 +52,16 @@ pub struct GuestState {
     pub control_domains: String,
     /// Addresses of its memory that are pinned, in hex.
     pub pinned: Vec<String>,
+}
+
+/// The kernel of the text that [`text`] gives, if it is one, as its name says it.
+#[must_use]
+pub fn kernel(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Kernel {
+        kernel: String,
+    }
+    serde_json::from_str::<Kernel>(text).ok().map(|state| state.kernel)
 }
 
 /// The guests of the text that [`text`] gives, if it is one.
@@ -119,6 +130,7 @@ pub fn text(machine: String) -> StateText {
         let state = State {
             schema: SCHEMA,
             machine: &machine,
+            kernel: tree.host.kernel().to_string(),
             now_ms: tree.host.clock().now(),
             features: qci.features.to_string(),
             adapters: qci.adapters.to_string(),

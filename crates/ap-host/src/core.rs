@@ -1,5 +1,8 @@
 //! Which driver modules there are and which are loaded. (Specification, page 5.)
 
+/// `mempool_threshold` if nothing else is asked for. (Page 7.)
+pub(crate) const MEMPOOL_THRESHOLD: u32 = 5;
+
 /// Which modules are loaded, and the settings of the buses that come with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Core {
@@ -9,11 +12,18 @@ pub struct Core {
     pub autoprobe_matrix: bool,
     /// … of the bus mdev.
     pub autoprobe_mdev: bool,
+    /// `mempool_threshold` of zcrypt, where the kernel has it.
+    pub mempool_threshold: u32,
 }
 
 impl Default for Core {
     fn default() -> Self {
-        Core { loaded: Loaded::default(), autoprobe_matrix: true, autoprobe_mdev: true }
+        Core {
+            loaded: Loaded::default(),
+            autoprobe_matrix: true,
+            autoprobe_mdev: true,
+            mempool_threshold: MEMPOOL_THRESHOLD,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ap_bus::Bus;
 use ap_machine::Hardware;
 use ap_task::order::{Devices, Modules};
-use ap_task::{Task, Work};
+use ap_task::{Kernel, Task, Work};
 use ap_vfio::VfioAp;
 use locks::{After, Clock, Held, Mutex, Nothing, RwLock};
 
@@ -23,15 +23,27 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host on that hardware, with no module loaded.
+    /// A host on that hardware, with the default kernel and no module loaded.
     #[must_use]
     pub fn new(hw: Arc<dyn Hardware>) -> Self {
+        Host::with_kernel(hw, Kernel::default())
+    }
+
+    /// A host on that hardware, with that kernel and no module loaded.
+    #[must_use]
+    pub fn with_kernel(hw: Arc<dyn Hardware>, kernel: Kernel) -> Self {
         Host {
-            bus: Bus::new(hw.clone()),
-            vfio: Arc::new(VfioAp::new(hw)),
+            bus: Bus::new(hw.clone(), kernel),
+            vfio: Arc::new(VfioAp::new(hw, kernel)),
             modules: Mutex::new(0, ()),
             core: RwLock::new(2, Core::default()),
         }
+    }
+
+    /// The kernel that it runs.
+    #[must_use]
+    pub fn kernel(&self) -> Kernel {
+        self.bus.kernel()
     }
 
     /// The machine's time.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ap_task::DriverName;
+use ap_task::{DriverName, Flag, MdevId};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
-use ap_vfio::{Mdev, Mdevs, VFIO_AP};
+use ap_vfio::{Guest, Mdev, Mdevs, VFIO_AP};
 
 use crate::snapshot::Snapshot;
 
@@ -204,22 +204,40 @@ pub fn exclusive_guests(apcbs: &[(&str, Matrix)], found: &mut Vec<Broken>) {
 }
 
 /// I2: no queue of an mdev's matrix is reserved for the host; a running guest's are bound to vfio_ap.
+///
+/// Where queues have overrides, what the masks reserve says nothing of a queue that was assigned under one: there the
+/// first half is about steps, not states ("nothing takes a queue of an mdev", page 7), and oracles watch them.
 pub fn not_stolen(state: &Snapshot, found: &mut Vec<Broken>) {
-    for mdev in state.vfio.mdevs.list.values() {
-        if state.bus.ownership.reserves_any(&mdev.matrix.adapters, &mdev.matrix.domains) {
-            found.push(Broken::Reserved(mdev.uuid));
-        }
-    }
-    for guest in &state.vfio.guests {
-        let apcb = &guest.kvm.apcb;
-        if apcb.has_queues() && !state.vfio.mdevs.bound.contains_product(&apcb.adapters, &apcb.domains) {
-            let stolen = apcb.queues().find(|apqn| driver_of(state, *apqn) != Some(VFIO_AP));
-            if let Some(queue) = stolen {
-                let (guest, driver) = (guest.guest.name.clone(), driver_of(state, queue));
-                found.push(Broken::Stolen { queue, guest, driver });
+    if !state.kernel.has(Flag::DriverOverride) {
+        for mdev in state.vfio.mdevs.list.values() {
+            if state.bus.ownership.reserves_any(&mdev.matrix.adapters, &mdev.matrix.domains) {
+                found.push(Broken::Reserved(mdev.uuid));
             }
         }
     }
+    for guest in &state.vfio.guests {
+        if let Some(queue) = not_bound(&state.vfio.mdevs, &guest.kvm.apcb) {
+            let (guest, driver) = (guest.guest.name.clone(), driver_of(state, queue));
+            found.push(Broken::Stolen { queue, guest, driver });
+        }
+    }
+}
+
+/// I2, of running guests: what may be asked whenever G, K and M are free.
+pub fn guests_have_theirs(mdevs: &Mdevs, guests: &[(Arc<Guest>, Matrix)], found: &mut Vec<Broken>) {
+    for (guest, apcb) in guests {
+        if let Some(queue) = not_bound(mdevs, apcb) {
+            found.push(Broken::Stolen { queue, guest: guest.name.clone(), driver: None });
+        }
+    }
+}
+
+/// The first queue of a running guest that vfio_ap does not have.
+fn not_bound(mdevs: &Mdevs, apcb: &Matrix) -> Option<Apqn> {
+    if !apcb.has_queues() || mdevs.bound.contains_product(&apcb.adapters, &apcb.domains) {
+        return None;
+    }
+    apcb.queues().find(|apqn| !mdevs.bound.contains(*apqn))
 }
 
 /// I3: a shadow APCB is a subset of matrix and host configuration, has all its domains, and all its queues are bound;
@@ -316,23 +334,30 @@ pub fn control_domains(state: &Snapshot, found: &mut Vec<Broken>) {
             found.push(Broken::ControlDomains(mdev.uuid));
         }
     }
+    let guests: Vec<(Arc<Guest>, Matrix)> =
+        state.vfio.guests.iter().map(|guest| (guest.guest.clone(), guest.kvm.apcb)).collect();
+    guests_have_shadows(&state.vfio.mdevs, &guests, found);
     for guest in &state.vfio.guests {
-        let name = &guest.guest.name;
-        let mine = state
-            .vfio
-            .mdevs
-            .list
-            .iter()
-            .find(|(_, mdev)| mdev.guest().is_some_and(|holder| Arc::ptr_eq(holder, &guest.guest)));
-        let (apcb, hook) = match mine {
-            Some((id, mdev)) => (mdev.shadow, Some(*id)),
-            None => (Matrix::default(), None),
-        };
-        if guest.kvm.apcb != apcb {
-            found.push(Broken::ApcbNotShadow(name.clone()));
+        let mine = mdev_of(&state.vfio.mdevs, &guest.guest).map(|(id, _)| id);
+        if *guest.hook != mine {
+            found.push(Broken::HookNotMdevs(guest.guest.name.clone()));
         }
-        if *guest.hook != hook {
-            found.push(Broken::HookNotMdevs(name.clone()));
+    }
+}
+
+/// The mdev whose shadow APCB is a guest's.
+fn mdev_of<'m>(mdevs: &'m Mdevs, guest: &Arc<Guest>) -> Option<(MdevId, &'m Mdev)> {
+    let mut all = mdevs.list.iter().map(|(id, mdev)| (*id, mdev));
+    all.find(|(_, mdev)| mdev.guest().is_some_and(|holder| Arc::ptr_eq(holder, guest)))
+}
+
+/// I7, of APCBs: a running guest's is the shadow APCB of its mdev, or empty while that is being removed and its queues
+/// were taken for it (page 7). What may be asked whenever G, K and M are free.
+pub fn guests_have_shadows(mdevs: &Mdevs, guests: &[(Arc<Guest>, Matrix)], found: &mut Vec<Broken>) {
+    for (guest, apcb) in guests {
+        let mine = mdev_of(mdevs, guest).filter(|(_, mdev)| !mdev.is_cleared());
+        if *apcb != mine.map(|(_, mdev)| mdev.shadow).unwrap_or_default() {
+            found.push(Broken::ApcbNotShadow(guest.name.clone()));
         }
     }
 }

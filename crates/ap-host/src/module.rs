@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ap_bus::zcrypt::{CEX4CARD, CEX4QUEUE, Cex4Card, Cex4Queue};
-use ap_bus::{ApDriver, Driver, LoadError};
+use ap_bus::{ApDriver, Driver, LoadError, ParameterError, parameters};
 use ap_task::order::Modules;
-use ap_task::{Action, DriverName, Subject, Task, Work};
+use ap_task::{Action, DriverName, Flag, Subject, Task, Work};
 use ap_vfio::VFIO_AP;
 use locks::Nothing;
 
+use crate::core::MEMPOOL_THRESHOLD;
 pub use crate::core::{Core, Loaded, Module};
 use crate::host::Host;
 
@@ -27,16 +28,16 @@ pub enum ModuleError {
     /// It is in use (`EAGAIN`).
     #[error("the module is in use")]
     InUse,
-    /// A parameter is not one of the module's (`EINVAL`).
-    #[error("unknown or unusable parameter")]
-    Parameter,
+    /// A value is none for its parameter (`EINVAL`, `ERANGE`).
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
 }
 
 impl From<LoadError> for ModuleError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::NoInstructions => ModuleError::NoInstructions,
-            LoadError::Parameter => ModuleError::Parameter,
+            LoadError::Parameter(error) => ModuleError::Parameter(error),
         }
     }
 }
@@ -63,9 +64,24 @@ impl Host {
         if !module.needs().iter().all(|needed| loaded.has(*needed)) {
             return Err(ModuleError::NotLoaded);
         }
+        let mut mempool_threshold = MEMPOOL_THRESHOLD;
+        if module != Module::Ap {
+            let has_pools = module == Module::Zcrypt && self.kernel().has(Flag::MessagePools);
+            let log = |level, text| task.log(level, text);
+            parameters::parse(module.name(), parameters, log, |name, value| match name {
+                "mempool_threshold" if has_pools => Some(parameters::unsigned(value).map(|number| {
+                    mempool_threshold = number;
+                })),
+                _ => None,
+            })?;
+        }
+        if mempool_threshold == 0 {
+            return Err(ParameterError::Invalid.into());
+        }
         match module {
             Module::Ap => self.bus.load(parameters, &mut task)?,
             Module::Zcrypt => {
+                self.core.write(&mut task).0.mempool_threshold = mempool_threshold;
                 task.uevent(Action::Add, Subject::Class("zcrypt"));
                 task.uevent(Action::Add, Subject::Z90crypt);
             }
@@ -188,10 +204,9 @@ impl Host {
                 }
             }
             Module::Zcrypt => {
-                let nodes = self.bus.configure(&mut task, |registry| registry.zcrypt_nodes.take_all());
-                nodes.iter().for_each(|node| task.uevent(Action::Remove, node.subject()));
-                task.uevent(Action::Remove, Subject::Z90crypt);
+                self.bus.destroy_zcrypt_nodes(&mut task);
                 task.uevent(Action::Remove, Subject::Class("zcrypt"));
+                task.uevent(Action::Remove, Subject::Z90crypt);
             }
             Module::Mdev => task.uevent(Action::Remove, Subject::Bus("mdev")),
             Module::Ap => self.bus.unload(&mut task),

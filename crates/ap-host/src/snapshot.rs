@@ -7,6 +7,7 @@
 
 use ap_bus::BusState;
 use ap_machine::{Machine, MachineState};
+use ap_task::Kernel;
 use ap_task::state::{Part, Unhashed, fingerprint};
 use ap_vfio::VfioState;
 use locks::{Held, Nothing};
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub vfio: VfioState,
     /// Modules.
     pub core: Core,
+    /// The kernel, which never changes.
+    pub kernel: Kernel,
     clock: Unhashed<u64>,
 }
 
@@ -62,6 +65,7 @@ impl Host {
             bus: self.bus.state(before.map(|b| &b.bus), held),
             vfio: self.vfio.state(before.map(|b| &b.vfio), held),
             core,
+            kernel: self.kernel(),
             clock: self.clock().now().into(),
         }
     }
@@ -96,7 +100,7 @@ impl Host {
         to: &Snapshot,
         held: &mut Held<'_, Nothing>,
     ) {
-        let Snapshot { machine: hardware, bus, vfio, core, clock } = to;
+        let Snapshot { machine: hardware, bus, vfio, core, kernel: _, clock } = to;
         if now.is_none_or(|now| !now.machine.is(hardware)) {
             machine.restore(hardware, &mut held.at());
         }
@@ -117,7 +121,7 @@ impl Snapshot {
     /// Whether the two share all their parts: then they are equal in everything.
     #[must_use]
     pub fn is(&self, other: &Snapshot) -> bool {
-        let Snapshot { machine, bus, vfio, core, clock: _ } = self;
+        let Snapshot { machine, bus, vfio, core, kernel: _, clock: _ } = self;
         machine.is(&other.machine) && bus.is(&other.bus) && vfio.is(&other.vfio) && *core == other.core
     }
 

@@ -214,8 +214,8 @@ fn of_vfio_ap() {
         h.vfio.create_mdev(other, t).expect("ok");
         h.vfio.unbind_mdev(&other, t).expect("ok");
     });
-    row("begin_removal", "Mdevs", &|h, t| h.vfio.begin_removal(ID, t).expect("ok"));
-    row("relay_requests", "Mdevs", &|h, t| h.vfio.relay_requests(t));
+    row("begin_removal", "Guests Mdevs", &|h, t| h.vfio.begin_removal(ID, t).expect("ok"));
+    row("relay_requests", "Guests Mdevs", &|h, t| h.vfio.relay_requests(t));
     row("make_guest, new", "Vms", &|h, t| done(h.vfio.make_guest("new", true, t)));
     row("guest_named", "Vms", &|h, t| done(h.vfio.guest_named("g", t)));
     row("guest_open, busy", "Mdevs", &|h, t| assert!(h.vfio.guest_open(&uuid(), "h", t).is_err()));
@@ -273,7 +273,7 @@ fn of_the_host() {
     row("unregister, none", "Modules Devices", &|h, t| {
         assert!(h.unregister(ap_task::DriverName("none"), t).is_err());
     });
-    row("run relay", "Mdevs", &|h, t| h.run(Work::Relay, t));
+    row("run relay", "Guests Mdevs", &|h, t| h.run(Work::Relay, t));
     let rig = rig();
     let levels = taken(&rig, |h, t| {
         let state = h.snapshot(&rig.machine, t);

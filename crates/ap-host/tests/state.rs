@@ -8,17 +8,17 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ap_bus::Ownership;
 use ap_bus::device::{CardState, DevState, QueueState, Sm};
 use ap_bus::registry::{Parameters, Registry};
 use ap_bus::zcdn::ZcryptNodes;
+use ap_bus::{Override, Ownership};
 use ap_host::{Core, Module, Snapshot};
 use ap_task::MdevId;
 use ap_task::state::{Counted, Unhashed, fingerprint};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, HostConfig, Matrix, ResponseCode, Uuid};
 use ap_vfio::{
-    ByAge, Groups, Guest, GuestMemory, GuestState, IrqResources, Life, Links, Mdev, Mdevs, Opening, Part,
-    QueueRecord, Removing,
+    ByAge, Eventfd, Groups, Guest, GuestMemory, GuestState, IrqResources, Life, Links, Mdev, Mdevs, Opening,
+    Part, QueueRecord, Removing,
 };
 
 use support::{Rig, apqn};
@@ -75,6 +75,7 @@ fn of_the_registry() {
         interrupts: _,
         secure_execution: _,
         complete_count: _,
+        count_shown: _,
         parameters: _,
         generations: _,
         zcrypt_nodes: _,
@@ -99,6 +100,7 @@ fn of_the_registry() {
             ("interrupts", Yes, |r| r.interrupts = true),
             ("secure_execution", Yes, |r| r.secure_execution = true),
             ("complete_count", ForWhoGoesOn, |r| r.complete_count = Unhashed(17)),
+            ("count_shown", Yes, |r| r.count_shown = true),
             ("parameters", Yes, |r| {
                 r.parameters = Parameters { useirq: Some(0), ..Parameters::default() };
             }),
@@ -157,12 +159,14 @@ fn of_cards_queues_and_ownership() {
         ],
     );
     let ownership = rig.does(|host, task| Ownership::clone(&host.bus.ownership().lock(task).0));
-    let Ownership { adapters: _, domains: _, announced: _, drivers: _ } = &ownership;
+    let Ownership { adapters: _, domains: _, overrides: _, announced: _, drivers: _ } = &ownership;
     check(
         &ownership,
         &[
             ("adapters", Yes, |o| o.adapters = AdapterMask::ALL),
             ("domains", Yes, |o| o.domains = DomainMask::ALL),
+            ("overrides", Yes, |o| o.overrides.set(apqn(4, 6), Override::parse(b"vfio_ap"))),
+            ("masks_in_use", Yes, |o| o.overrides.masks_in_use = !o.overrides.masks_in_use),
             ("announced", Yes, |o| o.announced = !o.announced),
             ("drivers", Yes, |o| done(o.drivers.pop())),
         ],
@@ -220,7 +224,8 @@ fn of_what_vfio_ap_knows() {
         ],
     );
     let mdev = whole.list[&MdevId(0)].clone();
-    let Mdev { uuid: _, life: _, matrix: _, shadow: _, adding: _, fresh: _, groups: _, device: _ } = &mdev;
+    let Mdev { uuid: _, life: _, matrix: _, shadow: _, adding: _, fresh: _, config: _, groups: _, device: _ } =
+        &mdev;
     let Groups { iommu_group: _, vfio_group: _, vfio_device: _ } = &mdev.groups;
     check(
         &mdev,
@@ -232,6 +237,7 @@ fn of_what_vfio_ap_knows() {
             ("shadow", Yes, |m| m.shadow = Matrix::default()),
             ("adding", Yes, |m| m.adding = m.matrix),
             ("fresh", ForWhoGoesOn, |m| *m.fresh = false),
+            ("config", Yes, |m| done(m.config.register())),
             ("iommu_group", Yes, |m| m.groups.iommu_group = 9),
             ("vfio_group", Yes, |m| m.groups.vfio_group = 9),
             ("vfio_device", Yes, |m| m.groups.vfio_device = 9),
@@ -241,23 +247,27 @@ fn of_what_vfio_ap_knows() {
 
 #[test]
 fn of_what_an_mdev_and_a_queue_record_hold() {
-    let opening = Opening { by: Arc::new(Guest::new("h", true, 7)), request: None };
-    let Opening { by: _, request: _ } = &opening;
+    let by = Arc::new(Guest::new("h", true, 7));
+    let opening = Opening { by, request: None, config: Unhashed(None) };
+    let Opening { by: _, request: _, config: _ } = &opening;
     check(
         &opening,
         &[
             ("by", Yes, |o| o.by = Arc::new(Guest::new("i", true, 8))),
             ("has_apcb", Yes, |o| o.by = Arc::new(Guest::new("h", false, 8))),
             ("request", Yes, |o| o.request = Some(Unhashed(0))),
+            ("config", ForWhoGoesOn, |o| o.config = Unhashed(Some(Eventfd::default()))),
         ],
     );
-    let removing = Removing { asked: Unhashed(0), next: Unhashed(0), whole: true };
+    let removing = Removing { asked: Unhashed(0), next: Unhashed(0), whole: true, cleared: false };
+    let Removing { asked: _, next: _, whole: _, cleared: _ } = &removing;
     check(
         &removing,
         &[
             ("asked", ForWhoGoesOn, |r| r.asked = Unhashed(1)),
             ("next", ForWhoGoesOn, |r| r.next = Unhashed(1)),
             ("whole", Yes, |r| r.whole = false),
+            ("cleared", Yes, |r| r.cleared = true),
         ],
     );
     let irq = IrqResources { isc: 3, address: 0x1000, guest: "g".into() };
@@ -298,13 +308,14 @@ fn of_guests_and_modules() {
         &[("pinned", Yes, |m| done(m.pinned.insert(0x1000, 1))), ("gisc", Yes, |m| m.gisc[3] = 1)],
     );
     let core = Core::default();
-    let Core { loaded: _, autoprobe_matrix: _, autoprobe_mdev: _ } = &core;
+    let Core { loaded: _, autoprobe_matrix: _, autoprobe_mdev: _, mempool_threshold: _ } = &core;
     check(
         &core,
         &[
             ("loaded", Yes, |c| c.loaded.ap = true),
             ("autoprobe_matrix", Yes, |c| c.autoprobe_matrix = false),
             ("autoprobe_mdev", Yes, |c| c.autoprobe_mdev = false),
+            ("mempool_threshold", Yes, |c| c.mempool_threshold = 7),
         ],
     );
 }

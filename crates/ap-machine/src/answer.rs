@@ -5,7 +5,7 @@ use ap_task::{Instruction, Task};
 use ap_types::{AdapterId, Apqn, HardwareInfo, HostConfig, Mode, ResponseCode, Status};
 use locks::{Clock, Held};
 
-use crate::hardware::{AdapterFacts, Facilities, Hardware};
+use crate::hardware::{AdapterFacts, Facilities, Hardware, Unanswered};
 use crate::machine::{HwQueue, Machine, MachineConfig};
 
 impl MachineConfig {
@@ -41,7 +41,6 @@ impl HwQueue {
         self.rip = self.resetlat;
         if unbind && self.bs <= 1 {
             self.bs = 2;
-            self.associated = None;
         }
         ResponseCode::NORMAL
     }
@@ -160,17 +159,12 @@ impl Hardware for Machine {
     fn aapq(&self, apqn: Apqn, secret: u16, task: &mut Task<'_, Queue>) -> Status {
         let (status, log) = self.instruction(apqn, task, |queue, _| {
             queue.bs = 0;
-            queue.associated = Some(secret);
             ResponseCode::NORMAL
         });
         if log {
             task.instruction(Instruction::Aapq(apqn, secret, status.response_code()));
         }
         status
-    }
-
-    fn associated(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> Option<u16> {
-        self.queue(apqn).lock(held).0.associated
     }
 
     fn configure(&self, adapter: AdapterId, on: bool, task: &mut Task<'_, Queue>) {
@@ -187,14 +181,19 @@ impl Hardware for Machine {
         }
     }
 
-    fn ask(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> Option<AdapterFacts> {
+    fn ask(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> Result<AdapterFacts, Unanswered> {
         let (config, mut held) = self.config.read(held);
         let (queue, _held) = self.queue(apqn).lock(&mut held);
-        if config.answer(apqn, &queue).is_some() {
-            return None;
+        match config.answer(apqn, &queue) {
+            None => {}
+            Some(ResponseCode::Q_NOT_AVAIL | ResponseCode::DECONFIGURED | ResponseCode::CHECKSTOPPED) => {
+                return Err(Unanswered::NotTaken);
+            }
+            Some(_) => return Err(Unanswered::Refused),
         }
-        let serial = config.adapters.get(&apqn.adapter)?.serial.clone()?;
-        Some(AdapterFacts {
+        let adapter = config.adapters.get(&apqn.adapter);
+        let serial = adapter.and_then(|adapter| adapter.serial.clone()).ok_or(Unanswered::Refused)?;
+        Ok(AdapterFacts {
             serial,
             api_ordinal: 6,
             firmware: (8, 0),

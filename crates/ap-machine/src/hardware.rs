@@ -35,6 +35,15 @@ pub struct AdapterFacts {
     pub op_modes: String,
 }
 
+/// Why an adapter did not tell about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unanswered {
+    /// It refuses the request.
+    Refused,
+    /// The queue takes no requests: it is not there, deconfigured or checkstopped.
+    NotTaken,
+}
+
 /// A machine with AP instructions. Every method but [`Hardware::clock`] and [`Hardware::facilities`] is one instruction; all but TAPQ and
 /// QCI report themselves to the task.
 ///
@@ -71,12 +80,12 @@ pub trait Hardware: Send + Sync {
     /// PQAP(AAPQ) with a secret's number.
     fn aapq(&self, apqn: Apqn, secret: u16, task: &mut Task<'_, Queue>) -> Status;
 
-    /// The secret that a queue is associated with.
-    fn associated(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> Option<u16>;
-
     /// Configures or deconfigures an adapter.
     fn configure(&self, adapter: AdapterId, on: bool, task: &mut Task<'_, Queue>);
 
-    /// Asks an adapter about itself by a request to one of its queues; `None` if the request is refused.
-    fn ask(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> Option<AdapterFacts>;
+    /// Asks an adapter about itself by a request to one of its queues.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    fn ask(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> Result<AdapterFacts, Unanswered>;
 }

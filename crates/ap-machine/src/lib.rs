@@ -12,5 +12,5 @@ mod hardware;
 mod machine;
 
 pub use change::{AdapterChange, Change, FacilityChange, Fault, Ids};
-pub use hardware::{AdapterFacts, Facilities, Hardware};
+pub use hardware::{AdapterFacts, Facilities, Hardware, Unanswered};
 pub use machine::{Adapter, Answers, HwQueue, Machine, MachineConfig, MachineState, functions_of};

@@ -97,8 +97,6 @@ pub struct HwQueue {
     pub bs: u8,
     /// Interrupts are enabled.
     pub irq: bool,
-    /// The secret that it is associated with.
-    pub associated: Option<u16>,
 }
 
 type HwQueues = Box<[Mutex<Hw, HwQueue>]>;

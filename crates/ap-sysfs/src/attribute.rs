@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ap_task::{Flag, Kernel};
+
 use crate::errno::Errno;
 use crate::tree::{Doing, Tree};
 
@@ -19,7 +21,9 @@ pub(crate) struct Attribute<O> {
     /// The file's name.
     pub name: &'static str,
     /// Its permission bits.
-    pub mode: u16,
+    mode: u16,
+    /// Its permission bits with kernels that have a flag.
+    mode_with: Option<(Flag, u16)>,
     /// Whether it is there.
     pub present: fn(&Tree, &O) -> bool,
     /// What a read shows; `None` if it can't be read.
@@ -30,17 +34,17 @@ pub(crate) struct Attribute<O> {
 
 /// A read-only attribute (0444) that is always there.
 pub(crate) const fn ro<O>(name: &'static str, show: Show<O>) -> Attribute<O> {
-    Attribute { name, mode: 0o444, present: always, show: Some(show), store: None }
+    Attribute { name, mode: 0o444, mode_with: None, present: always, show: Some(show), store: None }
 }
 
 /// A readable and writable attribute (0644) that is always there.
 pub(crate) const fn rw<O>(name: &'static str, show: Show<O>, store: Store<O>) -> Attribute<O> {
-    Attribute { name, mode: 0o644, present: always, show: Some(show), store: Some(store) }
+    Attribute { name, mode: 0o644, mode_with: None, present: always, show: Some(show), store: Some(store) }
 }
 
 /// A write-only attribute (0200) that is always there.
 pub(crate) const fn wo<O>(name: &'static str, store: Store<O>) -> Attribute<O> {
-    Attribute { name, mode: 0o200, present: always, show: None, store: Some(store) }
+    Attribute { name, mode: 0o200, mode_with: None, present: always, show: None, store: Some(store) }
 }
 
 impl<O> Attribute<O> {
@@ -54,6 +58,20 @@ impl<O> Attribute<O> {
     pub(crate) const fn mode(mut self, mode: u16) -> Attribute<O> {
         self.mode = mode;
         self
+    }
+
+    /// The same with other permission bits where the kernel has that flag.
+    pub(crate) const fn mode_with(mut self, flag: Flag, mode: u16) -> Attribute<O> {
+        self.mode_with = Some((flag, mode));
+        self
+    }
+
+    /// Its permission bits with that kernel.
+    pub(crate) fn mode_on(&self, kernel: Kernel) -> u16 {
+        match self.mode_with {
+            Some((flag, mode)) if kernel.has(flag) => mode,
+            _ => self.mode,
+        }
     }
 }
 

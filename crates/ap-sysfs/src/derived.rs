@@ -30,10 +30,10 @@ impl<O: Object> File<'_, O> {
         }
     }
 
-    fn mode(&self) -> u16 {
+    fn mode(&self, tree: &Tree) -> u16 {
         match self {
             File::Uevent(uevent) => uevent.mode,
-            File::Attribute(attribute) => attribute.mode,
+            File::Attribute(attribute) => attribute.mode_on(tree.host.kernel()),
         }
     }
 
@@ -130,7 +130,7 @@ impl<O: Object> Row<O> {
         }
         let mut of_name = (1..).zip(self.attributes).filter(|(_, attribute)| attribute.name == name);
         let found = of_name.find(|(_, attribute)| (attribute.present)(tree, object));
-        found.map(|(place, attribute)| (place, attribute.mode))
+        found.map(|(place, attribute)| (place, attribute.mode_on(tree.host.kernel())))
     }
 
     /// Its files, by place.
@@ -279,7 +279,7 @@ impl<O: Object> Directory for Row<O> {
         }
         for (place, file) in self.files() {
             if file.present(tree, &object) {
-                entries.push(entry(file.name(), Node::Attribute(dir, place), Kind::File, file.mode()));
+                entries.push(entry(file.name(), Node::Attribute(dir, place), Kind::File, file.mode(tree)));
             }
         }
         for (place, known) in (0..).zip(self.links) {
@@ -300,7 +300,7 @@ impl<O: Object> Directory for Row<O> {
             Node::Attribute(_, place) => self
                 .file(place)
                 .filter(|file| file.present(tree, &object))
-                .map(|file| entry(file.name(), node, Kind::File, file.mode())),
+                .map(|file| entry(file.name(), node, Kind::File, file.mode(tree))),
             Node::Link(_, place) => self
                 .links
                 .get(usize::from(place))

@@ -9,7 +9,7 @@ use ap_bus::device::DriverInfo;
 use ap_bus::zcdn::ZcryptNode;
 use ap_host::module::Module;
 use ap_host::module::Module::{Ap, Mdev, VfioAp, Zcrypt};
-use ap_task::{DriverName, Subject};
+use ap_task::{DriverName, Flag, Subject};
 
 use crate::attributes::{bus, card, driver, mdev, module, node, queue};
 use crate::control;
@@ -23,12 +23,12 @@ use crate::objects::device::{Bound, Devices};
 use crate::objects::driver::Drivers;
 use crate::objects::mdev::{MdevView, Mdevs};
 use crate::objects::module::{ModuleView, Modules};
-use crate::objects::node::Nodes;
+use crate::objects::node::{Nodes, SomeNode};
 use crate::objects::queue::{QueueView, Queues};
 use crate::path::DEEPEST;
 use crate::row::Listing::{Each, One, Same};
 use crate::row::Name::{ByKey, Fixed, Of};
-use crate::row::{Concerned, Row, Target, dir, each, each_in, link, within};
+use crate::row::{Concerned, Row, Target, dir, each, each_in, link, one, within};
 use crate::tree::Tree;
 
 /// Makes the table: each row is a static of its own, and has its place in the table as its number.
@@ -249,12 +249,15 @@ directories! {
             Subject::VfioGroup { id, number, .. } => own(objects::mdev::key(*id), number.to_string()),
             _ => None,
         });
-    /// `devices/virtual/zcrypt`
-    VIRTUAL_ZCRYPT: Plain = dir("zcrypt", &VIRTUAL).while_loaded(Zcrypt);
+    /// `devices/virtual/zcrypt`, there only while a node is (page 6, F11)
+    VIRTUAL_ZCRYPT: SomeNode = one("zcrypt", &VIRTUAL).concerned(|_, subject| match subject {
+        Subject::ZcryptNode { alone: true, .. } => own(Key::NONE, "zcrypt"),
+        _ => None,
+    });
     /// `devices/virtual/zcrypt/NAME`
-    ZCRYPT_NODE: ZcryptNode = each(Of(|node: &ZcryptNode| node.name.clone()), &VIRTUAL_ZCRYPT, &Nodes)
+    ZCRYPT_NODE: ZcryptNode = each_in(Of(|node: &ZcryptNode| node.name.clone()), &VIRTUAL_ZCRYPT, |_| Key::NONE, &Nodes)
         .attributes(node::NODE)
-        .uevent(ZcryptNode::subject)
+        .uevent(|node| node.subject(false))
         .links(&[link("subsystem", |_, _| Some(Target::Plain(&CLASS_ZCRYPT)))])
         .concerned(|_, subject| match subject {
             Subject::ZcryptNode { id, name, .. } => own(objects::node::key(*id), name.clone()),
@@ -297,6 +300,10 @@ directories! {
     AP_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
         .there_if(|_, module| module.is(Ap))
         .attributes(module::AP_PARAMETERS);
+    /// `module/zcrypt/parameters`
+    ZCRYPT_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
+        .there_if(|tree, module| module.is(Zcrypt) && tree.host.kernel().has(Flag::MessagePools))
+        .attributes(module::ZCRYPT_PARAMETERS);
 }
 
 /// The directory of that key comes and goes with the event.

@@ -1,12 +1,12 @@
 //! The one table from what operations say to error numbers.
 
-use ap_bus::DomainError;
 use ap_bus::bind::BindError;
 use ap_bus::masks::MaskWriteError;
 use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::NodeError;
 use ap_bus::zcrypt::OnlineError;
+use ap_bus::{AskError, DomainError, OverrideError, ParameterError};
 use ap_host::module::ModuleError;
 use ap_types::{ConfigError, NumberError, UuidError};
 use ap_vfio::{AssignError, CloseError, CreateError, OpenError, RequestError, ResetFailed, UnbindMdevError};
@@ -16,8 +16,17 @@ use crate::errno::Errno;
 impl From<MaskWriteError> for Errno {
     fn from(error: MaskWriteError) -> Errno {
         match error {
-            MaskWriteError::Syntax(_) => Errno::EINVAL,
+            MaskWriteError::Syntax(_) | MaskWriteError::Overridden => Errno::EINVAL,
             MaskWriteError::InUse { .. } => Errno::EBUSY,
+        }
+    }
+}
+
+impl From<OverrideError> for Errno {
+    fn from(error: OverrideError) -> Errno {
+        match error {
+            OverrideError::MasksInUse | OverrideError::TooLong => Errno::EINVAL,
+            OverrideError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -25,10 +34,11 @@ impl From<MaskWriteError> for Errno {
 impl From<NodeError> for Errno {
     fn from(error: NodeError) -> Errno {
         match error {
-            NodeError::Exists => Errno::EEXIST,
+            NodeError::Exists | NodeError::Clash(_) => Errno::EEXIST,
             NodeError::Name | NodeError::Syntax(_) => Errno::EINVAL,
             NodeError::Full => Errno::ENOSPC,
-            NodeError::None => Errno::ENODEV,
+            NodeError::None => Errno::ENOENT,
+            NodeError::Gone => Errno::ENODEV,
         }
     }
 }
@@ -59,7 +69,8 @@ impl From<ModuleError> for Errno {
             ModuleError::NotLoaded => Errno::ENOENT,
             ModuleError::NoInstructions => Errno::ENODEV,
             ModuleError::InUse => Errno::EAGAIN,
-            ModuleError::Parameter => Errno::EINVAL,
+            ModuleError::Parameter(ParameterError::Invalid) => Errno::EINVAL,
+            ModuleError::Parameter(ParameterError::Range) => Errno::ERANGE,
         }
     }
 }
@@ -114,6 +125,12 @@ impl From<SecureError> for Errno {
     }
 }
 
+impl From<AskError> for Errno {
+    fn from(_: AskError) -> Errno {
+        Errno::ENODEV
+    }
+}
+
 impl From<ResetError> for Errno {
     fn from(error: ResetError) -> Errno {
         match error {
@@ -139,8 +156,12 @@ impl From<CloseError> for Errno {
 }
 
 impl From<RequestError> for Errno {
-    fn from(_: RequestError) -> Errno {
-        Errno::ENOENT
+    fn from(error: RequestError) -> Errno {
+        match error {
+            RequestError::NotOpen => Errno::ENOENT,
+            RequestError::NoSuchIrq | RequestError::NotAnEventfd | RequestError::NoRegion => Errno::EINVAL,
+            RequestError::NotSupported => Errno::EOPNOTSUPP,
+        }
     }
 }
 

@@ -144,6 +144,11 @@ pub(crate) const fn dir(name: &'static str, parent: &'static Row<Plain>) -> Row<
     Row::new(Name::Fixed(name), Parent::In(parent))
 }
 
+/// A directory of that name in one without object, of the only object of its type, whose key is [`Key::NONE`].
+pub(crate) const fn one<O: Object>(name: &'static str, parent: &'static Row<Plain>) -> Row<O> {
+    Row::new(Name::Fixed(name), Parent::In(parent))
+}
+
 /// A directory inside another one of the same object.
 pub(crate) const fn within<O: Object>(name: Name<O>, parent: &'static Row<O>) -> Row<O> {
     Row::new(name, Parent::Within(parent))

@@ -3,15 +3,16 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ap_host::Host;
 use ap_host::module::Module;
 use ap_machine::Machine;
-use ap_task::Task;
+use ap_task::{Flag, Kernel, Task};
 use ap_types::Uuid;
-use ap_vfio::{DeviceInfo, OpenStage};
+use ap_vfio::{DeviceInfo, Eventfd, IrqTarget, OpenStage, RequestError};
 use locks::{Held, Nothing};
 
 use crate::changes::changes_of;
@@ -57,11 +58,17 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A host on an empty machine, as transcripts begin.
+    /// A host on an empty machine, as transcripts begin, with the default kernel.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_kernel(Kernel::default())
+    }
+
+    /// A host with that kernel on an empty machine, as transcripts begin.
+    #[must_use]
+    pub fn with_kernel(kernel: Kernel) -> Self {
         let machine = Arc::new(Machine::new());
-        let host = Arc::new(Host::new(machine.clone()));
+        let host = Arc::new(Host::with_kernel(machine.clone(), kernel));
         Self::over(host, machine)
     }
 
@@ -262,6 +269,17 @@ impl Session {
         }
     }
 
+    /// A read that may take `patience` milliseconds of machine time before it is pending.
+    pub fn show_within(&mut self, ino: Ino, patience: u64) -> Called<Vec<u8>> {
+        let (task, slot) = self.start(move |tree, task| tree.show(ino, task));
+        if self.drive(task, patience) {
+            Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
+        } else {
+            self.late.insert(task, Late::Shown(slot));
+            Called::Pending(Token(task.0))
+        }
+    }
+
     /// What the machine's operator does (`INTERFACES.md`, hw).
     ///
     /// # Errors
@@ -385,6 +403,67 @@ impl Session {
         self.now_or_again(move |tree, task| tree.host.vfio.guest_event_count(&uuid, None, task))
     }
 
+    /// A guest asks about a region of its device.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` or `EINVAL`, `ENOENT`: there is none.
+    pub fn guest_region_info(&mut self, uuid: &str) -> Result<Infallible, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_region_info(&uuid, None, task))
+    }
+
+    /// A guest registers its configuration interrupt, or takes it back.
+    ///
+    /// # Errors
+    /// `EINVAL`, `ENOENT`.
+    pub fn guest_config_irq(&mut self, uuid: &str, target: IrqTarget) -> Result<(), Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_config_irq(&uuid, None, target, task))
+    }
+
+    /// How often a guest's configuration interrupt was signalled since the last question.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn guest_config_count(&mut self, uuid: &str) -> Result<u64, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_config_count(&uuid, None, task))
+    }
+
+    /// What a guest registered last for its configuration interrupt; it outlives the close.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn guest_config_eventfd(&mut self, uuid: &str) -> Result<Option<Eventfd>, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| tree.host.vfio.guest_config_eventfd(&uuid, None, task))
+    }
+
+    /// How often what was registered was signalled since the last question.
+    ///
+    /// # Errors
+    /// `ENOENT`: the mdev's name is none.
+    pub fn eventfd_count(&mut self, uuid: &str, eventfd: Eventfd) -> Result<u64, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| {
+            Ok::<_, RequestError>(tree.host.vfio.eventfd_count(&uuid, eventfd, task))
+        })
+    }
+
+    /// The lines by which `fdinfo` of an open device names it; none where the kernel doesn't.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn guest_fdinfo(&mut self, uuid: &str) -> Result<Vec<String>, Errno> {
+        let uuid = parse_uuid(uuid)?;
+        self.now_or_again(move |tree, task| {
+            tree.host.vfio.guest_info(&uuid, None, task)?;
+            let named = tree.host.kernel().has(Flag::DeviceSyspath);
+            let line = format!("vfio-device-syspath: /sys/devices/vfio_ap/matrix/{uuid}");
+            Ok::<_, RequestError>(named.then_some(line).into_iter().collect())
+        })
+    }
+
     /// Makes a guest, without an APCB if `has_apcb` is false.
     pub fn make_guest(&mut self, name: &str, has_apcb: bool) {
         let name = name.to_owned();
@@ -421,13 +500,7 @@ impl Filesystem for Session {
     }
 
     fn show(&mut self, ino: Ino) -> Called<Vec<u8>> {
-        let (task, slot) = self.start(move |tree, task| tree.show(ino, task));
-        if self.drive(task, PATIENCE) {
-            Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
-        } else {
-            self.late.insert(task, Late::Shown(slot));
-            Called::Pending(Token(task.0))
-        }
+        self.show_within(ino, PATIENCE)
     }
 
     fn store(&mut self, ino: Ino, data: &[u8]) -> Called<usize> {

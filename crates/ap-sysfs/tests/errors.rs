@@ -96,7 +96,8 @@ fn every_error_has_its_number() {
         (ModuleError::NotLoaded, Errno::ENOENT),
         (ModuleError::NoInstructions, Errno::ENODEV),
         (ModuleError::InUse, Errno::EAGAIN),
-        (ModuleError::Parameter, Errno::EINVAL),
+        (ModuleError::Parameter(ParameterError::Invalid), Errno::EINVAL),
+        (ModuleError::Parameter(ParameterError::Range), Errno::ERANGE),
     ]);
     is([
         (CreateError::Exists, Errno::EEXIST),
@@ -135,8 +136,7 @@ fn verbs_say_what_was_expected() {
     let mut rig = Rig::boot(support::SMALL, "");
     let hw = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules or \
               advance";
-    let guest =
-        "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, info or make";
+    let guest = "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, config-irq, changes, info or make";
     for (line, text) in [
         ("plugg 4", format!("`plugg` is no hw verb: {hw}")),
         ("raw", format!("`raw` is no hw verb: {hw}")),

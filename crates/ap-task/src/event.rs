@@ -5,7 +5,7 @@ use std::fmt;
 use ap_types::{AdapterId, Apqn, Matrix, Mode, ResponseCode, Uuid};
 
 /// The major number of zcrypt's additional device nodes.
-pub const ZCRYPT_MAJOR: u32 = 250;
+pub const ZCRYPT_MAJOR: u32 = 253;
 
 /// The name of a driver of the AP bus: the directory's name below `/sys/bus/ap/drivers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,6 +145,8 @@ pub enum Subject {
         name: String,
         /// Its minor number.
         minor: u32,
+        /// Whether it is the only one: the directory of all of them comes and goes with it.
+        alone: bool,
     },
     /// `/devices/ap`.
     ApRoot,
@@ -253,6 +255,25 @@ impl Subject {
         })
     }
 
+    /// What the kernel log calls it: its driver or else its subsystem, nothing without a bus, and its name. `None` of
+    /// what is no device.
+    #[must_use]
+    pub fn logged_as(&self) -> Option<String> {
+        let mut kind = match self {
+            Subject::Bus(_) | Subject::Module(_) | Subject::Class(_) | Subject::Driver { .. } => return None,
+            Subject::ApRoot | Subject::VfioRoot => "",
+            _ => self.subsystem().unwrap_or_default(),
+        }
+        .to_owned();
+        self.variables(Action::Change, |key, value| {
+            if key == "DRIVER" {
+                kind = value;
+            }
+        });
+        let path = self.devpath();
+        Some(format!("{kind} {}", path.rsplit('/').next().unwrap_or_default()))
+    }
+
     /// The variables that every event of `action` carries beside SUBSYSTEM. (Page 5, uevents.)
     pub fn variables(&self, action: Action, mut put: impl FnMut(&'static str, String)) {
         match self {
@@ -264,7 +285,7 @@ impl Subject {
             Subject::ZcryptNode { name, minor, .. } => {
                 put("MAJOR", ZCRYPT_MAJOR.to_string());
                 put("MINOR", minor.to_string());
-                put("DEVNAME", name.clone());
+                put("DEVNAME", name.replace('!', "/"));
             }
             Subject::Card { hwtype, mode, driver, .. } => {
                 put("DEVTYPE", "ap_card".into());

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod event;
+pub mod kernel;
 mod notice;
 pub mod order;
 pub mod state;
@@ -19,5 +20,6 @@ mod task;
 pub use event::{
     Action, DriverName, Event, Ignore, Instruction, MdevId, Sink, Subject, Uevent, Work, ZCRYPT_MAJOR,
 };
+pub use kernel::{Flag, Kernel, Version};
 pub use notice::Notice;
 pub use task::Task;

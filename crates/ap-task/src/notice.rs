@@ -19,6 +19,13 @@ pub enum Notice {
     MachineChanged,
     /// A mask was stored; the bindings follow. In between others may go on (page 4, I8).
     Committed,
+    /// vfio_ap lets a queue go: an mdev's matrix has it, or none.
+    LetGo {
+        /// The queue.
+        queue: Apqn,
+        /// Whether it is in an mdev's matrix.
+        assigned: bool,
+    },
     /// A queue's reset that its driver waits for has ended, however it ended.
     ResetEnded {
         /// The queue.

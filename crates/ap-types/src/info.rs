@@ -113,7 +113,7 @@ impl HardwareInfo {
     ///
     /// `functions` is the whole upper half, mode and bind state included; `message_units` the maximum
     /// message length in 4096-byte units (0-15, 0 the default of 12288 bytes); `queue_depth` the depth
-    /// *minus one* (0-15). Of the last two only the low four bits are taken.
+    /// *minus one* (0-31). Only their low four and five bits are taken.
     pub const fn new(
         functions: u32,
         adapter_type: u8,
@@ -126,7 +126,7 @@ impl HardwareInfo {
                 | (adapter_type as u64) << 24
                 | (highest_domain as u64) << 16
                 | ((message_units & 0xf) as u64) << 8
-                | (queue_depth & 0xf) as u64,
+                | (queue_depth & 0x1f) as u64,
         )
     }
 
@@ -167,6 +167,11 @@ impl HardwareInfo {
     /// Returns the queue depth (bits 60-63 plus one), 1-16.
     pub const fn depth(self) -> u8 {
         (self.0 as u8 & 0xf) + 1
+    }
+
+    /// Returns the queue depth as kernels read it that know of five bits (59-63 plus one), 1-32.
+    pub const fn deep_depth(self) -> u8 {
+        (self.0 as u8 & 0x1f) + 1
     }
 
     /// Returns the functional class (bits 8-15).

@@ -137,6 +137,12 @@ impl QueueSet {
         }
     }
 
+    /// Says whether a queue of a product is a member of both sets.
+    pub fn intersects_within(&self, other: &QueueSet, adapters: &AdapterMask, domains: &DomainMask) -> bool {
+        let both = self.table.adapters & other.table.adapters & *adapters;
+        both.iter().any(|adapter| (self.row(adapter) & other.row(adapter)).intersects(domains))
+    }
+
     /// Says whether every queue of a product is a member; of an empty product it is so.
     pub fn contains_product(&self, adapters: &AdapterMask, domains: &DomainMask) -> bool {
         if by_rows(adapters, domains) {

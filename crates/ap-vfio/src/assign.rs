@@ -8,7 +8,7 @@ use locks::Nothing;
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
-use crate::state::Mdevs;
+use crate::state::{Mdev, Mdevs};
 
 /// Why a matrix was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,16 +53,16 @@ impl Mdevs {
             .map(|(other, mdev)| (*other, mdev.matrix.shared(new)))
     }
 
-    /// The two rules that a new matrix must obey. Every shared queue is logged.
+    /// The two rules that a new matrix must obey. Every shared queue is logged. P is held.
     fn validate(
         &self,
         id: MdevId,
         new: &Matrix,
-        ownership: &Ownership,
-        task: &Task<'_, MdevsLevel>,
+        (bus, ownership): (&Bus, &Ownership),
+        task: &mut Task<'_, MdevsLevel>,
     ) -> Result<(), AssignError> {
         let mdev = self.list.get(&id).ok_or(AssignError::Gone)?;
-        if ownership.reserves_any(&new.adapters, &new.domains) {
+        if bus.is_any_hosts(ownership, (&new.adapters, &new.domains), &self.bound, task) {
             return Err(AssignError::Reserved);
         }
         if !new.has_queues() {
@@ -142,7 +142,7 @@ impl VfioAp {
         // Lock order: P -> G -> K -> M
         let (ownership, mut task) = task.lock(bus.ownership());
         self.with_mdev(id, &mut task, |mdevs, attached, task| {
-            let part = mdevs.part(kind, number)?;
+            let part = mdevs.part(id, kind, number)?;
             let old = mdevs.list[&id].matrix;
             let mut new = old;
             let known = match part {
@@ -152,7 +152,7 @@ impl VfioAp {
             if known {
                 return Ok(());
             }
-            mdevs.validate(id, &new, &ownership, task)?;
+            mdevs.validate(id, &new, (bus, &ownership), task)?;
             if let Some(mdev) = mdevs.list.get_mut(&id) {
                 mdev.matrix = new;
             }
@@ -180,7 +180,7 @@ impl VfioAp {
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), AssignError> {
         self.with_mdev(id, &mut task.at(), |mdevs, attached, task| {
-            let part = mdevs.part(kind, number)?;
+            let part = mdevs.part(id, kind, number)?;
             let old = mdevs.list[&id].matrix;
             let gone = match part {
                 Part::Adapter(adapter) if old.adapters.contains(adapter) => Matrix {
@@ -256,15 +256,12 @@ impl VfioAp {
         // Lock order: P -> G -> K -> M
         let (ownership, mut task) = task.lock(bus.ownership());
         self.with_mdev(id, &mut task, |mdevs, attached, task| {
-            mdevs.validate(id, &new, &ownership, task)?;
-            let (max_adapter, max_domain) = mdevs.highest_ids();
-            if !new.adapters.is_subset(&AdapterMask::up_to(max_adapter))
-                || !new.domains.is_subset(&DomainMask::up_to(max_domain))
-                || !new.control_domains.is_subset(&DomainMask::up_to(max_domain))
-            {
+            mdevs.validate(id, &new, (bus, &ownership), task)?;
+            let Mdev { limits, matrix: old, .. } = &mdevs.list[&id];
+            if !limits.hold(&new) {
                 return Err(AssignError::TooHigh);
             }
-            let old = mdevs.list[&id].matrix;
+            let old = *old;
             let left = Matrix { adapters: old.adapters - new.adapters, ..Matrix::default() };
             if !left.adapters.is_empty() {
                 self.unplug_parts(id, &left, mdevs, attached, task);
@@ -303,7 +300,7 @@ impl VfioAp {
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), AssignError> {
         self.with_mdev(id, &mut task.at(), |mdevs, attached, task| {
-            let Part::Domain(domain) = mdevs.part(|n| Part::Domain(DomainId(n)), number)? else {
+            let Part::Domain(domain) = mdevs.part(id, |n| Part::Domain(DomainId(n)), number)? else {
                 return Err(AssignError::TooHigh);
             };
             let before = mdevs.shadow(id);
@@ -321,13 +318,14 @@ impl VfioAp {
 }
 
 impl Mdevs {
-    fn part(&self, kind: fn(u8) -> Part, number: u64) -> Result<Part, AssignError> {
+    /// A part of an mdev's matrix, if its number is not above those that the mdev may have.
+    fn part(&self, mdev: MdevId, kind: fn(u8) -> Part, number: u64) -> Result<Part, AssignError> {
+        let limits = self.list.get(&mdev).ok_or(AssignError::Gone)?.limits;
         let id = u8::try_from(number).map_err(|_| AssignError::TooHigh)?;
-        let (max_adapter, max_domain) = self.highest_ids();
         let part = kind(id);
         let max = match part {
-            Part::Adapter(_) => max_adapter,
-            Part::Domain(_) => max_domain,
+            Part::Adapter(_) => limits.adapter,
+            Part::Domain(_) => limits.domain,
         };
         if id > max { Err(AssignError::TooHigh) } else { Ok(part) }
     }

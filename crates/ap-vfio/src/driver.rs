@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ap_machine::Hardware;
 use ap_task::order;
 use ap_task::order::{Guests, Mdevs as MdevsLevel};
-use ap_task::{DriverName, MdevId, Task};
+use ap_task::{DriverName, Kernel, MdevId, Task};
 use locks::{After, Clock, Condvar, Held, Mutex, RwLock};
 
 use crate::guest::{Attached, Guest};
@@ -17,6 +17,7 @@ pub const VFIO_AP: DriverName = DriverName("vfio_ap");
 /// The vfio_ap driver of a host. See the crate's page.
 pub struct VfioAp {
     pub(crate) hw: Arc<dyn Hardware>,
+    pub(crate) kernel: Kernel,
     /// **G**: guards nothing by itself; makes the choice of a guest's lock stable.
     pub(crate) guests: Mutex<order::Guests, ()>,
     pub(crate) mdevs: Mutex<order::Mdevs, Mdevs>,
@@ -27,11 +28,12 @@ pub struct VfioAp {
 }
 
 impl VfioAp {
-    /// The driver on that machine, without mdevs, not loaded.
+    /// The driver on that machine, of that kernel, without mdevs, not loaded.
     #[must_use]
-    pub fn new(hw: Arc<dyn Hardware>) -> Self {
+    pub fn new(hw: Arc<dyn Hardware>, kernel: Kernel) -> Self {
         VfioAp {
             hw,
+            kernel,
             guests: Mutex::new(0, ()),
             mdevs: Mutex::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
             released: Condvar::new("released", 0),

@@ -103,4 +103,11 @@ impl<'a> Attached<'a> {
         *self.state.set_count += 1;
         task.instruction(Instruction::SetMasks(self.guest.name.clone(), apcb));
     }
+
+    /// Takes everything from the guest.
+    pub(crate) fn clear_masks<L>(&mut self, task: &Task<'_, L>) {
+        self.state.apcb = Matrix::default();
+        *self.state.clear_count += 1;
+        task.instruction(Instruction::ClearMasks(self.guest.name.clone()));
+    }
 }

@@ -26,7 +26,10 @@ pub use driver::{VFIO_AP, VfioAp};
 pub use guest::{Guest, GuestMemory, GuestState};
 pub use links::Links;
 pub use mdev::{CreateError, UnbindMdevError};
-pub use open::{CloseError, DeviceInfo, OpenError, OpenStage, RequestError, ResetFailed};
+pub use open::{CloseError, DeviceInfo, IRQ, IrqTarget, OpenError, OpenStage, RequestError, ResetFailed};
 pub use probe::QueueStatus;
-pub use state::{ByAge, Groups, IrqResources, Life, Mdev, MdevDevice, Mdevs, Opening, QueueRecord, Removing};
+pub use state::{
+    ByAge, ConfigIrq, Eventfd, Groups, IrqResources, Life, Mdev, MdevDevice, Mdevs, Opening, QueueRecord,
+    Removing,
+};
 pub use whole::{GuestSnapshot, VfioState};

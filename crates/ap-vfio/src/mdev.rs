@@ -1,15 +1,17 @@
 //! Mediated devices as devices: how they come and go. (Page 3, "Creating and removing mdevs".)
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use ap_task::order::{Mdevs as MdevsLevel, Modules, Perms};
+use ap_task::order::{Guests, Mdevs as MdevsLevel, Modules, Perms};
 use ap_task::state::Unhashed;
-use ap_task::{Action, MdevId, Notice, Subject, Task, Work};
+use ap_task::{Action, Flag, MdevId, Notice, Subject, Task, Work};
 use ap_types::{Matrix, Uuid};
 use locks::{Key, Mutex, Nothing};
 
 use crate::driver::VfioAp;
-use crate::state::{Life, Mdev, MdevDevice, Mdevs, Removing};
+use crate::guest::Attached;
+use crate::state::{ConfigIrq, Life, Limits, Mdev, MdevDevice, Mdevs, Removing};
 
 /// How often a guest is asked to let go of an mdev that is to be removed, in milliseconds.
 const RELAY_INTERVAL: u64 = 10_000;
@@ -63,13 +65,17 @@ impl VfioAp {
         *mdevs.next_id += 1;
         let key = Key { id: 0x2_0000, generation: id.0 };
         let groups = mdevs.numbers.take();
+        let limits = Limits::of(mdevs.config.as_ref());
         let mdev = Mdev {
             uuid,
             life: Life::Live(None),
             matrix: Matrix::default(),
             shadow: Matrix::default(),
+            limits,
+            shadow_limits: limits,
             adding: Matrix::default(),
             fresh: Unhashed(true),
+            config: ConfigIrq::default(),
             groups,
             device: Unhashed(Arc::new(MdevDevice { device: Mutex::new(key, true) })),
         };
@@ -127,25 +133,30 @@ impl VfioAp {
         if !*alive {
             return Err(UnbindMdevError::NoDevice);
         }
-        {
-            // Lock order: G -> M. Where nobody holds it, it goes at once: no reader sees a state in between.
-            let (guests, mut task) = task.lock(&self.guests);
-            let (mut mdevs, mut task) = task.lock(&self.mdevs);
-            match mdevs.begin_removal(id, whole, self.clock().now(), &task)? {
-                Begun::Ended => {
-                    *alive = false;
-                    return Ok(());
+        let begun = {
+            // Lock order: G -> (K ->) M. Where nobody holds it, it goes at once: no reader sees a state in between.
+            let (_guests, mut task) = task.lock(&self.guests);
+            self.with_asked(id, &mut task, |mdevs, attached, task| {
+                let begun = mdevs.begin_removal(id, whole, self.clock().now(), attached, task)?;
+                if let Begun::Free = begun {
+                    self.end_removal(id, whole, mdevs, task);
                 }
-                Begun::Free => {
-                    self.end_removal(id, whole, &mut mdevs, &mut task);
-                    *alive = !whole;
-                    return Ok(());
-                }
-                Begun::Open => {
-                    drop(guests);
-                    let open = |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|m| m.opening().is_some());
-                    drop(self.released.wait_while(mdevs, open));
-                }
+                Ok(begun)
+            })?
+        };
+        match begun {
+            Begun::Ended => {
+                *alive = false;
+                return Ok(());
+            }
+            Begun::Free => {
+                *alive = !whole;
+                return Ok(());
+            }
+            Begun::Open => {
+                let (mdevs, _task) = task.lock(&self.mdevs);
+                let open = |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|m| m.opening().is_some());
+                drop(self.released.wait_while(mdevs, open));
             }
         }
         self.end_mdev(id, whole, &mut task.at());
@@ -162,10 +173,39 @@ impl VfioAp {
     /// [`UnbindMdevError::NoDevice`] (`ENODEV`).
     ///
     /// # Locks
-    /// M.
+    /// G, K if the guest's queues are taken at once, M.
     pub fn begin_removal(&self, id: MdevId, task: &mut Task<'_, Nothing>) -> Result<(), UnbindMdevError> {
-        let (mut mdevs, task) = task.lock(&self.mdevs);
-        mdevs.begin_removal(id, true, self.clock().now(), &task).map(drop)
+        let (_guests, mut task) = task.lock(&self.guests);
+        self.with_asked(id, &mut task, |mdevs, attached, task| {
+            mdevs.begin_removal(id, true, self.clock().now(), attached, task).map(drop)
+        })
+    }
+
+    /// Whether the queues of a guest are taken at once when the mdev that it holds is to be removed.
+    fn clears_at_request(&self) -> bool {
+        self.kernel.has(Flag::RequestClears)
+    }
+
+    /// Runs `f` with the locks of an operation that asks the guest of an mdev to let go: K if its queues are taken at
+    /// once, and M. G is held.
+    ///
+    /// # Locks
+    /// As [`VfioAp::with_guest_of`], or M.
+    fn with_asked<R, E>(
+        &self,
+        id: MdevId,
+        task: &mut Task<'_, Guests>,
+        f: impl FnOnce(&mut Mdevs, &mut Option<Attached<'_>>, &mut Task<'_, MdevsLevel>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        if self.clears_at_request() {
+            return self.with_guest_of(
+                |_| Ok(((), Some(id))),
+                task,
+                |(), mdevs, attached, task| f(mdevs, attached, task),
+            );
+        }
+        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        f(&mut mdevs, &mut None, &mut task)
     }
 
     /// The rest of a removal that [`VfioAp::begin_removal`] began.
@@ -221,17 +261,22 @@ impl VfioAp {
     /// Asks the guests whose mdevs wait to be removed, every ten seconds.
     ///
     /// # Locks
-    /// M.
+    /// G; for each such mdev K if its guest's queues are taken at once, and M.
     pub fn relay_requests(&self, task: &mut Task<'_, Nothing>) {
-        let (mut mdevs, task) = task.lock(&self.mdevs);
         let now = self.clock().now();
-        let mut next = None;
-        for mdev in mdevs.list.values_mut() {
-            if mdev.opening().is_some()
-                && let Some(at) = mdev.relay(now, &task)
-            {
-                next = Some(next.map_or(at, |next: u64| next.min(at)));
-            }
+        let (_guests, mut task) = task.lock(&self.guests);
+        let waiting = |mdev: &Mdev| matches!(mdev.life, Life::Removing(Some(_), _));
+        let waiting: Vec<MdevId> = self.look(&mut task, |mdevs| {
+            mdevs.list.iter().filter(|(_, mdev)| waiting(mdev)).map(|(id, _)| *id).collect()
+        });
+        let mut next: Option<u64> = None;
+        for id in waiting {
+            let asked: Result<Option<u64>, Infallible> =
+                self.with_asked(id, &mut task, |mdevs, attached, task| {
+                    Ok(mdevs.list.get_mut(&id).and_then(|mdev| mdev.relay(now, attached, task)))
+                });
+            let Ok(at) = asked;
+            next = [next, at].into_iter().flatten().min();
         }
         if let Some(at) = next {
             task.due(Work::Relay, at - now);
@@ -287,6 +332,7 @@ impl Mdevs {
         id: MdevId,
         whole: bool,
         now: u64,
+        attached: &mut Option<Attached<'_>>,
         task: &Task<'_, MdevsLevel>,
     ) -> Result<Begun, UnbindMdevError> {
         let mdev = self.list.get_mut(&id).ok_or(UnbindMdevError::NoDevice)?;
@@ -304,7 +350,7 @@ impl Mdevs {
         if mdev.opening().is_none() {
             return Ok(Begun::Free);
         }
-        mdev.relay(now, task);
+        mdev.relay(now, attached, task);
         task.due(Work::Relay, RELAY_INTERVAL);
         Ok(Begun::Open)
     }
@@ -317,12 +363,26 @@ impl Mdevs {
 }
 
 impl Mdev {
-    /// Asks the guest to let go, through its request interrupt, if that is due; answers when it is due next.
-    fn relay(&mut self, now: u64, task: &Task<'_, MdevsLevel>) -> Option<u64> {
+    /// Asks the guest to let go, through its request interrupt, if that is due; answers when it is due next. Where the
+    /// guest is `attached` its queues are taken first.
+    fn relay(
+        &mut self,
+        now: u64,
+        attached: &mut Option<Attached<'_>>,
+        task: &Task<'_, MdevsLevel>,
+    ) -> Option<u64> {
         let uuid = self.uuid;
-        let Life::Removing(opening, Removing { asked, next, .. }) = &mut self.life else { return None };
+        let Life::Removing(opening, Removing { asked, next, cleared, .. }) = &mut self.life else {
+            return None;
+        };
+        opening.as_ref()?;
         if now < next.0 {
             return Some(next.0);
+        }
+        if let Some(attached) = attached {
+            attached.clear_masks(task);
+            *cleared = true;
+            self.config.signal();
         }
         next.0 = now + RELAY_INTERVAL;
         let number = asked.0;

@@ -1,15 +1,16 @@
 //! Guests: opening and closing an mdev through VFIO, and the device's ioctls. (Page 3, "Guests".)
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use ap_task::state::Unhashed;
-use ap_task::{Instruction, MdevId, Task};
+use ap_task::{Flag, Instruction, MdevId, Task};
 use ap_types::{Matrix, ResponseCode, Uuid};
 use locks::{Held, Nothing};
 
 use crate::driver::VfioAp;
 use crate::guest::Guest;
-use crate::state::{Life, Mdev, Mdevs, Opening};
+use crate::state::{Eventfd, Life, Mdev, Mdevs, Opening};
 
 /// How far an open came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,29 @@ pub enum RequestError {
     /// Nothing is open under that name (`ENOENT`).
     #[error("no guest has the mediated device open")]
     NotOpen,
+    /// The device has no such interrupt (`EINVAL`).
+    #[error("the device has no such interrupt")]
+    NoSuchIrq,
+    /// What was named as an eventfd is none (`EINVAL`).
+    #[error("not an eventfd")]
+    NotAnEventfd,
+    /// The device has no regions (`EINVAL`).
+    #[error("the device has no regions")]
+    NoRegion,
+    /// The kernel does not know the request (`EOPNOTSUPP`).
+    #[error("the kernel does not know the request")]
+    NotSupported,
+}
+
+/// What SET_IRQS is told to signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IrqTarget {
+    /// A new eventfd.
+    Eventfd,
+    /// Nobody: -1.
+    Off,
+    /// A number below -1, or a descriptor that is no eventfd.
+    Invalid,
 }
 
 /// A reset did not end well (`EIO`), or nothing was open (`ENOENT`).
@@ -82,11 +106,12 @@ pub struct DeviceInfo {
     pub flags: u32,
     /// Regions.
     pub num_regions: u32,
-    /// Interrupts.
+    /// Interrupts, each with the flags and the count of [`IRQ`].
     pub num_irqs: u32,
-    /// Flags and count of interrupt 0.
-    pub irq0: (u32, u32),
 }
+
+/// Flags (eventfd) and count of each interrupt of the device: what GET_IRQ_INFO answers of one that there is.
+pub const IRQ: (u32, u32) = (1, 1);
 
 impl VfioAp {
     /// The guest of that name.
@@ -149,8 +174,9 @@ impl VfioAp {
             kvm.apcb = shadow;
             *kvm.set_count += 1;
             task.instruction(Instruction::SetMasks(guest.name.clone(), shadow));
+            mdev.config.signal();
         }
-        *opening = Some(Opening { by: guest.clone(), request: None });
+        *opening = Some(Opening { by: guest.clone(), request: None, config: Unhashed(None) });
         Ok(())
     }
 
@@ -228,7 +254,8 @@ impl VfioAp {
         if linked.iter().all(well) { Ok(()) } else { Err(ResetFailed::Failed) }
     }
 
-    /// VFIO_DEVICE_GET_INFO and GET_IRQ_INFO. `by` as in [`VfioAp::guest_close`].
+    /// VFIO_DEVICE_GET_INFO; what GET_IRQ_INFO says of an interrupt that there is, is [`IRQ`]. `by` as in
+    /// [`VfioAp::guest_close`].
     ///
     /// # Errors
     /// [`RequestError::NotOpen`].
@@ -243,7 +270,111 @@ impl VfioAp {
     ) -> Result<DeviceInfo, RequestError> {
         let (mdevs, _held) = self.mdevs.lock(held);
         mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
-        Ok(DeviceInfo { flags: 33, num_regions: 0, num_irqs: 1, irq0: (1, 1) })
+        let num_irqs = if self.kernel.has(Flag::ConfigIrq) { 2 } else { 1 };
+        Ok(DeviceInfo { flags: 33, num_regions: 0, num_irqs })
+    }
+
+    /// VFIO_DEVICE_GET_REGION_INFO, of whichever region: the device has none. `by` as in [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError`], always.
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_region_info(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<Infallible, RequestError> {
+        let (mdevs, _held) = self.mdevs.lock(held);
+        mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        let invalid = self.kernel.has(Flag::RegionInfoInvalid);
+        Err(if invalid { RequestError::NoRegion } else { RequestError::NotSupported })
+    }
+
+    /// VFIO_DEVICE_SET_IRQS of the configuration interrupt, index 1: what is registered replaces what was before,
+    /// whoever did that. `by` as in [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError`]; then nothing has changed.
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_config_irq(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        target: IrqTarget,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<(), RequestError> {
+        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        if !self.kernel.has(Flag::ConfigIrq) {
+            return Err(RequestError::NoSuchIrq);
+        }
+        let Some(mdev) = mdevs.list.get_mut(&id) else { return Err(RequestError::NotOpen) };
+        match target {
+            IrqTarget::Eventfd => {
+                let eventfd = mdev.config.register();
+                if let Some(opening) = mdev.opening_mut() {
+                    opening.config = Unhashed(Some(eventfd));
+                }
+            }
+            IrqTarget::Off => mdev.config.unregister(),
+            IrqTarget::Invalid => return Err(RequestError::NotAnEventfd),
+        }
+        Ok(())
+    }
+
+    /// How often the eventfd that was last registered was signalled since the last question; 0 if none was. `by` as in
+    /// [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError::NotOpen`].
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_config_count(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<u64, RequestError> {
+        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (id, opening) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        let eventfd = *opening.config;
+        let mdev = mdevs.list.get_mut(&id);
+        Ok(mdev.zip(eventfd).map_or(0, |(mdev, eventfd)| mdev.config.take(eventfd)))
+    }
+
+    /// The eventfd that whoever has an mdev open registered last: it outlives the close. `by` as in
+    /// [`VfioAp::guest_close`].
+    ///
+    /// # Errors
+    /// [`RequestError::NotOpen`].
+    ///
+    /// # Locks
+    /// M.
+    pub fn guest_config_eventfd(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<Option<Eventfd>, RequestError> {
+        let (mdevs, _held) = self.mdevs.lock(held);
+        mdevs.opened(uuid, by).map(|(_, opening)| *opening.config).ok_or(RequestError::NotOpen)
+    }
+
+    /// How often an eventfd that was registered for an mdev was signalled since the last question; 0 if another one
+    /// replaced it, or the mdev is gone.
+    ///
+    /// # Locks
+    /// M.
+    pub fn eventfd_count(&self, uuid: &Uuid, eventfd: Eventfd, held: &mut Held<'_, Nothing>) -> u64 {
+        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let Some((id, _)) = mdevs.find(uuid) else { return 0 };
+        mdevs.list.get_mut(&id).map_or(0, |mdev| mdev.config.take(eventfd))
     }
 
     /// VFIO_DEVICE_SET_IRQS: registers (or with `on` false takes back) the request interrupt. `by` as in

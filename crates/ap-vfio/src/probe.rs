@@ -3,15 +3,15 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use ap_bus::device::{QueueDevice, Steady};
+use ap_bus::device::{Decided, QueueDevice, Steady};
 use ap_bus::{ApDriver, Asked, Holder, Use};
 use ap_task::order::{Device, Perms, Scan};
-use ap_task::{DriverName, Task};
+use ap_task::{DriverName, Notice, Task};
 use ap_types::{AdapterMask, Apqn, DomainMask, HostConfig, Matrix, ResponseCode};
 use locks::{Held, Nothing};
 
 use crate::driver::{VFIO_AP, VfioAp};
-use crate::state::QueueRecord;
+use crate::state::{Mdev, QueueRecord};
 
 /// What a queue's `status` attribute says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,12 +70,16 @@ impl ApDriver for VfioAp {
 
     /// Unplugs the queue's adapter from a guest that has it, resets, forgets.
     ///
+    /// With G held nothing is assigned and no guest starts, so P can go: readers of the masks and overrides do not wait
+    /// for the reset.
+    ///
     /// # Locks
     /// D of the queue is held; takes G, K, M.
-    fn remove(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) {
+    fn remove(&self, queue: &Arc<QueueDevice>, decided: &mut dyn Decided, task: &mut Task<'_, Perms>) {
         let apqn = queue.apqn;
         // Lock order: G -> K -> M
         let (_guests, mut task) = task.lock(&self.guests);
+        decided.release();
         let done: Result<(), Infallible> = self.with_guest_of(
             |mdevs| {
                 let linked = mdevs.linked_mdev(apqn);
@@ -83,6 +87,7 @@ impl ApDriver for VfioAp {
             },
             &mut task,
             |linked, mdevs, attached, task| {
+                Notice::LetGo { queue: apqn, assigned: linked.is_some() }.announce();
                 let shadow =
                     linked.map(|id| (id, mdevs.shadow(id))).filter(|(_, shadow)| shadow.contains(apqn));
                 if let Some((id, shadow)) = shadow {
@@ -91,6 +96,7 @@ impl ApDriver for VfioAp {
                         mdev.shadow.adapters -= adapter;
                     }
                     self.hand_over(shadow, id, mdevs, attached, task);
+                    queue.let_go(task);
                     let left = Matrix {
                         adapters: adapter,
                         domains: shadow.domains,
@@ -99,6 +105,7 @@ impl ApDriver for VfioAp {
                     let reset = mdevs.linked_product(id, &left);
                     self.reset_queues(&reset, mdevs, task);
                 } else if mdevs.host().contains(apqn) {
+                    queue.let_go(task);
                     self.reset_queues(&[apqn], mdevs, task);
                 }
                 // Nobody else would know of them, now that the record goes: no reset was issued, or it did not end
@@ -126,13 +133,18 @@ impl ApDriver for VfioAp {
         // Lock order: P -> G -> M
         let (_guests, mut task) = task.lock(&self.guests);
         let (mdevs, task) = task.lock(&self.mdevs);
-        if !asked.meets(&mdevs.assigned) {
+        if !asked.meets_wanted(&mdevs.assigned, &mdevs.bound) {
             return None;
         }
+        let asked_of = |mdev: &Mdev| asked.of(&mdev.matrix, &mdevs.bound);
+        // Newest first; one of which only queues that it has are taken counts after all of which some are added.
+        let added = |mdev: &&Mdev| asked.adds(&mdev.matrix);
+        let newest = || mdevs.list.values().rev();
+        let holder = newest().find(added).or_else(|| newest().find(|mdev| !asked_of(mdev).is_empty()));
         let mut name = String::new();
-        if let Some(mdev) = mdevs.list.values().rev().find(|mdev| asked.of(&mdev.matrix).has_queues()) {
+        if let Some(mdev) = holder {
             name = mdev.uuid.to_string();
-            for apqn in asked.of(&mdev.matrix).queues() {
+            for apqn in asked_of(mdev) {
                 let text = format!(
                     "vfio_ap_mdev {name}: Can not reserve queue {apqn} for host driver: in use by mdev"
                 );

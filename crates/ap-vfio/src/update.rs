@@ -6,12 +6,12 @@ use ap_types::{Apqn, DomainMask, Matrix};
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
-use crate::state::Mdevs;
+use crate::state::{Limits, Mdevs};
 
 impl Mdevs {
     /// Computes an mdev's shadow APCB anew; answers the queues that must be reset because filtering took them away.
     pub(crate) fn filter(&mut self, id: MdevId) -> Vec<Apqn> {
-        let host = self.host();
+        let (host, limits) = (self.host(), Limits::of(self.config.as_ref()));
         let Some(mdev) = self.list.get(&id) else { return Vec::new() };
         let old = mdev.shadow;
         let adapters = mdev.matrix.adapters & host.adapters;
@@ -23,6 +23,7 @@ impl Mdevs {
         let reset = self.linked_product(id, &filtered);
         if let Some(mdev) = self.list.get_mut(&id) {
             mdev.shadow = shadow;
+            mdev.shadow_limits = limits;
             *mdev.fresh = true;
         }
         reset
@@ -56,12 +57,13 @@ impl VfioAp {
         self.reset_queues(&reset, mdevs, task);
     }
 
-    /// Gives a running guest the shadow APCB if it is not what it was.
+    /// Gives a running guest the shadow APCB if it is not what it was. One whose queues were taken because its mdev is
+    /// to be removed gets nothing more until it lets go (`DEV-017`); the shadow goes on.
     pub(crate) fn hand_over(
         &self,
         before: Matrix,
         id: MdevId,
-        mdevs: &Mdevs,
+        mdevs: &mut Mdevs,
         attached: &mut Option<Attached<'_>>,
         task: &Task<'_, MdevsLevel>,
     ) -> bool {
@@ -69,8 +71,11 @@ impl VfioAp {
         if shadow == before {
             return false;
         }
-        if let Some(attached) = attached {
+        if let Some(attached) = attached
+            && let Some(mdev) = mdevs.list.get_mut(&id).filter(|mdev| !mdev.is_cleared())
+        {
             attached.set_masks(shadow, task);
+            mdev.config.signal();
         }
         true
     }

@@ -22,5 +22,7 @@ pub use files::{Input, inputs};
 pub use recorded::Recorded;
 pub use report::Report;
 pub use session::InProcess;
-pub use target::{Failure, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket};
+pub use target::{
+    Failure, Gave, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket,
+};
 pub use through::Through;

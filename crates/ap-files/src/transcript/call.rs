@@ -1,5 +1,6 @@
 //! What a transcript's line asks for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::line::{Entries, Kind, Line, Node};
@@ -8,10 +9,12 @@ use super::line::{Entries, Kind, Line, Node};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call<'a> {
     /// One open and one write.
-    Write(&'a str, &'a [u8]),
+    Write(&'a str, Cow<'a, [u8]>),
     /// A write that may block; the id that it gets if it does.
-    Later(&'a str, &'a [u8], u64),
-    /// Waiting for a pending write, at most so many milliseconds.
+    Later(&'a str, Cow<'a, [u8]>, u64),
+    /// A read that may block; the id that it gets if it does.
+    ReadLater(&'a str, u64),
+    /// Waiting for a pending write or read, at most so many milliseconds.
     Join(u64, u64),
     /// Reading a file.
     Read(&'a str),
@@ -61,6 +64,24 @@ pub enum GuestCall {
     RequestIrq(String),
     /// How often was its request interrupt raised?
     EventCount(String),
+    /// It registers its configuration interrupt, a new eventfd.
+    ConfigIrq(String),
+    /// It takes it back.
+    ConfigOff(String),
+    /// How often was it raised?
+    ConfigCount(String),
+    /// It registers what is no eventfd, and an interrupt that there is not.
+    ConfigBad(String),
+    /// The recorder keeps the eventfd, whatever becomes of the guest.
+    ConfigKeep(String),
+    /// How often was that raised?
+    ConfigKept,
+    /// It asks about interrupts 0 to 3.
+    IrqInfo(String),
+    /// It asks about region 0.
+    RegionInfo(String),
+    /// What the descriptor of the device says of itself.
+    FdInfo(String),
     /// A guest is made that has no APCB.
     WithoutApcb(String),
 }
@@ -74,8 +95,16 @@ impl GuestCall {
             | GuestCall::Reset(uuid)
             | GuestCall::Info(uuid)
             | GuestCall::RequestIrq(uuid)
-            | GuestCall::EventCount(uuid) => Some(uuid),
-            GuestCall::Open { .. } | GuestCall::WithoutApcb(_) => None,
+            | GuestCall::EventCount(uuid)
+            | GuestCall::ConfigIrq(uuid)
+            | GuestCall::ConfigOff(uuid)
+            | GuestCall::ConfigCount(uuid)
+            | GuestCall::ConfigBad(uuid)
+            | GuestCall::ConfigKeep(uuid)
+            | GuestCall::IrqInfo(uuid)
+            | GuestCall::RegionInfo(uuid)
+            | GuestCall::FdInfo(uuid) => Some(uuid),
+            GuestCall::Open { .. } | GuestCall::ConfigKept | GuestCall::WithoutApcb(_) => None,
         }
     }
 }
@@ -109,11 +138,12 @@ impl Line {
     /// If a key that the operation needs is missing, or a command is unknown.
     pub fn call(&self) -> Result<Call<'_>, LineError> {
         let path = || self.need("path", self.path.as_deref());
-        let data = || self.need("data", self.data.as_deref()).map(str::as_bytes);
+        let data = || self.need("data", self.data.as_deref()).map(bytes);
         let module = || self.need("module", self.module.as_deref());
         Ok(match self.op {
             Kind::Write => Call::Write(path()?, data()?),
             Kind::Awrite => Call::Later(path()?, data()?, self.need("id", self.id)?),
+            Kind::Aread => Call::ReadLater(path()?, self.need("id", self.id)?),
             Kind::Join => Call::Join(self.need("id", self.id)?, self.ms.unwrap_or(JOIN_MS)),
             Kind::Read => Call::Read(path()?),
             Kind::Ls => Call::List(path()?),
@@ -150,10 +180,20 @@ impl Line {
             "info" => GuestCall::Info(uuid()?),
             "reqirq" => GuestCall::RequestIrq(uuid()?),
             "evcount" => GuestCall::EventCount(uuid()?),
+            "cfgirq" => GuestCall::ConfigIrq(uuid()?),
+            "cfgoff" => GuestCall::ConfigOff(uuid()?),
+            "cfgcount" => GuestCall::ConfigCount(uuid()?),
+            "cfgbad" => GuestCall::ConfigBad(uuid()?),
+            "cfgkeep" => GuestCall::ConfigKeep(uuid()?),
+            "cfgkept" => GuestCall::ConfigKept,
+            "irqinfo" => GuestCall::IrqInfo(uuid()?),
+            "regioninfo" => GuestCall::RegionInfo(uuid()?),
+            "fdinfo" => GuestCall::FdInfo(uuid()?),
             other => match other.split_once(' ') {
                 Some((name, "crycbd=0")) if !name.is_empty() => GuestCall::WithoutApcb(name.to_owned()),
                 _ => {
-                    let known = "open, close, reset, info, reqirq, evcount, dump or `NAME crycbd=0`";
+                    let known = "open, close, reset, info, reqirq, evcount, cfgirq, cfgoff, cfgcount, cfgbad, \
+                                 cfgkeep, cfgkept, irqinfo, regioninfo, fdinfo, dump or `NAME crycbd=0`";
                     return Err(LineError(format!("expected {known} in `cmd` of `guest`, found `{other}`")));
                 }
             },
@@ -178,6 +218,32 @@ impl Line {
             Kind::Sleep => self.ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
             _ => self.path.clone().unwrap_or_default(),
         }
+    }
+}
+
+/// The bytes of a text as transcripts write it: U+0080 to U+00FF are one byte each (page 6, tool).
+#[must_use]
+pub fn bytes(text: &str) -> Cow<'_, [u8]> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(character) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Cow::Owned(bytes)
+}
+
+/// Bytes as transcripts write them: the reverse of [`bytes`].
+#[must_use]
+pub fn text(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text,
+        Ok(text) => text.bytes().map(char::from).collect(),
+        Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
     }
 }
 

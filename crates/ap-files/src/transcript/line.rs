@@ -15,6 +15,8 @@ pub enum Kind {
     Write,
     /// A write that may block.
     Awrite,
+    /// A read that may block.
+    Aread,
     /// Waiting for one.
     Join,
     /// Reading a file.
@@ -50,6 +52,7 @@ impl Kind {
         match self {
             Kind::Write => "write",
             Kind::Awrite => "awrite",
+            Kind::Aread => "aread",
             Kind::Join => "join",
             Kind::Read => "read",
             Kind::Ls => "ls",
@@ -65,6 +68,24 @@ impl Kind {
             Kind::Note => "note",
         }
     }
+}
+
+/// The line before the first operation that names the kernel. (Page 7.)
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// That it is this line.
+    pub op: KernelWord,
+    /// The version, as `7.1`.
+    pub version: String,
+}
+
+/// The word in the `op` key of that line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelWord {
+    /// `kernel`
+    Kernel,
 }
 
 /// A text, or why it could not be read.
@@ -168,6 +189,19 @@ pub struct Irq {
     pub count: u64,
 }
 
+/// What GET_IRQ_INFO says of one interrupt.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum IrqAnswer {
+    /// It is there.
+    There(Irq),
+    /// It is not.
+    Failed {
+        /// Why.
+        errno: Code,
+    },
+}
+
 macro_rules! line {
     ($($(#[$meta:meta])* $name:ident: $type:ty,)*) => {
         /// A line of a transcript: an operation and what came of it.
@@ -254,8 +288,16 @@ line! {
     num_irqs: u64,
     /// Of a guest's `info`.
     irq0: Irq,
-    /// Of a guest's `evcount`.
+    /// Of a guest's `irqinfo`: interrupts 0 to 3.
+    irqs: Vec<IrqAnswer>,
+    /// Of a guest's `evcount`, `cfgcount` and `cfgkept`.
     count: u64,
+    /// Of a guest's `cfgbad`: the errno of a descriptor that is no eventfd.
+    noeventfd: Code,
+    /// Of a guest's `cfgbad`: the errno of an interrupt that there is not.
+    index2: Code,
+    /// Of a guest's `fdinfo`: the lines that name the device.
+    lines: Vec<String>,
     /// How many log lines there were, if more than the 400 that are kept.
     dmesg_total: u64,
 }

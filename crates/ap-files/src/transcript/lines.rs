@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read};
 
+use ap_task::{Kernel, Version};
+
 use super::call::LineError;
-use super::line::Line;
+use super::line::{Kernel as Header, KernelWord, Line};
 use crate::read::said;
 
 /// Why a transcript cannot be read.
@@ -18,6 +20,17 @@ pub struct TranscriptError {
     pub message: String,
 }
 
+/// The kernel that a line names, if it is a header.
+fn kernel(text: &[u8]) -> Option<Result<Kernel, String>> {
+    let Header { op: KernelWord::Kernel, version } = serde_json::from_slice(text).ok()?;
+    let known = Version::NUMBERS.join(", ");
+    Some(
+        Version::from_number(&version)
+            .map(Kernel::of)
+            .ok_or_else(|| format!("expected one of {known} in `version`, found `{version}`")),
+    )
+}
+
 /// The lines of a transcript, read as they are asked for; ends after the first that is wrong.
 pub struct Lines<'r> {
     file: String,
@@ -26,6 +39,8 @@ pub struct Lines<'r> {
     number: usize,
     least: u64,
     over: bool,
+    /// The first line, if it was read to see whether it is a header, and is none.
+    ahead: bool,
 }
 
 impl<'r> Lines<'r> {
@@ -33,29 +48,66 @@ impl<'r> Lines<'r> {
     #[must_use]
     pub fn new(file: String, reader: Box<dyn Read + 'r>) -> Lines<'r> {
         let reader = BufReader::with_capacity(1 << 16, reader);
-        Lines { file, reader, buffer: Vec::new(), number: 0, least: 0, over: false }
+        Lines { file, reader, buffer: Vec::new(), number: 0, least: 0, over: false, ahead: false }
     }
 
-    fn read(&mut self) -> Result<Option<Line>, String> {
+    /// The kernel that the transcript was recorded with: its first line says so, or it is the default one. Asked
+    /// before the first line is read.
+    ///
+    /// # Errors
+    /// If the version is unknown, or nothing can be read.
+    pub fn kernel(&mut self) -> Result<Kernel, TranscriptError> {
+        let found = self.fill().and_then(|there| {
+            let header = there.then(|| kernel(&self.buffer)).flatten();
+            self.ahead = there && header.is_none();
+            header.transpose()
+        });
+        match found {
+            Ok(kernel) => Ok(kernel.unwrap_or_default()),
+            Err(message) => {
+                self.over = true;
+                Err(self.wrong(message))
+            }
+        }
+    }
+
+    /// Reads the next line that is not empty; whether there is one.
+    fn fill(&mut self) -> Result<bool, String> {
+        if std::mem::take(&mut self.ahead) {
+            return Ok(true);
+        }
         loop {
             self.buffer.clear();
             self.number += 1;
             if self.reader.read_until(b'\n', &mut self.buffer).map_err(|error| said(&error))? == 0 {
-                return Ok(None);
+                return Ok(false);
             }
-            if self.buffer.trim_ascii().is_empty() {
-                continue;
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(true);
             }
-            let line = Line::parse(&self.buffer).map_err(|LineError(expected)| expected)?;
-            if line.i < self.least {
-                return Err(format!(
-                    "expected an operation from {} on (`i` ascends), found {}",
-                    self.least, line.i
-                ));
-            }
-            self.least = line.i + 1;
-            return Ok(Some(line));
         }
+    }
+
+    fn read(&mut self) -> Result<Option<Line>, String> {
+        if !self.fill()? {
+            return Ok(None);
+        }
+        if kernel(&self.buffer).is_some() {
+            return Err("expected an operation: the kernel is said in the first line".into());
+        }
+        let line = Line::parse(&self.buffer).map_err(|LineError(expected)| expected)?;
+        if line.i < self.least {
+            return Err(format!(
+                "expected an operation from {} on (`i` ascends), found {}",
+                self.least, line.i
+            ));
+        }
+        self.least = line.i + 1;
+        Ok(Some(line))
+    }
+
+    fn wrong(&self, message: String) -> TranscriptError {
+        TranscriptError { file: self.file.clone(), line: Some(self.number), message }
     }
 }
 
@@ -70,9 +122,7 @@ impl Iterator for Lines<'_> {
         self.over = !matches!(read, Ok(Some(_)));
         match read {
             Ok(line) => line.map(Ok),
-            Err(message) => {
-                Some(Err(TranscriptError { file: self.file.clone(), line: Some(self.number), message }))
-            }
+            Err(message) => Some(Err(self.wrong(message))),
         }
     }
 }

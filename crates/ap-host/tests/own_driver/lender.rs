@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ap_bus::device::QueueDevice;
+use ap_bus::device::{Decided, QueueDevice};
 use ap_bus::{ApDriver, Asked, Bus, Holder};
 use ap_task::order::{DriverData, Perms};
 use ap_task::{DriverName, Task};
@@ -105,7 +105,7 @@ impl ApDriver for Lender {
     }
 
     /// Waits until no user has the queue: slow, and the bus waits with it.
-    fn remove(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) {
+    fn remove(&self, queue: &Arc<QueueDevice>, _decided: &mut dyn Decided, task: &mut Task<'_, Perms>) {
         let (lent, _task) = task.lock(&self.lent);
         let mut lent = self.returned.wait_while(lent, |lent| lent.used.contains(&queue.apqn));
         lent.has.remove(&queue.apqn);

@@ -62,6 +62,10 @@ pub enum Broken {
         /// Whose it is.
         guest: String,
     },
+    /// I2: an operation took a queue of an mdev's matrix from vfio_ap and gave it to the host's driver. (Page 7: what
+    /// holds where overrides are, and nobody can say from a state alone.)
+    #[error("queue {0} of an mdev was taken from vfio_ap and given to the host's driver")]
+    TakenFromMdev(Apqn),
     /// I8: an operation took a queue from its driver, and gave it back: it decided by masks that were others by then,
     /// and disturbed whoever used it for nothing.
     #[error("queue {0} was taken from its driver and given back to it by one operation")]
@@ -340,7 +344,7 @@ impl Broken {
         let invariant = match self {
             Broken::State(broken) => broken.invariant(),
             Broken::HandOver(_) | Broken::LeftUnreset { .. } => Invariant::I5,
-            Broken::Disturbed { .. } => Invariant::I2,
+            Broken::Disturbed { .. } | Broken::TakenFromMdev(_) => Invariant::I2,
             Broken::Answer { is: Err(Errno::EBUSY | Errno::EAGAIN), .. }
             | Broken::RefusedInNoOrder { .. } => Invariant::I9,
             Broken::Answer { .. }

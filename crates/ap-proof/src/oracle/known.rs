@@ -36,6 +36,7 @@ impl Known {
             Broken::State(_)
             | Broken::LeftUnreset { .. }
             | Broken::Disturbed { .. }
+            | Broken::TakenFromMdev(_)
             | Broken::GivenBack(_)
             | Broken::Answer { .. }
             | Broken::FailedAndChanged

@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ap_host::Snapshot;
 use ap_host::invariants::{self, Broken};
 use ap_shell::{Cause, FilesystemWorld, Script, TaskResult, run_task_within};
 use ap_sysfs::{Errno, Filesystem, Session, Tree};
 use ap_types::Matrix;
+use ap_vfio::Guest;
 use explore::Listener;
 use locks::enter;
 
@@ -132,17 +134,26 @@ impl Stage {
         enter(|held| self.tree.host.snapshot(&self.tree.machine, held))
     }
 
-    /// I1 and I6, as far as they hold whenever G, K and M are free.
+    /// I1, I2, I6 and I7, as far as they hold whenever G, K and M are free.
     pub(super) fn settled(&self, found: &mut Vec<Broken>) {
         let host = &self.tree.host;
         enter(|held| {
             let guests = host.vfio.guests(held);
+            let guests: Vec<(Arc<Guest>, Matrix)> = guests
+                .into_iter()
+                .map(|guest| {
+                    let apcb = guest.kvm.lock(held).0.apcb;
+                    (guest, apcb)
+                })
+                .collect();
             let apcbs: Vec<(&str, Matrix)> =
-                guests.iter().map(|guest| (guest.name.as_str(), guest.kvm.lock(held).0.apcb)).collect();
+                guests.iter().map(|(guest, apcb)| (guest.name.as_str(), *apcb)).collect();
             host.vfio.look(held, |mdevs| {
                 invariants::exclusive_mdevs(mdevs, found);
                 invariants::exclusive_guests(&apcbs, found);
                 invariants::linked_records(mdevs, found);
+                invariants::guests_have_theirs(mdevs, &guests, found);
+                invariants::guests_have_shadows(mdevs, &guests, found);
             });
         });
     }

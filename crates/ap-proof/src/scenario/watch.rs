@@ -154,8 +154,7 @@ impl Watch {
                 if hosts {
                     self.tell(apqn, [Fact::Bound]);
                 }
-                if taken.given(apqn, hosts) {
-                    let broken = Broken::GivenBack(apqn);
+                if let Some(broken) = taken.given(apqn, hosts) {
                     locks::violation(broken.word(), || broken.to_string());
                 }
             }
@@ -189,29 +188,60 @@ impl Watch {
     }
 }
 
-/// The queues that one operation has taken from their drivers, and whether that was the host's.
+/// The queues that one operation has taken from their drivers, and from whom.
 ///
 /// A queue is probed anew because its driver is not the one that the masks ask for. Who gives it back to the driver
-/// that had it has decided by masks that are not those any more, and has disturbed whoever used it for nothing.
+/// that had it has decided by masks that are not those any more. That is nothing if nobody used it: masks may change
+/// while vfio_ap takes its time with a queue of no mdev. Else whoever used it was disturbed for nothing.
+/// And whoever gives a queue of an mdev's matrix to the host's driver, has stolen it.
 #[derive(Default)]
-pub(super) struct Taken(RefCell<BTreeMap<Apqn, bool>>);
+pub(super) struct Taken {
+    from: RefCell<BTreeMap<Apqn, From>>,
+    /// The queues of mdevs' matrices that vfio_ap has let go, and the bus has not taken yet.
+    let_go: RefCell<BTreeSet<Apqn>>,
+}
+
+/// From whom a queue was taken.
+#[derive(Clone, Copy)]
+struct From {
+    /// From the host's driver.
+    hosts: bool,
+    /// From an mdev: it is in its matrix.
+    mdev: bool,
+}
 
 impl Taken {
     /// Another operation begins.
     pub(super) fn begin(&self) {
-        self.0.borrow_mut().clear();
+        self.from.borrow_mut().clear();
+        self.let_go.borrow_mut().clear();
     }
 
-    fn taken(&self, apqn: Apqn, was_hosts: bool) {
-        self.0.borrow_mut().insert(apqn, was_hosts);
+    /// vfio_ap lets a queue go.
+    pub(super) fn let_go(&self, apqn: Apqn, assigned: bool) {
+        if assigned {
+            self.let_go.borrow_mut().insert(apqn);
+        }
     }
 
-    /// Whether the queue that a driver gets now was taken from a driver of the same kind.
-    fn given(&self, apqn: Apqn, hosts: bool) -> bool {
-        self.0.borrow_mut().remove(&apqn) == Some(hosts)
+    fn taken(&self, apqn: Apqn, hosts: bool) {
+        let mdev = self.let_go.borrow_mut().remove(&apqn);
+        self.from.borrow_mut().insert(apqn, From { hosts, mdev });
+    }
+
+    /// What is wrong with it that a driver gets a queue now, which it may have been taken from.
+    fn given(&self, apqn: Apqn, hosts: bool) -> Option<Broken> {
+        let from = self.from.borrow_mut().remove(&apqn)?;
+        if from.hosts == hosts && (hosts || from.mdev) {
+            Some(Broken::GivenBack(apqn))
+        } else if from.mdev && hosts {
+            Some(Broken::TakenFromMdev(apqn))
+        } else {
+            None
+        }
     }
 
     fn gone(&self, apqn: Apqn) {
-        self.0.borrow_mut().remove(&apqn);
+        self.from.borrow_mut().remove(&apqn);
     }
 }

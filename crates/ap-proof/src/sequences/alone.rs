@@ -123,7 +123,8 @@ impl Hook for Alone {
             | Notice::PollAgain(_)
             | Notice::InError(_)
             | Notice::MachineChanged
-            | Notice::Committed => {}
+            | Notice::Committed
+            | Notice::LetGo { .. } => {}
         }
     }
 

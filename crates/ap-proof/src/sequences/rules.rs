@@ -24,6 +24,7 @@ pub(super) fn judge(
     announcements(&before.host, operation, after, seen, found);
     host_queues(after, found);
     bindings(operation, *changed, after, found);
+    taken(&before.host, after, found);
     records(after, found);
     states(after, statuses, found);
     left_guests(before, all_after, found);
@@ -120,6 +121,21 @@ fn bindings(operation: &Operation, changed: bool, after: &Snapshot, found: &mut 
     }
 }
 
+/// No queue of an mdev's matrix goes from vfio_ap to the host's driver by one operation.
+fn taken(before: &Snapshot, after: &Snapshot, found: &mut Vec<Broken>) {
+    let assigned = |apqn| before.vfio.mdevs.list.values().any(|mdev| mdev.matrix.contains(apqn));
+    for (device, state) in before.bus.registry.queues.values().zip(&before.bus.queues) {
+        let apqn = device.apqn;
+        if state.driver() != Some(VFIO_AP) || after.bus.registry.queues.get(&apqn) != Some(device) {
+            continue;
+        }
+        let hosts = queues(after).any(|(known, queue)| known == apqn && queue.is_hosts());
+        if hosts && assigned(apqn) {
+            found.push(Broken::TakenFromMdev(apqn));
+        }
+    }
+}
+
 fn passable(code: ResponseCode) -> bool {
     [ResponseCode::NORMAL, ResponseCode::DECONFIGURED, ResponseCode::CHECKSTOPPED].contains(&code)
 }
@@ -144,7 +160,7 @@ fn records(after: &Snapshot, found: &mut Vec<Broken>) {
 fn states(after: &Snapshot, statuses: &[(Apqn, Option<QueueStatus>)], found: &mut Vec<Broken>) {
     for (apqn, status) in statuses {
         let bound = queues(after).any(|(known, q)| known == *apqn && q.driver() == Some(VFIO_AP));
-        let in_use = after.vfio.guests.iter().any(|guest| guest.kvm.apcb.contains(*apqn));
+        let in_use = after.vfio.mdevs.list.values().any(|mdev| mdev.running() && mdev.shadow.contains(*apqn));
         let assigned = after.vfio.mdevs.list.values().any(|mdev| mdev.matrix.contains(*apqn));
         let should = match (bound, in_use, assigned) {
             (false, ..) => None,
@@ -174,6 +190,14 @@ fn requests(before: &State, operation: &Operation, seen: &Seen, found: &mut Vec<
 /// A queue that left a running guest was reset, if it is still there to be reset.
 fn left_guests(before: &State, after: &State, found: &mut Vec<Broken>) {
     for (old, new) in before.host.vfio.guests.iter().zip(&after.host.vfio.guests) {
+        // Its queues were taken because its mdev is to be removed: they are reset when it lets go (page 7).
+        let cleared =
+            after.host.vfio.mdevs.list.values().any(|mdev| {
+                mdev.is_cleared() && mdev.guest().is_some_and(|guest| guest.name == new.guest.name)
+            });
+        if cleared {
+            continue;
+        }
         for apqn in old.kvm.apcb.queues().filter(|apqn| !new.kvm.apcb.contains(*apqn)) {
             if after.unreset(apqn) && exists(&after.host, apqn) && exists(&before.host, apqn) {
                 found.push(Broken::LeftUnreset { queue: apqn, guest: old.guest.name.clone() });

@@ -3,7 +3,7 @@
 use ap_bus::Bindings;
 use ap_bus::device::DeviceName;
 use ap_bus::registry::Registry;
-use ap_task::Work;
+use ap_task::{Flag, Work};
 use ap_types::grammar::{boolean_word, device_name, scanned_decimal, scanned_prefixed, strict};
 
 use crate::attribute::{Attribute, line, ro, rw, wo};
@@ -35,6 +35,8 @@ pub(crate) const AP: &[Attribute<Plain>] = &[
         |t, _, data, task| Ok(t.host.bus.write_aqmask(data, task)?),
     ),
     ro("bindings", show_bindings),
+    ro("bindings_complete_count", |t, _, task| line(registry(t, task, |r| *r.complete_count)))
+        .when(|t, _| t.host.kernel().has(Flag::BindingsCount)),
     rw("config_time", |t, _, task| line(registry(t, task, |r| r.config_time)), store_config_time),
     rw("drivers_autoprobe", show_autoprobe, store_autoprobe),
     wo("drivers_probe", store_drivers_probe),

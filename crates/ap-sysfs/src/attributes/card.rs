@@ -1,5 +1,6 @@
 //! The attributes of a card. (Specification, page 2.)
 
+use ap_bus::Through;
 use ap_bus::zcrypt::CEX4CARD;
 use ap_machine::AdapterFacts;
 use ap_types::grammar::scanned_decimal;
@@ -29,7 +30,7 @@ pub(crate) const CARD: &[Attribute<CardView>] = &[
     ro("raw_hwtype", |_, card, _| line(card.device.raw_hwtype)),
     rw("request_count", |_, _, _| line(0), |_, _, _, _| Ok(())),
     ro("requestq_count", |_, _, _| line(0)),
-    ro("serialnr", |t, card, task| fact(t, card, task, |f| f.serial.clone())).when(answers),
+    ro("serialnr", show_serial).when(answers),
     ro("type", |_, card: &CardView, _| line(type_string(card.device.hwtype, card.device.mode)))
         .when(is_bound),
 ];
@@ -57,7 +58,24 @@ fn fact(
     task: Doing,
     show: impl FnOnce(&AdapterFacts) -> String,
 ) -> Result<Vec<u8>, Errno> {
-    line(tree.host.bus.ask_adapter(card.device.id, None, task).as_ref().map(show).unwrap_or_default())
+    told(tree, card, Through::Any, task, show)
+}
+
+/// Its serial number; that of a CCA adapter is asked for otherwise with some kernels (page 7).
+fn show_serial(tree: &Tree, card: &CardView, task: Doing) -> Result<Vec<u8>, Errno> {
+    let cca = card.device.mode == Mode::Cca;
+    let through = if cca { Through::DefaultDomain } else { Through::Any };
+    told(tree, card, through, task, |facts| facts.serial.clone())
+}
+
+fn told(
+    tree: &Tree,
+    card: &CardView,
+    through: Through<'_>,
+    task: Doing,
+    show: impl FnOnce(&AdapterFacts) -> String,
+) -> Result<Vec<u8>, Errno> {
+    line(tree.host.bus.ask_adapter(&card.device, through, task)?.as_ref().map(show).unwrap_or_default())
 }
 
 fn store_config(tree: &Tree, card: &CardView, data: &[u8], task: Doing) -> Result<(), Errno> {

@@ -102,9 +102,10 @@ fn on_bus(_: &Tree, mdev: &MdevView) -> bool {
     mdev.is_on_bus()
 }
 
-/// The matrix and the shadow APCB as they are now; `ENODEV` if the mdev is no longer usable. Takes M.
+/// The matrix and what is shown of the shadow APCB, as they are now; `ENODEV` if the mdev is no longer usable. Takes M.
 fn matrix(tree: &Tree, mdev: &MdevView, held: Root) -> Result<(Matrix, Matrix), Errno> {
-    let now = tree.host.vfio.look(held, |mdevs| mdevs.live(mdev.id).map(|mdev| (mdev.matrix, mdev.shadow)));
+    let now =
+        tree.host.vfio.look(held, |mdevs| mdevs.live(mdev.id).map(|mdev| (mdev.matrix, mdev.shown_shadow())));
     now.ok_or(Errno::ENODEV)
 }
 

@@ -43,8 +43,8 @@ fn write(tree: &Tree, node: &ZcryptNode, which: NodeMask, data: &[u8], held: Roo
     Ok(tree.host.bus.write_zcrypt_mask(*node.id, which, data, held)?)
 }
 
-/// A name as it is written: up to a NUL, without the newline at its end.
+/// A name as it is written: up to a NUL.
 fn name(data: &[u8]) -> Result<&str, Errno> {
     let text = data.split(|byte| *byte == 0).next().unwrap_or_default();
-    std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(text)).map_err(|_| Errno::EINVAL)
+    std::str::from_utf8(text).map_err(|_| Errno::EINVAL)
 }

@@ -1,5 +1,6 @@
 //! The attributes of a queue. (Specification, pages 2 and 3.)
 
+use ap_bus::Through;
 use ap_bus::device::{DevState, Sm};
 use ap_bus::secure::Association;
 use ap_machine::AdapterFacts;
@@ -18,11 +19,15 @@ pub(crate) const QUEUE: &[Attribute<QueueView>] = &[
     ro("ap_functions", show_functions),
     ro("chkstop", |_, queue, _| line(u8::from(queue.state.chkstop))),
     ro("config", |_, queue, _| line(u8::from(queue.state.config))),
+    rw("driver_override", show_override, |t, queue: &QueueView, data, task| {
+        Ok(t.host.bus.write_driver_override(&queue.device, data, task)?)
+    })
+    .when(|_, queue| queue.device.overridable),
     ro("interrupt", show_interrupt),
     ro("load", |_, _, _| line(0)).when(is_hosts),
     ro("mkvps", show_mkvps).when(answers),
     rw("online", |_, queue: &QueueView, _| line(u8::from(is_online(queue))), store_online).when(is_hosts),
-    ro("op_modes", |t, queue, task| line(facts(t, queue, task).map(|f| f.op_modes).unwrap_or_default()))
+    ro("op_modes", |t, queue, task| line(facts(t, queue, task)?.map(|f| f.op_modes).unwrap_or_default()))
         .when(is_ep11),
     ro("pendingq_count", |_, _, _| line(0)),
     rw("request_count", show_request_count, |_, _, _, _| Ok(())),
@@ -56,6 +61,12 @@ fn is_secure(_: &Tree, queue: &QueueView) -> bool {
 
 fn is_online(QueueView { state, .. }: &QueueView) -> bool {
     state.config && !state.chkstop && state.online
+}
+
+fn show_override(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
+    let name = tree.host.bus.driver_override(&queue.device, task);
+    let name = name.as_ref().map_or(&[][..], |name| name.as_bytes());
+    Ok([name, b"\n"].concat())
 }
 
 fn show_request_count(_: &Tree, queue: &QueueView, _: Doing) -> Result<Vec<u8>, Errno> {
@@ -95,13 +106,13 @@ fn store_online(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Res
 }
 
 /// What the adapter says of itself through this very queue, if it answers.
-fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Option<AdapterFacts> {
-    tree.host.bus.ask_adapter(queue.device.apqn.adapter, Some(&queue.device), task)
+fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Option<AdapterFacts>, Errno> {
+    Ok(tree.host.bus.ask_adapter(&queue.device.card, Through::Queue(&queue.device), task)?)
 }
 
 /// Master key verification patterns: of an adapter that answers they are derived from its serial number.
 fn show_mkvps(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
-    let pattern = facts(tree, queue, task).map(|facts| locks::hook::fingerprint(&facts.serial));
+    let pattern = facts(tree, queue, task)?.map(|facts| locks::hook::fingerprint(&facts.serial));
     let mut text = String::new();
     if queue.mode() == Mode::Ep11 {
         match pattern {
@@ -129,8 +140,7 @@ fn show_mkvps(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Er
 }
 
 fn show_bind(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
-    let (_, info) = tree.host.bus.test_queue(&queue.device, &mut task.at())?;
-    line(if info.bind_state().is_bound() { "bound" } else { "unbound" })
+    line(if tree.host.bus.is_bound(&queue.device, task)? { "bound" } else { "unbound" })
 }
 
 fn store_bind(tree: &Tree, queue: &QueueView, data: &[u8], task: Doing) -> Result<(), Errno> {

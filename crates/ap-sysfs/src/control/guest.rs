@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use ap_types::{Apqn, Uuid};
-use ap_vfio::{Guest, OpenStage};
+use ap_vfio::{Guest, IRQ, IrqTarget, OpenStage};
 
 use crate::control::error::ControlError;
 use crate::control::verb::{Verbs, verb};
@@ -25,6 +25,8 @@ pub const GUEST: Verbs = Verbs {
         verb("unmap", "NAME ADDRESS", "a page of the guest goes", unmap),
         verb("request", "NAME", "it wants to hear when it is to let go", request),
         verb("events", "NAME", "how often it was asked to let go since the last question", events),
+        verb("config-irq", "NAME on|off", "it wants to hear when its queues change", config_irq),
+        verb("changes", "NAME", "how often it heard so since the last question", changes),
         verb("info", "NAME", "what its devices say of themselves", info),
         verb("make", "NAME [noapcb]", "a guest that has nothing open yet", make),
     ],
@@ -90,6 +92,26 @@ fn events(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     Ok(Some(format!("{}\n", counts.iter().map(|(_, count)| count).sum::<u64>())))
 }
 
+fn config_irq(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let (name, target) = match words {
+        [name, "on"] => (name, IrqTarget::Eventfd),
+        [name, "off"] => (name, IrqTarget::Off),
+        _ => return Ok(None),
+    };
+    each_opened(tree, name, task, |uuid, task| {
+        tree.host.vfio.guest_config_irq(uuid, Some(name), target, task)
+    })?;
+    done()
+}
+
+fn changes(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name] = words else { return Ok(None) };
+    let counts = each_opened(tree, name, task, |uuid, task| {
+        tree.host.vfio.guest_config_count(uuid, Some(name), task)
+    })?;
+    Ok(Some(format!("{}\n", counts.iter().map(|(_, count)| count).sum::<u64>())))
+}
+
 fn info(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     let [name] = words else { return Ok(None) };
     let mut text = String::new();
@@ -98,7 +120,7 @@ fn info(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         let _ = writeln!(
             text,
             "{uuid} flags={} num_regions={} num_irqs={} irq0={},{}",
-            info.flags, info.num_regions, info.num_irqs, info.irq0.0, info.irq0.1
+            info.flags, info.num_regions, info.num_irqs, IRQ.0, IRQ.1
         );
     }
     Ok(Some(text))

@@ -1,6 +1,6 @@
 //! What the machine's operator does. (`INTERFACES.md`, hw.)
 
-use ap_host::module::{Module, ModuleError};
+use ap_host::module::Module;
 use ap_machine::{AdapterChange, Change, Fault, Ids};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode, ResponseCode};
 
@@ -255,16 +255,7 @@ fn modules(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         ["unload", name] => (name, tree.host.unload_module(module(name)?, task)),
         _ => return Ok(None),
     };
-    result.map_err(|error| {
-        let text = format!("{name}: {error}");
-        match error {
-            ModuleError::Parameter => ControlError::invalid(text),
-            ModuleError::Loaded
-            | ModuleError::NotLoaded
-            | ModuleError::NoInstructions
-            | ModuleError::InUse => ControlError::errno(Errno::from(error), text),
-        }
-    })?;
+    result.map_err(|error| ControlError::errno(Errno::from(error), format!("{name}: {error}")))?;
     done()
 }
 

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
+use ap_task::Kernel;
 
 use crate::error::{CliError, Outcome};
 use crate::replay::{
@@ -48,7 +49,7 @@ pub fn run(args: &Args) -> Outcome {
     let options = Options { keep_going: args.keep_going };
     for input in inputs {
         input.each::<CliError>(&mut |name, lines| {
-            let mut target = fresh(args)?;
+            let mut target = fresh(args, lines.kernel()?)?;
             let result = replay::replay(name, lines, &mut *target, options).map_err(|error| match error {
                 ReplayError::Input(error) => CliError::from(error),
                 ReplayError::Target(error) => CliError::from(error),
@@ -70,10 +71,10 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// An empty machine.
-fn fresh(args: &Args) -> Result<Box<dyn Target>, CliError> {
+fn fresh(args: &Args, kernel: Kernel) -> Result<Box<dyn Target>, CliError> {
     match &args.through {
-        None => Ok(Box::new(InProcess::new())),
-        Some(root) => Ok(Box::new(Through::new(root)?)),
+        None => Ok(Box::new(InProcess::new(kernel))),
+        Some(root) => Ok(Box::new(Through::new(root, kernel)?)),
     }
 }
 

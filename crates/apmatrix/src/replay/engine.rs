@@ -113,7 +113,11 @@ pub fn compare(name: &str, recorded: &Line, got: &Line, apcbs: &Apcbs, sees: See
 }
 
 fn uevents(recorded: &Line, got: &Line) -> Option<Mismatch> {
-    let texts = |line: &Line| line.uevents.iter().map(facts::uevent).collect::<Vec<_>>();
+    let texts = |line: &Line| {
+        let mut texts: Vec<String> = line.uevents.iter().map(facts::uevent).collect();
+        rules::in_any_place(line, &mut texts);
+        texts
+    };
     facts::first_in_lists("uevents", &texts(recorded), &texts(got))
 }
 
@@ -141,8 +145,11 @@ fn log(recorded: &Line, got: &Line) -> Option<Mismatch> {
 }
 
 fn instructions(recorded: &Line, got: &Line, apcbs: &Apcbs) -> Option<Mismatch> {
-    let compared =
-        |line: &Line| line.hwlog.iter().filter(|text| apcbs.compares(text)).cloned().collect::<Vec<_>>();
+    let compared = |line: &Line| {
+        let mut texts: Vec<String> = line.hwlog.iter().filter(|text| apcbs.compares(text)).cloned().collect();
+        rules::in_parallel(line, &mut texts);
+        texts
+    };
     facts::first_in_lists("hwlog", &compared(recorded), &compared(got))
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::replay::rules::{self, Side};
 use crate::replay::target::Sees;
-use ap_files::transcript::{Code, Entries, Guest, Kind, Line, LogLine, Node, Text, Uevent};
+use ap_files::transcript::{Code, Entries, Guest, Irq, IrqAnswer, Kind, Line, LogLine, Node, Text, Uevent};
 
 /// A named fact of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,11 @@ pub fn answer(line: &Line, side: Side, sees: Sees) -> Facts {
         }
         Kind::Guest => guest(&mut facts, line, sees),
         Kind::Dump => dump(&mut facts, line, side, sees),
-        Kind::Awrite | Kind::Join | Kind::Hw | Kind::Insmod | Kind::Rmmod | Kind::Sleep | Kind::Note => {}
+        // A recording that has no content of a read that took time says nothing of it.
+        Kind::Aread | Kind::Join => {
+            facts.push_some("data", line.data.as_deref().map(|data| rules::content(path, data, side)));
+        }
+        Kind::Awrite | Kind::Hw | Kind::Insmod | Kind::Rmmod | Kind::Sleep | Kind::Note => {}
     }
     facts
 }
@@ -139,6 +143,18 @@ fn guest(facts: &mut Facts, line: &Line, sees: Sees) {
     facts.push_some("irq0.flags", line.irq0.map(|irq| irq.flags));
     facts.push_some("irq0.count", line.irq0.map(|irq| irq.count));
     facts.push_some("count", line.count);
+    for (n, irq) in line.irqs.iter().flatten().enumerate() {
+        let value = match irq {
+            IrqAnswer::There(Irq { flags, count }) => format!("flags {flags} count {count}"),
+            IrqAnswer::Failed { errno } => errno.to_string(),
+        };
+        facts.push(format!("irqs[{n}]"), value);
+    }
+    facts.push_some("noeventfd", line.noeventfd.as_ref());
+    facts.push_some("index2", line.index2.as_ref());
+    for (n, text) in line.lines.iter().flatten().enumerate() {
+        facts.push(format!("lines[{n}]"), text);
+    }
     guests(facts, line.guests.as_deref());
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use ap_files::said;
-use ap_files::transcript::{Line, Lines, TranscriptError};
+use ap_files::transcript::{Lines, TranscriptError};
 
 fn refused(path: &Path, error: &io::Error) -> TranscriptError {
     TranscriptError { file: path.display().to_string(), line: None, message: said(error) }
@@ -64,9 +64,6 @@ fn input(path: PathBuf) -> Option<Input> {
     }
 }
 
-/// The lines of one transcript, as they are read.
-pub type LineIterator<'i> = dyn Iterator<Item = Result<Line, TranscriptError>> + 'i;
-
 impl Input {
     /// Calls `each` with the name and the lines of every transcript of this source, until it says stop.
     ///
@@ -74,7 +71,7 @@ impl Input {
     /// Those of `each`, and an [`TranscriptError`] if the source cannot be read.
     pub fn each<E: From<TranscriptError>>(
         &self,
-        each: &mut dyn FnMut(&str, &mut LineIterator<'_>) -> Result<(), E>,
+        each: &mut dyn FnMut(&str, &mut Lines<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         match self {
             Input::Transcript(path) => {

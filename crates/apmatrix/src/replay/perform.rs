@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ap_sysfs::{Event, Kind as NodeKind};
+use ap_sysfs::{Errno, Event, Kind as NodeKind};
 
 use crate::replay::rules::SETTLE_MS;
-use crate::replay::target::{Failure, GuestState, Later, Target, Ticket};
+use crate::replay::target::{Failure, Gave, GuestState, Later, Target, Ticket};
 use ap_files::transcript::{
-    Call, Code, Entries, Guest, GuestCall, Irq, Kind, Line, LogLine, Node, Text, Uevent,
+    Call, Code, Entries, Guest, GuestCall, Irq, IrqAnswer, Kind, Line, LogLine, Node, Text, Uevent, text,
 };
 
 /// The bus attributes of a dump, in the order in which the recorder read them.
@@ -35,12 +35,14 @@ pub struct Performer<'t> {
     target: &'t mut dyn Target,
     pending: BTreeMap<u64, Ticket>,
     opened: BTreeSet<String>,
+    /// Whether the recorder wrote down what the drivers did to the machine: not after `opt log=0`.
+    logs: bool,
 }
 
 impl<'t> Performer<'t> {
     /// Begins on a fresh machine.
     pub fn new(target: &'t mut dyn Target) -> Performer<'t> {
-        Performer { target, pending: BTreeMap::new(), opened: BTreeSet::new() }
+        Performer { target, pending: BTreeMap::new(), opened: BTreeSet::new(), logs: true }
     }
 
     /// The machine.
@@ -67,11 +69,18 @@ impl<'t> Performer<'t> {
             match event {
                 Event::Uevent(event) => got.uevents.push(Uevent {
                     action: event.action,
-                    devpath: event.devpath,
-                    env: event.env.into_iter().collect(),
+                    devpath: text(event.devpath.into_bytes()),
+                    env: event
+                        .env
+                        .into_iter()
+                        .map(|(key, value)| (text(key.into_bytes()), text(value.into_bytes())))
+                        .collect(),
                 }),
-                Event::Log { level, text } => got.dmesg.push(LogLine { level, text }),
-                Event::Instruction(text) => got.hwlog.push(text),
+                Event::Log { level, text: line } => {
+                    got.dmesg.push(LogLine { level, text: text(line.into_bytes()) });
+                }
+                Event::Instruction(text) if self.logs => got.hwlog.push(text),
+                Event::Instruction(_) => {}
             }
         }
         got
@@ -86,17 +95,18 @@ impl<'t> Performer<'t> {
             }
             Call::Later(path, data, id) => match self.target.write_later(path, data) {
                 Later::Done(answer) => drop(put(got, answer)),
-                Later::Pending(ticket) => {
-                    self.pending.insert(*id, ticket);
-                    got.pending = Some(true);
-                }
+                Later::Pending(ticket) => self.wait(ticket, *id, got),
+            },
+            Call::ReadLater(path, id) => match self.target.read_later(path) {
+                Later::Done(answer) => gave(got, answer),
+                Later::Pending(ticket) => self.wait(ticket, *id, got),
             },
             Call::Join(id, ms) => {
                 let ticket = self.pending.get(id).copied();
                 match ticket.and_then(|ticket| self.target.join(ticket, *ms)) {
                     Some(answer) => {
                         self.pending.remove(id);
-                        put(got, answer);
+                        gave(got, answer);
                     }
                     None => got.pending = Some(true),
                 }
@@ -105,12 +115,15 @@ impl<'t> Performer<'t> {
             Call::List(path) => {
                 let listed = put(got, self.target.list(path));
                 got.entries = listed.map(|listed| {
-                    let mut names: Vec<String> = listed.into_iter().map(|entry| entry.name).collect();
+                    let mut names: Vec<String> =
+                        listed.into_iter().map(|entry| text(entry.name.into_bytes())).collect();
                     names.sort();
                     Entries::Names(names)
                 });
             }
-            Call::Readlink(path) => got.data = put(got, self.target.readlink(path)),
+            Call::Readlink(path) => {
+                got.data = put(got, self.target.readlink(path)).map(|link| text(link.into_bytes()));
+            }
             Call::Stat(path) => {
                 if let Some(stat) = put(got, self.target.stat(path)) {
                     got.mode = Some(format!("{:06o}", stat.mode));
@@ -122,7 +135,10 @@ impl<'t> Performer<'t> {
                 self.tree(path, *contents, &mut nodes);
                 got.entries = Some(Entries::Tree(nodes));
             }
-            Call::Machine(command) => drop(put(got, self.target.machine(command))),
+            Call::Machine(command) => {
+                self.logs = logs(command).unwrap_or(self.logs);
+                put(got, self.target.machine(command));
+            }
             Call::Insmod(module, parameters) => drop(put(got, self.target.insmod(module, parameters))),
             Call::Rmmod(module) => drop(put(got, self.target.rmmod(module))),
             Call::Guest(call) => self.guest(call, got),
@@ -137,6 +153,11 @@ impl<'t> Performer<'t> {
             }
             Call::Note => {}
         }
+    }
+
+    fn wait(&mut self, ticket: Ticket, id: u64, got: &mut Line) {
+        self.pending.insert(id, ticket);
+        got.pending = Some(true);
     }
 
     /// Depth first, names sorted, links not followed; reading has effects, so the order matters.
@@ -173,6 +194,9 @@ impl<'t> Performer<'t> {
         // The recorder keeps what is open by the mdev's name; it answers by itself if there is nothing.
         if call.opened().is_some_and(|uuid| !self.opened.contains(uuid)) {
             got.errno = Some(Code::Name("ENOENT".into()));
+            if matches!(call, GuestCall::EventCount(_) | GuestCall::ConfigCount(_)) {
+                got.count = Some(0);
+            }
             return;
         }
         let Some(facts) = put(got, self.target.guest(call)) else {
@@ -186,6 +210,13 @@ impl<'t> Performer<'t> {
         got.num_irqs = facts.num_irqs;
         got.irq0 = facts.irq0.map(|(flags, count)| Irq { flags, count });
         got.count = facts.count;
+        got.irqs = facts.irqs.map(|irqs| irqs.into_iter().map(irq_answer).collect());
+        got.lines = facts.lines;
+        if let Some((no_eventfd, no_irq)) = facts.refused {
+            got.errno = Some(code(Failure::new(no_eventfd)));
+            got.noeventfd = Some(code(Failure::new(no_eventfd)));
+            got.index2 = Some(code(Failure::new(no_irq)));
+        }
         match call {
             GuestCall::Open { uuid, .. } => drop(self.opened.insert(uuid.clone())),
             GuestCall::Close(uuid) => drop(self.opened.remove(uuid)),
@@ -260,19 +291,18 @@ impl<'t> Performer<'t> {
 
 /// The line without its answer and events.
 fn question(line: &Line) -> Line {
-    let text = |value: &Option<String>| value.clone();
     let mut question = Line::empty(line.i, line.op);
-    question.path = text(&line.path);
-    question.cmd = text(&line.cmd);
-    question.uuid = text(&line.uuid);
-    question.guest = text(&line.guest);
-    question.module = text(&line.module);
-    question.params = text(&line.params);
-    question.text = text(&line.text);
+    question.path = line.path.clone();
+    question.cmd = line.cmd.clone();
+    question.uuid = line.uuid.clone();
+    question.guest = line.guest.clone();
+    question.module = line.module.clone();
+    question.params = line.params.clone();
+    question.text = line.text.clone();
     question.id = line.id;
     question.ms = line.ms;
     if matches!(line.op, Kind::Write | Kind::Awrite) {
-        question.data = text(&line.data);
+        question.data = line.data.clone();
     }
     question
 }
@@ -292,6 +322,20 @@ fn put<T>(got: &mut Line, answer: Result<T, Failure>) -> Option<T> {
     }
 }
 
+/// Writes down what came of a write or read that had time.
+fn gave(got: &mut Line, answer: Result<Gave, Failure>) {
+    if let Some(Gave::Read(data)) = put(got, answer) {
+        got.data = Some(text(data));
+    }
+}
+
+fn irq_answer(answer: Result<(u64, u64), Errno>) -> IrqAnswer {
+    match answer {
+        Ok((flags, count)) => IrqAnswer::There(Irq { flags, count }),
+        Err(errno) => IrqAnswer::Failed { errno: code(Failure::new(errno)) },
+    }
+}
+
 fn short(answer: &Result<usize, Failure>, whole: usize) -> Option<u64> {
     answer.as_ref().ok().filter(|taken| **taken != whole).map(|taken| *taken as u64)
 }
@@ -300,6 +344,8 @@ fn code(failure: Failure) -> Code {
     Code::Name(failure.errno.into_owned())
 }
 
-fn text(data: Vec<u8>) -> String {
-    String::from_utf8(data).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+/// Whether an `opt` command switches the recorder's log of instructions on or off.
+fn logs(command: &str) -> Option<bool> {
+    let words = command.strip_prefix("opt ")?.split_ascii_whitespace();
+    words.filter_map(|word| word.strip_prefix("log=")).next_back().map(|value| value != "0")
 }

@@ -2,7 +2,7 @@
 
 use ap_sysfs::{Event, Kind as NodeKind, Uevent};
 
-use crate::replay::target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
+use crate::replay::target::{Failure, Gave, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
 use ap_files::transcript::{Code, Entries, GuestCall, Kind, Line, Node, Text};
 
 /// Answers from the lines of a transcript; asked out of turn it says `ENOSYS`.
@@ -81,6 +81,11 @@ fn ours(path: &str, data: &str) -> Vec<u8> {
     ours.into_bytes()
 }
 
+/// What a read or write gave that had time.
+fn gave(path: &str, line: &Line) -> Gave {
+    line.data.as_deref().map_or(Gave::Written, |data| Gave::Read(ours(path, data)))
+}
+
 fn listed(name: &str, node: &Node) -> Listed {
     let kind = match node {
         Node { dir: Some(true), .. } => NodeKind::Directory,
@@ -104,13 +109,20 @@ impl Target for Recorded<'_> {
     fn write_later(&mut self, _path: &str, data: &[u8]) -> Later {
         match self.line() {
             Some(Line { pending: Some(true), id, .. }) => Later::Pending(Ticket(id.unwrap_or_default())),
-            _ => Later::Done(self.write_answer(Kind::Awrite, data)),
+            _ => Later::Done(self.write_answer(Kind::Awrite, data).map(|_| Gave::Written)),
         }
     }
 
-    fn join(&mut self, _ticket: Ticket, _ms: u64) -> Option<Result<usize, Failure>> {
+    fn read_later(&mut self, path: &str) -> Later {
+        match self.line() {
+            Some(Line { pending: Some(true), id, .. }) => Later::Pending(Ticket(id.unwrap_or_default())),
+            _ => Later::Done(self.errno(&[Kind::Aread]).map(|line| gave(path, line))),
+        }
+    }
+
+    fn join(&mut self, _ticket: Ticket, _ms: u64) -> Option<Result<Gave, Failure>> {
         let line = self.of(&[Kind::Join]).ok()?;
-        (line.pending != Some(true)).then(|| self.write_answer(Kind::Join, b""))
+        (line.pending != Some(true)).then(|| self.errno(&[Kind::Join]).map(|line| gave("", line)))
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Failure> {
@@ -195,6 +207,7 @@ impl Target for Recorded<'_> {
             num_irqs: line.num_irqs,
             irq0: line.irq0.map(|irq| (irq.flags, irq.count)),
             count: line.count,
+            ..GuestFacts::default()
         })
     }
 

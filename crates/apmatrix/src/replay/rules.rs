@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use ap_files::transcript::{Kind, Line};
+
 /// How much time passes after every operation before its events are collected.
 pub const SETTLE_MS: u64 = 200;
 
@@ -79,6 +81,44 @@ pub fn is_ours(path: &str, name: &str) -> bool {
 #[must_use]
 pub fn log_line(text: &str) -> bool {
     ["vfio_ap_mdev ", "vfio_ap matrix", "ap: "].iter().any(|start| text.starts_with(start))
+}
+
+/// The module's own event when `ap` is loaded, moved to the end: whether the first scan comes before or after it was
+/// not always the same (page 6, F17).
+pub fn in_any_place(line: &Line, uevents: &mut Vec<String>) {
+    if line.op != Kind::Insmod || line.module.as_deref() != Some("ap") {
+        return;
+    }
+    if let Some(at) = uevents.iter().position(|event| event.starts_with("add /module/ap ")) {
+        let event = uevents.remove(at);
+        uevents.push(event);
+    }
+}
+
+/// What several queues do beside each other when all of an mdev's queues are reset, moved to the end and sorted: the
+/// order in which their interrupts are freed, and in which ZAPQs that failed are repeated, is chance (page 6).
+pub fn in_parallel(line: &Line, instructions: &mut Vec<String>) {
+    let all_queues = match line.op {
+        Kind::Guest => matches!(line.cmd.as_deref(), Some("close" | "reset")),
+        Kind::Write | Kind::Awrite => line.path.as_deref().is_some_and(|path| path.ends_with("/remove")),
+        Kind::Rmmod => true,
+        _ => false,
+    };
+    if !all_queues {
+        return;
+    }
+    let mut failed = BTreeMap::new();
+    let beside = |text: &String| match text.split_once(' ') {
+        Some(("zapq", rest)) => {
+            let (queue, code) = rest.split_once(' ').unwrap_or((rest, ""));
+            failed.insert(queue.to_owned(), code != "rc=00").unwrap_or(false)
+        }
+        Some(("gisc_unregister" | "unpin", _)) => true,
+        _ => false,
+    };
+    let (mut beside, first): (Vec<_>, Vec<_>) = std::mem::take(instructions).into_iter().partition(beside);
+    beside.sort();
+    instructions.extend(first.into_iter().chain(beside));
 }
 
 /// The APCBs of the running guests, as the instructions so far set them.

@@ -2,26 +2,28 @@
 
 use ap_files::transcript::GuestCall;
 use ap_sysfs::{Answer, Called, Errno, Event, Filesystem, Kind, Session, Token};
-use ap_vfio::{Guest, OpenStage};
+use ap_task::Kernel;
+use ap_vfio::{Eventfd, Guest, IRQ, IrqTarget, OpenStage, RequestError};
 use locks::{Held, Nothing};
 
-use crate::replay::target::{Failure, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
+use crate::replay::target::{Failure, Gave, GuestFacts, GuestState, Later, Listed, Stat, Target, Ticket};
 
 /// How long a write that may block is waited for, in milliseconds of machine time.
 const LATER_MS: u64 = 300;
 
 /// A session, as a transcript operates it.
-#[derive(Default)]
 pub struct InProcess {
     session: Session,
-    answers: Vec<(Token, Result<usize, Errno>)>,
+    answers: Vec<(Token, Result<Gave, Errno>)>,
+    /// The eventfd that the recorder keeps, and the mdev that it was registered for.
+    kept: Option<(String, Eventfd)>,
 }
 
 impl InProcess {
-    /// A fresh machine.
+    /// A fresh machine with that kernel.
     #[must_use]
-    pub fn new() -> InProcess {
-        InProcess::default()
+    pub fn new(kernel: Kernel) -> InProcess {
+        InProcess { session: Session::with_kernel(kernel), answers: Vec::new(), kept: None }
     }
 
     /// Opens as open(2) with O_WRONLY or O_RDONLY would.
@@ -39,13 +41,15 @@ impl InProcess {
 
     fn collect(&mut self) {
         for (token, answer) in self.session.finished() {
-            if let Answer::Stored(result) = answer {
-                self.answers.push((token, result));
-            }
+            let gave = match answer {
+                Answer::Stored(result) => result.map(|_| Gave::Written),
+                Answer::Shown(result) => result.map(Gave::Read),
+            };
+            self.answers.push((token, gave));
         }
     }
 
-    fn answer(&mut self, ticket: Ticket) -> Option<Result<usize, Failure>> {
+    fn answer(&mut self, ticket: Ticket) -> Option<Result<Gave, Failure>> {
         self.collect();
         let at = self.answers.iter().position(|(token, _)| token.0 == ticket.0)?;
         Some(self.answers.swap_remove(at).1.map_err(Failure::new))
@@ -67,12 +71,23 @@ impl Target for InProcess {
             Err(failure) => return Later::Done(Err(Failure { at: None, ..failure })),
         };
         match self.session.store_within(ino, data, LATER_MS) {
-            Called::Done(result) => Later::Done(result.map_err(Failure::new)),
+            Called::Done(result) => Later::Done(result.map(|_| Gave::Written).map_err(Failure::new)),
             Called::Pending(token) => Later::Pending(Ticket(token.0)),
         }
     }
 
-    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<usize, Failure>> {
+    fn read_later(&mut self, path: &str) -> Later {
+        let ino = match self.open(path, 0o444) {
+            Ok(ino) => ino,
+            Err(failure) => return Later::Done(Err(Failure { at: None, ..failure })),
+        };
+        match self.session.show_within(ino, LATER_MS) {
+            Called::Done(result) => Later::Done(result.map(Gave::Read).map_err(Failure::new)),
+            Called::Pending(token) => Later::Pending(Ticket(token.0)),
+        }
+    }
+
+    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<Gave, Failure>> {
         if let Some(answer) = self.answer(ticket) {
             return Some(answer);
         }
@@ -117,7 +132,7 @@ impl Target for InProcess {
     }
 
     fn stat(&mut self, path: &str) -> Result<Stat, Failure> {
-        let entry = self.session.resolve_following(path)?;
+        let entry = self.session.resolve(path)?;
         let kind = match entry.kind {
             Kind::Directory => 0o040_000,
             Kind::File => 0o100_000,
@@ -159,10 +174,37 @@ impl Target for InProcess {
                 facts.flags = Some(info.flags.into());
                 facts.num_regions = Some(info.num_regions.into());
                 facts.num_irqs = Some(info.num_irqs.into());
-                facts.irq0 = Some((info.irq0.0.into(), info.irq0.1.into()));
+                facts.irq0 = Some((IRQ.0.into(), IRQ.1.into()));
             }
             GuestCall::RequestIrq(uuid) => self.session.guest_request_irq(uuid)?,
             GuestCall::EventCount(uuid) => facts.count = Some(self.session.guest_event_count(uuid)?),
+            GuestCall::ConfigIrq(uuid) => self.session.guest_config_irq(uuid, IrqTarget::Eventfd)?,
+            GuestCall::ConfigOff(uuid) => self.session.guest_config_irq(uuid, IrqTarget::Off)?,
+            GuestCall::ConfigCount(uuid) => facts.count = Some(self.session.guest_config_count(uuid)?),
+            GuestCall::ConfigBad(uuid) => {
+                let no_eventfd = self.session.guest_config_irq(uuid, IrqTarget::Invalid);
+                let no_irq = RequestError::NoSuchIrq.into();
+                facts.refused = no_eventfd.err().map(|errno| (errno, no_irq));
+            }
+            GuestCall::ConfigKeep(uuid) => {
+                let eventfd = self.session.guest_config_eventfd(uuid)?;
+                self.kept = eventfd.map(|eventfd| (uuid.clone(), eventfd));
+            }
+            GuestCall::ConfigKept => {
+                let count = match &self.kept {
+                    Some((uuid, eventfd)) => self.session.eventfd_count(uuid, *eventfd)?,
+                    None => 0,
+                };
+                facts.count = Some(count);
+            }
+            GuestCall::IrqInfo(uuid) => {
+                let there = self.session.guest_info(uuid)?.num_irqs as usize;
+                let (flags, count) = (IRQ.0.into(), IRQ.1.into());
+                let answer = |n| if n < there { Ok((flags, count)) } else { Err(Errno::EINVAL) };
+                facts.irqs = Some([0, 1, 2, 3].map(answer));
+            }
+            GuestCall::RegionInfo(uuid) => match self.session.guest_region_info(uuid)? {},
+            GuestCall::FdInfo(uuid) => facts.lines = Some(self.session.guest_fdinfo(uuid)?),
             GuestCall::WithoutApcb(name) => self.session.make_guest(name, false),
         }
         Ok(facts)

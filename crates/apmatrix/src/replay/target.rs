@@ -47,15 +47,24 @@ impl From<TargetError> for CliError {
     }
 }
 
-/// A write that had not returned.
+/// A write or read that had not returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// What became of a write that may block.
+/// What a write or read gave: nothing but that, or what was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gave {
+    /// It was a write.
+    Written,
+    /// It was a read, of this.
+    Read(Vec<u8>),
+}
+
+/// What became of a write or read that may block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Later {
     /// It returned.
-    Done(Result<usize, Failure>),
+    Done(Result<Gave, Failure>),
     /// It had not returned after 300 ms of machine time.
     Pending(Ticket),
 }
@@ -73,7 +82,7 @@ pub struct Listed {
     pub size: u64,
 }
 
-/// What `stat` says, a last link followed.
+/// What lstat(2) says: a last link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Type and permission bits, as in `st_mode`.
@@ -83,7 +92,7 @@ pub struct Stat {
 }
 
 /// What a guest operation tells besides success.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuestFacts {
     /// Of `info`: the device's flags.
     pub flags: Option<u64>,
@@ -93,8 +102,14 @@ pub struct GuestFacts {
     pub num_irqs: Option<u64>,
     /// Of `info`: flags and count of interrupt 0.
     pub irq0: Option<(u64, u64)>,
-    /// Of `evcount`: how often the guest was asked since the last question.
+    /// Of `evcount` and `cfgcount`: how often the interrupt was signalled since the last question.
     pub count: Option<u64>,
+    /// Of `irqinfo`: flags and count of interrupts 0 to 3.
+    pub irqs: Option<[Result<(u64, u64), Errno>; 4]>,
+    /// Of `cfgbad`: the errnos of what is no eventfd, and of an interrupt that there is not.
+    pub refused: Option<(Errno, Errno)>,
+    /// Of `fdinfo`: the lines that name the device.
+    pub lines: Option<Vec<String>>,
 }
 
 /// A guest, as a dump shows it.
@@ -145,8 +160,11 @@ pub trait Target {
     /// The same for a write that may block: waits 300 ms for it. The `at` of a failure does not matter.
     fn write_later(&mut self, path: &str, data: &[u8]) -> Later;
 
-    /// Waits up to `ms` for a pending write.
-    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<usize, Failure>>;
+    /// The same for a read.
+    fn read_later(&mut self, path: &str) -> Later;
+
+    /// Waits up to `ms` for a pending write or read.
+    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<Gave, Failure>>;
 
     /// The whole content of a file.
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Failure>;

@@ -14,10 +14,11 @@ use std::time::Duration;
 use ap_files::transcript::GuestCall;
 use ap_host::Module;
 use ap_sysfs::{Errno, Event, Kind};
+use ap_task::Kernel;
 
 use crate::control::Control;
 use crate::replay::target::{
-    Failure, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket,
+    Failure, Gave, GuestFacts, GuestState, Later, Listed, Sees, Stat, Target, TargetError, Ticket,
 };
 
 /// How long a write that may block is waited for.
@@ -70,11 +71,19 @@ fn write(path: &Path, data: &[u8]) -> Result<usize, Failure> {
     file.write(data).map_err(|error| failure(&error))
 }
 
+/// The whole content of a file.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut file = File::open(path).map_err(|error| at_open(&error))?;
+    let mut data = Vec::new();
+    file.read_to_end(&mut data).map_err(|error| failure(&error))?;
+    Ok(data)
+}
+
 /// A mounted tree, as a transcript operates it.
 pub struct Through {
     root: PathBuf,
     control: Control,
-    writes: Vec<Option<Receiver<Result<usize, Failure>>>>,
+    pending: Vec<Option<Receiver<Result<Gave, Failure>>>>,
 }
 
 impl Through {
@@ -82,7 +91,7 @@ impl Through {
     ///
     /// # Errors
     /// If it is no tree of apmatrix, has adapters, or was used before.
-    pub fn new(root: &Path) -> Result<Through, TargetError> {
+    pub fn new(root: &Path, kernel: Kernel) -> Result<Through, TargetError> {
         let control = Control::of(root).map_err(|error| TargetError(error.message))?;
         let devices = fs::read_dir(root.join("bus/ap/devices")).map_or(0, Iterator::count);
         let guests = control.read("guests").unwrap_or_default();
@@ -92,7 +101,15 @@ impl Through {
                 "{root} was used before: a transcript needs a fresh machine without adapters"
             )));
         }
-        let through = Through { root: root.to_owned(), control, writes: Vec::new() };
+        let runs = control.read("state").ok().and_then(|text| ap_files::state::kernel(&text));
+        if let Some(runs) = runs.filter(|runs| *runs != kernel.to_string()) {
+            let root = root.display();
+            return Err(TargetError(format!(
+                "{root} has kernel {runs}, and the transcript was recorded with {kernel}: mount a machine with \
+                 `--kernel {kernel}`"
+            )));
+        }
+        let through = Through { root: root.to_owned(), control, pending: Vec::new() };
         for module in Module::ALL.iter().rev() {
             let _ = through.control.write("hw", &format!("modules unload {}", module.name()));
         }
@@ -120,6 +137,19 @@ impl Through {
         lines.find(|(_, uuids)| uuids.split(',').any(|open| open == uuid)).map(|(name, _)| name.to_owned())
     }
 
+    /// Does something on a thread of its own, and waits a while for it.
+    fn later(&mut self, act: impl FnOnce() -> Result<Gave, Failure> + Send + 'static) -> Later {
+        let (send, receive) = mpsc::channel();
+        thread::spawn(move || send.send(act()));
+        match receive.recv_timeout(LATER) {
+            Ok(answer) => Later::Done(answer),
+            Err(_) => {
+                self.pending.push(Some(receive));
+                Later::Pending(Ticket(self.pending.len() as u64 - 1))
+            }
+        }
+    }
+
     /// How far an open came: the sentence of the failure ends with `(at STAGE)`.
     fn stage(&self) -> Option<String> {
         let reason = self.control.read("last_error").ok()?;
@@ -139,19 +169,16 @@ impl Target for Through {
 
     fn write_later(&mut self, path: &str, data: &[u8]) -> Later {
         let (path, data) = (self.path(path), data.to_vec());
-        let (send, receive) = mpsc::channel();
-        thread::spawn(move || send.send(write(&path, &data)));
-        match receive.recv_timeout(LATER) {
-            Ok(answer) => Later::Done(answer),
-            Err(_) => {
-                self.writes.push(Some(receive));
-                Later::Pending(Ticket(self.writes.len() as u64 - 1))
-            }
-        }
+        self.later(move || write(&path, &data).map(|_| Gave::Written))
     }
 
-    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<usize, Failure>> {
-        let slot = self.writes.get_mut(usize::try_from(ticket.0).ok()?)?;
+    fn read_later(&mut self, path: &str) -> Later {
+        let path = self.path(path);
+        self.later(move || read(&path).map(Gave::Read))
+    }
+
+    fn join(&mut self, ticket: Ticket, ms: u64) -> Option<Result<Gave, Failure>> {
+        let slot = self.pending.get_mut(usize::try_from(ticket.0).ok()?)?;
         let answer = slot.as_ref()?.recv_timeout(Duration::from_millis(ms)).ok();
         if answer.is_some() {
             *slot = None;
@@ -160,10 +187,7 @@ impl Target for Through {
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Failure> {
-        let mut file = File::open(self.path(path)).map_err(|error| at_open(&error))?;
-        let mut data = Vec::new();
-        file.read_to_end(&mut data).map_err(|error| failure(&error))?;
-        Ok(data)
+        read(&self.path(path))
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<Listed>, Failure> {
@@ -189,7 +213,7 @@ impl Target for Through {
     }
 
     fn stat(&mut self, path: &str) -> Result<Stat, Failure> {
-        let metadata = fs::metadata(self.path(path)).map_err(|error| failure(&error))?;
+        let metadata = fs::symlink_metadata(self.path(path)).map_err(|error| failure(&error))?;
         Ok(Stat { mode: metadata.mode(), size: metadata.len() })
     }
 
@@ -217,6 +241,16 @@ impl Target for Through {
             GuestCall::Info(uuid) => of(uuid, "info"),
             GuestCall::RequestIrq(uuid) => of(uuid, "request"),
             GuestCall::EventCount(uuid) => of(uuid, "events"),
+            GuestCall::ConfigIrq(uuid) => format!("{} on", of(uuid, "config-irq")),
+            GuestCall::ConfigOff(uuid) => format!("{} off", of(uuid, "config-irq")),
+            GuestCall::ConfigCount(uuid) => of(uuid, "changes"),
+            // What these tell is not seen through files.
+            GuestCall::ConfigBad(uuid)
+            | GuestCall::ConfigKeep(uuid)
+            | GuestCall::IrqInfo(uuid)
+            | GuestCall::FdInfo(uuid)
+            | GuestCall::RegionInfo(uuid) => of(uuid, "info"),
+            GuestCall::ConfigKept => return Ok(GuestFacts::default()),
             GuestCall::WithoutApcb(name) => format!("make {name} noapcb"),
         };
         self.control.write("guests", &line).map_err(|error| {
