@@ -9,13 +9,12 @@ use std::collections::BTreeMap;
 
 use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA};
 use ap_plan::{Plan, Store, Target};
-use ap_types::Uuid;
 
 use crate::effect::{Stands, effect, stands};
 use crate::import::{ImportError, import};
 use crate::lock::{LockError, take};
 use crate::report::Report;
-use crate::step::{self, Trouble, Undoable};
+use crate::step::{self, Held, Trouble, Undoable};
 use crate::tree::{Desk, Fault, Tree};
 
 /// How an apply is done.
@@ -152,15 +151,16 @@ fn locked(
         return Ok(Outcome::Nothing);
     }
     let steps: Vec<Undoable> = plan.steps.iter().map(Undoable::of).collect();
-    let held: Vec<Uuid> =
-        plan.before.mdevs.iter().filter(|(_, mdev)| mdev.holder.is_some()).map(|(uuid, _)| *uuid).collect();
+    let holders = plan.before.mdevs.iter();
+    let holders = holders.filter_map(|(uuid, mdev)| Some((*uuid, mdev.holder.as_ref()?.to_string())));
+    let held: Held = holders.collect();
     let at = desk.now();
     let begin = Begin {
         schema: SCHEMA.to_owned(),
         id: format!("{at}-{}", desk.pid()),
         at,
         confirm: options.confirm,
-        held: held.iter().map(ToString::to_string).collect(),
+        held: held.iter().map(|(uuid, holder)| (uuid.to_string(), holder.clone())).collect(),
         steps: steps.iter().map(Undoable::text).collect(),
     };
     desk.begin(&Record::Begin(Box::new(begin)).line()).map_err(ApplyError::Desk)?;
@@ -180,7 +180,7 @@ fn go(
     tree: &mut dyn Tree,
     desk: &mut dyn Desk,
     plan: &Plan,
-    held: &[Uuid],
+    held: &Held,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), (usize, Trouble)> {
     for (number, step) in plan.steps.iter().enumerate() {
@@ -245,7 +245,7 @@ fn back(
     tree: &mut dyn Tree,
     desk: &mut dyn Desk,
     steps: &[Undoable],
-    held: &[Uuid],
+    held: &Held,
     why: String,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Outcome {
@@ -287,7 +287,7 @@ fn undo(
     steps: &[Undoable],
     number: usize,
     from: usize,
-    held: &[Uuid],
+    held: &Held,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), Trouble> {
     // As above: the journal is told, and is not needed.
@@ -447,8 +447,9 @@ fn end(
 ) -> Result<Outcome, ApplyError> {
     let steps: Option<Vec<Undoable>> = found.begin.steps.iter().map(Undoable::parse).collect();
     let steps = steps.ok_or(JournalError { line: 1, source: None })?;
-    let held = |text: &String| ap_types::grammar::uuid(text.as_bytes()).ok();
-    let held: Vec<Uuid> = found.begin.held.iter().filter_map(held).collect();
+    let uuid = |text: &String| ap_types::grammar::uuid(text.as_bytes()).ok();
+    let held = found.begin.held.iter().filter_map(|(mdev, holder)| Some((uuid(mdev)?, holder.clone())));
+    let held: Held = held.collect();
     match way {
         Way::Nothing => Ok(Outcome::Nothing),
         Way::Waits(until) => Ok(Outcome::After { confirm_by: Some(until) }),

@@ -352,13 +352,17 @@ impl Reader<'_> {
 
     /// The guests of an emulated host, by mdev.
     fn guests(&mut self) -> BTreeMap<Uuid, String> {
-        let text = self.maybe(&format!("{CONTROL}/guests")).unwrap_or_default();
+        self.told_guests().unwrap_or_default()
+    }
+
+    fn told_guests(&mut self) -> Option<BTreeMap<Uuid, String>> {
+        let text = self.maybe(&format!("{CONTROL}/guests"))?;
         let lines = text.lines().filter_map(|line| line.split_once(' '));
         let named = |(name, uuids): (&str, &str)| {
             let ids: Vec<Uuid> = uuids.split(',').filter_map(|text| uuid(text.as_bytes()).ok()).collect();
             ids.into_iter().map(move |id| (id, name.to_owned())).collect::<Vec<_>>()
         };
-        lines.flat_map(named).collect()
+        Some(lines.flat_map(named).collect())
     }
 
     fn state(
@@ -388,7 +392,10 @@ impl Reader<'_> {
 pub(crate) fn holder_of(tree: &mut dyn Tree, mdev: Uuid) -> Option<Holder> {
     let mut reader = Reader { tree, notes: Vec::new() };
     let directory = format!("{MATRIX}/{mdev}");
-    let guests = reader.guests();
+    if let Some(guests) = reader.told_guests() {
+        return guests.get(&mdev).map(|guest| Holder { guest: Some(guest.clone()), process: None });
+    }
+    let guests = BTreeMap::<Uuid, String>::new();
     let shadow = lines_of(&reader.maybe(&format!("{directory}/guest_matrix")).unwrap_or_default());
     let vfio = reader.tree.list(&format!("{BUS}/drivers/vfio_ap")).unwrap_or_default();
     let vfio = vfio.iter().filter_map(|name| name.parse().ok()).collect();

@@ -6,6 +6,7 @@ pub mod import;
 pub mod lock;
 pub mod memory;
 pub mod promises;
+pub mod prove;
 pub mod report;
 pub mod step;
 pub mod tree;

@@ -1,5 +1,7 @@
 //! One step on a host: whether it was done, doing it, and looking at what came of it.
 
+use std::collections::BTreeMap;
+
 use ap_files::journal::{StepText, Text};
 use ap_plan::{Holder, Step, Store, Write};
 use ap_types::grammar::ap_config;
@@ -14,6 +16,9 @@ use crate::tree::{Fault, Kind, Tree};
 const MOST_RESETTING_MS: u64 = 30_000;
 /// How often they are looked at meanwhile.
 const LOOK_MS: u64 = 40;
+
+/// Who had which mdev open when an apply began.
+pub(crate) type Held = BTreeMap<Uuid, String>;
 
 /// A step as a journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,18 +133,20 @@ fn takes(write: &Write, old: &Matrix) -> Option<Uuid> {
 ///
 /// # Errors
 /// [`Trouble::Came`].
-pub(crate) fn nobody_came(tree: &mut dyn Tree, write: &Write, held: &[Uuid]) -> Result<(), Trouble> {
+pub(crate) fn nobody_came(tree: &mut dyn Tree, write: &Write, held: &Held) -> Result<(), Trouble> {
     let mdev = match write {
         Write::Remove(mdev) | Write::Config(mdev, _) => *mdev,
         _ => return Ok(()),
     };
     let old = matrix_of(tree, mdev).map_err(Trouble::Unreadable)?.unwrap_or_default();
-    if takes(write, &old).is_none() || held.contains(&mdev) && !matches!(write, Write::Remove(_)) {
+    if takes(write, &old).is_none() {
         return Ok(());
     }
+    let known = if matches!(write, Write::Remove(_)) { None } else { held.get(&mdev) };
+    // The very last call before the write.
     match holder_of(tree, mdev) {
-        Some(holder) => Err(Trouble::Came { mdev, holder }),
-        None => Ok(()),
+        Some(holder) if known != Some(&holder.to_string()) => Err(Trouble::Came { mdev, holder }),
+        _ => Ok(()),
     }
 }
 
@@ -159,11 +166,15 @@ pub(crate) fn write(tree: &mut dyn Tree, write: &Write) -> Result<(), Trouble> {
 pub(crate) fn look(
     tree: &mut dyn Tree,
     step: &Step,
-    held: &[Uuid],
+    held: &Held,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<(), Trouble> {
     let store = step.write.store().to_string();
     let differs = |what: String| Trouble::Differs { store: store.clone(), what };
+    if let Write::Config(uuid, _) = &step.write {
+        // First of all: the less time there is between, the fewer guests come in it.
+        look_at_guest(tree, step, *uuid, held, &differs)?;
+    }
     match stands(tree, &[Undoable::of(step)], 0).map_err(Trouble::Unreadable)? {
         Stands::After => {}
         Stands::Neither(text) => return Err(differs(format!("it reads `{text}`"))),
@@ -171,8 +182,7 @@ pub(crate) fn look(
     }
     match &step.write {
         Write::Apmask(_) | Write::Aqmask(_) => look_at_queues(tree, step, &differs, report),
-        Write::Config(uuid, _) => look_at_guest(tree, step, *uuid, held, &differs),
-        Write::Create(_) | Write::Remove(_) => Ok(()),
+        Write::Config(..) | Write::Create(_) | Write::Remove(_) => Ok(()),
     }
 }
 
@@ -234,21 +244,48 @@ fn is_on(tree: &mut dyn Tree, apqn: Apqn) -> bool {
     !says(tree, "config", "0") && !says(tree, "chkstop", "1")
 }
 
+/// Whether a guest is known to have opened its mdev after the write: the emulation tells how often its APCB was set,
+/// and a write would have been the second time. Of a real host's guest nobody knows.
+fn came_after(tree: &mut dyn Tree, holder: &Holder) -> bool {
+    let text = tree.read("kernel/debug/apmatrix/state").unwrap_or_default();
+    let guests = ap_files::state::guests(&text).unwrap_or_default();
+    guests
+        .iter()
+        .any(|guest| Some(&guest.name) == holder.guest.as_ref() && guest.hook && guest.set_masks <= 1)
+}
+
+/// Somebody opened an mdev in the moment of a write that took from it. Whether it was before or after the write nobody
+/// can tell, so it is given both, old and new; where that is not possible, the old.
+fn give_back(tree: &mut dyn Tree, write: &Write, old: &Matrix) {
+    let Write::Config(uuid, new) = write else { return };
+    let both = Matrix {
+        adapters: old.adapters | new.adapters,
+        domains: old.domains | new.domains,
+        control_domains: old.control_domains | new.control_domains,
+    };
+    for matrix in [both, *old] {
+        if self::write(tree, &Write::Config(*uuid, matrix)).is_ok() {
+            return;
+        }
+    }
+}
+
 /// A guest has what it had, as far as its mdev still has it and the machine does, too.
 fn look_at_guest(
     tree: &mut dyn Tree,
     step: &Step,
     uuid: Uuid,
-    held: &[Uuid],
+    held: &Held,
     differs: &dyn Fn(String) -> Trouble,
 ) -> Result<(), Trouble> {
-    if !held.contains(&uuid) {
+    if !held.contains_key(&uuid) {
         let old = step.before.mdevs.get(&uuid).map(|mdev| mdev.matrix).unwrap_or_default();
-        return match (takes(&step.write, &old), holder_of(tree, uuid)) {
-            // It came between the look and the write: it is given back what it had.
-            (Some(mdev), Some(holder)) => Err(Trouble::Came { mdev, holder }),
-            _ => Ok(()),
-        };
+        let Some(mdev) = takes(&step.write, &old) else { return Ok(()) };
+        let Some(holder) = holder_of(tree, uuid) else { return Ok(()) };
+        if !came_after(tree, &holder) {
+            give_back(tree, &step.write, &old);
+        }
+        return Err(Trouble::Came { mdev, holder });
     }
     let Some(wanted) = step.after.mdevs.get(&uuid).map(|mdev| mdev.shadow) else { return Ok(()) };
     let Some(has) = shadow_of(tree, uuid) else { return Ok(()) };

@@ -104,6 +104,12 @@ impl Twin {
         &mut self.session
     }
 
+    /// The twin's session.
+    #[must_use]
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
     /// Forgets what happened so far.
     pub fn forget(&mut self) {
         drop(self.session.events());

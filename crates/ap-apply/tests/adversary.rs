@@ -77,7 +77,8 @@ fn act(rng: &mut Rng, host: &mut Session, done: &mut Done) {
         }
         (4, Some((uuid, _, true))) => {
             let name = ap_apply::tree::Tree::read(host, "kernel/debug/apmatrix/guests").unwrap_or_default();
-            let line = name.lines().find(|line| line.contains(&uuid.to_string())).unwrap_or_default().to_owned();
+            let line =
+                name.lines().find(|line| line.contains(&uuid.to_string())).unwrap_or_default().to_owned();
             let guest = line.split(' ').next().unwrap_or_default().to_owned();
             let _ = host.guest(&format!("stop {guest}"));
             done.started.remove(&uuid);
@@ -98,7 +99,8 @@ fn act(rng: &mut Rng, host: &mut Session, done: &mut Done) {
         (7, Some((uuid, ..))) => {
             done.assigned.push(uuid);
             let verb = if rng.chance(2) { "assign" } else { "unassign" };
-            let ok = write(host, &format!("devices/vfio_ap/matrix/{uuid}/{verb}_domain"), &domain.to_string());
+            let ok =
+                write(host, &format!("devices/vfio_ap/matrix/{uuid}/{verb}_domain"), &domain.to_string());
             format!("{verb}_domain {domain} of {uuid}: {ok}")
         }
         _ => return,
@@ -187,7 +189,12 @@ fn an_adversary_finds_no_end_between() {
                 assert!(stop.go_on.ends_with("`apmatrix recover`"), "{context}");
                 let told: Vec<usize> = stop.in_effect.iter().map(|(number, _)| number - 1).collect();
                 for (at, stands) in found.iter().enumerate().filter(|_| !late) {
-                    assert_eq!(told.contains(&at), *stands != Stands::Before, "{context}: {:?}", done.borrow().ops);
+                    assert_eq!(
+                        told.contains(&at),
+                        *stands != Stands::Before,
+                        "{context}: {:?}",
+                        done.borrow().ops
+                    );
                 }
                 let outcome = recover(&mut host, &mut desk, &Options::default(), &mut |_| {});
                 assert!(outcome.is_ok(), "{context}");

@@ -1,5 +1,7 @@
 //! The journal of an apply: a line of JSON for each thing that is about to be done, and for each that is done.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of journals that is understood.
@@ -35,8 +37,8 @@ pub struct Begin {
     pub at: u64,
     /// In how many seconds it has to be confirmed, if it has to.
     pub confirm: Option<u64>,
-    /// The mdevs that somebody had open.
-    pub held: Vec<String>,
+    /// The mdevs that somebody had open, and who.
+    pub held: BTreeMap<String, String>,
     /// All steps.
     pub steps: Vec<StepText>,
 }
