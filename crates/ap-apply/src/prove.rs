@@ -208,7 +208,9 @@ fn others(plan: &Plan, small: &MachineFile) -> Vec<String> {
             add(5, format!("echo +{} > /sys/bus/ap/apmask", adapter.0));
         }
     }
-    lines.into_values().collect()
+    let mut lines: Vec<String> = lines.into_values().collect();
+    lines.dedup();
+    lines
 }
 
 fn explore(

@@ -105,7 +105,9 @@ impl Refusal {
                 let stop = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
                 format!("take {part} from mdev {other}{stop}")
             }
-            Refusal::TooHigh { what, highest, .. } => format!("choose a {what} up to {highest}"),
+            Refusal::TooHigh { what, highest, .. } => {
+                format!("choose {} {what} up to {highest}", if *what == "adapter" { "an" } else { "a" })
+            }
             Refusal::NoMdev(uuid) => format!("create mdev {uuid}"),
             Refusal::Exists(uuid) => format!("change mdev {uuid} instead of making it"),
             Refusal::NoInstances => "remove an mdev that is not used".to_owned(),
