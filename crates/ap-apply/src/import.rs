@@ -9,7 +9,8 @@ use ap_files::MachineFile;
 use ap_files::machine::{Adapter, Facilities, Mdev as FileMdev, Queue, QueueState};
 use ap_machine::functions_of;
 use ap_plan::state::{Bindings, Limits};
-use ap_plan::{Holder, Kernel, Mdev, State};
+use ap_plan::{Holder, Mdev, State};
+use ap_task::{Flag, Version};
 use ap_types::grammar::{ap_config, mask_parameter, uuid};
 use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, QueueSet, Uuid,
@@ -151,8 +152,10 @@ impl Reader<'_> {
         self.configured_without_card(&adapters)?;
         let apmask = self.mask(&format!("{BUS}/apmask"))?.unwrap_or(AdapterMask::ALL);
         let aqmask = self.mask(&format!("{BUS}/aqmask"))?.unwrap_or(DomainMask::ALL);
+        let queues_there = queues.to_vec();
         let queues = self.queues(&adapters, domains, queues);
         Ok(MachineFile {
+            kernel: self.kernel(&queues_there).into(),
             name: self.name(),
             features: if qci.is_some() { features_of } else { Features::APSC | Features::APXA },
             facilities: Facilities { qci: qci.is_some(), apft: true, interrupts },
@@ -166,6 +169,19 @@ impl Reader<'_> {
             queues,
             mdevs: Vec::new(),
         })
+    }
+
+    /// The emulated machine tells its kernel; of a real one it is seen whether queues have overrides, and a kernel that
+    /// gives them asks about added ids with all of the other mask.
+    fn kernel(&mut self, queues: &[Apqn]) -> ap_task::Kernel {
+        let told = self.maybe(&format!("{CONTROL}/state"));
+        if let Some(kernel) = told.and_then(|text| ap_files::state::kernel(&text)).and_then(|text| kernel_of(&text)) {
+            return kernel;
+        }
+        let has = queues.first().is_some_and(|apqn| {
+            self.maybe(&format!("devices/ap/card{}/{apqn}/driver_override", apqn.adapter)).is_some()
+        });
+        if has { Version::V7_1.into() } else { ap_task::Kernel::default() }
     }
 
     /// The emulated machine tells its name; a real one has none that the bus knows.
@@ -376,7 +392,6 @@ impl Reader<'_> {
         state.queues = bound;
         state.mdevs = mdevs;
         state.vfio_ap = vfio_ap;
-        state.kernel = Kernel::default();
         if !machine.facilities.qci {
             state.config = Matrix::default();
             state.limits = Limits { adapter: 63, domain: 15 };
@@ -407,6 +422,17 @@ pub(crate) fn holder_of(tree: &mut dyn Tree, mdev: Uuid) -> Option<Holder> {
 pub(crate) fn shadow_of(tree: &mut dyn Tree, mdev: Uuid) -> Option<Matrix> {
     let text = tree.read(&format!("{MATRIX}/{mdev}/guest_matrix")).ok()?;
     (text.len() < MOST_LISTED).then(|| lines_of(&text))
+}
+
+/// The kernel of that name: `7.1 with driver-override, without config-irq`.
+fn kernel_of(text: &str) -> Option<ap_task::Kernel> {
+    let (base, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let mut kernel = ap_task::Kernel::of(Version::from_number(base)?);
+    for part in rest.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (word, name) = part.split_once(' ')?;
+        kernel = kernel.with(Flag::from_name(name)?, word == "with");
+    }
+    Some(kernel)
 }
 
 /// `AA.DDDD` a line; with only adapters `AA.`, with only domains `.DDDD`.

@@ -152,7 +152,7 @@ mod tests {
 
     fn parsed(text: &str) -> (Result<(), ParameterError>, Parameters, Vec<String>) {
         let (lines, mut parameters) = (RefCell::<Vec<String>>::default(), Parameters::default());
-        let log = |level, line| RefCell::borrow_mut(&lines).push(format!("<{level}>{line}"));
+        let log = |level, line| lines.borrow_mut().push(format!("<{level}>{line}"));
         let result = parse("ap", text, log, |name, value| parameters.take(name, value));
         (result, parameters, lines.into_inner())
     }

@@ -61,7 +61,7 @@ pub enum NodeError {
     Exists,
     /// The class has a file of that name: the node had been made, and went (`EEXIST`).
     #[error("the class has a file of that name")]
-    Clash(ZcryptNode),
+    Clash(Box<ZcryptNode>),
     /// It is no name of a file (`EINVAL`).
     #[error("not a name for a device node")]
     Name,
@@ -124,7 +124,7 @@ impl ZcryptNodes {
             ioctlmask: AdapterMask::default(),
         };
         if TAKEN.contains(&node.name.as_str()) {
-            return Err(NodeError::Clash(node));
+            return Err(NodeError::Clash(Box::new(node)));
         }
         self.list.push(node);
         self.list.last().ok_or(NodeError::None)

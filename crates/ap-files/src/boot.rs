@@ -105,7 +105,7 @@ fn bus_parameters(machine: &MachineFile) -> String {
 /// # Errors
 /// [`BootError`].
 pub fn boot(machine: &MachineFile) -> Result<Session, BootError> {
-    let mut session = Session::new();
+    let mut session = Session::with_kernel(machine.kernel.kernel);
     boot_on(machine, &mut session)?;
     let _: Vec<Event> = session.events();
     session.changes();

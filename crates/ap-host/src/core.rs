@@ -1,11 +1,15 @@
 //! Which driver modules there are and which are loaded. (Specification, page 5.)
 
+use ap_task::state::Unhashed;
+
 /// `mempool_threshold` if nothing else is asked for. (Page 7.)
 pub(crate) const MEMPOOL_THRESHOLD: u32 = 5;
 
 /// Which modules are loaded, and the settings of the buses that come with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Core {
+    /// How often each module was loaded, in the order of [`Module::ALL`].
+    pub loads: Unhashed<[u32; 5]>,
     /// Modules that are loaded.
     pub loaded: Loaded,
     /// `drivers_autoprobe` of the bus matrix.
@@ -19,11 +23,32 @@ pub struct Core {
 impl Default for Core {
     fn default() -> Self {
         Core {
+            loads: Unhashed([0; 5]),
             loaded: Loaded::default(),
             autoprobe_matrix: true,
             autoprobe_mdev: true,
             mempool_threshold: MEMPOOL_THRESHOLD,
         }
+    }
+}
+
+impl Core {
+    /// How often a module was loaded so far.
+    #[must_use]
+    pub fn loads_of(&self, module: Module) -> u32 {
+        self.loads[module as usize]
+    }
+
+    /// A module was loaded.
+    pub(crate) fn has_loaded(&mut self, module: Module) {
+        self.loaded.set(module, true);
+        self.loads[module as usize] += 1;
+    }
+
+    /// A fingerprint of all that operations decide by, also of what `Hash` leaves out.
+    pub(crate) fn exactly(&self) -> u64 {
+        let Core { loads, loaded, autoprobe_matrix, autoprobe_mdev, mempool_threshold } = self;
+        locks::hook::fingerprint(&(loads.0, loaded, autoprobe_matrix, autoprobe_mdev, mempool_threshold))
     }
 }
 

@@ -36,7 +36,7 @@ impl Host {
             bus: Bus::new(hw.clone(), kernel),
             vfio: Arc::new(VfioAp::new(hw, kernel)),
             modules: Mutex::new(0, ()),
-            core: RwLock::new(2, Core::default()),
+            core: RwLock::with_fingerprint(2, Core::default(), Core::exactly),
         }
     }
 

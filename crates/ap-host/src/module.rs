@@ -97,11 +97,15 @@ impl Host {
                 task.uevent(Action::Add, Subject::Bus("mdev"));
             }
             Module::VfioAp => {
-                self.core.write(&mut task).0.autoprobe_matrix = true;
-                self.vfio.load(&self.bus, &mut task);
+                let load = {
+                    let (mut core, _task) = task.write(&self.core);
+                    core.autoprobe_matrix = true;
+                    core.loads_of(module) + 1
+                };
+                self.vfio.load(&self.bus, load, &mut task);
             }
         }
-        self.core.write(&mut task).0.loaded.set(module, true);
+        self.core.write(&mut task).0.has_loaded(module);
         task.uevent(Action::Add, Subject::Module(module.name()));
         if module == Module::Ap {
             task.due(Work::Scan, 0);

@@ -9,7 +9,7 @@ use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::{NodeError, NodeMask};
 use ap_bus::zcrypt::{CEX4QUEUE, OnlineError};
-use ap_bus::{DomainError, LoadError};
+use ap_bus::{AskError, DomainError, LoadError, ParameterError, Through};
 use ap_host::{Host, Module, ModuleError};
 use ap_machine::{Change, FacilityChange, Fault};
 use ap_task::{DriverName, MdevId, Task};
@@ -98,7 +98,9 @@ fn of_modules() {
     let rig = Rig::bare();
     refused(&rig, ModuleError::NotLoaded, |h, t| h.load_module(Module::Zcrypt, "", t));
     refused(&rig, ModuleError::NotLoaded, |h, t| h.unload_module(Module::Ap, t));
-    refused(&rig, ModuleError::Parameter, |h, t| h.load_module(Module::Ap, "useirq=x", t));
+    let parameter = ModuleError::Parameter;
+    refused(&rig, parameter(ParameterError::Invalid), |h, t| h.load_module(Module::Ap, "useirq=x", t));
+    refused(&rig, parameter(ParameterError::Range), |h, t| h.load_module(Module::Ap, "useirq=2147483648", t));
     rig.does(|_, t| {
         rig.machine.change(&Change::Facility(FacilityChange::Instructions(false)), &mut t.at());
     });
@@ -132,6 +134,7 @@ fn of_queues_and_cards() {
     fault(Fault::Resetting(9));
     rig.does(|h, t| h.bus.reset_queue(&mine, t)).expect("a reset runs");
     fault(Fault::Resetting(0));
+    assert_eq!(rig.does(|h, t| h.bus.is_bound(&mine, t)), Ok(false), "the bus remembers what it saw");
     refused(&rig, SecureError::Busy, |h, t| h.bus.se_bind(&mine, true, t));
     rig.does(|h, t| h.bus.switch_card(&card, false, t)).expect("off");
     refused(&rig, OnlineError::Invalid, |h, t| h.bus.switch_queue(&mine, true, t));
@@ -149,6 +152,9 @@ fn of_queues_and_cards() {
     });
     refused(&rig, ResetError::Gone, |h, t| h.bus.reset_queue(&mine, t));
     refused(&rig, SecureError::Gone, |h, t| h.bus.se_bind(&mine, false, t));
+    let asked = rig.does(|h, t| h.bus.ask_adapter(&card, Through::Queue(&mine), t));
+    assert_eq!(asked, Err(AskError), "the queue is gone");
+    assert_eq!(rig.does(|h, t| h.bus.ask_adapter(&card, Through::Any, t)), Err(AskError), "the card is gone");
     assert!(!rig.does(|h, t| h.bus.configure_card(&card, true, t)), "the card is gone");
 }
 
@@ -157,11 +163,13 @@ fn of_zcrypt_nodes() {
     let rig = running();
     let create =
         |name: &'static str| move |h: &Host, t: &mut Task<'_, Nothing>| h.bus.create_zcrypt_node(name, t);
-    refused(&rig, NodeError::Name, create("a/b"));
-    refused(&rig, NodeError::Exists, create("create"));
+    refused(&rig, NodeError::Name, create(".."));
     refused(&rig, NodeError::None, |h, t| h.bus.destroy_zcrypt_node("n", t));
-    refused(&rig, NodeError::None, |h, t| h.bus.write_zcrypt_mask(7, NodeMask::Requests, b"+4", t));
+    refused(&rig, NodeError::Gone, |h, t| h.bus.write_zcrypt_mask(7, NodeMask::Requests, b"+4", t));
     rig.does(create("n")).expect("ok");
+    refused(&rig, NodeError::Exists, create("n"));
+    let clash = rig.does(create("create")).expect_err("the class has that file");
+    assert!(matches!(&clash, NodeError::Clash(node) if node.minor == 1), "{clash:?}");
     let syntax = ap_types::grammar::mask_write(AdapterMask::ALL, b"+q").expect_err("no mask");
     refused(&rig, NodeError::Syntax(syntax), |h, t| h.bus.write_zcrypt_mask(1, NodeMask::Requests, b"+q", t));
     while rig.does(create("")).is_ok() {}

@@ -9,16 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ap_bus::device::{CardState, DevState, QueueState, Sm};
-use ap_bus::registry::{Parameters, Registry};
+use ap_bus::registry::Registry;
+use ap_bus::remembered::Remembered;
 use ap_bus::zcdn::ZcryptNodes;
-use ap_bus::{Override, Ownership};
+use ap_bus::{Override, Ownership, Parameters};
 use ap_host::{Core, Module, Snapshot};
 use ap_task::MdevId;
 use ap_task::state::{Counted, Unhashed, fingerprint};
-use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, HostConfig, Matrix, ResponseCode, Uuid};
+use ap_types::{
+    AdapterId, AdapterMask, BindState, DomainId, DomainMask, HostConfig, Matrix, ResponseCode, Uuid,
+};
 use ap_vfio::{
-    ByAge, Eventfd, Groups, Guest, GuestMemory, GuestState, IrqResources, Life, Links, Mdev, Mdevs, Opening,
-    Part, QueueRecord, Removing,
+    ByAge, Eventfd, Groups, Guest, GuestMemory, GuestState, IrqResources, Life, Limits, Links, Mdev, Mdevs,
+    Opening, Part, QueueRecord, Removing,
 };
 
 use support::{Rig, apqn};
@@ -49,6 +52,10 @@ fn rig() -> Rig {
     let rig = Rig::with_masks("0x0", "0x0");
     rig.does(|host, task| host.load_module(Module::VfioAp, "", task)).expect("vfio_ap loads");
     rig
+}
+
+fn told() -> ap_machine::AdapterFacts {
+    ap_machine::AdapterFacts { serial: "1".into(), api_ordinal: 6, firmware: (8, 0), op_modes: String::new() }
 }
 
 /// Only that it was done counts.
@@ -129,7 +136,7 @@ fn of_cards_queues_and_ownership() {
         let card = host.bus.card(AdapterId(4), task).expect("it is there");
         CardState::clone(&card.state.lock(task).0)
     });
-    let CardState { binding: _, config: _, chkstop: _, online: _ } = &card;
+    let CardState { binding: _, config: _, chkstop: _, online: _, told: _ } = &card;
     check(
         &card,
         &[
@@ -140,13 +147,16 @@ fn of_cards_queues_and_ownership() {
             ("config", Yes, |c| c.config = false),
             ("chkstop", Yes, |c| c.chkstop = true),
             ("online", Yes, |c| c.online = false),
+            ("told", Yes, |c| c.told = Some(told().into())),
         ],
     );
     let queue = rig.does(|host, task| {
         let queue = host.bus.queue(apqn(4, 6), task).expect("it is there");
         QueueState::clone(&queue.state.lock(task).0)
     });
-    let QueueState { binding: _, config: _, chkstop: _, state: _, sm: _, online: _ } = &queue;
+    let QueueState { binding: _, config: _, chkstop: _, state: _, sm: _, online: _, secure: _, told: _ } =
+        &queue;
+    let Remembered { seen: _, secret: _, unbinding: _ } = &queue.secure;
     check(
         &queue,
         &[
@@ -156,6 +166,10 @@ fn of_cards_queues_and_ownership() {
             ("state", Yes, |q| q.state = DevState::Error),
             ("sm", Yes, |q| q.sm = Sm::SetIrqWait),
             ("online", Yes, |q| q.online = !q.online),
+            ("told", Yes, |q| q.told = Some(told().into())),
+            ("seen", Yes, |q| q.secure.seen = BindState::Unbound),
+            ("secret", Yes, |q| q.secure.secret = Some(0)),
+            ("unbinding", Yes, |q| q.secure.unbinding = true),
         ],
     );
     let ownership = rig.does(|host, task| Ownership::clone(&host.bus.ownership().lock(task).0));
@@ -205,6 +219,7 @@ fn of_what_vfio_ap_knows() {
         assigned: _,
         next_id: _,
         leaving: _,
+        load: _,
         numbers: _,
     } = &whole;
     check(
@@ -220,12 +235,24 @@ fn of_what_vfio_ap_knows() {
             ("assigned", ForWhoGoesOn, |m| m.assigned.clear()),
             ("next_id", ForWhoGoesOn, |m| m.next_id = Unhashed(17)),
             ("leaving", ForWhoGoesOn, |m| m.leaving = Unhashed(true)),
+            ("load", ForWhoGoesOn, |m| m.load = Unhashed(7)),
             ("numbers", ForWhoGoesOn, |m| m.numbers.0.iommu_groups.clear()),
         ],
     );
     let mdev = whole.list[&MdevId(0)].clone();
-    let Mdev { uuid: _, life: _, matrix: _, shadow: _, adding: _, fresh: _, config: _, groups: _, device: _ } =
-        &mdev;
+    let Mdev {
+        uuid: _,
+        life: _,
+        matrix: _,
+        shadow: _,
+        limits: Limits { adapter: _, domain: _ },
+        shadow_limits: _,
+        adding: _,
+        fresh: _,
+        config: _,
+        groups: _,
+        device: _,
+    } = &mdev;
     let Groups { iommu_group: _, vfio_group: _, vfio_device: _ } = &mdev.groups;
     check(
         &mdev,
@@ -235,6 +262,9 @@ fn of_what_vfio_ap_knows() {
             ("life, closed", Yes, |m| m.life = Life::Live(None)),
             ("matrix", Yes, |m| m.matrix = Matrix::default()),
             ("shadow", Yes, |m| m.shadow = Matrix::default()),
+            ("limits.adapter", Yes, |m| m.limits.adapter = 9),
+            ("limits.domain", Yes, |m| m.limits.domain = 9),
+            ("shadow_limits", Yes, |m| m.shadow_limits.domain = 9),
             ("adding", Yes, |m| m.adding = m.matrix),
             ("fresh", ForWhoGoesOn, |m| *m.fresh = false),
             ("config", Yes, |m| done(m.config.register())),
@@ -308,10 +338,11 @@ fn of_guests_and_modules() {
         &[("pinned", Yes, |m| done(m.pinned.insert(0x1000, 1))), ("gisc", Yes, |m| m.gisc[3] = 1)],
     );
     let core = Core::default();
-    let Core { loaded: _, autoprobe_matrix: _, autoprobe_mdev: _, mempool_threshold: _ } = &core;
+    let Core { loads: _, loaded: _, autoprobe_matrix: _, autoprobe_mdev: _, mempool_threshold: _ } = &core;
     check(
         &core,
         &[
+            ("loads", ForWhoGoesOn, |c| c.loads.0[0] = 9),
             ("loaded", Yes, |c| c.loaded.ap = true),
             ("autoprobe_matrix", Yes, |c| c.autoprobe_matrix = false),
             ("autoprobe_mdev", Yes, |c| c.autoprobe_mdev = false),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use ap_files::MachineFile;
 use ap_files::machine::QueueState;
+use ap_task::Flag;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features, Matrix, Mode, QueueSet, Uuid};
 
 /// A host as far as a plan has to know it.
@@ -37,6 +38,17 @@ pub struct Kernel {
     pub in_use_whole: bool,
     /// Queues have `driver_override`.
     pub driver_override: bool,
+}
+
+impl Kernel {
+    /// What of a kernel's flags plans go by.
+    #[must_use]
+    pub fn of(kernel: ap_task::Kernel) -> Kernel {
+        Kernel {
+            in_use_whole: kernel.has(Flag::InUseWhole),
+            driver_override: kernel.has(Flag::DriverOverride),
+        }
+    }
 }
 
 /// The highest ids that can be assigned.
@@ -189,7 +201,7 @@ impl State {
         };
         let cards = machine.adapters.iter().map(|a| (a.id, Card { hwtype: a.hwtype, mode: a.mode }));
         let mut state = State {
-            kernel: Kernel::default(),
+            kernel: Kernel::of(machine.kernel.kernel),
             vfio_ap: true,
             limits,
             config: Matrix { adapters, domains: machine.domains, control_domains: machine.control_domains },

@@ -27,4 +27,4 @@ mod tiny;
 pub use alphabet::{Alphabet, alphabet, alphabets};
 pub use operation::{Operation, Plugged, ResetFault};
 pub use report::{Report, Violation};
-pub use search::{Options, Progress, explore, judge};
+pub use search::{Options, Progress, explore, judge, judge_on};

@@ -7,6 +7,8 @@
 //! (`ap-types`), real locks (`locks`, with the levels of `ap_task::order`), and of everything else only what the
 //! questions are about. (History, section 5.)
 //!
+//! [`overrides`] is how the theft came back, by `driver_override`, in Linux 6.19 to 7.1, and what keeps it out.
+//!
 //! - [`Series`] says which prefix, and [`PATCHES`] what each patch changes;
 //! - [`Question`] is one of five things that may be wrong, and [`ask()`] explores it;
 //! - [`table()`] asks all of them of all 36 variants;
@@ -19,6 +21,7 @@ mod mail;
 mod model;
 pub mod names;
 mod oracle;
+pub mod overrides;
 mod question;
 mod series;
 pub mod shipped;

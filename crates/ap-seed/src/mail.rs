@@ -117,6 +117,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("seed/v12/vfio_ap.rs", "ap-seed/src/v12/vfio_ap.rs", include_str!("v12/vfio_ap.rs")),
     ("seed/v12/guest.rs", "ap-seed/src/v12/guest.rs", include_str!("v12/guest.rs")),
     ("seed/shipped.rs", "ap-seed/src/shipped.rs", include_str!("shipped.rs")),
+    ("seed/overrides.rs", "ap-seed/src/overrides.rs", include_str!("overrides.rs")),
 ];
 
 impl Place {

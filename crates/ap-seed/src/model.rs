@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ap_task::order::{Device, Devices, Guests, Kvm, Mdevs, Perms, Scan, Vcpu};
+use ap_task::order::{Device, Devices, DriverData, Guests, Kvm, Mdevs, Perms, Scan, Vcpu};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix};
 use locks::{Mutex, enter};
 
@@ -16,6 +16,8 @@ pub enum Refused {
     AddrNotAvail,
     /// `EADDRINUSE`: another mdev has a queue.
     AddrInUse,
+    /// `EINVAL`: a queue has an override. (Linux 6.19 and later.)
+    Invalid,
 }
 
 impl fmt::Display for Refused {
@@ -24,6 +26,7 @@ impl fmt::Display for Refused {
             Refused::Busy => "EBUSY",
             Refused::AddrNotAvail => "EADDRNOTAVAIL",
             Refused::AddrInUse => "EADDRINUSE",
+            Refused::Invalid => "EINVAL",
         })
     }
 }
@@ -130,6 +133,10 @@ pub struct Setup {
     pub masks: Masks,
     /// The mdevs' matrices.
     pub mdevs: Vec<Matrix>,
+    /// Queues that vfio_ap has by an override, whatever the masks say.
+    pub overrides: BTreeSet<Apqn>,
+    /// Whether the first mdev has a guest that runs.
+    pub runs: bool,
 }
 
 impl Setup {
@@ -142,6 +149,8 @@ impl Setup {
             domains: vec![DomainId(4)],
             masks: Masks { adapters: AdapterMask::EMPTY, domains: DomainMask::ALL },
             mdevs: vec![Matrix { domains, ..Matrix::default() }],
+            overrides: BTreeSet::new(),
+            runs: false,
         }
     }
 
@@ -161,6 +170,8 @@ pub struct Model {
     pub devices: Vec<Mutex<Device, Driver>>,
     /// **P**, in the mail `ap_perms_mutex`: apmask and aqmask.
     pub perms: Mutex<Perms, Masks>,
+    /// The queues with an override for vfio_ap. Under P in Linux 7.1, too; a leaf of its own here. (Not in the series.)
+    pub overrides: Mutex<DriverData, BTreeSet<Apqn>>,
     /// **G**: keeps the choice of a guest stable. (Not in the series.)
     pub guests: Mutex<Guests, ()>,
     /// **K**, in the mail `kvm->lock`: each guest's APCB. Guest *n* is that of mdev *n*.
@@ -180,7 +191,10 @@ impl Model {
     #[must_use]
     pub fn new(setup: &Setup) -> Self {
         let queues: Vec<Apqn> = setup.queues().collect();
-        let driver = |queue: &Apqn| setup.masks.owner(*queue);
+        let driver = |queue: &Apqn| match setup.overrides.contains(queue) {
+            true => Driver::VfioAp,
+            false => setup.masks.owner(*queue),
+        };
         let bound: BTreeSet<Apqn> =
             queues.iter().copied().filter(|queue| driver(queue) == Driver::VfioAp).collect();
         let mdev = |matrix: &Matrix| {
@@ -189,6 +203,14 @@ impl Model {
             mdev.shadow = mdev.filtered(&bound);
             mdev
         };
+        let mut mdevs: Vec<Mdev> = setup.mdevs.iter().map(mdev).collect();
+        if let Some(first) = mdevs.first_mut() {
+            first.guest = setup.runs;
+        }
+        let guest = |mdev: &Mdev| match mdev.guest {
+            true => Guest { apcb: mdev.shadow, ..Guest::default() },
+            false => Guest::default(),
+        };
         Model {
             scan: Mutex::new(0, ()),
             devices: queues
@@ -196,13 +218,11 @@ impl Model {
                 .map(|queue| Mutex::new(u32::from(queue.to_u16()), driver(queue)))
                 .collect(),
             perms: Mutex::new(0, setup.masks),
+            overrides: Mutex::new(0, setup.overrides.clone()),
             guests: Mutex::new(0, ()),
-            kvms: (0..).zip(&setup.mdevs).map(|(number, _)| Mutex::new(number, Guest::default())).collect(),
+            kvms: (0..).zip(&mdevs).map(|(number, mdev)| Mutex::new(number, guest(mdev))).collect(),
             vcpu: Mutex::new(0, ()),
-            vfio_ap: Mutex::new(
-                0,
-                VfioAp { mdevs: setup.mdevs.iter().map(mdev).collect(), queues: bound.clone() },
-            ),
+            vfio_ap: Mutex::new(0, VfioAp { mdevs, queues: bound.clone() }),
             bound: Mutex::new(0, bound),
             queues,
         }

@@ -1,8 +1,9 @@
 //! Everything of the seed that can be explored by name.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix};
 use explore::{Explorer, Program, Report, Scene};
 use locks::enter;
 
@@ -10,6 +11,7 @@ use crate::ask::{Stage, in_order, program};
 use crate::mail::{self, MailStep};
 use crate::model::{Masks, Model, Setup};
 use crate::oracle;
+use crate::overrides::{Asks, Newer};
 use crate::question::Question;
 use crate::series::{Locking, Series};
 use crate::shipped::{Added, Host};
@@ -55,6 +57,14 @@ pub fn specimens() -> &'static [Listed] {
             id: "seed-protected",
             title: "and a guest that becomes protected deadlocks with its own instruction",
         },
+        Listed {
+            id: "override-theft",
+            title: "the theft again, in Linux 6.19 to 7.1: an override is cleared, and a mask write adds no bit",
+        },
+        Listed {
+            id: "override-shipped",
+            title: "the same calls where a mask write asks about what it takes",
+        },
         Listed { id: "shipped", title: "what was merged: P before everything, on the same two calls" },
         Listed {
             id: "shipped-4",
@@ -81,6 +91,8 @@ pub fn specimen(id: &str) -> Option<Specimen> {
         "seed-theft" => (Series::new(7, Locking::Trylock), Question::TheftRace),
         "seed-busy" => (Series::new(7, Locking::Trylock), Question::SpuriousBusy),
         "seed-protected" => (Series::new(12, Locking::Trylock), Question::ProtectedGuestCycle),
+        "override-theft" => return Some(overridden(id, Asks::AddedBits)),
+        "override-shipped" => return Some(overridden(id, Asks::WhatItTakes)),
         "shipped" => return Some(merged(id, 2)),
         "shipped-4" => return Some(merged(id, 4)),
         "shipped-5" => return Some(merged(id, 5)),
@@ -215,6 +227,53 @@ fn merged(id: &str, tasks: usize) -> Specimen {
     }
 }
 
+/// An override is cleared while a guest has its queue, and a mask write clears a bit.
+fn overridden(id: &str, asks: Asks) -> Specimen {
+    const QUEUE: Apqn = Apqn::new(AdapterId(5), DomainId(4));
+    let (adapters, domains) = (AdapterMask::single(QUEUE.adapter), DomainMask::single(QUEUE.domain));
+    let setup = Rc::new(Setup {
+        adapters: vec![QUEUE.adapter],
+        domains: vec![QUEUE.domain],
+        masks: Masks { adapters: AdapterMask::ALL, domains: DomainMask::ALL },
+        mdevs: vec![Matrix { adapters, domains, ..Matrix::default() }],
+        overrides: [QUEUE].into(),
+        runs: true,
+    });
+    let stage = move || Stage::new(&setup);
+    let scene = Scene::new(stage)
+        .task("ADMIN", move |stage| {
+            stage.call(false, |model| {
+                enter(|held| Newer::new(model, asks).clear_override(held, QUEUE));
+                returns(Ok(()))
+            })
+        })
+        .task("BUS", move |stage| {
+            stage.call(false, |model| {
+                returns(enter(|held| Newer::new(model, asks).mask_write(held, AdapterId(200))))
+            })
+        });
+    let program = scene.state(|stage| stage.model.look().words()).check(move |stage, _| {
+        let state = stage.model.look();
+        [oracle::stolen(&state), oracle::unfiltered(&state)].concat()
+    });
+    let whose = match asks {
+        Asks::AddedBits => "Linux 6.19 to 7.1, a mask write asks about the bits that it adds",
+        Asks::WhatItTakes => "apmatrix, a mask write asks about what it takes, too",
+    };
+    let cast = [
+        ("ADMIN", "echo > /sys/bus/ap/devices/05.0004/driver_override"),
+        ("BUS", "echo -200 > /sys/bus/ap/apmask"),
+    ];
+    Specimen {
+        id: id.to_owned(),
+        title: format!("{whose}: is a queue stolen that was given by an override?"),
+        cast: cast.map(|(name, does)| (name.to_owned(), does.to_owned())).to_vec(),
+        question: None,
+        mail: &[],
+        program: Box::new(program),
+    }
+}
+
 /// Two adapters, two domains; aqmask leaves the second domain to vfio_ap. One mdev has the domain of the queue
 /// 05.0004, the other its adapter: each lacks one assignment to have it.
 fn wider() -> Setup {
@@ -226,5 +285,7 @@ fn wider() -> Setup {
             Matrix { domains: DomainMask::single(DomainId(4)), ..Matrix::default() },
             Matrix { adapters: AdapterMask::single(AdapterId(5)), ..Matrix::default() },
         ],
+        overrides: BTreeSet::new(),
+        runs: false,
     }
 }

@@ -55,9 +55,12 @@ fn fewest(id: &str) -> u32 {
 
 #[test]
 fn traces_have_the_fewest_context_switches() {
-    for (id, verdict, switches) in
-        [("seed-deadlock", "deadlock", 1), ("seed-theft", "stolen", 2), ("seed-busy", "spurious-busy", 2)]
-    {
+    for (id, verdict, switches) in [
+        ("seed-deadlock", "deadlock", 1),
+        ("seed-theft", "stolen", 2),
+        ("seed-busy", "spurious-busy", 2),
+        ("override-theft", "stolen", 1),
+    ] {
         let report = explored(id);
         assert_eq!(report.verdict, verdict, "{id}");
         assert!(report.exhausted, "{id}");
@@ -95,7 +98,7 @@ fn traces_go_through_the_mails_steps_in_the_mails_order() {
 
 #[test]
 fn a_schedule_replays_step_by_step() {
-    for id in ["seed-deadlock", "seed-theft", "seed-busy", "seed-protected"] {
+    for id in ["seed-deadlock", "seed-theft", "seed-busy", "seed-protected", "override-theft"] {
         for violation in explored(id).violations {
             let schedule: Schedule = violation.schedule.to_string().parse().unwrap();
             let replay = explorer(Strategy::StateCache)
@@ -118,7 +121,7 @@ fn a_schedule_of_another_specimen_is_an_error() {
 
 #[test]
 fn the_merged_protocol_is_clean() {
-    for (id, outcomes) in [("shipped", 2), ("shipped-4", 2), ("shipped-5", 3)] {
+    for (id, outcomes) in [("shipped", 2), ("shipped-4", 2), ("shipped-5", 3), ("override-shipped", 2)] {
         let report = explored(id);
         assert_eq!(report.verdict, "clean", "{id} {:?}", report.violations);
         assert!(report.exhausted);

@@ -9,7 +9,7 @@ use crate::attribute::{Attribute, PAGE};
 use crate::directory::{Children, Concern, Directory, Put, Visit};
 use crate::errno::Errno;
 use crate::front::{Entry, Kind};
-use crate::node::{Dir, Key, Node, RowId};
+use crate::node::{Dir, Key, Load, Node, RowId};
 use crate::object::{Object, Plain};
 use crate::path::Path;
 use crate::row::{Concerned, KINDS, Link, Listing, Name, Parent, Row, Target, There, Uevent};
@@ -70,6 +70,18 @@ impl<O: Object> Row<O> {
     /// The object of a directory that is there.
     fn open(&self, tree: &Tree, key: Key, held: Root) -> Option<O> {
         O::find(tree, key, held).filter(|object| self.is_there(tree, object, held))
+    }
+
+    /// The object of a directory that is there, and which load of its module its files belong to.
+    fn open_files(&self, tree: &Tree, key: Key, held: Root) -> Option<(O, Load)> {
+        let object = O::find(tree, key, held)?;
+        if let There::While(module) = &self.there {
+            let core = tree.host.core(held);
+            let load = Load::number(core.loads_of(*module));
+            return core.loaded.has(*module).then_some((object, load));
+        }
+        let load = O::load(tree, key, held);
+        self.is_there(tree, &object, held).then_some((object, load))
     }
 
     fn is_there(&self, tree: &Tree, object: &O, held: Root) -> bool {
@@ -147,10 +159,17 @@ impl<O: Object> Row<O> {
     }
 
     /// The file of that place and its object, for whoever reads or writes it.
-    fn opened(&self, tree: &Tree, key: Key, place: u8, held: Root) -> Result<(File<'_, O>, O), Errno> {
+    fn opened(
+        &self,
+        tree: &Tree,
+        key: Key,
+        (place, load): (u8, Load),
+        held: Root,
+    ) -> Result<(File<'_, O>, O), Errno> {
         let file = self.file(place).ok_or(Errno::ENOENT)?;
-        let object = self.open(tree, key, held).ok_or(Errno::ENODEV)?;
-        if file.present(tree, &object) { Ok((file, object)) } else { Err(Errno::ENODEV) }
+        let (object, now) = self.open_files(tree, key, held).ok_or(Errno::ENODEV)?;
+        let there = now == load && file.present(tree, &object);
+        if there { Ok((file, object)) } else { Err(Errno::ENODEV) }
     }
 
     /// Goes from the root to where a link of this directory leads; `None` if the link is not there.
@@ -250,10 +269,10 @@ impl<O: Object> Directory for Row<O> {
         children: Children,
         held: Root,
     ) -> Result<Entry, Errno> {
-        let object = self.open(tree, key, held).ok_or(Errno::ENOENT)?;
+        let (object, load) = self.open_files(tree, key, held).ok_or(Errno::ENOENT)?;
         let dir = self.at(key);
         if let Some((place, mode)) = self.file_named(name, tree, &object) {
-            return Ok(entry(name, Node::Attribute(dir, place), Kind::File, mode));
+            return Ok(entry(name, Node::Attribute(dir, place, load), Kind::File, mode));
         }
         for (place, known) in (0..).zip(self.links) {
             if known.name == name && (known.target)(tree, &object).is_some() {
@@ -270,7 +289,7 @@ impl<O: Object> Directory for Row<O> {
     }
 
     fn entries(&self, tree: &Tree, key: Key, children: Children, held: Root) -> Result<Vec<Entry>, Errno> {
-        let object = self.open(tree, key, held).ok_or(Errno::ENOENT)?;
+        let (object, load) = self.open_files(tree, key, held).ok_or(Errno::ENOENT)?;
         let dir = self.at(key);
         let mut entries = Vec::new();
         for child in children {
@@ -279,7 +298,12 @@ impl<O: Object> Directory for Row<O> {
         }
         for (place, file) in self.files() {
             if file.present(tree, &object) {
-                entries.push(entry(file.name(), Node::Attribute(dir, place), Kind::File, file.mode(tree)));
+                entries.push(entry(
+                    file.name(),
+                    Node::Attribute(dir, place, load),
+                    Kind::File,
+                    file.mode(tree),
+                ));
             }
         }
         for (place, known) in (0..).zip(self.links) {
@@ -294,12 +318,12 @@ impl<O: Object> Directory for Row<O> {
 
     fn entry(&self, tree: &Tree, node: Node, held: Root) -> Result<Entry, Errno> {
         let Dir { key, .. } = node.dir();
-        let object = self.open(tree, key, held).ok_or(Errno::ENOENT)?;
+        let (object, now) = self.open_files(tree, key, held).ok_or(Errno::ENOENT)?;
         let found = match node {
             Node::Dir(_) => Some(directory(self.name_of(tree, key, &object), self.id, key)),
-            Node::Attribute(_, place) => self
+            Node::Attribute(_, place, load) => self
                 .file(place)
-                .filter(|file| file.present(tree, &object))
+                .filter(|file| load == now && file.present(tree, &object))
                 .map(|file| entry(file.name(), node, Kind::File, file.mode(tree))),
             Node::Link(_, place) => self
                 .links
@@ -344,8 +368,8 @@ impl<O: Object> Directory for Row<O> {
         }
     }
 
-    fn show(&self, tree: &Tree, key: Key, place: u8, task: Doing) -> Result<Vec<u8>, Errno> {
-        let (file, object) = self.opened(tree, key, place, task)?;
+    fn show(&self, tree: &Tree, key: Key, file: (u8, Load), task: Doing) -> Result<Vec<u8>, Errno> {
+        let (file, object) = self.opened(tree, key, file, task)?;
         let mut text = match file {
             File::Uevent(uevent) if uevent.mode & 0o400 == 0 => return Err(Errno::EIO),
             File::Uevent(uevent) => uevent::variables(&(uevent.subject)(&object)),
@@ -357,8 +381,8 @@ impl<O: Object> Directory for Row<O> {
         Ok(text)
     }
 
-    fn store(&self, tree: &Tree, key: Key, place: u8, data: &[u8], task: Doing) -> Result<(), Errno> {
-        let (file, object) = self.opened(tree, key, place, task)?;
+    fn store(&self, tree: &Tree, key: Key, file: (u8, Load), data: &[u8], task: Doing) -> Result<(), Errno> {
+        let (file, object) = self.opened(tree, key, file, task)?;
         match file {
             File::Uevent(uevent) => uevent::send((uevent.subject)(&object), data, task),
             File::Attribute(attribute) => attribute.store.ok_or(Errno::EIO)?(tree, &object, data, task),
@@ -464,7 +488,10 @@ impl<O: Object> Directory for Row<O> {
 
     fn contents(&self, key: Key, visit: &mut dyn FnMut(&'static str, Node)) {
         let dir = self.at(key);
-        self.files().for_each(|(place, file)| visit(file.name(), Node::Attribute(dir, place)));
+        self.files().for_each(|(place, file)| {
+            // Files that come with a module come and go with their directory, and are never told of one by one.
+            visit(file.name(), Node::Attribute(dir, place, Load::default()));
+        });
         (0..).zip(self.links).for_each(|(place, link)| visit(link.name, Node::Link(dir, place)));
     }
 

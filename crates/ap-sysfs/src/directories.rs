@@ -21,7 +21,7 @@ use crate::objects;
 use crate::objects::card::{CardView, Cards};
 use crate::objects::device::{Bound, Devices};
 use crate::objects::driver::Drivers;
-use crate::objects::mdev::{MdevView, Mdevs};
+use crate::objects::mdev::{MatrixType, MdevView, Mdevs};
 use crate::objects::module::{ModuleView, Modules};
 use crate::objects::node::{Nodes, SomeNode};
 use crate::objects::queue::{QueueView, Queues};
@@ -187,11 +187,11 @@ directories! {
     /// `devices/vfio_ap/matrix/mdev_supported_types`
     MATRIX_TYPES: Plain = dir("mdev_supported_types", &MATRIX).while_loaded(VfioAp);
     /// `…/mdev_supported_types/vfio_ap-passthrough`
-    MATRIX_TYPE: Plain = dir("vfio_ap-passthrough", &MATRIX_TYPES)
+    MATRIX_TYPE: MatrixType = one("vfio_ap-passthrough", &MATRIX_TYPES)
         .while_loaded(VfioAp)
         .attributes(mdev::TYPE);
     /// `…/vfio_ap-passthrough/devices`
-    MATRIX_TYPE_DEVICES: Plain = dir("devices", &MATRIX_TYPE)
+    MATRIX_TYPE_DEVICES: MatrixType = within(Fixed("devices"), &MATRIX_TYPE)
         .while_loaded(VfioAp)
         .lists(&[Each(&[&MDEV], &Mdevs::ON_BUS)]);
     /// `devices/vfio_ap/matrix/UUID`
@@ -201,7 +201,7 @@ directories! {
         .links(&[
             link("subsystem", |_, mdev| mdev.is_on_bus().then_some(Target::Plain(&BUS_MDEV))),
             link("driver", |_, mdev| mdev.is_live().then_some(Target::Plain(&MDEV_DRIVER))),
-            link("mdev_type", |_, mdev| mdev.is_on_bus().then_some(Target::Plain(&MATRIX_TYPE))),
+            link("mdev_type", |_, mdev| mdev.is_on_bus().then_some(Target::Other(&MATRIX_TYPE, Key::NONE))),
             link("iommu_group", |_, mdev| mdev.has_groups().then_some(Target::Same(&IOMMU_GROUP))),
         ])
         .concerned(|_, subject| match subject {
@@ -340,10 +340,10 @@ impl Dir {
     #[must_use]
     pub fn and_attribute(ino: Ino) -> Option<(Dir, &'static str)> {
         let node = Node::from_ino(ino);
-        let Node::Attribute(dir, _) = node else { return None };
+        let Node::Attribute(dir, place, _) = node else { return None };
         let mut found = None;
         row(dir.row)?.contents(dir.key, &mut |name, known| {
-            if known == node {
+            if matches!(known, Node::Attribute(_, known, _) if known == place) {
                 found = Some((dir, name));
             }
         });

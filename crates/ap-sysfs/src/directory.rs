@@ -10,7 +10,7 @@ use ap_task::Subject;
 
 use crate::errno::Errno;
 use crate::front::Entry;
-use crate::node::{Dir, Key, Node, RowId};
+use crate::node::{Dir, Key, Load, Node, RowId};
 use crate::path::Path;
 use crate::tree::{Doing, Root, Tree};
 
@@ -64,12 +64,12 @@ pub(crate) trait Directory: Sync {
     /// What a link in such a directory says. `EINVAL` if the node is no link, `ENOENT` if it is gone.
     fn readlink(&self, tree: &Tree, node: Node, held: Root) -> Result<String, Errno>;
 
-    /// Runs the show of the attribute of that place. `ENODEV` if it is gone, `ENOENT` if there never was one, `EIO` if
+    /// Runs the show of the attribute of that place and load. `ENODEV` if it is gone, `ENOENT` if there never was one, `EIO` if
     /// it can't be read, and what the attribute says.
-    fn show(&self, tree: &Tree, key: Key, place: u8, task: Doing) -> Result<Vec<u8>, Errno>;
+    fn show(&self, tree: &Tree, key: Key, file: (u8, Load), task: Doing) -> Result<Vec<u8>, Errno>;
 
-    /// Runs the store of the attribute of that place. As [`Directory::show`]; `EIO` if it can't be written.
-    fn store(&self, tree: &Tree, key: Key, place: u8, data: &[u8], task: Doing) -> Result<(), Errno>;
+    /// Runs the store of the attribute of that place and load. As [`Directory::show`]; `EIO` if it can't be written.
+    fn store(&self, tree: &Tree, key: Key, file: (u8, Load), data: &[u8], task: Doing) -> Result<(), Errno>;
 
     /// The key of the directory of this kind that has that name in its parent, if it is there. The parent is given by
     /// its key and its object.

@@ -11,7 +11,7 @@
 //! ```
 //! The place is 0 for the directory itself, then come attributes, links of fixed names, and listed directories. The
 //! key is that of the directory's object; of a listed directory it is that one's, and `holder` is the key of the
-//! directory that lists it.
+//! directory that lists it; of an attribute it is the load of the module that the directory comes with.
 
 use crate::errno::Errno;
 use crate::front::{Ino, ROOT};
@@ -61,6 +61,18 @@ impl Key {
     }
 }
 
+/// Which load of its module a file belongs to: 9 bits of the count. What was opened before a module was loaded again
+/// belongs to what is gone (page 6, M48). 0 of files that don't come with a module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Load(u16);
+
+impl Load {
+    /// The load of a module that was loaded so often.
+    pub(crate) fn number(count: u32) -> Load {
+        Load(count as u16 & SAME as u16)
+    }
+}
+
 /// A directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dir {
@@ -86,8 +98,8 @@ impl Dir {
 pub(crate) enum Node {
     /// A directory.
     Dir(Dir),
-    /// The attribute of that place in its directory.
-    Attribute(Dir, u8),
+    /// The attribute of that place in its directory, in that load of its module.
+    Attribute(Dir, u8, Load),
     /// The link of that place among those of fixed names in its directory.
     Link(Dir, u8),
     /// A link to a directory that another one lists: by which list, and the key of the listed one.
@@ -104,7 +116,7 @@ impl Node {
         match self {
             Node::Dir(Dir { row: RowId(0), .. }) => ROOT,
             Node::Dir(dir) => number(dir, 0, 0, dir.key),
-            Node::Attribute(dir, index) => number(dir, ATTRIBUTES + index, 0, dir.key),
+            Node::Attribute(dir, index, load) => number(dir, ATTRIBUTES + index, load.0.into(), dir.key),
             Node::Link(dir, index) => number(dir, LINKS + index, 0, dir.key),
             Node::Listed(dir, index, listed) => {
                 debug_assert!(dir.key.0 < SAME || dir.key == listed, "{self:?}");
@@ -123,7 +135,9 @@ impl Node {
         let dir = Dir { row, key };
         match (ino.0 >> PLACE & u64::from(PLACES - 1)) as u8 {
             0 => Node::Dir(dir),
-            place @ ATTRIBUTES..LINKS => Node::Attribute(dir, place - ATTRIBUTES),
+            place @ ATTRIBUTES..LINKS => {
+                Node::Attribute(dir, place - ATTRIBUTES, Load((ino.0 >> HOLDER & SAME) as u16))
+            }
             place @ LINKS..LISTED => Node::Link(dir, place - LINKS),
             place => {
                 let holder = match ino.0 >> HOLDER & SAME {
@@ -138,7 +152,7 @@ impl Node {
     /// The directory that it is, or that it is in.
     pub(crate) fn dir(self) -> Dir {
         match self {
-            Node::Dir(dir) | Node::Attribute(dir, _) | Node::Link(dir, _) | Node::Listed(dir, ..) => dir,
+            Node::Dir(dir) | Node::Attribute(dir, ..) | Node::Link(dir, _) | Node::Listed(dir, ..) => dir,
         }
     }
 }
@@ -153,7 +167,7 @@ mod tests {
         for row in [0, 1, 255].map(RowId) {
             for key in keys {
                 let dir = Dir { row, key };
-                let mut nodes = vec![Node::Attribute(dir, 0), Node::Attribute(dir, 62)];
+                let mut nodes = vec![Node::Attribute(dir, 0, Load(0)), Node::Attribute(dir, 62, Load(511))];
                 nodes.extend([Node::Link(dir, 0), Node::Link(dir, 31), Node::Listed(dir, 31, key)]);
                 if row != RowId(0) {
                     nodes.push(Node::Dir(dir));

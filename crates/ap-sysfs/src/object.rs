@@ -2,13 +2,19 @@
 
 use ap_task::Subject;
 
-use crate::node::Key;
+use crate::node::{Key, Load};
 use crate::tree::{Root, Tree};
 
 /// What a directory is about, as attributes see it: the object as it was at one moment.
 pub(crate) trait Object: Sized + 'static {
     /// The object of that key; `None` if it is gone. Every look into a directory begins with it.
     fn find(tree: &Tree, key: Key, held: Root) -> Option<Self>;
+
+    /// The load of the module that the object of that key comes with.
+    fn load(tree: &Tree, key: Key, held: Root) -> Load {
+        let _ = (tree, key, held);
+        Load::default()
+    }
 
     /// Visits the keys of those objects of this type whose directories may list the directory of an object with the
     /// key `listed`. Nobody's, where such directories list nothing.

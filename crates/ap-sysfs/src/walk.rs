@@ -82,8 +82,8 @@ impl Tree {
     /// # Locks
     /// Those that [`Tree::lookup`] takes for its directory, then what the attribute's operation takes.
     pub fn show(&self, ino: Ino, task: Doing) -> Result<Vec<u8>, Errno> {
-        let Node::Attribute(dir, place) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
-        row(dir.row).ok_or(Errno::ENOENT)?.show(self, dir.key, place, task)
+        let Node::Attribute(dir, place, load) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
+        row(dir.row).ok_or(Errno::ENOENT)?.show(self, dir.key, (place, load), task)
     }
 
     /// Runs an attribute's store with the bytes of one write(2), of which at most a page is taken; the answer is how
@@ -100,8 +100,8 @@ impl Tree {
         if data.is_empty() {
             return Ok(0);
         }
-        let Node::Attribute(dir, place) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
-        row(dir.row).ok_or(Errno::ENOENT)?.store(self, dir.key, place, data, task)?;
+        let Node::Attribute(dir, place, load) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
+        row(dir.row).ok_or(Errno::ENOENT)?.store(self, dir.key, (place, load), data, task)?;
         Ok(data.len())
     }
 }

@@ -230,7 +230,7 @@ fn a_scan_neither_errs_nor_resets_an_uninitiated_queue() {
 }
 
 #[test]
-fn a_queue_in_error_repeats_its_rapq_at_each_later_poll() {
+fn a_queue_in_error_repeats_a_refused_rapq_at_each_later_poll() {
     let mut rig = Rig::boot(SMALL, "");
     rig.run(
         "
@@ -240,7 +240,7 @@ fn a_queue_in_error_repeats_its_rapq_at_each_later_poll() {
         instructions rapq 04.0006 rc=00
         Q/04.0006/reset = Reset in progress.
         AP/poll_timeout <- 250000
-        instructions rapq 04.0006 rc=00
+        instructions
         Q/04.0006/reset = No Reset Timer set.
         hw q 4 6 zrc=0x0b:2
         Q/04.0006/reset <- 1
@@ -342,7 +342,10 @@ fn cca_queues_are_never_usable_in_a_secure_execution_guest() {
         AP/scans = 3
         hw q 4 6,71 bs=2
         C/04/serialnr == \\n
-        AP/scans = 4
+        AP/scans = 3
+        AP/scans <- 1
+        C/04/serialnr == \\n
+        AP/scans = 5
         ",
     );
 }
@@ -361,7 +364,7 @@ fn secure_execution_numbers_and_states() {
         Q/04.0006/se_associate <- 1 ! EINVAL
         Q/04.0006/se_bind <- on
         Q/04.0006/se_bind <- 1 ! EINVAL
-        Q/04.0006/se_associate <- 65535 ! EINVAL
+        Q/04.0006/se_associate <- 65536 ! EINVAL
         Q/04.0006/se_associate <- 4294967296 ! ERANGE
         Q/04.0006/se_associate <- 18446744073709551616 ! ERANGE
         Q/04.0006/se_associate <- 65534

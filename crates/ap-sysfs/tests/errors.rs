@@ -2,12 +2,12 @@
 
 mod support;
 
-use ap_bus::DomainError;
 use ap_bus::bind::BindError;
 use ap_bus::queue::ResetError;
 use ap_bus::secure::SecureError;
 use ap_bus::zcdn::NodeError;
 use ap_bus::zcrypt::OnlineError;
+use ap_bus::{AskError, DomainError, ParameterError};
 use ap_host::module::ModuleError;
 use ap_sysfs::control::ControlError;
 use ap_sysfs::{Called, Errno, Filesystem, Ino, Token};
@@ -125,10 +125,12 @@ fn every_error_has_its_number() {
         (NodeError::Exists, Errno::EEXIST),
         (NodeError::Name, Errno::EINVAL),
         (NodeError::Full, Errno::ENOSPC),
-        (NodeError::None, Errno::ENODEV),
+        (NodeError::None, Errno::ENOENT),
+        (NodeError::Gone, Errno::ENODEV),
     ]);
     is([(UnbindMdevError::NoDevice, Errno::ENODEV)]);
     is([(DomainError, Errno::EINVAL)]);
+    is([(AskError, Errno::ENODEV)]);
 }
 
 #[test]

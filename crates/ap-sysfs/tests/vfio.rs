@@ -118,7 +118,7 @@ fn the_bus_leaves_a_running_guests_interrupts_alone() {
         clear
         AP/scans <- 1
         wait 1000
-        instructions rapq 04.0047 rc=00; aqic 04.0047 ir=1 rc=00; aqic 0a.0006 ir=1 rc=00; aqic 0a.0047 ir=1 rc=00
+        instructions rapq 04.0047 rc=00; aqic 0a.0006 ir=1 rc=00; aqic 04.0047 ir=1 rc=00; aqic 0a.0047 ir=1 rc=00
         ",
     );
 }

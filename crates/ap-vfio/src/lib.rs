@@ -29,7 +29,7 @@ pub use mdev::{CreateError, UnbindMdevError};
 pub use open::{CloseError, DeviceInfo, IRQ, IrqTarget, OpenError, OpenStage, RequestError, ResetFailed};
 pub use probe::QueueStatus;
 pub use state::{
-    ByAge, ConfigIrq, Eventfd, Groups, IrqResources, Life, Mdev, MdevDevice, Mdevs, Opening, QueueRecord,
-    Removing,
+    ByAge, ConfigIrq, Eventfd, Groups, IrqResources, Life, Limits, Mdev, MdevDevice, Mdevs, Opening,
+    QueueRecord, Removing,
 };
 pub use whole::{GuestSnapshot, VfioState};

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crate::driver::{VFIO_AP, VfioAp};
 
 impl VfioAp {
-    /// Loads the driver: it copies the host configuration and is registered on the bus.
+    /// Loads the driver, for the `load`th time: it copies the host configuration and is registered on the bus. Only
+    /// then mdevs can be made.
     ///
     /// # Locks
     /// S, and under it M, P; then what registering a driver takes.
-    pub fn load(self: &Arc<Self>, bus: &Bus, task: &mut Task<'_, Modules>) {
+    pub fn load(self: &Arc<Self>, bus: &Bus, load: u32, task: &mut Task<'_, Modules>) {
         task.uevent(Action::Add, Subject::Bus("matrix"));
         task.uevent(Action::Add, Subject::Matrix { bound: false });
         task.uevent(Action::Bind, Subject::Matrix { bound: true });
@@ -28,7 +29,7 @@ impl VfioAp {
             {
                 let (mut mdevs, _task) = task.lock(&self.mdevs);
                 mdevs.config = qci;
-                *mdevs.leaving = false;
+                *mdevs.load = load;
             }
             bus.list_driver(Driver::new(self.clone()), &mut task);
         }
@@ -36,6 +37,7 @@ impl VfioAp {
         task.uevent(Action::Add, Subject::Driver { bus: "ap", name: "vfio_ap" });
         bus.announce_bindings(task);
         task.uevent(Action::Add, Subject::Driver { bus: "mdev", name: "vfio_ap_mdev" });
+        *task.lock(&self.mdevs).0.leaving = false;
         let state = vec![("MDEV_STATE".into(), "registered".into())];
         task.uevent_with(Action::Change, Subject::Matrix { bound: true }, state);
         task.log(6, "vfio_ap matrix: MDEV: Registered".into());

@@ -49,10 +49,27 @@ impl VfioAp {
     /// # Locks
     /// G, M.
     pub fn create_mdev(&self, uuid: Uuid, task: &mut Task<'_, Nothing>) -> Result<MdevId, CreateError> {
+        self.create_mdev_in(uuid, None, task)
+    }
+
+    /// Makes an mdev, if the driver is still loaded for the `load`th time, as it was when whoever asks opened the file
+    /// that makes them (page 6, M48).
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    ///
+    /// # Locks
+    /// G, M.
+    pub fn create_mdev_in(
+        &self,
+        uuid: Uuid,
+        load: Option<u32>,
+        task: &mut Task<'_, Nothing>,
+    ) -> Result<MdevId, CreateError> {
         // Lock order: G -> M
         let (_guests, mut task) = task.lock(&self.guests);
         let (mut mdevs, task) = task.lock(&self.mdevs);
-        if *mdevs.leaving {
+        if *mdevs.leaving || load.is_some_and(|load| load != *mdevs.load) {
             return Err(CreateError::Leaving);
         }
         if mdevs.by_uuid.contains_key(&uuid) {

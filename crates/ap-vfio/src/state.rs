@@ -62,8 +62,10 @@ pub struct Mdevs {
     pub assigned: Unhashed<QueueSet>,
     /// The next mdev's number.
     pub next_id: Unhashed<u32>,
-    /// The driver is being unloaded, or not loaded: no mdev is made, none is opened.
+    /// The driver is being unloaded or loaded, or not loaded: no mdev is made, none is opened.
     pub leaving: Unhashed<bool>,
+    /// How often the driver was loaded.
+    pub load: Unhashed<u32>,
     /// The numbers that mdevs have.
     pub numbers: Unhashed<Numbers>,
 }
@@ -447,6 +449,7 @@ impl Mdevs {
             links,
             next_id,
             leaving,
+            load,
             // These say the same as the others, as sets and by name.
             by_uuid: _,
             bound: _,
@@ -456,7 +459,7 @@ impl Mdevs {
         } = self;
         let mdevs: Vec<(&MdevId, u64)> = list.iter().map(|(id, mdev)| (id, mdev.exactly())).collect();
         let queues: Vec<_> = queues.iter().map(|(apqn, record)| (apqn, record, links.mdev(*apqn))).collect();
-        locks::hook::fingerprint(&(config, mdevs, queues, next_id.0, leaving.0))
+        locks::hook::fingerprint(&(config, mdevs, queues, next_id.0, leaving.0, load.0))
     }
 
     /// A live mdev.

@@ -21,7 +21,7 @@ pub mod replay;
 pub mod run;
 pub mod shell;
 
-use ap_files::MachineFile;
+use ap_files::{KernelChoice, MachineFile};
 use ap_sysfs::control::Verbs;
 
 use crate::error::CliError;
@@ -40,6 +40,29 @@ pub struct MachineArgs {
     /// A built-in machine (default, tiny, wide, max) or a machine file
     #[arg(long, value_name = "M", default_value = "default", value_hint = clap::ValueHint::FilePath)]
     pub machine: String,
+    /// Which kernel it runs.
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+}
+
+/// Which kernel a machine runs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct KernelArgs {
+    /// The kernel: a version that `apmatrix machine list --kernels` lists; default: what the machine says, else 6.12
+    #[arg(long, value_name = "VERSION")]
+    kernel: Option<KernelChoice>,
+}
+
+impl KernelArgs {
+    /// The kernel that was asked for, if one was. Says which is taken for it, if that is another.
+    #[must_use]
+    pub fn choice(&self) -> Option<KernelChoice> {
+        let choice = self.kernel.clone()?;
+        if let Some(taken) = choice.taken() {
+            eprintln!("{taken}");
+        }
+        Some(choice)
+    }
 }
 
 impl MachineArgs {
@@ -48,7 +71,12 @@ impl MachineArgs {
     /// # Errors
     /// If there is no such machine, or its file is wrong.
     pub fn load(&self) -> Result<MachineFile, CliError> {
-        MachineFile::load(&self.machine).map_err(CliError::from)
+        let mut machine = MachineFile::load(&self.machine)?;
+        match self.kernel.choice() {
+            Some(kernel) => machine.kernel = kernel,
+            None => machine.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
+        }
+        Ok(machine)
     }
 }
 

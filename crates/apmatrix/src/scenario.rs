@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ap_files::scenario::{Place, Script};
-use ap_files::{FileError, ScenarioFile, boot, read};
+use ap_files::{FileError, KernelChoice, ScenarioFile, boot, read};
 use ap_proof::scenario::{BACKGROUND, MAX_TASKS, Mistake, Part, Ready, Scenario, SetupError, Task};
 
 use crate::error::CliError;
@@ -40,6 +40,15 @@ impl Playable {
         let file = ScenarioFile::parse(path, text)?;
         let scenario = scenario(&file)?;
         Ok(Playable { file, scenario })
+    }
+
+    /// The same on another kernel.
+    #[must_use]
+    pub fn with_kernel(mut self, kernel: Option<&KernelChoice>) -> Playable {
+        if let Some(kernel) = kernel {
+            self.file.machine.kernel = kernel.clone();
+        }
+        self
     }
 
     /// Boots the machine, runs the set-up, plays all one-after-the-other orders.

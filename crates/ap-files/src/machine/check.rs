@@ -11,6 +11,7 @@ use super::format::{self, File, SCHEMA};
 use super::ids::{Ids, Item};
 use super::model::{Adapter, Facilities, MachineFile, Mdev, Queue, QueueState};
 use crate::error::Problem;
+use crate::kernel;
 use crate::problem;
 
 /// The longest message that an info word can tell: 15 pages.
@@ -19,6 +20,7 @@ const LONGEST_MESSAGE: u32 = 15 * 4096;
 /// The machine that `file` describes; `stem` names it if it doesn't say so.
 pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Problem> {
     problem::version(&file.schema, SCHEMA)?;
+    let kernel = file.kernel.as_ref().map(kernel::choice).transpose()?.unwrap_or_default();
     let features = features(file.features.as_deref())?;
     let limits = Limits::of(&file, features)?;
     let domains = mask(file.domains.as_ref(), &limits.domains)?.unwrap_or(DomainMask::EMPTY);
@@ -31,6 +33,7 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Problem> {
     let format::Facilities { qci, apft, interrupts } = file.facilities;
     Ok(MachineFile {
         name: file.name.unwrap_or_else(|| stem.to_owned()),
+        kernel,
         features,
         facilities: Facilities { qci, apft, interrupts },
         max_adapter: limits.adapters.max,

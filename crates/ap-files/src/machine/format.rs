@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::ids::{Ids, IdsSchema};
 use crate::error::Problem;
+use crate::kernel::{KernelKey, KernelSchema};
 use crate::problem;
 
 /// The version of machine files that is understood.
@@ -21,6 +22,9 @@ pub(super) struct File {
     pub schema: Spanned<String>,
     /// The machine's name; default: the file's.
     pub name: Option<String>,
+    /// The kernel that runs on it: a version, or { base = "6.12", driver-override = true }; default "6.12".
+    #[schemars(with = "Option<KernelSchema>")]
+    pub kernel: Option<Spanned<KernelKey>>,
     /// Of QCI: APSC, APXA, QACT, RC8A, APSB; default: the first four.
     #[schemars(with = "Option<Vec<FeatureSchema>>")]
     pub features: Option<Vec<Spanned<String>>>,

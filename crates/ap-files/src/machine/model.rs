@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::kernel::KernelChoice;
 use ap_machine::{AdapterChange, Change, FacilityChange, Fault, Ids, functions_of};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features, Matrix, Mode, ResponseCode, Uuid};
 
@@ -12,6 +13,8 @@ use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features, Matrix, Mode,
 pub struct MachineFile {
     /// Its name.
     pub name: String,
+    /// The kernel that runs on it.
+    pub kernel: KernelChoice,
     /// What QCI says that it can do.
     pub features: Features,
     /// What instructions and facilities it has.
@@ -193,8 +196,9 @@ impl fmt::Display for MachineFile {
             count(self.queue_count(), "queue")
         )?;
         match self.mdevs.len() {
-            0 => Ok(()),
-            n => write!(f, ", {}", count(n, "mdev")),
+            0 => {}
+            n => write!(f, ", {}", count(n, "mdev"))?,
         }
+        if self.kernel == KernelChoice::default() { Ok(()) } else { write!(f, ", kernel {}", self.kernel) }
     }
 }

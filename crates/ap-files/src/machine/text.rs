@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ap_task::Kernel;
 use ap_types::{AdapterMask, Features, Mask, Mode};
 
 use super::format::SCHEMA;
@@ -40,6 +41,15 @@ impl MachineFile {
     }
 
     fn head(&self, text: &mut String) {
+        let kernel = self.kernel.kernel;
+        if kernel != Kernel::default() {
+            let base = kernel.base();
+            let other: Vec<String> = kernel.differences().map(|(flag, on)| format!(", {flag} = {on}")).collect();
+            let _ = match other.is_empty() {
+                true => writeln!(text, "kernel = \"{base}\""),
+                false => writeln!(text, "kernel = {{ base = \"{base}\"{} }}", other.concat()),
+            };
+        }
         let usual = Features::APSC | Features::APXA | Features::QACT | Features::RC8A;
         if self.features != usual {
             let names = Features::NAMED.iter().filter(|(feature, _)| self.features.contains(*feature));
@@ -151,6 +161,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_as_the_same_machine() {
         let odd = "schema = \"apmatrix.machine/1\"\nname = \"a \\\"b\\\"\"\nfeatures = [\"APXA\"]\nmax_adapter = 200\n\
+                   kernel = { base = \"6.18\", driver-override = true, config-irq = false }\n\
                    domains = [4, \"6-8\"]\ncontrol_domains = 9\napmask = \"-4\"\nfacilities = { interrupts = false }\n\
                    [[adapter]]\nids = [4, \"6-7\"]\ntype = \"CEX7C\"\n[[adapter]]\nid = 100\nhwtype = 15\n\
                    mode = \"ep11\"\nfunctions = \"0x86000001\"\ndepth = 3\nmax_message = 4096\nserial = \"A1\"\n\

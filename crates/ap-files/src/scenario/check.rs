@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::format::{self, File, SCHEMA};
 use super::model::{Expect, Results, ScenarioFile, Script, Task, VERDICTS};
 use crate::error::Problem;
+use crate::kernel;
 use crate::machine::{BUILT_IN, MachineFile};
 use crate::problem;
 
@@ -20,7 +21,10 @@ const DEFAULT_MACHINE: &str = "default";
 /// The scenario that `file`, of the text `text` at `path`, describes.
 pub(super) fn scenario(file: File, path: &Path, text: &str) -> Result<ScenarioFile, Problem> {
     problem::version(&file.schema, SCHEMA)?;
-    let machine = machine(file.machine.as_ref(), path)?;
+    let mut machine = machine(file.machine.as_ref(), path)?;
+    if let Some(key) = &file.kernel {
+        machine.kernel = kernel::choice(key)?;
+    }
     let script = |source: &Spanned<String>| Script::new(source.get_ref(), source.span(), text);
     if file.task.is_empty() {
         let end = text.trim_end().len();

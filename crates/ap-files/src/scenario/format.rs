@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::Problem;
+use crate::kernel::{KernelKey, KernelSchema};
 use crate::problem;
 
 /// The version of scenario files that is understood.
@@ -28,6 +29,9 @@ pub(super) struct File {
     /// A built-in machine, or a machine file relative to this file; default "default".
     #[schemars(with = "Option<String>")]
     pub machine: Option<Spanned<String>>,
+    /// The kernel, as in machine files; default: the machine's.
+    #[schemars(with = "Option<KernelSchema>")]
+    pub kernel: Option<Spanned<KernelKey>>,
     /// Shell text that runs first, one command after the other.
     #[schemars(with = "Option<String>")]
     pub setup: Option<Spanned<String>>,

@@ -19,8 +19,12 @@ fn lines_are_operations_and_say_what_they_ask_for() {
     let lines: Vec<Line> = lines(text).into_iter().map(|line| line.expect("it is right")).collect();
     let calls: Vec<Call<'_>> = lines.iter().map(|line| line.call().expect("parsed")).collect();
     let open = GuestCall::Open { uuid: "u".into(), guest: None };
-    let expected =
-        [Call::Machine("apm 4"), Call::Later("/sys/x", b"1", 2), Call::Guest(open), Call::Join(2, 10_000)];
+    let expected = [
+        Call::Machine("apm 4"),
+        Call::Later("/sys/x", b"1"[..].into(), 2),
+        Call::Guest(open),
+        Call::Join(2, 10_000),
+    ];
     assert_eq!(calls, expected);
     assert_eq!(lines[2].errno, Some(Code::Name("EBUSY".into())));
     for line in &lines {
@@ -71,4 +75,35 @@ fn the_schema_is_that_of_a_line() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).expect("JSON");
     assert_eq!(schema["required"], serde_json::json!(["i", "op"]));
     assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn characters_up_to_00ff_are_bytes() {
+    for (text_, bytes_) in [
+        ("plain", &b"plain"[..]),
+        ("a\u{ff}\u{80}\u{7f}", b"a\xff\x80\x7f"),
+        ("\u{c3}\u{a4}", "\u{e4}".as_bytes()),
+    ] {
+        assert_eq!(&*bytes(text_), bytes_);
+        assert_eq!(text(bytes_.to_vec()), text_);
+    }
+    assert_eq!(&*bytes("\u{20ac}"), "\u{20ac}".as_bytes(), "nobody records it, and it is no byte");
+}
+
+#[test]
+fn the_first_line_may_name_the_kernel() {
+    let reader = |text: &str| Lines::new("t.jsonl".to_owned(), Box::new(io::Cursor::new(text.to_owned())));
+    let kernel = "{\"op\":\"kernel\",\"version\":\"7.1\"}\n";
+    let note = "{\"i\":0,\"op\":\"note\"}\n";
+    let mut lines = reader(&(kernel.to_owned() + note));
+    assert_eq!(lines.kernel(), Some("7.1"));
+    assert_eq!(lines.map(|line| line.map(|line| line.i)).collect::<Vec<_>>(), [Ok(0)]);
+    let mut lines = reader(note);
+    assert_eq!(lines.kernel(), None);
+    assert_eq!(lines.kernel(), None);
+    assert_eq!(lines.count(), 1, "asking takes nothing away");
+    let mut lines = reader(kernel);
+    assert_eq!((lines.next(), lines.kernel()), (None, Some("7.1")));
+    assert!(wrong(&(note.to_owned() + kernel)).starts_with("t.jsonl:2: "));
+    assert!(wrong("{\"op\":\"kernel\"}").starts_with("t.jsonl:1: "));
 }

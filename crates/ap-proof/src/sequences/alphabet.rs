@@ -1,6 +1,7 @@
 //! Alphabets: which operations, from where, how deep.
 
 use ap_bus::zcrypt::CEX4QUEUE;
+use ap_task::{Kernel, Version};
 use ap_types::{AdapterId, Apqn, DomainId};
 use ap_vfio::VFIO_AP;
 
@@ -13,6 +14,8 @@ pub struct Alphabet {
     pub name: &'static str,
     /// What it is for, in a sentence.
     pub about: &'static str,
+    /// The kernel of the host.
+    pub kernel: Kernel,
     /// What is done before a sequence begins; each is a beginning of its own.
     pub beginnings: Vec<Vec<Operation>>,
     /// The operations.
@@ -24,7 +27,7 @@ pub struct Alphabet {
 /// All alphabets.
 #[must_use]
 pub fn alphabets() -> Vec<Alphabet> {
-    vec![core(), whole(), busy()]
+    vec![core(), whole(), busy(), overrides(), removals()]
 }
 
 /// The alphabet of that name.
@@ -70,8 +73,65 @@ fn core() -> Alphabet {
     }
     Alphabet {
         name: "core",
+        kernel: Kernel::default(),
         about: "masks, assignments to two mdevs with a guest each, a queue that is unbound and bound: every sequence",
         beginnings: vec![vec![Operation::Create { mdev: 0 }, Operation::Create { mdev: 1 }]],
+        operations,
+        depth: None,
+    }
+}
+
+/// The operations of [`core`] on a kernel with `driver_override`, and overrides of two queues.
+fn overrides() -> Alphabet {
+    let mut operations = core().operations;
+    operations.push(Operation::Bind { driver: CEX4QUEUE, on: true, apqn: apqn(4, 6) });
+    operations.push(Operation::Bind { driver: CEX4QUEUE, on: false, apqn: apqn(4, 6) });
+    for to in [Some(VFIO_AP), Some(CEX4QUEUE), None] {
+        operations.push(Operation::Override { apqn: apqn(4, 6), to });
+    }
+    for to in [Some(VFIO_AP), None] {
+        operations.push(Operation::Override { apqn: apqn(4, 71), to });
+    }
+    for on in BOTH {
+        operations.push(Operation::Bind { driver: VFIO_AP, on, apqn: apqn(4, 71) });
+        operations.push(Operation::Bind { driver: CEX4QUEUE, on, apqn: apqn(4, 71) });
+    }
+    Alphabet {
+        name: "overrides",
+        kernel: Version::V7_1.into(),
+        about: "core on Linux 7.1, with overrides of two queues written and cleared, and both bound to either driver",
+        operations,
+        ..core()
+    }
+}
+
+/// Removals that wait for a guest, on a kernel that takes the guest's queues at once, and all that changes what the
+/// guest would have.
+fn removals() -> Alphabet {
+    let mut operations = assigns(0);
+    for on in BOTH {
+        operations.extend([
+            Operation::Control { mdev: 0, on, id: 6 },
+            Operation::Plug { on, what: Plugged::Adapter(4) },
+            Operation::Plug { on, what: Plugged::Domain(71) },
+            Operation::Bind { driver: VFIO_AP, on, apqn: apqn(4, 6) },
+        ]);
+    }
+    operations.extend([
+        Operation::Create { mdev: 0 },
+        Operation::Remove { mdev: 0 },
+        Operation::Start { guest: 0, mdev: 0 },
+        Operation::Stop { guest: 0 },
+        Operation::Reset { guest: 0 },
+        Operation::Interrupts { guest: 0, on: true, apqn: apqn(4, 6) },
+    ]);
+    let mut beginning: Vec<Operation> = [4, 10].map(|id| Operation::Apmask { on: false, id }).to_vec();
+    beginning.push(Operation::Create { mdev: 0 });
+    Alphabet {
+        name: "removals",
+        about: "an mdev that is removed while its guest runs, on Linux 7.1, with plugs, binds and assignments meanwhile",
+        kernel: Version::V7_1.into(),
+        beginnings: vec![beginning],
         operations,
         depth: None,
     }
@@ -104,6 +164,7 @@ fn busy() -> Alphabet {
     }
     Alphabet {
         name: "busy",
+        kernel: Kernel::default(),
         about: "the same and a little more, from where both guests run",
         beginnings: vec![beginning],
         operations,
@@ -164,6 +225,7 @@ fn whole() -> Alphabet {
     free.extend(zero);
     Alphabet {
         name: "whole",
+        kernel: Kernel::default(),
         about: "everything that can be done to a tiny machine with two mdevs and two guests",
         beginnings: vec![free],
         operations,

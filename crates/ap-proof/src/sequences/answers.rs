@@ -2,8 +2,8 @@
 
 use ap_host::Snapshot;
 use ap_sysfs::Errno;
-use ap_task::DriverName;
-use ap_types::{AdapterId, Apqn, DomainId, Matrix};
+use ap_task::{DriverName, Flag};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix};
 use ap_vfio::Mdevs;
 
 use crate::oracle::{Broken, Expected};
@@ -31,21 +31,28 @@ fn expected(before: &Snapshot, operation: &Operation) -> Result<(), Errno> {
     let mdevs = &before.vfio.mdevs;
     match *operation {
         Operation::Apmask { on, id } => {
-            let new = on && !before.bus.ownership.adapters.contains(AdapterId(id));
-            let taken = mdevs.list.values().any(|mdev| {
-                mdev.matrix.adapters.contains(AdapterId(id))
-                    && mdev.matrix.domains.intersects(&before.bus.ownership.domains)
-            });
-            if new && taken { Err(Errno::EBUSY) } else { Ok(()) }
+            let (id, ownership) = (AdapterId(id), &before.bus.ownership);
+            let mut masks = (ownership.adapters, ownership.domains);
+            let changes = if on { masks.0.insert(id) } else { masks.0.remove(id) };
+            let whole = before.kernel.has(Flag::InUseWhole);
+            let added = |matrix: &Matrix| {
+                on && matrix.adapters.contains(id)
+                    && (matrix.domains.intersects(&ownership.domains) || whole && matrix.has_queues())
+            };
+            mask_write(before, changes, masks, added)
         }
         Operation::Aqmask { on, id } => {
-            let new = on && !before.bus.ownership.domains.contains(DomainId(id));
-            let taken = mdevs.list.values().any(|mdev| {
-                mdev.matrix.domains.contains(DomainId(id))
-                    && mdev.matrix.adapters.intersects(&before.bus.ownership.adapters)
-            });
-            if new && taken { Err(Errno::EBUSY) } else { Ok(()) }
+            let (id, ownership) = (DomainId(id), &before.bus.ownership);
+            let mut masks = (ownership.adapters, ownership.domains);
+            let changes = if on { masks.1.insert(id) } else { masks.1.remove(id) };
+            let whole = before.kernel.has(Flag::InUseWhole);
+            let added = |matrix: &Matrix| {
+                on && matrix.domains.contains(id)
+                    && (matrix.adapters.intersects(&ownership.adapters) || whole && matrix.has_queues())
+            };
+            mask_write(before, changes, masks, added)
         }
+        Operation::Override { .. } if before.bus.ownership.overrides.masks_in_use => Err(Errno::EINVAL),
         Operation::Adapter { mdev, on: true, id } => {
             let Some(old) = matrix(mdevs, mdev) else { return Ok(()) };
             let mut new = old;
@@ -81,6 +88,7 @@ fn expected(before: &Snapshot, operation: &Operation) -> Result<(), Errno> {
         | Operation::Configure { .. }
         | Operation::Checkstop { .. }
         | Operation::Fault { .. }
+        | Operation::Override { .. }
         | Operation::Scan => Ok(()),
     }
 }
@@ -100,6 +108,10 @@ pub(super) fn nothing_to_do(before: &Snapshot, operation: &Operation) -> bool {
         Operation::Control { mdev, on, id } => {
             matrix(mdevs, mdev).is_some_and(|m| m.control_domains.contains(DomainId(id)) == on)
         }
+        Operation::Override { apqn, to } => match (perms.overrides.of(apqn), to) {
+            (Some(name), Some(driver)) => name.names(driver),
+            (name, driver) => name.is_none() && driver.is_none(),
+        },
         Operation::Config { .. }
         | Operation::Create { .. }
         | Operation::Remove { .. }
@@ -126,11 +138,45 @@ fn matrix(mdevs: &Mdevs, mdev: u8) -> Option<Matrix> {
     find(mdevs, mdev).map(|mdev| mdev.matrix)
 }
 
+/// The answer to a mask write that makes the masks so; `added`: whether it gives the host a queue of a matrix by a bit
+/// that it adds. (Pages 2 and 7.)
+fn mask_write(
+    before: &Snapshot,
+    changes: bool,
+    (adapters, domains): (AdapterMask, DomainMask),
+    added: impl Fn(&Matrix) -> bool,
+) -> Result<(), Errno> {
+    if !before.bus.ownership.overrides.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    let mdevs = &before.vfio.mdevs;
+    // An override was cleared while its queue was in use: the masks would give it to the host (DEV-016).
+    let taken = |matrix: &Matrix| {
+        before.kernel.has(Flag::DriverOverride)
+            && matrix.queues().any(|apqn| {
+                mdevs.queues.contains_key(&apqn)
+                    && adapters.contains(apqn.adapter)
+                    && domains.contains(apqn.domain)
+            })
+    };
+    let in_use = mdevs.list.values().any(|mdev| added(&mdev.matrix) || taken(&mdev.matrix));
+    if changes && in_use { Err(Errno::EBUSY) } else { Ok(()) }
+}
+
+/// Whether a queue is the host's, so that it can't be assigned. (Pages 2 and 7.)
+fn is_hosts(before: &Snapshot, apqn: Apqn) -> bool {
+    let ownership = &before.bus.ownership;
+    let at = before.bus.registry.queues.keys().position(|key| *key == apqn);
+    let bound = at.and_then(|at| before.bus.queues.get(at)).filter(|queue| queue.binding.is_some());
+    match bound {
+        Some(queue) if ownership.overrides.of(apqn).is_some() => queue.is_hosts(),
+        _ => ownership.reserved(apqn),
+    }
+}
+
 fn assigned(before: &Snapshot, mdev: u8, new: &Matrix) -> Result<(), Errno> {
     let own = MDEVS[usize::from(mdev)];
-    if before.bus.ownership.adapters.intersects(&new.adapters)
-        && before.bus.ownership.domains.intersects(&new.domains)
-    {
+    if new.queues().any(|apqn| is_hosts(before, apqn)) {
         return Err(Errno::EADDRNOTAVAIL);
     }
     let others = before.vfio.mdevs.list.values().filter(|other| other.uuid != own);
@@ -169,5 +215,9 @@ fn bound(before: &Snapshot, driver: DriverName, on: bool, apqn: Apqn) -> Result<
         return Err(Errno::EBUSY);
     }
     let default = before.bus.ownership.driver(driver).is_some_and(|driver| driver.is_default());
-    if before.bus.ownership.reserved(apqn) == default { Ok(()) } else { Err(Errno::ENODEV) }
+    let may = match before.bus.ownership.overrides.of(apqn) {
+        Some(name) => name.names(driver),
+        None => before.bus.ownership.reserved(apqn) == default,
+    };
+    if may { Ok(()) } else { Err(Errno::ENODEV) }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ap_host::Snapshot;
-use ap_task::Task;
+use ap_task::{Kernel, Task};
 use ap_types::Apqn;
 use ap_vfio::QueueStatus;
 
@@ -33,13 +33,13 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// The machine `tiny`, booted, with two guests that have not started.
+    /// The machine `tiny`, booted with that kernel, with two guests that have not started.
     ///
     /// # Panics
     /// If it does not boot.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(kernel: Kernel) -> Self {
         let out: Rc<Recorder> = Rc::default();
-        let tiny = Tiny::boot(&*out);
+        let tiny = Tiny::boot(kernel, &*out);
         let alone = Alone::new(tiny.host.clone(), out.clone());
         let hands = Hands::new(tiny.queues);
         let requests = Requests::default();
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_state_shared_in_parts_is_the_state() {
         let operations = alphabet("whole").expect("it is there").operations;
-        let mut bench = Bench::new();
+        let mut bench = Bench::new(Kernel::default());
         let first = bench.take();
         let (mut state, mut found) = (first.clone(), Vec::new());
         let mut number = 1u64;

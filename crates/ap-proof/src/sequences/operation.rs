@@ -95,6 +95,8 @@ pub enum Operation {
     Checkstop { on: bool, adapter: u8 },
     /// A queue gets a fault.
     Fault { apqn: Apqn, fault: ResetFault },
+    /// `driver_override`; `None`: cleared.
+    Override { apqn: Apqn, to: Option<DriverName> },
     /// `bind`, `unbind`.
     Bind { driver: DriverName, on: bool, apqn: Apqn },
     /// `scans`.
@@ -136,6 +138,7 @@ impl Operation {
             | Operation::Configure { .. }
             | Operation::Checkstop { .. }
             | Operation::Fault { .. }
+            | Operation::Override { .. }
             | Operation::Bind { .. }
             | Operation::Scan => None,
         }
@@ -208,6 +211,10 @@ impl fmt::Display for Operation {
             Operation::Fault { apqn, fault: ResetFault::Fails } => write!(f, "hw fault {apqn} zrc=7:1"),
             Operation::Fault { apqn, fault: ResetFault::Lasts(looks) } => {
                 write!(f, "hw fault {apqn} resetlat={looks}")
+            }
+            Operation::Override { apqn, to } => {
+                let name = to.map_or("", |driver| driver.0);
+                write!(f, "echo '{name}' > /sys/bus/ap/devices/{apqn}/driver_override")
             }
             Operation::Bind { driver, on, apqn } => {
                 write!(f, "echo {apqn} > /sys/bus/ap/drivers/{}/{}bind", driver, un(*on))

@@ -76,6 +76,11 @@ pub(super) fn perform(on: &Tiny, operation: &Operation, task: Doing<'_, '_>) -> 
             on.machine.change(&Change::fault(apqn, fault), &mut task.at());
             Ok(())
         }
+        Operation::Override { apqn, to } => {
+            let queue = bus.queue(apqn, task)?;
+            let text = format!("{}\n", to.map_or("", |driver| driver.0));
+            bus.write_driver_override(&queue, text.as_bytes(), task).map_err(Errno::from)
+        }
         Operation::Bind { driver, on: bind, apqn } => rebind(on, driver, bind, apqn, task),
         Operation::Scan => {
             bus.force_scan(task);

@@ -287,6 +287,7 @@ fn filtered(
             | Operation::Configure { .. }
             | Operation::Checkstop { .. }
             | Operation::Fault { .. }
+            | Operation::Override { .. }
             | Operation::Bind { on: false, .. }
             | Operation::Scan => false,
         };

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use ap_task::Kernel;
 use rustc_hash::FxHashSet;
 
 use crate::oracle::{Broken, Known};
@@ -55,10 +56,17 @@ pub fn explore(alphabet: &Alphabet, options: Options, tell: &mut dyn FnMut(Progr
     search.report()
 }
 
-/// Runs one sequence on the tiny machine; answers what does not hold, with the number of the operation after which.
+/// Runs one sequence on the tiny machine with the default kernel; answers what does not hold, with the number of the
+/// operation after which.
 #[must_use]
 pub fn judge(operations: &[Operation]) -> Vec<(usize, Broken)> {
-    let mut bench = Bench::new();
+    judge_on(Kernel::default(), operations)
+}
+
+/// The same with another kernel.
+#[must_use]
+pub fn judge_on(kernel: Kernel, operations: &[Operation]) -> Vec<(usize, Broken)> {
+    let mut bench = Bench::new(kernel);
     let mut state = bench.take();
     let mut all = Vec::new();
     for (number, operation) in operations.iter().enumerate() {
@@ -109,7 +117,7 @@ impl<'a> Search<'a> {
             alphabet,
             options,
             tell,
-            bench: Bench::new(),
+            bench: Bench::new(alphabet.kernel),
             seen: FxHashSet::default(),
             by: Vec::new(),
             children: Vec::new(),

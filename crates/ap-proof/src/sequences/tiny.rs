@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ap_host::{Host, Module};
 use ap_machine::{AdapterChange, Change, FacilityChange, Ids, Machine};
-use ap_task::{Sink, Task};
+use ap_task::{Kernel, Sink, Task};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, Features, Mode};
 use ap_vfio::{Guest, QueueStatus};
 
@@ -23,14 +23,14 @@ pub(super) struct Tiny {
 }
 
 impl Tiny {
-    /// The machine with all modules loaded, and two guests that have not started. What is to be done in the
+    /// The machine with that kernel and all modules loaded, and two guests that have not started. What is to be done in the
     /// background is left to be done.
     ///
     /// # Panics
     /// If a module does not load.
-    pub(super) fn boot(out: &dyn Sink) -> Tiny {
+    pub(super) fn boot(kernel: Kernel, out: &dyn Sink) -> Tiny {
         let machine = Arc::new(Machine::new());
-        let host = Arc::new(Host::new(machine.clone()));
+        let host = Arc::new(Host::with_kernel(machine.clone(), kernel));
         let guests = locks::enter(|held| {
             for change in tiny() {
                 machine.change(&change, &mut held.at());

@@ -7,7 +7,7 @@ use ap_vfio::Part;
 use crate::attribute::{Attribute, PAGE, line, ro, rw, wo};
 use crate::errno::Errno;
 use crate::object::Plain;
-use crate::objects::mdev::MdevView;
+use crate::objects::mdev::{MatrixType, MdevView};
 use crate::tree::{Root, Tree};
 
 /// `/sys/devices/vfio_ap/matrix`.
@@ -15,11 +15,11 @@ pub(crate) const MATRIX_DEVICE: &[Attribute<Plain>] =
     &[ro("features", |_, _, _| line("guest_matrix hotplug ap_config"))];
 
 /// `…/mdev_supported_types/vfio_ap-passthrough`.
-pub(crate) const TYPE: &[Attribute<Plain>] = &[
+pub(crate) const TYPE: &[Attribute<MatrixType>] = &[
     ro("available_instances", |t, _, task| line(t.host.vfio.look(task, |mdevs| mdevs.available()))),
-    wo("create", |t, _, data, task| {
+    wo("create", |t, of: &MatrixType, data, task| {
         let uuid = uuid(data)?;
-        Ok(t.host.vfio.create_mdev(uuid, task).map(|_| ())?)
+        Ok(t.host.vfio.create_mdev_in(uuid, Some(of.load), task).map(|_| ())?)
     }),
     ro("device_api", |_, _, _| line("vfio-ap")),
     ro("name", |_, _, _| line("VFIO AP Passthrough Device")),

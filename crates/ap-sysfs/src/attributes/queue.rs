@@ -44,7 +44,7 @@ fn is_hosts(_: &Tree, queue: &QueueView) -> bool {
 
 fn is_guests(_: &Tree, queue: &QueueView) -> bool {
     // Not while the driver lets it go: its record may be gone then.
-    queue.driver() == Some(VFIO_AP) && queue.state.state != DevState::ShuttingDown
+    queue.driver() == Some(VFIO_AP) && !matches!(queue.state.state, DevState::ShuttingDown | DevState::LetGo)
 }
 
 fn is_ep11(_: &Tree, queue: &QueueView) -> bool {

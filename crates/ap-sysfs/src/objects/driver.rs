@@ -2,10 +2,11 @@
 
 use ap_bus::device::DriverInfo;
 use ap_bus::zcrypt::{CEX4CARD, CEX4QUEUE};
+use ap_host::module::Module;
 use ap_task::DriverName;
 use ap_vfio::VFIO_AP;
 
-use crate::node::Key;
+use crate::node::{Key, Load};
 use crate::object::{Members, Object, PutMember};
 use crate::tree::{Root, Tree};
 
@@ -13,6 +14,12 @@ impl Object for DriverInfo {
     /// Takes the lock of the list of drivers for reading.
     fn find(tree: &Tree, key: Key, held: Root) -> Option<DriverInfo> {
         tree.host.bus.driver_info(DriverName(tree.drivers.name(key)?), held)
+    }
+
+    /// That of the driver's module. Takes the lock of the list of drivers, then that of the modules' state, for reading.
+    fn load(tree: &Tree, key: Key, held: Root) -> Load {
+        let module = DriverInfo::find(tree, key, held).and_then(|driver| Module::from_name(driver.module));
+        module.map(|module| Load::number(tree.host.core(held).loads_of(module))).unwrap_or_default()
     }
 
     /// A device may be in the directory of any driver.

@@ -1,5 +1,6 @@
 //! Mediated devices, as attributes see them.
 
+use ap_host::module::Module;
 use ap_task::{MdevId, Subject};
 use ap_types::Uuid;
 use ap_vfio::{Groups, Life, Mdev, Mdevs as Records};
@@ -79,6 +80,23 @@ impl MdevView {
     pub(crate) fn vfio_group_subject(&self) -> Subject {
         let Groups { vfio_group, iommu_group, .. } = self.groups;
         Subject::VfioGroup { id: self.id, number: vfio_group, iommu_group }
+    }
+}
+
+/// The type of mdevs, as it is for one load of vfio_ap.
+pub(crate) struct MatrixType {
+    /// Which load.
+    pub load: u32,
+}
+
+impl Object for MatrixType {
+    /// Takes the lock of the modules' state for reading.
+    fn find(tree: &Tree, _: Key, held: Root) -> Option<MatrixType> {
+        Some(MatrixType { load: tree.host.core(held).loads_of(Module::VfioAp) })
+    }
+
+    fn holders(_: &Tree, _: Key, visit: &mut dyn FnMut(Key)) {
+        visit(Key::NONE);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ap_host::module::Module;
 
-use crate::node::Key;
+use crate::node::{Key, Load};
 use crate::object::{Members, Object, PutMember};
 use crate::tree::{Root, Tree};
 
@@ -44,6 +44,12 @@ impl Object for ModuleView {
     /// As [`named`].
     fn find(tree: &Tree, key: Key, held: Root) -> Option<ModuleView> {
         named(tree, tree.modules.name(key)?, held).map(|name| ModuleView { name })
+    }
+
+    /// Takes the lock of the modules' state for reading.
+    fn load(tree: &Tree, key: Key, held: Root) -> Load {
+        let module = tree.modules.name(key).and_then(Module::from_name);
+        module.map(|module| Load::number(tree.host.core(held).loads_of(module))).unwrap_or_default()
     }
 }
 

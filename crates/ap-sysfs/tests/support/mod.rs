@@ -66,11 +66,17 @@ pub fn text_of(text: &str) -> String {
 }
 
 impl Rig {
-    /// A machine, and the modules on it; `parameters` are those of `ap`.
-    pub fn boot(machine: &str, parameters: &str) -> Rig {
+    /// A machine without modules.
+    pub fn bare(machine: &str) -> Rig {
         let mut rig =
             Rig { session: Session::new(), instructions: Vec::new(), uevents: Vec::new(), log: Vec::new() };
         rig.run(machine);
+        rig
+    }
+
+    /// A machine, and the modules on it; `parameters` are those of `ap`.
+    pub fn boot(machine: &str, parameters: &str) -> Rig {
+        let mut rig = Rig::bare(machine);
         rig.run(&format!("load ap {parameters}\nload zcrypt\nload zcrypt_cex4\nload mdev\nload vfio_ap"));
         rig.run("AP/config_time <- 120\nclear");
         rig

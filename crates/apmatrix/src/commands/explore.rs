@@ -7,12 +7,17 @@ pub(super) mod report;
 pub(super) mod specimen;
 mod trace;
 
+use ap_files::KernelChoice;
+
 use crate::error::{CliError, Outcome};
 
 pub use args::{Args, Engine};
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
+    if let Some(taken) = args.kernel.as_ref().and_then(KernelChoice::taken) {
+        eprintln!("{taken}");
+    }
     if args.list {
         return list::run(args.json);
     }
@@ -25,6 +30,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.sequences {
         return super::explore_sequences::run(&super::explore_sequences::Wanted {
             alphabet: args.alphabet.as_deref(),
+            kernel: args.kernel.as_ref().map(|choice| choice.kernel),
             depth: args.depth,
             budget: args.budget,
             json: args.json,

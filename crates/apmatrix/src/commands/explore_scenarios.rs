@@ -38,13 +38,18 @@ fn find(argument: &Path) -> PathBuf {
     argument.to_owned()
 }
 
+/// The scenario that an argument means, on the kernel that was asked for.
+fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
+    Ok(Playable::read(&find(argument))?.with_kernel(args.kernel.as_ref()))
+}
+
 /// Explores scenarios one after the other.
 ///
 /// # Errors
 /// If a file is wrong, or the schedule does not fit.
 pub fn run(args: &Args) -> Outcome {
     let plays: Vec<Playable> =
-        args.scenarios.iter().map(|path| Playable::read(&find(path))).collect::<Result<_, _>>()?;
+        args.scenarios.iter().map(|path| read(path, args)).collect::<Result<_, _>>()?;
     if let Some(schedule) = &args.replay {
         let [play] = plays.as_slice() else {
             return Err(CliError::usage("`--replay` follows a schedule of one scenario: name that one"));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ap_proof::oracle::Known;
 use ap_proof::sequences::{Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore};
+use ap_task::Kernel;
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome};
@@ -18,6 +19,8 @@ const DEFAULT: &str = "core";
 pub struct Wanted<'a> {
     /// The alphabet's name.
     pub alphabet: Option<&'a str>,
+    /// The kernel, if not the alphabet's.
+    pub kernel: Option<Kernel>,
     /// Sequences of at most this length.
     pub depth: Option<u32>,
     /// At most so many seconds.
@@ -31,6 +34,7 @@ struct Document<'a> {
     schema: &'static str,
     alphabet: &'a str,
     about: &'a str,
+    kernel: String,
     operations: usize,
     verdict: &'a str,
     exhausted: bool,
@@ -63,11 +67,12 @@ struct Wrong {
 /// If there is no such alphabet.
 pub fn run(wanted: &Wanted<'_>) -> Outcome {
     let name = wanted.alphabet.unwrap_or(DEFAULT);
-    let Some(alphabet) = alphabet(name) else {
+    let Some(mut alphabet) = alphabet(name) else {
         let names: Vec<&str> = alphabets().iter().map(|alphabet| alphabet.name).collect();
         return Err(CliError::usage(format!("there is no alphabet `{name}`"))
             .hint(format!("expected one of {}", names.join(", "))));
     };
+    alphabet.kernel = wanted.kernel.unwrap_or(alphabet.kernel);
     let options =
         Options { depth: wanted.depth, budget: wanted.budget.map(Duration::from_secs), ..Options::default() };
     let bar = progress::line();
@@ -110,6 +115,7 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
         schema: "apmatrix.sequences/1",
         alphabet: alphabet.name,
         about: alphabet.about,
+        kernel: alphabet.kernel.to_string(),
         operations: report.operations,
         verdict: report.verdict(),
         exhausted: report.cut.is_none(),

@@ -1,5 +1,7 @@
 //! `apmatrix machine`: the machines there are, and machine files.
 
+mod kernels;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use crate::error::{CliError, Outcome};
     arg_required_else_help = true,
     after_help = "Examples:\n  \
     apmatrix machine list\n  \
+    apmatrix machine list --kernels                     what newer kernels do differently\n  \
     apmatrix machine show default > mine.toml           a file to begin with\n  \
     apmatrix machine check mine.toml\n  \
     apmatrix machine schema > machine.schema.json       for editors"
@@ -27,8 +30,11 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// List the built-in machines
+    /// List the built-in machines, or the kernels
     List {
+        /// List the kernels instead: what each does differently
+        #[arg(long)]
+        kernels: bool,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -94,7 +100,8 @@ struct Checked<'a> {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     match &args.what {
-        What::List { json } => list(*json),
+        What::List { kernels: true, json } => kernels::list(*json),
+        What::List { kernels: false, json } => list(*json),
         What::Show { machine, json } => show(machine, *json),
         What::Check { file, json } => check(file, *json),
         What::Schema => {
@@ -128,7 +135,8 @@ fn list(json: bool) -> Outcome {
 
 fn show(name: &str, json: bool) -> Outcome {
     let text = machine::source(name)?;
-    MachineFile::parse(name, &text)?;
+    let machine = MachineFile::parse(name, &text)?;
+    eprintln!("kernel {}", machine.kernel);
     match toml::from_str::<toml::Table>(&text) {
         Ok(document) if json => print_json(&document)?,
         _ => write!(anstream::stdout(), "{text}")?,

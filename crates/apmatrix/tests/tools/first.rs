@@ -19,11 +19,11 @@ pub fn zcrypt_nodes(who: Who) {
         "tiny",
         "cd /sys/class/zcrypt; stat -c '%A %n' *
         printf zcrypt-apqn-04-6-0 > create; echo > create
-        ls; readlink zcrypt_0 zcrypt_0/subsystem; stat -c '%A %n' zcrypt_0/*; cat zcrypt_0/dev
+        ls; readlink zcrypt_1 zcrypt_1/subsystem; stat -c '%A %n' zcrypt_1/*; cat zcrypt_1/dev
         cd /sys/devices/virtual/zcrypt/zcrypt-apqn-04-6-0
         echo +0x04 > apmask; echo +6,-7 > aqmask; echo +0-255 > ioctlmask; printf 0x8 > admask
         cat apmask aqmask admask ioctlmask uevent
-        env echo zcrypt_0 > /sys/class/zcrypt/create
+        env echo zcrypt_1 > /sys/class/zcrypt/create
         env echo a/b > /sys/class/zcrypt/create
         env echo none > /sys/class/zcrypt/destroy
         env echo +256 > apmask
@@ -37,35 +37,36 @@ pub fn zcrypt_nodes(who: Who) {
     create
     destroy
     zcrypt-apqn-04-6-0
-    zcrypt_0
-    ../../devices/virtual/zcrypt/zcrypt_0
+    zcrypt_1
+    ../../devices/virtual/zcrypt/zcrypt_1
     ../../../../class/zcrypt
-    -rw-r--r-- zcrypt_0/admask
-    -rw-r--r-- zcrypt_0/apmask
-    -rw-r--r-- zcrypt_0/aqmask
-    -r--r--r-- zcrypt_0/dev
-    -rw-r--r-- zcrypt_0/ioctlmask
-    lrwxrwxrwx zcrypt_0/subsystem
-    -rw-r--r-- zcrypt_0/uevent
-    250:1
+    -rw-r--r-- zcrypt_1/admask
+    -rw-r--r-- zcrypt_1/apmask
+    -rw-r--r-- zcrypt_1/aqmask
+    -r--r--r-- zcrypt_1/dev
+    -rw-r--r-- zcrypt_1/ioctlmask
+    lrwxrwxrwx zcrypt_1/subsystem
+    -rw-r--r-- zcrypt_1/uevent
+    253:1
     0x0800000000000000000000000000000000000000000000000000000000000000
     0x0200000000000000000000000000000000000000000000000000000000000000
     0x8000000000000000000000000000000000000000000000000000000000000000
     0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
-    MAJOR=250
+    MAJOR=253
     MINOR=0
     DEVNAME=zcrypt-apqn-04-6-0
     echo: write error: File exists
-    echo: write error: Invalid argument
-    echo: write error: No such device
+    echo: write error: No such file or directory
     echo: write error: Invalid argument
     cat: -: No such device
     /sys/class/zcrypt:
+    a!b
     create
     destroy
-    zcrypt_0
+    zcrypt_1
 
     /sys/devices/virtual/zcrypt:
-    zcrypt_0
+    a!b
+    zcrypt_1
     ");
 }

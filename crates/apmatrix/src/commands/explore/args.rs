@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ap_files::KernelChoice;
+
 /// Explore every interleaving of operations that run at the same time
 ///
 /// Proves that the invariants hold, or prints the shortest trace that breaks one. Exits with 1 if a violation was
@@ -22,9 +24,12 @@ pub struct Args {
     /// Explore every sequence of operations on a tiny machine instead
     #[arg(long, conflicts_with = "scenarios")]
     pub sequences: bool,
-    /// Which operations: core (the default; closes) or whole (depth 6)
+    /// Which operations: core (the default; closes), whole (depth 6), busy (depth 5), overrides or removals (Linux 7.1)
     #[arg(long, value_name = "NAME", requires = "sequences")]
     pub alphabet: Option<String>,
+    /// The kernel, instead of the scenario's or the alphabet's; see `apmatrix machine list --kernels`
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["specimen", "list"])]
+    pub kernel: Option<KernelChoice>,
     /// Only sequences of at most so many operations
     #[arg(long, value_name = "N", requires = "sequences")]
     pub depth: Option<u32>,
