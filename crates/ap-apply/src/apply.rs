@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA};
 use ap_plan::{Plan, Store, Target};
 
-use crate::effect::{Stands, effect, stands};
+use crate::effect::{Stands, effect, located, stands};
 use crate::import::{ImportError, import};
 use crate::lock::{LockError, take};
 use crate::report::Report;
@@ -254,22 +254,24 @@ fn back(
     if let Err(fault) = desk.append(&Record::Back(why.clone()).line()) {
         report(Report::Warning(&format!("the journal: {fault}")));
     }
-    let found = match effect(tree, steps) {
-        Ok(found) => found,
+    // Nothing is in effect after the place where the host is, if it is at one; else each file tells.
+    let count = match located(tree, steps) {
+        Ok(count) => count.unwrap_or(steps.len()),
         Err(fault) => {
             let trouble = Trouble::Unreadable(fault);
             return Outcome::Stopped(stopped(tree, steps, why, steps.len() - 1, &trouble));
         }
     };
-    for (number, stands) in found.iter().enumerate().rev() {
-        let done = match stands {
-            Stands::Before => continue,
-            Stands::After => undo(tree, desk, steps, number, 0, held, report),
-            Stands::Half => undo(tree, desk, steps, number, 1, held, report),
-            Stands::Neither(text) => Err(Trouble::Differs {
+    for number in (0..count).rev() {
+        let done = match stands(tree, steps, number) {
+            Ok(Stands::Before) => continue,
+            Ok(Stands::After) => undo(tree, desk, steps, number, 0, held, report),
+            Ok(Stands::Half) => undo(tree, desk, steps, number, 1, held, report),
+            Ok(Stands::Neither(text)) => Err(Trouble::Differs {
                 store: steps[number].write.store().to_string(),
                 what: format!("somebody else wrote it: it reads `{text}`"),
             }),
+            Err(fault) => Err(Trouble::Unreadable(fault)),
         };
         if let Err(trouble) = done {
             return Outcome::Stopped(stopped(tree, steps, why, number, &trouble));

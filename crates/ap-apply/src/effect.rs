@@ -6,11 +6,12 @@
 //! at some place of its own chain, or at none.
 
 use ap_plan::Write;
+use ap_plan::state::Driver;
 use ap_types::grammar::mask_parameter;
-use ap_types::{AdapterMask, DomainMask, Matrix, Uuid};
+use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
 
 use crate::step::{Undoable, matrix_of};
-use crate::tree::{Fault, Tree};
+use crate::tree::{Fault, Kind, Tree};
 
 /// Where a step's file is, seen from the step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ enum File {
     Apmask,
     Aqmask,
     Mdev(Uuid),
+    Override(Apqn),
+    Binding(Apqn),
 }
 
 /// What a file says, as far as steps change it.
@@ -39,6 +42,10 @@ enum Says {
     Adapters(AdapterMask),
     Domains(DomainMask),
     Mdev(Option<Matrix>),
+    Override(Option<Driver>),
+    /// An override that names another driver, or a driver that is neither.
+    Other,
+    Binding(Option<Driver>),
 }
 
 /// A file with what it says before its steps and after each.
@@ -56,6 +63,8 @@ fn file_of(write: &Write) -> File {
         Write::Apmask(_) => File::Apmask,
         Write::Aqmask(_) => File::Aqmask,
         Write::Create(uuid) | Write::Remove(uuid) | Write::Config(uuid, _) => File::Mdev(*uuid),
+        Write::Override(apqn, _) => File::Override(*apqn),
+        Write::Unbind(apqn, _) | Write::Bind(apqn, _) => File::Binding(*apqn),
     }
 }
 
@@ -88,11 +97,20 @@ impl Chain {
         let mut now = match file {
             File::Apmask => Says::Adapters(first_adapters),
             File::Aqmask => Says::Domains(first_domains),
+            File::Override(_) | File::Binding(_) => Says::Binding(None),
             File::Mdev(_) => Says::Mdev(match mine.first().map(|at| &steps[*at]) {
                 Some(Undoable { write: Write::Create(_), .. }) | None => None,
                 Some(step) => Some(step.old_matrix()),
             }),
         };
+        if let Some(step) = mine.first().map(|at| &steps[*at]) {
+            now = match &step.write {
+                Write::Override(..) => Says::Override(step.old_override()),
+                Write::Unbind(_, driver) => Says::Binding(Some(*driver)),
+                Write::Bind(..) => Says::Binding(None),
+                _ => now,
+            };
+        }
         let mut says = vec![now];
         for step in mine.iter().map(|at| &steps[*at]) {
             now = match (&step.write, now) {
@@ -101,11 +119,26 @@ impl Chain {
                 (Write::Create(_), _) => Says::Mdev(Some(Matrix::default())),
                 (Write::Remove(_), _) => Says::Mdev(None),
                 (Write::Config(_, matrix), _) => Says::Mdev(Some(*matrix)),
+                (Write::Override(_, driver), _) => Says::Override(*driver),
+                (Write::Unbind(..), _) => Says::Binding(None),
+                (Write::Bind(_, driver), _) => Says::Binding(Some(*driver)),
                 (_, now) => now,
             };
             says.push(now);
         }
         Chain { file, adapters, domains, says, steps: mine }
+    }
+
+    /// Whether, after so many steps of the whole plan, what it says follows from the masks: a queue's driver, where a
+    /// mask was written since the file's last step, or will be before its next one.
+    fn follows_masks(&self, count: usize, masks: &[usize]) -> bool {
+        if !matches!(self.file, File::Binding(_)) {
+            return false;
+        }
+        let next = self.steps.iter().copied().find(|at| *at >= count).unwrap_or(usize::MAX);
+        let last = self.steps.iter().copied().filter(|at| *at < count).next_back();
+        let since = last.is_some_and(|last| masks.iter().any(|at| *at > last && *at < count));
+        since || last.is_none() && masks.iter().any(|at| *at >= count && *at < next)
     }
 
     fn read(&self, tree: &mut dyn Tree) -> Result<Says, Fault> {
@@ -119,6 +152,28 @@ impl Chain {
                 Says::Domains(mask & self.domains)
             }
             File::Mdev(uuid) => Says::Mdev(matrix_of(tree, uuid)?),
+            File::Override(apqn) => {
+                let text = tree.read(&format!("devices/ap/card{}/{apqn}/driver_override", apqn.adapter))?;
+                match text.trim_end_matches('\n') {
+                    "" => Says::Override(None),
+                    name => {
+                        Driver::from_name(name).map_or(Says::Other, |driver| Says::Override(Some(driver)))
+                    }
+                }
+            }
+            File::Binding(apqn) => match tree.link(&format!("devices/ap/card{}/{apqn}/driver", apqn.adapter))
+            {
+                Ok(target) => {
+                    let driver = target.rsplit('/').next().and_then(Driver::from_name);
+                    driver.map_or(Says::Other, |driver| Says::Binding(Some(driver)))
+                }
+                Err(fault) if fault.kind == Kind::NotFound => {
+                    // No link: no driver; or no queue, or no tree at all.
+                    tree.read(&format!("devices/ap/card{}/{apqn}/config", apqn.adapter))?;
+                    Says::Binding(None)
+                }
+                Err(fault) => return Err(fault),
+            },
         })
     }
 
@@ -149,8 +204,39 @@ impl Chain {
             Says::Domains(mask) => mask.to_string(),
             Says::Mdev(Some(matrix)) => ap_plan::state::triple(&matrix),
             Says::Mdev(None) => "no such mdev".to_owned(),
+            Says::Override(driver) => driver.map_or("no override", Driver::name).to_owned(),
+            Says::Binding(driver) => driver.map_or("no driver", Driver::name).to_owned(),
+            Says::Other => "another driver".to_owned(),
         })
     }
+}
+
+/// After how many of its steps a host is that is between a plan's two ends; `None` if somebody else wrote meanwhile.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn located(tree: &mut dyn Tree, steps: &[Undoable]) -> Result<Option<usize>, Fault> {
+    let (chains, says) = read(tree, steps)?;
+    Ok(locate(&chains, &says, steps))
+}
+
+fn read(tree: &mut dyn Tree, steps: &[Undoable]) -> Result<(Vec<Chain>, Vec<Says>), Fault> {
+    let chains = Chain::all(steps);
+    let says = chains.iter().map(|chain| chain.read(tree)).collect::<Result<Vec<_>, _>>()?;
+    Ok((chains, says))
+}
+
+fn locate(chains: &[Chain], says: &[Says], steps: &[Undoable]) -> Option<usize> {
+    let masks: Vec<usize> = (0..steps.len())
+        .filter(|at| matches!(steps[*at].write, Write::Apmask(_) | Write::Aqmask(_)))
+        .collect();
+    let agrees = |count: &usize| {
+        chains
+            .iter()
+            .zip(says)
+            .all(|(chain, says)| chain.follows_masks(*count, &masks) || chain.after(*count) == *says)
+    };
+    (0..=steps.len()).rev().find(agrees)
 }
 
 /// Where each step of a plan stands.
@@ -158,20 +244,24 @@ impl Chain {
 /// # Errors
 /// If a file cannot be read.
 pub fn effect(tree: &mut dyn Tree, steps: &[Undoable]) -> Result<Vec<Stands>, Fault> {
-    let chains = Chain::all(steps);
-    let says = chains.iter().map(|chain| chain.read(tree)).collect::<Result<Vec<_>, _>>()?;
-    let agrees = |count: &usize| chains.iter().zip(&says).all(|(chain, says)| chain.after(*count) == *says);
-    if let Some(count) = (0..=steps.len()).rev().find(agrees) {
+    let (chains, says) = read(tree, steps)?;
+    if let Some(count) = locate(&chains, &says, steps) {
         return Ok((0..steps.len())
             .map(|at| if at < count { Stands::After } else { Stands::Before })
             .collect());
     }
-    let stands = |at: usize| {
-        let file = file_of(&steps[at].write);
-        let found = chains.iter().zip(&says).find(|(chain, _)| chain.file == file);
-        found.map_or(Stands::Before, |(chain, says)| chain.stands(at, *says, steps))
-    };
-    Ok((0..steps.len()).map(stands).collect())
+    let mut all = vec![Stands::Before; steps.len()];
+    for (chain, says) in chains.iter().zip(&says) {
+        let place = chain.says.iter().rposition(|known| known == says);
+        for (index, at) in chain.steps.iter().enumerate() {
+            all[*at] = match place {
+                Some(place) if index < place => Stands::After,
+                Some(_) => Stands::Before,
+                None => chain.stands(*at, *says, steps),
+            };
+        }
+    }
+    Ok(all)
 }
 
 /// Where one step stands, all later ones on its file being taken back.

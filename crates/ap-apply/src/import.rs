@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use ap_files::MachineFile;
 use ap_files::machine::{Adapter, Facilities, Mdev as FileMdev, Queue, QueueState};
 use ap_machine::functions_of;
-use ap_plan::state::{Bindings, Limits};
-use ap_plan::{Holder, Mdev, State};
+use ap_plan::state::{Bindings, Driver, Limits, Overrides};
+use ap_plan::{Holder, Masks, Mdev, State};
 use ap_task::{Flag, Version};
 use ap_types::grammar::{ap_config, mask_parameter, uuid};
 use ap_types::{
@@ -75,7 +75,16 @@ pub fn import(tree: &mut dyn Tree) -> Result<Imported, ImportError> {
     let mut machine = reader.machine(&cards, &queues, &bound)?;
     let vfio_ap = reader.there(&format!("{MATRIX}/mdev_supported_types"));
     let mdevs = if vfio_ap { reader.mdevs(&machine, &bound)? } else { BTreeMap::new() };
-    machine.mdevs = mdevs.iter().map(|(uuid, mdev)| FileMdev { uuid: *uuid, matrix: mdev.matrix }).collect();
+    let masks = Masks { adapters: machine.apmask, domains: machine.aqmask };
+    for (uuid, mdev) in &mdevs {
+        if masks.reserved_of(&mdev.matrix).has_queues() {
+            reader.notes.push(format!(
+                "mdev {uuid} has its queues by driver_override, which a machine file does not say: it is left out of it"
+            ));
+        } else {
+            machine.mdevs.push(FileMdev { uuid: *uuid, matrix: mdev.matrix });
+        }
+    }
     let state = reader.state(&machine, bound, mdevs, vfio_ap)?;
     Ok(Imported { machine, state, notes: reader.notes })
 }
@@ -175,7 +184,9 @@ impl Reader<'_> {
     /// gives them asks about added ids with all of the other mask.
     fn kernel(&mut self, queues: &[Apqn]) -> ap_task::Kernel {
         let told = self.maybe(&format!("{CONTROL}/state"));
-        if let Some(kernel) = told.and_then(|text| ap_files::state::kernel(&text)).and_then(|text| kernel_of(&text)) {
+        if let Some(kernel) =
+            told.and_then(|text| ap_files::state::kernel(&text)).and_then(|text| kernel_of(&text))
+        {
             return kernel;
         }
         let has = queues.first().is_some_and(|apqn| {
@@ -273,6 +284,21 @@ impl Reader<'_> {
         } else {
             QueueState::Ok
         }
+    }
+
+    fn overrides(&mut self, bound: &Bindings) -> Overrides {
+        let mut overrides = Overrides::default();
+        for apqn in bound.host.iter().chain(bound.vfio.iter()).chain(bound.none.iter()) {
+            let path = format!("devices/ap/card{}/{apqn}/driver_override", apqn.adapter);
+            match self.maybe(&path).as_deref() {
+                None | Some("" | "(null)") => {}
+                Some(name) => match Driver::from_name(name) {
+                    Some(driver) => overrides.set(apqn, Some(driver)),
+                    None => drop(overrides.other.insert(apqn)),
+                },
+            }
+        }
+        overrides
     }
 
     fn mdevs(
@@ -389,12 +415,23 @@ impl Reader<'_> {
         vfio_ap: bool,
     ) -> Result<State, ImportError> {
         let mut state = State::of(machine);
+        if state.kernel.driver_override {
+            state.overrides = self.overrides(&bound);
+        }
         state.queues = bound;
         state.mdevs = mdevs;
         state.vfio_ap = vfio_ap;
         if !machine.facilities.qci {
             state.config = Matrix::default();
             state.limits = Limits { adapter: 63, domain: 15 };
+        }
+        for apqn in &state.unprotected() {
+            self.notes.push(format!(
+                "queue {apqn} is assigned and has lost its override: a mask write would take it, also from a running guest"
+            ));
+        }
+        if !state.overrides.is_empty() {
+            self.notes.push("queues have a driver_override, which a machine file does not say".to_owned());
         }
         for apqn in &state.queues.none {
             self.notes.push(format!("queue {apqn} is bound to no driver, which a machine file does not say"));

@@ -178,6 +178,8 @@ struct Watch {
     /// What each running guest keeps, and what it has now.
     guests: BTreeMap<String, Guest>,
     resets: usize,
+    /// Queues are to be given in another way: all are the host's in between, and nobody promises otherwise.
+    by_way_of_home: bool,
     wrong: Option<Broken>,
 }
 
@@ -200,7 +202,14 @@ impl Watch {
             let keeps = Guest { mdev: *uuid, keeps: mdev.shadow.shared(&wanted), has: mdev.shadow };
             guests.insert(name, keeps);
         }
-        Watch { assigned: plan.target.assigned(), used, guests, resets: 0, wrong: None }
+        Watch {
+            assigned: plan.target.assigned(),
+            used,
+            guests,
+            resets: 0,
+            by_way_of_home: plan.by_way_of_home(),
+            wrong: None,
+        }
     }
 
     fn fail(&mut self, promise: Promise, what: String) {
@@ -228,7 +237,7 @@ impl Watch {
     }
 
     fn hosts(&mut self, apqn: Apqn) {
-        if self.assigned.contains(apqn) {
+        if self.assigned.contains(apqn) && !self.by_way_of_home {
             self.fail(
                 Promise::NotByTheHost,
                 format!("queue {apqn}, which is to be an mdev's, becomes the host's"),
@@ -277,7 +286,7 @@ fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
             plan.least, plan.most
         ),
     };
-    vec![
+    let mut all = vec![
         say(Promise::Accepted, format!("{n} steps run on the host's twin, the state compared after each")),
         say(
             Promise::NotByTheHost,
@@ -297,7 +306,10 @@ fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
             Promise::Reversible,
             format!("all {n} steps taken back on the twin, the state compared after each"),
         ),
-    ]
+    ];
+    // All is the host's in between, where queues are to be given in another way.
+    all.retain(|found| found.promise != Promise::NotByTheHost || !plan.by_way_of_home());
+    all
 }
 
 /// The writes of a plan, and those that take it back, last first.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ap_files::MachineFile;
 use ap_plan::{Plan, Write};
 use ap_proof::scenario::{Ready, Scenario, SetupError, Task};
-use ap_types::{AdapterMask, DomainMask, Matrix};
+use ap_types::{AdapterMask, DomainMask, Matrix, QueueSet};
 use explore::Options;
 
 use crate::import::Imported;
@@ -167,6 +167,11 @@ fn about(plan: &Plan) -> Matrix {
             }
             Write::Aqmask(delta) => {
                 (Matrix::default(), Matrix { domains: delta.set() | delta.clear(), ..Matrix::default() })
+            }
+            Write::Override(apqn, _) | Write::Unbind(apqn, _) | Write::Bind(apqn, _) => {
+                let queue = QueueSet::from_iter([*apqn]);
+                let (adapters, domains) = (queue.adapters(), queue.domains());
+                (Matrix::default(), Matrix { adapters, domains, ..Matrix::default() })
             }
             Write::Create(_) => continue,
         };

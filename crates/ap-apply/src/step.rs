@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ap_files::journal::{StepText, Text};
+use ap_plan::state::Driver;
 use ap_plan::{Holder, Step, Store, Write};
 use ap_types::grammar::ap_config;
 use ap_types::{Apqn, Matrix, QueueSet, Uuid};
@@ -99,6 +100,14 @@ impl Undoable {
         });
         old.unwrap_or_default()
     }
+
+    /// The driver that the step's override named before.
+    pub(crate) fn old_override(&self) -> Option<Driver> {
+        self.back.iter().find_map(|write| match write {
+            Write::Override(_, driver) => Some(*driver),
+            _ => None,
+        })?
+    }
 }
 
 /// What is assigned to an mdev; `None` if there is none of that name.
@@ -182,7 +191,8 @@ pub(crate) fn look(
     }
     match &step.write {
         Write::Apmask(_) | Write::Aqmask(_) => look_at_queues(tree, step, &differs, report),
-        Write::Config(..) | Write::Create(_) | Write::Remove(_) => Ok(()),
+        Write::Bind(apqn, Driver::Host) => resets_end(tree, step, vec![*apqn], &differs, report),
+        _ => Ok(()),
     }
 }
 
@@ -215,8 +225,18 @@ fn look_at_queues(
             return Err(differs(format!("queue {apqn} {verb} bound to vfio_ap")));
         }
     }
-    let mut resetting: Vec<Apqn> =
-        to_host.into_iter().filter(|apqn| !step.before.off.contains(*apqn)).collect();
+    resets_end(tree, step, to_host, differs, report)
+}
+
+/// Waits until queues of the host's have reset.
+fn resets_end(
+    tree: &mut dyn Tree,
+    step: &Step,
+    mut resetting: Vec<Apqn>,
+    differs: &dyn Fn(String) -> Trouble,
+    report: &mut dyn FnMut(Report<'_>),
+) -> Result<(), Trouble> {
+    resetting.retain(|apqn| !step.before.off.contains(*apqn));
     let mut waited = 0;
     loop {
         resetting.retain(|apqn| {

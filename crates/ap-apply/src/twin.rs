@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use ap_files::{BootError, boot};
+use ap_plan::state::Driver;
 use ap_plan::{State, Store, Write};
 use ap_sysfs::{Errno, Filesystem, Session};
 use ap_task::state::Part;
@@ -53,9 +54,10 @@ impl Twin {
     /// [`TwinError`].
     pub fn of(host: &Imported) -> Result<Twin, TwinError> {
         let mut session = boot(&host.machine)?;
-        for apqn in &host.state.queues.none {
-            let driver = if host.state.reserved(apqn) { "cex4queue" } else { "vfio_ap" };
-            session.write(&format!("bus/ap/drivers/{driver}/unbind"), &apqn.to_string())?;
+        by_override(&mut session, host)?;
+        for apqn in host.state.queues.none.iter().filter(|apqn| !host.state.overrides.has(*apqn)) {
+            let driver = if host.state.reserved(apqn) { Driver::Host } else { Driver::Vfio };
+            put(&mut session, &Write::Unbind(apqn, driver))?;
         }
         for (number, (uuid, mdev)) in host.state.mdevs.iter().enumerate() {
             let Some(holder) = &mdev.holder else { continue };
@@ -156,6 +158,45 @@ impl Twin {
         let snapshot = enter(|held| tree.host.snapshot(&tree.machine, held));
         ap_host::invariants::check(&snapshot).iter().map(ToString::to_string).collect()
     }
+}
+
+fn put(session: &mut Session, write: &Write) -> Result<(), Fault> {
+    let Store { path, text } = write.store();
+    session.write(&path, &text)
+}
+
+/// What masks do not say: queues that are bound by their override, or were, and the mdevs that have them.
+fn by_override(session: &mut Session, host: &Imported) -> Result<(), TwinError> {
+    let State { overrides, queues, mdevs, .. } = &host.state;
+    let lost = host.state.unprotected();
+    let all = [&overrides.vfio, &overrides.host, &overrides.other, &lost];
+    let all: QueueSet = all.into_iter().flat_map(|set| set.iter().collect::<Vec<_>>()).collect();
+    let free = queues.vfio.iter().filter(|apqn| host.state.reserved(*apqn)).collect::<Vec<_>>();
+    for apqn in all.iter().chain(free) {
+        if queues.vfio.contains(apqn) && host.state.reserved(apqn) {
+            put(session, &Write::Override(apqn, Some(Driver::Vfio)))?;
+            // Bound already if it was met twice.
+            let _ = put(session, &Write::Unbind(apqn, Driver::Host));
+            let _ = put(session, &Write::Bind(apqn, Driver::Vfio));
+        } else if queues.none.contains(apqn) {
+            let _ = put(session, &Write::Unbind(apqn, Driver::Host));
+        }
+    }
+    for (uuid, mdev) in mdevs {
+        if !host.machine.mdevs.iter().any(|known| known.uuid == *uuid) {
+            put(session, &Write::Create(*uuid))?;
+            put(session, &Write::Config(*uuid, mdev.matrix))?;
+        }
+    }
+    for apqn in queues.vfio.iter().chain(all.iter()) {
+        if host.state.reserved(apqn) || overrides.has(apqn) {
+            put(session, &Write::Override(apqn, overrides.of(apqn)))?;
+        }
+    }
+    for apqn in &overrides.other {
+        session.write(&format!("devices/ap/card{}/{apqn}/driver_override", apqn.adapter), "another")?;
+    }
+    Ok(())
 }
 
 impl Seen {

@@ -14,13 +14,16 @@
 //! | `target` | what is wanted, made of a state and a file | writes |
 //! | `obstacle` | what no plan can do | the order of writes |
 //! | `search` | the fewest writes, in order | texts, reasons |
+//! | `overrides` | the same on hosts that give queues by `driver_override` | the order of writes to mdevs |
 //! | `plan` | the steps, with why and inverse | the twin |
 //! | `fits` | whether mdevs of one host fit another | writes |
 
 #![forbid(unsafe_code)]
 
+pub mod allow;
 pub mod fits;
 pub mod obstacle;
+pub mod overrides;
 pub mod plan;
 pub mod reason;
 mod search;
@@ -28,9 +31,10 @@ pub mod state;
 pub mod target;
 pub mod write;
 
+pub use allow::Allow;
 pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
-pub use plan::{Allow, Plan, Step, plan};
+pub use plan::{Plan, Step, plan};
 pub use reason::Refusal;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;

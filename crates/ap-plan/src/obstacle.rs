@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ap_files::desired::Give;
 use ap_types::{Apqn, Matrix, Uuid};
 
-use crate::plan::Allow;
+use crate::Allow;
+use crate::overrides::{self, changes_way};
 use crate::reason::{Queues, Refusal, give_up, smaller_part};
 use crate::state::{Bindings, Holder, Mdev, State};
 use crate::target::Target;
@@ -103,6 +105,53 @@ pub enum What {
         /// Who has it open.
         holder: Holder,
     },
+    /// A mask can be changed, and not be changed back.
+    #[error("{mask} is to be changed, and could not be changed back: {refusal}")]
+    NoWayBack {
+        /// Which.
+        mask: &'static str,
+        /// Why not.
+        refusal: Refusal,
+    },
+    /// Everything is possible, and no order of it.
+    #[error("what is to be changed cannot be changed in any order that can be taken back")]
+    NoOrder,
+    /// Queues are to be given by overrides, and this kernel has none.
+    #[error("queues are to be given by driver_override, which this host's kernel does not have")]
+    NoOverrides,
+    /// Masks that are not all ones, with overrides.
+    #[error(
+        "queues are to be given by driver_override, and apmask and aqmask are not to be all ones: they exclude each other"
+    )]
+    MasksBesideOverrides,
+    /// A queue that is to be assigned does not exist, where nothing can be over-provisioned.
+    #[error(
+        "mdev {mdev} is to have queue {queue}, which does not exist; with overrides nothing can be assigned before it is there"
+    )]
+    NotThere {
+        /// The mdev.
+        mdev: Uuid,
+        /// The queue.
+        queue: Apqn,
+    },
+    /// The way in which queues are given is to change while a guest runs.
+    #[error(
+        "queues are to be given in another way, for which all are the host's in between, and {holder} runs on mdev {mdev}"
+    )]
+    WayWhileRunning {
+        /// The mdev.
+        mdev: Uuid,
+        /// Who has it open.
+        holder: Holder,
+    },
+    /// A queue is to be changed, and that is refused, whatever was written before.
+    #[error("queue {queue} is to be changed: {refusal}")]
+    Queue {
+        /// Which.
+        queue: Apqn,
+        /// Why not.
+        refusal: Refusal,
+    },
     /// A write is refused, whatever was written before.
     #[error("mdev {mdev} is to be changed: {refusal}")]
     Mdev {
@@ -176,8 +225,17 @@ pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obs
         let refusal = Refusal::NoInstances;
         found.push(Obstacle { remedy: refusal.remedy(state), what: What::Mdev { mdev: *mdev, refusal } });
     }
+    let by_overrides = target.give == Give::Override;
+    if by_overrides {
+        overrides::obstacles(state, target, &mut found);
+    }
+    if changes_way(state, target) {
+        overrides::running(state, &mut found);
+    }
     for (mdev, matrix) in &target.mdevs {
-        reserved(state, target, *mdev, matrix, &mut found);
+        if !by_overrides {
+            reserved(state, target, *mdev, matrix, &mut found);
+        }
         if let Err(refusal) = state.not_too_high(*mdev, matrix) {
             let remedy = refusal.remedy(state);
             found.push(Obstacle { remedy, what: What::Mdev { mdev: *mdev, refusal } });
@@ -265,6 +323,15 @@ pub(crate) fn taken(shadow: &Matrix, new: &Matrix) -> Matrix {
 /// The host with the bindings that the masks of the target give.
 fn bound_after(state: &State, target: &Target) -> State {
     let mut after = state.clone();
+    if target.give == Give::Override {
+        // Every queue of an mdev that exists is given before it is assigned.
+        for apqn in &target.assigned() {
+            if after.queues.host.remove(apqn) || after.queues.none.remove(apqn) {
+                after.queues.vfio.insert(apqn);
+            }
+        }
+        return after;
+    }
     after.masks = target.masks;
     after.revise();
     after

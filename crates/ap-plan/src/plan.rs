@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use ap_files::desired::Give;
 use ap_types::{AdapterId, Apqn, DomainMask, Matrix, QueueSet, Uuid};
 
+use crate::Allow;
 use crate::obstacle::{NoPlan, Obstacle, What, obstacles, taken};
+use crate::overrides::{self, changes_way};
 use crate::reason::{Queues, adapters, domains};
 use crate::search::Things;
 use crate::state::{Owner, State};
 use crate::target::Target;
 use crate::write::Write;
-
-/// What may happen that else must not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
-    /// Running guests may lose queues that the desired state takes.
-    pub unplug: bool,
-}
 
 /// Writes in an order in which a host as it was read refuses none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,42 +67,67 @@ const MOST_EXCHANGED: usize = 64;
 /// # Errors
 /// [`NoPlan`]: everything that is in the way.
 pub fn plan(state: &State, target: &Target, allow: Allow) -> Result<Plan, NoPlan> {
+    planned(state, target, allow, false)
+}
+
+/// `home`: also what is nobody's is to be the host's.
+fn planned(state: &State, target: &Target, allow: Allow, home: bool) -> Result<Plan, NoPlan> {
     let found = obstacles(state, target, allow);
     if !found.is_empty() {
         return Err(NoPlan { obstacles: found });
     }
+    if changes_way(state, target) {
+        return by_way_of_home(state, target, allow);
+    }
+    if target.give == Give::Override {
+        let Some((writes, least, fewest)) = overrides::writes(state, target, home) else {
+            return Err(stuck(state, target));
+        };
+        let steps = steps(state, target, &writes)?;
+        let most = writes.len().max(least + target.mdevs.len());
+        return Ok(Plan::of(state, target, steps, Count { least, most, fewest }));
+    }
     let things = Things::of(state, target);
     let Some(order) = things.order() else { return Err(stuck(state, target)) };
-    let changing = changing(state, target);
-    let writes = shortened(state, target, &changing, order.writes);
+    let writes = shortened(state, target, &changing(state, target), order.writes);
+    let steps = steps(state, target, &writes)?;
+    let count = Count { least: things.least(), most: things.most(), fewest: order.fewest };
+    Ok(Plan::of(state, target, steps, count))
+}
+
+/// From masks to overrides or back: a plan that brings everything home, and one from there.
+fn by_way_of_home(state: &State, target: &Target, allow: Allow) -> Result<Plan, NoPlan> {
+    let home = planned(state, &overrides::home(state, target), allow, true)?;
+    let on = plan(&home.after, target, allow)?;
+    let count =
+        Count { least: home.least + on.least, most: home.most + on.most, fewest: home.fewest && on.fewest };
+    Ok(Plan::of(state, target, home.steps.into_iter().chain(on.steps).collect(), count))
+}
+
+/// How many writes there are.
+struct Count {
+    least: usize,
+    most: usize,
+    fewest: bool,
+}
+
+/// The writes as steps, if none is refused and no guest loses what it is to keep.
+fn steps(state: &State, target: &Target, writes: &[Write]) -> Result<Vec<Step>, NoPlan> {
     let mut steps = Vec::with_capacity(writes.len());
     let mut now = state.clone();
     for write in writes {
-        let next = match now.after(&write) {
+        let next = match now.after(write) {
             Ok(next) => next,
-            Err(refusal) => return Err(refused(&now, &write, refusal)),
+            Err(refusal) => return Err(refused(&now, write, refusal)),
         };
         if let Some(obstacle) = loses(state, target, &next) {
             return Err(NoPlan { obstacles: vec![obstacle] });
         }
-        steps.push(Step {
-            write,
-            why: why(&now, &next, &write),
-            inverse: write.inverse(&now),
-            before: now,
-            after: next.clone(),
-        });
+        let (why, inverse) = (why(&now, &next, write), write.inverse(&now));
+        steps.push(Step { write: *write, why, inverse, before: now, after: next.clone() });
         now = next;
     }
-    Ok(Plan {
-        before: state.clone(),
-        after: now,
-        target: target.clone(),
-        steps,
-        least: things.least(),
-        most: things.most(),
-        fewest: order.fewest,
-    })
+    Ok(steps)
 }
 
 /// A guest that has lost a queue that it is to keep.
@@ -136,12 +157,25 @@ fn stuck(state: &State, target: &Target) -> NoPlan {
         Write::Apmask(crate::write::Delta::between(state.masks.adapters, target.masks.adapters)),
         Write::Aqmask(crate::write::Delta::between(state.masks.domains, target.masks.domains)),
     ];
-    for write in writes {
-        if let Err(refusal) = there.after(&write) {
-            return refused(&there, &write, refusal);
+    for write in &writes {
+        if let Err(refusal) = there.after(write) {
+            return refused(&there, write, refusal);
         }
     }
-    NoPlan { obstacles: Vec::new() }
+    // It could be written, and not be taken back.
+    for write in &writes {
+        let Ok(after) = there.after(write) else { continue };
+        for back in write.inverse(&there) {
+            if let Err(refusal) = after.after(&back) {
+                let mask = if matches!(write, Write::Apmask(_)) { "apmask" } else { "aqmask" };
+                let remedy = refusal.remedy(&after);
+                return NoPlan {
+                    obstacles: vec![Obstacle { what: What::NoWayBack { mask, refusal }, remedy }],
+                };
+            }
+        }
+    }
+    NoPlan { obstacles: vec![Obstacle { what: What::NoOrder, remedy: "change it in two plans".to_owned() }] }
 }
 
 fn refused(state: &State, write: &Write, refusal: crate::reason::Refusal) -> NoPlan {
@@ -149,6 +183,9 @@ fn refused(state: &State, write: &Write, refusal: crate::reason::Refusal) -> NoP
     let what = match write {
         Write::Apmask(_) => What::Mask { mask: "apmask", refusal },
         Write::Aqmask(_) => What::Mask { mask: "aqmask", refusal },
+        Write::Override(queue, _) | Write::Unbind(queue, _) | Write::Bind(queue, _) => {
+            What::Queue { queue: *queue, refusal }
+        }
         Write::Create(mdev) | Write::Remove(mdev) | Write::Config(mdev, _) => {
             What::Mdev { mdev: *mdev, refusal }
         }
@@ -209,9 +246,12 @@ fn shortened(state: &State, target: &Target, changing: &QueueSet, mut writes: Ve
             let exchanged = now.after(&writes[at + 1]).ok().filter(|other| {
                 nobodys(other, changing) < nobodys(&mid, changing)
                     && fair(&now, other, &assigned)
+                    && returns(&now, other, &writes[at + 1])
                     && loses(state, target, other).is_none()
                     && match (other.after(&writes[at]), mid.after(&writes[at + 1])) {
-                        (Ok(a), Ok(b)) => a == b && fair(other, &a, &assigned),
+                        (Ok(a), Ok(b)) => {
+                            a == b && fair(other, &a, &assigned) && returns(other, &a, &writes[at])
+                        }
                         _ => false,
                     }
             });
@@ -227,6 +267,12 @@ fn shortened(state: &State, target: &Target, changing: &QueueSet, mut writes: Ve
         }
     }
     writes
+}
+
+/// Whether a write can be taken back at once.
+fn returns(before: &State, after: &State, write: &Write) -> bool {
+    let back = write.inverse(before);
+    back.iter().try_fold(after.clone(), |now, write| now.after(write)).is_ok()
 }
 
 /// Whether a write gives the host no queue that is to be an mdev's.
@@ -261,6 +307,12 @@ fn why(before: &State, after: &State, write: &Write) -> String {
             Some(delta.clear()).filter(|ids| !ids.is_empty()).map(|ids| domains(&ids)),
             Some(delta.set()).filter(|ids| !ids.is_empty()).map(|ids| domains(&ids)),
         ),
+        Write::Override(apqn, Some(driver)) => {
+            format!("queue {apqn} is to be {}'s from now on", driver.name())
+        }
+        Write::Override(apqn, None) => format!("queue {apqn} goes by the masks again"),
+        Write::Unbind(apqn, driver) => format!("queue {apqn} leaves {}", driver.name()),
+        Write::Bind(apqn, driver) => format!("queue {apqn} comes to {}", driver.name()),
         Write::Create(uuid) => format!("mdev {uuid} is made"),
         Write::Remove(uuid) => {
             let old = before.mdevs.get(uuid).map(|mdev| mdev.matrix).unwrap_or_default();
@@ -295,6 +347,18 @@ fn config_why(before: &State, uuid: Uuid, new: &Matrix) -> String {
 }
 
 impl Plan {
+    fn of(state: &State, target: &Target, steps: Vec<Step>, count: Count) -> Plan {
+        let Count { least, most, fewest } = count;
+        let after = steps.last().map_or_else(|| state.clone(), |step| step.after.clone());
+        Plan { before: state.clone(), after, target: target.clone(), steps, least, most, fewest }
+    }
+
+    /// Whether everything is the host's on the way: queues are to be given in another way.
+    #[must_use]
+    pub fn by_way_of_home(&self) -> bool {
+        changes_way(&self.before, &self.target)
+    }
+
     /// The queues that change hands, ascending.
     #[must_use]
     pub fn moved(&self) -> Vec<Moved> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix, Uuid};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
 use crate::state::{Holder, State};
 use crate::write::ids;
@@ -64,6 +64,37 @@ pub enum Refusal {
     /// vfio_ap is not loaded (`ENOENT`).
     #[error("the driver vfio_ap is not loaded")]
     NoVfioAp,
+    /// A mask write while a queue has an override (`EINVAL`).
+    #[error("queue {0} has an override, and masks and overrides exclude each other")]
+    Overridden(Apqn),
+    /// A mask write that would take a queue from an mdev: its override was cleared while it was assigned. The kernel
+    /// would not refuse; we do. (Page 7, N26.)
+    #[error(
+        "queue {queue} of mdev {mdev} has lost its override, and a mask write would take it away{}",
+        held(holder)
+    )]
+    Unprotected {
+        /// The queue.
+        queue: Apqn,
+        /// Whose it is.
+        mdev: Uuid,
+        /// Who has that open.
+        holder: Option<Holder>,
+    },
+    /// An override is written while masks are used (`EINVAL`).
+    #[error("apmask or aqmask is not all ones, and masks and overrides exclude each other")]
+    MasksInUse,
+    /// There is no such queue, or no such file of it (`ENOENT`).
+    #[error("there is no queue {0}")]
+    NoQueue(Apqn),
+    /// A queue is not bound as the write wants it (`ENODEV`, `EBUSY`).
+    #[error("queue {queue} {how}")]
+    Binding {
+        /// The queue.
+        queue: Apqn,
+        /// What is in the way.
+        how: &'static str,
+    },
     /// The write would wait until the guest lets go.
     #[error("mdev {mdev} is held by {holder}")]
     Held {
@@ -86,6 +117,11 @@ impl Refusal {
             Refusal::NoMdev(_) | Refusal::NoVfioAp => "ENOENT",
             Refusal::Exists(_) => "EEXIST",
             Refusal::NoInstances => "EUSERS",
+            Refusal::Overridden(_) | Refusal::MasksInUse => "EINVAL",
+            Refusal::NoQueue(_) => "ENOENT",
+            Refusal::Binding { .. } => "ENODEV",
+            // The kernel says yes to this one.
+            Refusal::Unprotected { .. } => return None,
             Refusal::Held { .. } => return None,
         })
     }
@@ -112,6 +148,15 @@ impl Refusal {
             Refusal::Exists(uuid) => format!("change mdev {uuid} instead of making it"),
             Refusal::NoInstances => "remove an mdev that is not used".to_owned(),
             Refusal::NoVfioAp => "modprobe vfio_ap".to_owned(),
+            Refusal::Overridden(_) => "[host] give = \"override\", or clear all overrides".to_owned(),
+            Refusal::Unprotected { queue, mdev, .. } => {
+                format!(
+                    "echo vfio_ap > /sys/bus/ap/devices/{queue}/driver_override, or take it from mdev {mdev}"
+                )
+            }
+            Refusal::MasksInUse => "[host] give = \"masks\", or set both masks to all ones".to_owned(),
+            Refusal::NoQueue(queue) => format!("leave queue {queue} out"),
+            Refusal::Binding { queue, .. } => format!("bind queue {queue} first"),
             Refusal::Held { mdev, holder } => format!("stop {holder}, or keep mdev {mdev}"),
         }
     }

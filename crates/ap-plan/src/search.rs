@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use ap_files::desired::Give;
 use ap_types::{AdapterMask, DomainMask, Matrix, QueueSet, Uuid};
 use rustc_hash::FxHashSet;
 
@@ -87,6 +88,8 @@ pub(crate) struct Things {
     /// The queues that are some mdev's in the end: never the host's on the way.
     assigned: QueueSet,
     in_use_whole: bool,
+    /// Masks reserve queues; by overrides whoever plans gives each queue before it is assigned.
+    by_masks: bool,
 }
 
 /// The order that was found.
@@ -95,6 +98,8 @@ pub(crate) struct Order {
     pub writes: Vec<Write>,
     /// Whether there are none with fewer.
     pub fewest: bool,
+    /// How many more than there have to be.
+    pub above: usize,
 }
 
 impl<M> MaskThing<M>
@@ -145,14 +150,14 @@ impl Things {
     pub(crate) fn of(state: &State, target: &Target) -> Things {
         let mut mdevs: Vec<MdevThing> = Vec::new();
         let mut fixed = QueueSet::new();
-        let added = Matrix {
-            adapters: target.masks.adapters - state.masks.adapters,
-            domains: target.masks.domains - state.masks.domains,
+        let changed = Matrix {
+            adapters: target.masks.adapters ^ state.masks.adapters,
+            domains: target.masks.domains ^ state.masks.domains,
             ..EMPTY
         };
         let could_veto = |matrix: &Matrix| {
             let meets =
-                added.adapters.intersects(&matrix.adapters) || added.domains.intersects(&matrix.domains);
+                changed.adapters.intersects(&matrix.adapters) || changed.domains.intersects(&matrix.domains);
             state.kernel.in_use_whole && matrix.has_queues() && meets
         };
         let mut all: BTreeMap<&Uuid, (Option<&Matrix>, Option<&Matrix>, bool)> = BTreeMap::new();
@@ -197,6 +202,7 @@ impl Things {
             fixed,
             assigned: target.assigned(),
             in_use_whole: state.kernel.in_use_whole,
+            by_masks: target.give == Give::Masks,
         }
     }
 
@@ -252,17 +258,18 @@ impl Things {
         match step {
             Move::Apmask(to) => {
                 let added = to - now.adapters;
-                let whole = Matrix { adapters: added, domains: DomainMask::ALL, ..EMPTY };
+                // What is cleared must be set again by whoever takes the write back.
+                let whole = Matrix { adapters: to ^ now.adapters, domains: DomainMask::ALL, ..EMPTY };
                 self.may_add(node, added, now.domains, whole)
             }
             Move::Aqmask(to) => {
                 let added = to - now.domains;
-                let whole = Matrix { adapters: AdapterMask::ALL, domains: added, ..EMPTY };
+                let whole = Matrix { adapters: AdapterMask::ALL, domains: to ^ now.domains, ..EMPTY };
                 self.may_add(node, now.adapters, added, whole)
             }
             Move::Mdev(at, Place::New) => {
                 let thing = &self.mdevs[at];
-                !now.matrix().shares_queue(&thing.new)
+                !(self.by_masks && now.matrix().shares_queue(&thing.new))
                     && thing.waits_for.iter().all(|other| node.mdevs[*other] != Place::Old)
             }
             // With less than it had, nothing is in the way.
@@ -276,8 +283,8 @@ impl Things {
             return false;
         }
         let now = node.masks;
-        (self.apmask.new - now.adapters).intersects(&new.adapters)
-            || (self.aqmask.new - now.domains).intersects(&new.domains)
+        (self.apmask.new ^ now.adapters).intersects(&new.adapters)
+            || (self.aqmask.new ^ now.domains).intersects(&new.domains)
     }
 
     /// Makes every move that is never wrong.
@@ -315,10 +322,11 @@ impl Things {
         if now.adapters != new {
             moves.push((Move::Apmask(new), 0));
             let common = now.adapters & new;
-            let part = (new - now.adapters) - adapters;
+            let (set, clear) = ((new - now.adapters) - adapters, (now.adapters - new) - adapters);
             let mut over = vec![common];
             if self.in_use_whole {
-                over.extend([common | part, now.adapters | part]);
+                let part = now.adapters - clear;
+                over.extend([common | set, now.adapters | set, part, part | set]);
             }
             over.retain(|to| *to != now.adapters && *to != new);
             over.dedup();
@@ -328,10 +336,11 @@ impl Things {
         if now.domains != new {
             moves.push((Move::Aqmask(new), 0));
             let common = now.domains & new;
-            let part = (new - now.domains) - domains;
+            let (set, clear) = ((new - now.domains) - domains, (now.domains - new) - domains);
             let mut over = vec![common];
             if self.in_use_whole {
-                over.extend([common | part, now.domains | part]);
+                let part = now.domains - clear;
+                over.extend([common | set, now.domains | set, part, part | set]);
             }
             over.retain(|to| *to != now.domains && *to != new);
             over.dedup();
@@ -384,7 +393,7 @@ impl Things {
                 continue;
             };
             if self.done(&node) {
-                return Some(Order { writes: self.writes(&path), fewest: true });
+                return Some(self.ordered(&path, true));
             }
             if !seen.insert(node.clone()) {
                 continue;
@@ -448,7 +457,13 @@ impl Things {
                 go(Move::Mdev(at, Place::New), &mut node, &mut path);
             }
         }
-        self.done(&node).then(|| Order { writes: self.writes(&path), fewest: false })
+        self.done(&node).then(|| self.ordered(&path, false))
+    }
+
+    fn ordered(&self, path: &[Move], fewest: bool) -> Order {
+        let writes = self.writes(path);
+        let above = writes.len() - self.least();
+        Order { writes, fewest, above }
     }
 
     fn writes(&self, path: &[Move]) -> Vec<Write> {

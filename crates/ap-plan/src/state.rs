@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ap_files::MachineFile;
+use ap_files::desired::Give;
 use ap_files::machine::QueueState;
 use ap_task::Flag;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features, Matrix, Mode, QueueSet, Uuid};
@@ -25,6 +26,8 @@ pub struct State {
     pub masks: Masks,
     /// The queues, by who has them.
     pub queues: Bindings,
+    /// The queues that have an override, by what it names.
+    pub overrides: Overrides,
     /// Queues that are deconfigured or checkstopped.
     pub off: QueueSet,
     /// The mediated devices.
@@ -89,6 +92,26 @@ pub struct Bindings {
     pub none: QueueSet,
 }
 
+/// A driver of queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Driver {
+    /// The host's own.
+    Host,
+    /// vfio_ap.
+    Vfio,
+}
+
+/// The queues that have an override. A queue is in at most one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// It names `vfio_ap`.
+    pub vfio: QueueSet,
+    /// It names the host's own driver.
+    pub host: QueueSet,
+    /// It names another driver, which there may be or not.
+    pub other: QueueSet,
+}
+
 /// A mediated device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mdev {
@@ -129,6 +152,59 @@ impl Card {
         match (self.mode.letter(), self.hwtype) {
             (Some(letter), 10..=14) => format!("CEX{}{letter}", self.hwtype - 6),
             _ => format!("type {}", self.hwtype),
+        }
+    }
+}
+
+impl Driver {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Driver::Host => "cex4queue",
+            Driver::Vfio => "vfio_ap",
+        }
+    }
+
+    /// The driver of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Driver> {
+        [Driver::Host, Driver::Vfio].into_iter().find(|driver| driver.name() == name)
+    }
+}
+
+impl Overrides {
+    /// Whether no queue has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.vfio.is_empty() && self.host.is_empty() && self.other.is_empty()
+    }
+
+    /// Whether a queue has one.
+    #[must_use]
+    pub fn has(&self, apqn: Apqn) -> bool {
+        self.vfio.contains(apqn) || self.host.contains(apqn) || self.other.contains(apqn)
+    }
+
+    /// The driver that a queue's override names; `None`: it has none, or it names another one.
+    #[must_use]
+    pub fn of(&self, apqn: Apqn) -> Option<Driver> {
+        match (self.vfio.contains(apqn), self.host.contains(apqn)) {
+            (true, _) => Some(Driver::Vfio),
+            (_, true) => Some(Driver::Host),
+            _ => None,
+        }
+    }
+
+    /// A queue has that one from now on, or none.
+    pub fn set(&mut self, apqn: Apqn, driver: Option<Driver>) {
+        for set in [&mut self.vfio, &mut self.host, &mut self.other] {
+            set.remove(apqn);
+        }
+        match driver {
+            Some(Driver::Vfio) => drop(self.vfio.insert(apqn)),
+            Some(Driver::Host) => drop(self.host.insert(apqn)),
+            None => {}
         }
     }
 }
@@ -208,6 +284,7 @@ impl State {
             cards: cards.collect(),
             masks,
             queues: Bindings { host: QueueSet::new(), vfio: all, none: QueueSet::new() },
+            overrides: Overrides::default(),
             off,
             mdevs: BTreeMap::new(),
         };
@@ -252,6 +329,49 @@ impl State {
         shadow
     }
 
+    /// How the host gives queues to vfio_ap now; `None`: it gives none.
+    #[must_use]
+    pub fn way(&self) -> Option<Give> {
+        match (self.overrides.is_empty(), self.masks == Masks::ALL) {
+            (false, _) => Some(Give::Override),
+            (true, false) => Some(Give::Masks),
+            // Bound to vfio_ap against the masks: an override was there, and was cleared.
+            (true, true) if !self.queues.vfio.is_empty() && self.kernel.driver_override => {
+                Some(Give::Override)
+            }
+            (true, true) => None,
+        }
+    }
+
+    /// The driver that has a queue.
+    #[must_use]
+    pub fn driver(&self, apqn: Apqn) -> Option<Driver> {
+        match (self.queues.host.contains(apqn), self.queues.vfio.contains(apqn)) {
+            (true, _) => Some(Driver::Host),
+            (_, true) => Some(Driver::Vfio),
+            _ => None,
+        }
+    }
+
+    /// Queues of mdevs whose override was taken from them: a mask write would give them to the host, also from under a
+    /// running guest. (Page 7, N26.)
+    #[must_use]
+    pub fn unprotected(&self) -> QueueSet {
+        let mut found = QueueSet::new();
+        if !self.kernel.driver_override {
+            return found;
+        }
+        for mdev in self.mdevs.values() {
+            let reserved = self.masks.reserved_of(&mdev.matrix);
+            for apqn in self.queues.vfio.intersection_product(&reserved.adapters, &reserved.domains) {
+                if !self.overrides.has(apqn) {
+                    found.insert(apqn);
+                }
+            }
+        }
+        found
+    }
+
     /// Whether there is a device of that queue.
     #[must_use]
     pub fn exists(&self, apqn: Apqn) -> bool {
@@ -279,7 +399,7 @@ impl State {
     /// Everything that two hosts must agree in to be the same to a plan, a line each: what, and how it is.
     #[must_use]
     pub fn facts(&self) -> BTreeMap<String, String> {
-        let State { kernel, vfio_ap, limits, config, cards, masks, queues, off, mdevs } = self;
+        let State { kernel, vfio_ap, limits, config, cards, masks, queues, overrides, off, mdevs } = self;
         let mut facts = BTreeMap::new();
         let mut say = |what: &str, how: String| facts.insert(what.to_owned(), how);
         if *kernel != Kernel::default() {
@@ -293,8 +413,15 @@ impl State {
         say("configuration", triple(config));
         for (adapter, card) in cards {
             let mut text = card.type_name();
-            let sets =
-                [("host", &queues.host), ("vfio_ap", &queues.vfio), ("none", &queues.none), ("off", off)];
+            let sets = [
+                ("host", &queues.host),
+                ("vfio_ap", &queues.vfio),
+                ("none", &queues.none),
+                ("off", off),
+                ("override=vfio_ap", &overrides.vfio),
+                ("override=cex4queue", &overrides.host),
+                ("override=other", &overrides.other),
+            ];
             for (name, set) in sets {
                 let row = set.row(*adapter);
                 if !row.is_empty() {

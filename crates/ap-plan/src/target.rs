@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ap_files::DesiredFile;
-use ap_files::desired::Unlisted;
+use ap_files::desired::{Give, Unlisted};
 use ap_types::{Matrix, QueueSet, Uuid};
 
 use crate::state::{Masks, State};
@@ -17,15 +17,20 @@ pub struct Target {
     pub mdevs: BTreeMap<Uuid, Matrix>,
     /// Those that the file lists.
     pub listed: BTreeSet<Uuid>,
+    /// How queues are given to vfio_ap.
+    pub give: Give,
 }
 
 impl Target {
     /// What a file wants of a host in that state.
     #[must_use]
     pub fn of(state: &State, desired: &DesiredFile) -> Target {
+        let give = desired.give.or(state.way()).unwrap_or(Give::Masks);
+        // Where overrides are to decide, masks of all ones are what is meant unless the file says otherwise.
+        let now = if give == Give::Override { Masks::ALL } else { state.masks };
         let masks = Masks {
-            adapters: desired.apmask.map_or(state.masks.adapters, |wish| wish.resolve(state.masks.adapters)),
-            domains: desired.aqmask.map_or(state.masks.domains, |wish| wish.resolve(state.masks.domains)),
+            adapters: desired.apmask.map_or(now.adapters, |wish| wish.resolve(now.adapters)),
+            domains: desired.aqmask.map_or(now.domains, |wish| wish.resolve(now.domains)),
         };
         let mut mdevs: BTreeMap<Uuid, Matrix> = match desired.unlisted {
             Unlisted::Keep => state.mdevs.iter().map(|(uuid, mdev)| (*uuid, mdev.matrix)).collect(),
@@ -33,7 +38,7 @@ impl Target {
         };
         mdevs.extend(desired.mdevs.iter().map(|mdev| (mdev.uuid, mdev.matrix)));
         let listed = desired.mdevs.iter().map(|mdev| mdev.uuid).collect();
-        Target { masks, mdevs, listed }
+        Target { masks, mdevs, listed, give }
     }
 
     /// Exactly this state.
@@ -43,6 +48,7 @@ impl Target {
             masks: state.masks,
             mdevs: state.mdevs.iter().map(|(uuid, mdev)| (*uuid, mdev.matrix)).collect(),
             listed: state.mdevs.keys().copied().collect(),
+            give: state.way().unwrap_or(Give::Masks),
         }
     }
 

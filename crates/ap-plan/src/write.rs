@@ -6,16 +6,18 @@
 
 use std::fmt;
 
+use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
 
 use crate::reason::Refusal;
-use crate::state::{Mdev, State, triple};
+use crate::state::{Driver, Mdev, Overrides, State, triple};
 
 /// Where attributes of mediated devices are.
 const MATRIX: &str = "devices/vfio_ap/matrix";
 const CREATE: &str = "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
 const APMASK: &str = "bus/ap/apmask";
 const AQMASK: &str = "bus/ap/aqmask";
+const DRIVERS: &str = "bus/ap/drivers";
 
 /// How many mediated devices there can be. (Page 3.)
 pub const INSTANCES: usize = 65_536;
@@ -75,6 +77,12 @@ pub enum Write {
     Remove(Uuid),
     /// To an mdev's `ap_config`: its whole matrix.
     Config(Uuid, Matrix),
+    /// To a queue's `driver_override`; `None` clears it.
+    Override(Apqn, Option<Driver>),
+    /// To a driver's `unbind`.
+    Unbind(Apqn, Driver),
+    /// To a driver's `bind`.
+    Bind(Apqn, Driver),
 }
 
 /// A write as the tree takes it: the file below `/sys`, and the text.
@@ -96,6 +104,12 @@ impl Write {
             Write::Create(uuid) => (CREATE.to_owned(), uuid.to_string()),
             Write::Remove(uuid) => (format!("{MATRIX}/{uuid}/remove"), "1".to_owned()),
             Write::Config(uuid, matrix) => (format!("{MATRIX}/{uuid}/ap_config"), triple(matrix)),
+            Write::Override(apqn, driver) => {
+                let text = driver.map_or("\n", Driver::name).to_owned();
+                (format!("devices/ap/card{}/{apqn}/driver_override", apqn.adapter), text)
+            }
+            Write::Unbind(apqn, driver) => (format!("{DRIVERS}/{}/unbind", driver.name()), apqn.to_string()),
+            Write::Bind(apqn, driver) => (format!("{DRIVERS}/{}/bind", driver.name()), apqn.to_string()),
         };
         Store { path, text }
     }
@@ -117,6 +131,20 @@ impl Write {
                 text.starts_with(['+', '-']).then_some(Write::Aqmask(Delta { set, clear: !left }))
             }
             CREATE => uuid(text).map(Write::Create),
+            path if path.starts_with(DRIVERS) => {
+                let (driver, file) = path.strip_prefix(DRIVERS)?.strip_prefix('/')?.split_once('/')?;
+                let (driver, apqn) = (Driver::from_name(driver)?, text.parse().ok()?);
+                match file {
+                    "bind" => Some(Write::Bind(apqn, driver)),
+                    "unbind" => Some(Write::Unbind(apqn, driver)),
+                    _ => None,
+                }
+            }
+            path if path.ends_with("/driver_override") => {
+                let apqn = path.rsplit('/').nth(1)?.parse().ok()?;
+                let driver = if text.is_empty() { None } else { Some(Driver::from_name(text)?) };
+                Some(Write::Override(apqn, driver))
+            }
             path => {
                 let (name, file) = path.strip_prefix(MATRIX)?.strip_prefix('/')?.split_once('/')?;
                 match (uuid(name)?, file) {
@@ -149,6 +177,24 @@ impl Write {
                 let matrix = before.mdevs.get(uuid).map(|mdev| mdev.matrix).unwrap_or_default();
                 vec![Write::Config(*uuid, matrix)]
             }
+            Write::Override(apqn, _) => vec![Write::Override(*apqn, before.overrides.of(*apqn))],
+            Write::Unbind(apqn, driver) => match before.overrides.of(*apqn) {
+                Some(other) if other != *driver => {
+                    let home = if *driver == Driver::Host { None } else { Some(*driver) };
+                    vec![
+                        Write::Override(*apqn, home),
+                        Write::Bind(*apqn, *driver),
+                        Write::Override(*apqn, Some(other)),
+                    ]
+                }
+                None if *driver == Driver::Vfio && before.reserved(*apqn) => vec![
+                    Write::Override(*apqn, Some(*driver)),
+                    Write::Bind(*apqn, *driver),
+                    Write::Override(*apqn, None),
+                ],
+                _ => vec![Write::Bind(*apqn, *driver)],
+            },
+            Write::Bind(apqn, driver) => vec![Write::Unbind(*apqn, *driver)],
         }
     }
 }
@@ -212,6 +258,7 @@ impl State {
         let mut next = self.clone();
         match write {
             Write::Apmask(delta) => {
+                self.masks_may_change()?;
                 let added = delta.set() - self.masks.adapters;
                 self.not_in_use(Matrix {
                     adapters: added,
@@ -222,6 +269,7 @@ impl State {
                 next.revise();
             }
             Write::Aqmask(delta) => {
+                self.masks_may_change()?;
                 let added = delta.set() - self.masks.domains;
                 self.not_in_use(Matrix {
                     adapters: if self.kernel.in_use_whole { AdapterMask::ALL } else { self.masks.adapters },
@@ -242,6 +290,12 @@ impl State {
                     return Err(Refusal::Held { mdev: *uuid, holder });
                 }
             }
+            Write::Override(apqn, driver) => {
+                self.overrides_may_change(*apqn)?;
+                next.overrides.set(*apqn, *driver);
+            }
+            Write::Unbind(apqn, driver) => next.unbind(*apqn, *driver)?,
+            Write::Bind(apqn, driver) => next.bind(*apqn, *driver)?,
             Write::Config(uuid, matrix) => {
                 self.can_assign(*uuid, matrix)?;
                 let shadow = next.filtered(matrix);
@@ -252,6 +306,98 @@ impl State {
             }
         }
         Ok(next)
+    }
+
+    /// Masks and overrides exclude each other, and no mask write may take a queue that lost its override.
+    fn masks_may_change(&self) -> Result<(), Refusal> {
+        let Overrides { vfio, host, other } = &self.overrides;
+        if let Some(apqn) = [vfio, host, other].into_iter().find_map(|set| set.iter().next()) {
+            return Err(Refusal::Overridden(apqn));
+        }
+        let Some(queue) = self.unprotected().iter().next() else { return Ok(()) };
+        let owner = self.mdevs.iter().find(|(_, mdev)| mdev.matrix.contains(queue));
+        match owner {
+            Some((mdev, found)) => {
+                Err(Refusal::Unprotected { queue, mdev: *mdev, holder: found.holder.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn overrides_may_change(&self, apqn: Apqn) -> Result<(), Refusal> {
+        if !self.kernel.driver_override || !self.exists(apqn) {
+            return Err(Refusal::NoQueue(apqn));
+        }
+        match self.way() {
+            Some(Give::Masks) => Err(Refusal::MasksInUse),
+            _ => Ok(()),
+        }
+    }
+
+    /// A queue loses its driver; a guest that has it loses its adapter.
+    fn unbind(&mut self, apqn: Apqn, driver: Driver) -> Result<(), Refusal> {
+        let set = match driver {
+            Driver::Host => &mut self.queues.host,
+            Driver::Vfio => &mut self.queues.vfio,
+        };
+        if !set.remove(apqn) {
+            return Err(Refusal::Binding { queue: apqn, how: "is not bound to that driver" });
+        }
+        self.queues.none.insert(apqn);
+        for mdev in self.mdevs.values_mut().filter(|mdev| mdev.shadow.contains(apqn)) {
+            mdev.shadow.adapters.remove(apqn.adapter);
+        }
+        Ok(())
+    }
+
+    /// A queue gets a driver; an mdev that has it is filtered anew.
+    fn bind(&mut self, apqn: Apqn, driver: Driver) -> Result<(), Refusal> {
+        let may = match (self.overrides.has(apqn), self.overrides.of(apqn)) {
+            (true, named) => named == Some(driver),
+            _ => self.reserved(apqn) == (driver == Driver::Host),
+        };
+        if !may {
+            return Err(Refusal::Binding {
+                queue: apqn,
+                how: "is not that driver's, by its override or the masks",
+            });
+        }
+        if !self.queues.none.remove(apqn) {
+            return Err(Refusal::Binding { queue: apqn, how: "is bound already, or does not exist" });
+        }
+        match driver {
+            Driver::Host => drop(self.queues.host.insert(apqn)),
+            Driver::Vfio => drop(self.queues.vfio.insert(apqn)),
+        }
+        let owner = self.mdevs.iter().find(|(_, mdev)| mdev.matrix.contains(apqn)).map(|(uuid, _)| *uuid);
+        if let Some(uuid) = owner {
+            let shadow = self.filtered(&self.mdevs[&uuid].matrix);
+            self.mdevs.entry(uuid).and_modify(|mdev| mdev.shadow = shadow);
+        }
+        Ok(())
+    }
+
+    /// What of a matrix is the host's: by the masks, but for bound queues with an override, where the driver decides.
+    fn hosts_of(&self, matrix: &Matrix) -> Matrix {
+        let by_masks = self.masks.reserved_of(matrix);
+        if self.overrides.is_empty() {
+            return by_masks;
+        }
+        let (mut adapters, mut domains) = (AdapterMask::EMPTY, DomainMask::EMPTY);
+        for adapter in matrix.adapters {
+            let overridden = self.overrides.vfio.row(adapter)
+                | self.overrides.host.row(adapter)
+                | self.overrides.other.row(adapter);
+            let (host, vfio) = (self.queues.host.row(adapter), self.queues.vfio.row(adapter));
+            let masked =
+                if by_masks.adapters.contains(adapter) { by_masks.domains } else { DomainMask::EMPTY };
+            let row = (masked - (overridden & vfio)) | (overridden & host & matrix.domains);
+            if !row.is_empty() {
+                adapters.insert(adapter);
+                domains |= row;
+            }
+        }
+        Matrix { adapters, domains, ..Matrix::default() }
     }
 
     /// The in-use question: whether an mdev has one of these queues. (Page 3.)
@@ -284,7 +430,7 @@ impl State {
         if !self.mdevs.contains_key(&uuid) {
             return Err(Refusal::NoMdev(uuid));
         }
-        let reserved = self.masks.reserved_of(matrix);
+        let reserved = self.hosts_of(matrix);
         if reserved.has_queues() {
             return Err(Refusal::Reserved { mdev: uuid, queues: reserved });
         }

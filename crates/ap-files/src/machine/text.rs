@@ -44,7 +44,8 @@ impl MachineFile {
         let kernel = self.kernel.kernel;
         if kernel != Kernel::default() {
             let base = kernel.base();
-            let other: Vec<String> = kernel.differences().map(|(flag, on)| format!(", {flag} = {on}")).collect();
+            let other: Vec<String> =
+                kernel.differences().map(|(flag, on)| format!(", {flag} = {on}")).collect();
             let _ = match other.is_empty() {
                 true => writeln!(text, "kernel = \"{base}\""),
                 false => writeln!(text, "kernel = {{ base = \"{base}\"{} }}", other.concat()),
