@@ -6,6 +6,7 @@ use ap_apply::apply::{Outcome, Stop};
 use ap_apply::promises::Rehearsed;
 use ap_apply::prove::Proof;
 use ap_files::FileError;
+use ap_files::desired::Give;
 use ap_plan::state::triple;
 use ap_plan::{Allow, Fit, Masks, NoPlan, Plan, State, Store, Target, Write};
 use ap_types::grammar::{ap_config, mask_write, uuid};
@@ -46,8 +47,7 @@ struct Wanted {
     aqmask: String,
     mdevs: BTreeMap<String, String>,
     listed: Vec<String>,
-    #[serde(default)]
-    give: Option<String>,
+    give: String,
 }
 
 /// A write.
@@ -243,7 +243,7 @@ impl Wanted {
             aqmask: target.masks.domains.to_string(),
             mdevs: target.mdevs.iter().map(|(uuid, matrix)| (uuid.to_string(), triple(matrix))).collect(),
             listed: target.listed.iter().map(ToString::to_string).collect(),
-            give: None,
+            give: if target.give == Give::Override { "override" } else { "masks" }.to_owned(),
         }
     }
 
@@ -257,6 +257,11 @@ impl Wanted {
             },
             mdevs: mdevs.collect::<Option<_>>()?,
             listed: self.listed.iter().map(id).collect::<Option<BTreeSet<_>>>()?,
+            give: match self.give.as_str() {
+                "masks" => Give::Masks,
+                "override" => Give::Override,
+                _ => return None,
+            },
         })
     }
 }

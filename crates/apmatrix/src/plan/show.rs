@@ -15,6 +15,9 @@ const MOST_SHOWN: usize = 60;
 
 /// The masks of an `ap_config` in a form that people can read.
 fn shortened(text: &str) -> String {
+    if text == "\n" {
+        return "''".to_owned();
+    }
     let short = |mask: &str| match mask.strip_prefix("0x") {
         Some(digits) => {
             let digits = digits.trim_end_matches('0');
@@ -44,6 +47,9 @@ pub fn plan(plan: &Plan, rehearsed: &Rehearsed, proof: Option<&Proof>) -> String
         let store = step.write.store();
         let _ = writeln!(text, "{:>3}  {}", number + 1, step.why);
         let _ = writeln!(text, "     {} > {}", shortened(&store.text), store.path);
+    }
+    if plan.by_way_of_home() {
+        text += "\nqueues are to be given in another way: in between all of them are the host's\n";
     }
     let _ = writeln!(text, "\nqueues");
     for line in moves(&plan.moved()) {
