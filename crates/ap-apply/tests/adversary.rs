@@ -183,7 +183,9 @@ fn an_adversary_finds_no_end_between() {
             Ok(Outcome::Before { why }) => {
                 // What the adversary wrote after it was taken back is his.
                 let theirs = |at: usize| match &steps[at].write {
-                    ap_plan::Write::Config(uuid, _) => done.borrow().assigned.contains(uuid),
+                    ap_plan::Write::Config(uuid, _) | ap_plan::Write::Remove(uuid) => {
+                        done.borrow().assigned.contains(uuid)
+                    }
                     ap_plan::Write::Apmask(_) | ap_plan::Write::Aqmask(_) => {
                         done.borrow().ops.iter().any(|op| op.contains("mask: true"))
                     }
