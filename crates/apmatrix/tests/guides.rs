@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ap_task::kernel::Ground;
+use ap_task::{Flag, Kernel, Version};
+
 /// How long one block may take: far more than any needs.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -166,4 +169,29 @@ fn every_command_of_the_guides_runs() {
         println!("SKIPPED {why}");
     }
     assert!(ran >= 5, "the blocks that need nothing ran");
+}
+
+/// The guide's table of flags says what the program says.
+#[test]
+fn the_table_of_kernels_is_the_programs() {
+    let page = fs::read_to_string(guides().join("kernels.md")).expect("the page");
+    for flag in Flag::ALL {
+        let start = format!("| `{flag}` |");
+        let row = page.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("kernels.md has no row of {flag}"));
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for (version, cell) in Version::ALL.into_iter().zip(&cells[1..]) {
+            assert_eq!(*cell == "yes", Kernel::of(version).has(flag), "{flag} of {version}: {row}");
+        }
+        let what = cells[6].replace('`', "");
+        match flag.ground() {
+            Ground::Recorded => assert_eq!(what, flag.what(), "{flag}"),
+            Ground::ByReading => assert_eq!(what, format!("{} (*by reading*)", flag.what()), "{flag}"),
+            Ground::NoEffect(_) => assert!(what.starts_with("no effect"), "{flag}: {what}"),
+        }
+    }
+    for number in Version::NUMBERS {
+        let version = Version::from_number(number).expect("it is known");
+        assert!(version.name() == number || page.contains(number), "kernels.md says nothing of {number}");
+    }
 }

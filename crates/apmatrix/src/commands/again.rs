@@ -60,7 +60,7 @@ pub struct RecoverArgs {
 /// Runs `confirm`.
 pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
     let root = &args.root.root;
-    let mut desk = FileDesk::new(&args.run.run_dir, root);
+    let mut desk = FileDesk::new(&args.run.directory(root), root);
     let options = Options { wait: args.run.wait, confirm: None };
     let id = confirm(&mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
     if args.json {
@@ -75,10 +75,10 @@ pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
 pub fn run_revert(args: &RevertArgs) -> Outcome {
     let root = &args.root.root;
     if let Some(parent) = args.guard {
-        guard::watch(&args.run.run_dir, root, parent);
+        guard::watch(&args.run.directory(root), root, parent);
         return Ok(0);
     }
-    let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.run_dir, root));
+    let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, confirm: None };
     let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
     ended(&outcome, args.json).map(|_| u8::from(matches!(outcome, Applied::Stopped(_))))
@@ -87,7 +87,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
 /// Runs `recover`.
 pub fn run_recover(args: &RecoverArgs) -> Outcome {
     let root = &args.root.root;
-    let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.run_dir, root));
+    let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, confirm: None };
     let outcome = recover(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
     ended(&outcome, args.json)

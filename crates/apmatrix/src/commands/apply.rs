@@ -12,7 +12,7 @@ use ap_plan::{Allow, Plan, Target};
 use crate::commands::plan::{Allowed, allow, make, none};
 use crate::commands::{Root, print_json};
 use crate::error::{CliError, Outcome};
-use crate::plan::desk::FileDesk;
+use crate::plan::desk::{FileDesk, usual_run_directory};
 use crate::plan::document::{AppliedDocument, PlanDocument};
 use crate::plan::host::{Host, unreadable};
 use crate::plan::tree::FileTree;
@@ -21,12 +21,21 @@ use crate::plan::{boot, guard, show};
 /// Where the lock and the journal are.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Run {
-    /// Where the lock (lock/s390apconfig.lock) and the journal (apmatrix/) are
-    #[arg(long, value_name = "DIR", default_value = "/run", value_hint = clap::ValueHint::DirPath)]
-    pub run_dir: PathBuf,
+    /// Where the lock (lock/s390apconfig.lock) and the journal (apmatrix/) are; /run, for an emulated host a directory of
+    /// its own
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub run_dir: Option<PathBuf>,
     /// How many seconds to wait for the lock, if another tool holds it
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub wait: u64,
+}
+
+impl Run {
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self, root: &Path) -> PathBuf {
+        self.run_dir.clone().unwrap_or_else(|| usual_run_directory(root))
+    }
 }
 
 /// Bring a host to a desired state, step by step, or take everything back
@@ -136,9 +145,10 @@ fn fresh(document: &PlanDocument, now: &ap_plan::State, path: &Path) -> Result<(
 /// Applies a plan to the tree at `root`.
 fn apply_to(root: &Path, run: &Run, plan: &Plan, confirm: Option<u64>) -> Result<Applied, CliError> {
     let mut tree = FileTree::new(root);
-    let mut desk = FileDesk::new(&run.run_dir, root);
+    let directory = run.directory(root);
+    let mut desk = FileDesk::new(&directory, root);
     if confirm.is_some() && !plan.steps.is_empty() {
-        guard::start(&run.run_dir, root)?;
+        guard::start(&directory, root)?;
     }
     let options = Options { wait: run.wait, confirm };
     let applied = apply::apply(&mut tree, &mut desk, plan, &options, &mut tell);

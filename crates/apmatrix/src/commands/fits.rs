@@ -38,6 +38,11 @@ pub fn run(args: &Args) -> Outcome {
         _ => return Ok(2),
     };
     let (from, to) = (source.read()?, target.read()?);
+    for (host, read) in [(&source, &from), (&target, &to)] {
+        for note in &read.notes {
+            writeln!(anstream::stderr(), "note: {}: {note}", host.name())?;
+        }
+    }
     let found = fits(&from.state, &to.state);
     if args.json {
         print_json(&FitsDocument::of(source.name(), target.name(), &found))?;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,19 @@ pub struct FileDesk {
     own: PathBuf,
     /// Held while the lock is: of two of our own only one takes over a lock whose owner is gone.
     turn: Option<File>,
+}
+
+/// Where the lock and the journal of the tree at `root` are, if nobody says it: `/run`; for an emulated host, which is not
+/// this machine, a directory of its own for this user and this private `/sys`.
+#[must_use]
+pub fn usual_run_directory(root: &Path) -> PathBuf {
+    if !root.join(crate::control::DIRECTORY).is_dir() {
+        return PathBuf::from("/run");
+    }
+    let namespace = fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
+    let namespace: String = namespace.display().to_string().chars().filter(char::is_ascii_digit).collect();
+    let user = fs::metadata("/proc/self").map_or(0, |metadata| metadata.uid());
+    std::env::temp_dir().join(format!("apmatrix-run-{user}-{namespace}"))
 }
 
 impl FileDesk {

@@ -112,7 +112,7 @@ fn a_mistake_in_a_scenario_is_pointed_out_by_line_and_remedy() {
         // Keys and shapes.
         (String::new(), "1 | the key `schema` is missing | begin with `schema = \"apmatrix.scenario/1\"`".into()),
         (HEAD.replace("scenario/1", "scenario/2") + OTHER, "1 | unknown schema `apmatrix.scenario/2` | expected \"apmatrix.scenario/1\" | this version of apmatrix reads version 1 of scenario files only".into()),
-        (HEAD.replace("machine =", "machin =") + OTHER, "2 | unknown key `machin` | expected a known key; the nearest is `machine` | known here: schema, title, machine, setup, task, expect".into()),
+        (HEAD.replace("machine =", "machin =") + OTHER, "2 | unknown key `machin` | expected a known key; the nearest is `machine` | known here: schema, title, machine, kernel, setup, task, expect".into()),
         (HEAD.replace("\"tiny\"", "5") + OTHER, "2 | invalid type: integer `5` | expected a string".into()),
         (format!("{HEAD}machine = \"tiny\"\n{OTHER}"), "3 | duplicate key | not TOML".into()),
         (HEAD.into(), "2 | the scenario has no task | expected at least one `[[task]]` with `name` and `run`".into()),

@@ -128,7 +128,10 @@ fn add(builder: &mut tar::Builder<Box<dyn std::io::Write>>, from: &Path, to: &Pa
 #[test]
 fn a_plan_says_steps_queues_and_promises() {
     let directory = tempfile::tempdir().expect("a directory");
-    wish(directory.path(), &format!("[host]\napmask = \"-4\"\n[[mdev]]\nuuid = \"{UUID}\"\nadapters = 4\ndomains = 6\n"));
+    wish(
+        directory.path(),
+        &format!("[host]\napmask = \"-4\"\n[[mdev]]\nuuid = \"{UUID}\"\nadapters = 4\ndomains = 6\n"),
+    );
     let ran = apmatrix_in(directory.path(), &["plan", "want.toml", "--machine", "tiny"]);
     assert_snapshot!(ran.ok(), @"");
 }
@@ -169,7 +172,11 @@ fn a_stale_or_edited_plan_is_refused() {
     fs::write(at.join("sys/bus/ap/aqmask"), mask.replacen("0xf", "0xe", 1)).expect("a mask");
     let ran = apmatrix_in(at, &apply);
     assert_eq!(ran.status, 1, "{}", ran.err);
-    assert!(ran.err.starts_with("error: plan.json is stale: the host is not as it was\nhint: aqmask was 0xff"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error: plan.json is stale: the host is not as it was\nhint: aqmask was 0xff"),
+        "{}",
+        ran.err
+    );
     fs::write(at.join("plan.json"), "{\"schema\": \"apmatrix.plan/1\"}").expect("a file");
     let ran = apmatrix_in(at, &apply);
     assert_eq!(ran.status, 4, "{}", ran.err);

@@ -66,7 +66,8 @@ fn archive(tree: &Recorded, to: &Path) {
 fn recorded_trees_import_and_boot_as_the_same_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("sys.tar");
-    let unpacked = lzma_rust2::XzReader::new(BufReader::new(File::open(DATA).expect("the transcripts")), true);
+    let unpacked =
+        lzma_rust2::XzReader::new(BufReader::new(File::open(DATA).expect("the transcripts")), true);
     let mut transcripts = tar::Archive::new(unpacked);
     let (mut used, mut without) = (Vec::new(), Vec::new());
     for entry in transcripts.entries().expect("an archive") {
@@ -86,10 +87,12 @@ fn recorded_trees_import_and_boot_as_the_same_file() {
         }
         for tree in &found {
             archive(tree, &path);
-            let imported = Host::Archive(path.clone()).read().unwrap_or_else(|error| panic!("{name}: {error}"));
+            let imported =
+                Host::Archive(path.clone()).read().unwrap_or_else(|error| panic!("{name}: {error}"));
             let first = imported.machine.to_text();
             let machine = MachineFile::parse("first.toml", &first);
-            let machine = machine.unwrap_or_else(|error| panic!("{name}: {error}: {}\n{first}", error.expected()));
+            let machine =
+                machine.unwrap_or_else(|error| panic!("{name}: {error}: {}\n{first}", error.expected()));
             let mut session = boot(&machine).unwrap_or_else(|error| panic!("{name}: {error}"));
             let again = import(&mut session).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(again.machine.to_text(), first.replace("\"imported\"", "\"imported\""), "{name}");

@@ -16,7 +16,7 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
-const PRINTED: [Document; 20] = [
+const PRINTED: [Document; 21] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &[]),
@@ -27,15 +27,16 @@ const PRINTED: [Document; 20] = [
     ("guests", &["guests"], &[]),
     ("ls", &["cards"], &[]),
     ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected"]),
+    ("kernels", &["kernels", "taken", "flags"], &[]),
     ("machines", &["machines"], &[]),
     ("no-plan", &["obstacles"], &[]),
     ("plan", &["host", "wanted", "allow", "writes", "least", "most", "steps", "queues", "guarantees", "warnings"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
     ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
-    ("sequences", &["alphabet", "about", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
+    ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
     ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
-    ("state", &["machine", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
+    ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
     ("v12", &["seconds", "as_expected", "rows"], &[]),
 ];
 
@@ -157,6 +158,7 @@ fn what_is_printed_under_a_name_has_its_keys() {
         &["plan", "w.toml", "--machine", "tiny", "--json"],
         &["fits", "tiny", "default", "--json"],
         &["recover", "--root", "sys", "--run-dir", "run", "--json"],
+        &["machine", "list", "--kernels", "--json"],
         &["machine", "check", "m.toml", "--json"],
         &["machine", "check", "n.toml", "--json"],
         &["replay", "t.jsonl", "--json"],
