@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA};
-use ap_plan::{Plan, Store, Target};
+use ap_plan::{Plan, Store, Target, Write};
 
 use crate::effect::{Stands, effect, located, stands};
 use crate::import::{ImportError, import};
@@ -262,6 +262,12 @@ fn back(
             return Outcome::Stopped(stopped(tree, steps, why, steps.len() - 1, &trouble));
         }
     };
+    // A mask may be back already, and queues not yet without the drivers that they got by it.
+    if let Some(step) = steps.get(count)
+        && let Err(trouble) = unbind_again(tree, step)
+    {
+        return Outcome::Stopped(stopped(tree, steps, why, count, &trouble));
+    }
     for number in (0..count).rev() {
         let done = match stands(tree, steps, number) {
             Ok(Stands::Before) => continue,
@@ -306,6 +312,21 @@ fn undo(
             Err(Trouble::Differs { store: steps[number].write.store().to_string(), what })
         }
     }
+}
+
+/// Queues that had no driver before a mask was written lose the one that they have got by it.
+fn unbind_again(tree: &mut dyn Tree, step: &Undoable) -> Result<(), Trouble> {
+    if !matches!(step.write, Write::Apmask(_) | Write::Aqmask(_)) {
+        return Ok(());
+    }
+    for write in &step.back[1..] {
+        if let Write::Unbind(apqn, driver) = write
+            && tree.link(&format!("bus/ap/drivers/{}/{apqn}", driver.name())).is_ok()
+        {
+            step::write(tree, write)?;
+        }
+    }
+    Ok(())
 }
 
 fn stopped(tree: &mut dyn Tree, steps: &[Undoable], why: String, number: usize, trouble: &Trouble) -> Stop {

@@ -153,6 +153,10 @@ impl Reader<'_> {
         let qci = self.mask::<DomainMask>(&format!("{BUS}/ap_usage_domain_mask"))?;
         let control = self.mask::<DomainMask>(&format!("{BUS}/ap_control_domain_mask"))?;
         let domains = qci.unwrap_or_else(|| queues.iter().map(|apqn| apqn.domain).collect());
+        // Without extended addressing there are no others, whatever the masks say.
+        let extended = qci.is_none() || features_of.contains(Features::APXA);
+        let usable = if extended { DomainMask::ALL } else { DomainMask::up_to(15) };
+        let (domains, control) = (domains & usable, control.map(|control| control & usable));
         let interrupts = self.maybe(&format!("{BUS}/ap_interrupts")).is_some_and(|text| text == "1");
         let mut adapters = Vec::new();
         for id in cards {

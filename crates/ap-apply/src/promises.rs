@@ -202,14 +202,12 @@ impl Watch {
             let keeps = Guest { mdev: *uuid, keeps: mdev.shadow.shared(&wanted), has: mdev.shadow };
             guests.insert(name, keeps);
         }
-        Watch {
-            assigned: plan.target.assigned(),
-            used,
-            guests,
-            resets: 0,
-            by_way_of_home: plan.by_way_of_home(),
-            wrong: None,
+        // One that the masks reserve already is the host's, whether or not somebody has unbound it.
+        let mut assigned = plan.target.assigned();
+        for apqn in plan.before.queues.none.iter().filter(|apqn| plan.before.reserved(*apqn)) {
+            assigned.remove(apqn);
         }
+        Watch { assigned, used, guests, resets: 0, by_way_of_home: plan.by_way_of_home(), wrong: None }
     }
 
     fn fail(&mut self, promise: Promise, what: String) {
@@ -291,15 +289,18 @@ fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
         say(
             Promise::NotByTheHost,
             format!(
-                "{to_mdevs} queues that come to mdevs followed event by event; {} queue-steps without owner, and no \
+                "queues that come to mdevs ({to_mdevs}) followed event by event; {} queue-steps without owner, and no \
                  exchange of neighbours has fewer",
                 plan.nobodys()
             ),
         ),
-        say(Promise::GuestsKeep, format!("every APCB of {} running guests compared", watch.guests.len())),
+        say(
+            Promise::GuestsKeep,
+            format!("every APCB of the running guests ({}) compared", watch.guests.len()),
+        ),
         say(
             Promise::Reset,
-            format!("resets of {} queues that change hands followed event by event", moved.len()),
+            format!("resets of the queues that change hands ({}) followed event by event", moved.len()),
         ),
         say(Promise::Fewest, fewest),
         say(

@@ -32,6 +32,9 @@ fn host() -> Session {
         .map(|mdev| ap_files::machine::Mdev { uuid: mdev.uuid, matrix: mdev.matrix })
         .collect();
     let mut session = boot(&machine).expect("it boots");
+    // A queue that somebody has unbound: any mask write binds it, and taking that back unbinds it again.
+    ap_apply::tree::Tree::write(&mut session, "bus/ap/drivers/cex4queue/unbind", "07.0004")
+        .expect("it is bound");
     session.guest("start g4 04040404-0404-0404-0404-040404040404").expect("it starts");
     settle(&mut session);
     session

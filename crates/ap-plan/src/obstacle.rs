@@ -195,6 +195,13 @@ fn when(already: bool) -> &'static str {
     if already { "reserve" } else { "are to reserve" }
 }
 
+/// What else is needed if somebody has it open.
+fn and_stop(holder: &Option<Holder>) -> String {
+    holder
+        .as_ref()
+        .map_or_else(String::new, |holder| format!(", with --allow unplug or after you stop {holder}"))
+}
+
 fn and_held(holder: &Option<Holder>) -> String {
     holder.as_ref().map_or_else(String::new, |holder| format!(" and {holder} holds"))
 }
@@ -257,8 +264,11 @@ fn reserved(state: &State, target: &Target, mdev: Uuid, matrix: &Matrix, found: 
         found.push(Obstacle { what, remedy: give_up(state, &queues) });
     } else {
         let holder = state.mdevs.get(&mdev).and_then(|mdev| mdev.holder.clone());
-        let remedy =
-            format!("list mdev {mdev} without {}, or leave them out of the masks", smaller_part(&queues));
+        let remedy = format!(
+            "list mdev {mdev} without {}{}; or leave them out of the masks",
+            smaller_part(&queues),
+            and_stop(&holder)
+        );
         found.push(Obstacle { what: What::KeptFromHost { mdev, queues, holder }, remedy });
     }
 }
@@ -271,7 +281,7 @@ fn shared(state: &State, target: &Target, found: &mut Vec<Obstacle>) {
         for (other, theirs) in kept.iter().filter(|(_, theirs)| theirs.shares_queue(matrix)) {
             let queues = theirs.shared(matrix);
             let holder = state.mdevs.get(other).and_then(|mdev| mdev.holder.clone());
-            let remedy = format!("list mdev {other} without {}", smaller_part(&queues));
+            let remedy = format!("list mdev {other} without {}{}", smaller_part(&queues), and_stop(&holder));
             let what = What::KeptFromMdev { mdev: *mdev, queues, other: **other, holder };
             found.push(Obstacle { what, remedy });
         }

@@ -162,8 +162,8 @@ impl Write {
     #[must_use]
     pub fn inverse(&self, before: &State) -> Vec<Write> {
         match self {
-            Write::Apmask(delta) => vec![Write::Apmask(delta.inverse())],
-            Write::Aqmask(delta) => vec![Write::Aqmask(delta.inverse())],
+            Write::Apmask(delta) => self.mask_back(before, Write::Apmask(delta.inverse())),
+            Write::Aqmask(delta) => self.mask_back(before, Write::Aqmask(delta.inverse())),
             Write::Create(uuid) => vec![Write::Remove(*uuid)],
             Write::Remove(uuid) => {
                 let mut back = vec![Write::Create(*uuid)];
@@ -196,6 +196,21 @@ impl Write {
             },
             Write::Bind(apqn, driver) => vec![Write::Unbind(*apqn, *driver)],
         }
+    }
+}
+
+impl Write {
+    /// What takes a mask write back: the bits, and then the drivers that queues have got which had none.
+    fn mask_back(&self, before: &State, back: Write) -> Vec<Write> {
+        let mut all = vec![back];
+        if before.queues.none.is_empty() {
+            return all;
+        }
+        let returned = before.after(self).and_then(|after| after.after(&back));
+        let Ok(returned) = returned else { return all };
+        let bound = before.queues.none.iter().filter_map(|apqn| Some((apqn, returned.driver(apqn)?)));
+        all.extend(bound.map(|(apqn, driver)| Write::Unbind(apqn, driver)));
+        all
     }
 }
 

@@ -119,26 +119,44 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
     );
     // 5, 6, 7: another mdev has it, that is not listed; nobody, a guest, a process that holds it.
     let wish = mdev(9, "4", "[6, 22]");
-    let in_the_way = |holder: &str| {
+    let in_the_way = |holder: &str, stop: &str| {
         vec![format!(
             "mdev {NINE} is to have queue 04.0006, which mdev {ONE} has{holder}; it is not listed and stays as it is | \
-             list mdev {ONE} without adapter 4"
+             list mdev {ONE} without adapter 4{stop}"
         )]
     };
-    check(&plain, &wish, no, &in_the_way(""));
-    check(&held(host(), 1, guest("prod")), &wish, no, &in_the_way(" and guest prod holds"));
+    check(&plain, &wish, no, &in_the_way("", ""));
+    check(
+        &held(host(), 1, guest("prod")),
+        &wish,
+        no,
+        &in_the_way(" and guest prod holds", ", with --allow unplug or after you stop guest prod"),
+    );
     let qemu = held(host(), 1, process(Some("prod"), 4711));
-    check(&qemu, &wish, no, &in_the_way(" and guest prod (process 4711) holds"));
+    check(
+        &qemu,
+        &wish,
+        no,
+        &in_the_way(
+            " and guest prod (process 4711) holds",
+            ", with --allow unplug or after you stop guest prod (process 4711)",
+        ),
+    );
     // 8, 9: the masks would take from an mdev that is not listed.
     let wish = "[host]\napmask = \"+5\"\n";
-    let kept = |holder: &str| {
+    let kept = |holder: &str, stop: &str| {
         vec![format!(
             "the host is to have queue 05.0004, which mdev {TWO} has{holder}; it is not listed and stays as it is | list \
-             mdev {TWO} without adapter 5, or leave them out of the masks"
+             mdev {TWO} without adapter 5{stop}; or leave them out of the masks"
         )]
     };
-    check(&plain, wish, no, &kept(""));
-    check(&held(host(), 2, process(None, 99)), wish, no, &kept(" and process 99 holds"));
+    check(&plain, wish, no, &kept("", ""));
+    check(
+        &held(host(), 2, process(None, 99)),
+        wish,
+        no,
+        &kept(" and process 99 holds", ", with --allow unplug or after you stop process 99"),
+    );
     // 10: two mdevs are in the way of one mask.
     assert_eq!(said(&plain, "[host]\napmask = \"+4,+5\"\n", no).len(), 2);
     // 11, 12: a running guest would lose queues: one domain of two; the whole adapter.

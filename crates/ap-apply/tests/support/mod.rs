@@ -98,6 +98,16 @@ pub fn random_host(rng: &mut Rng, name: &str, guests: bool) -> Session {
     (machine.apmask, machine.aqmask) = random_masks(rng, &machine);
     machine.mdevs = random_mdevs(rng, &machine, 4, machine.apmask, machine.aqmask);
     let mut session = boot(&machine).expect("it boots");
+    if rng.chance(6) {
+        // Somebody has unbound a queue by hand.
+        let adapter = machine.adapters[rng.below(machine.adapters.len() as u64) as usize].id;
+        if let Some(domain) = machine.domains.first() {
+            let name = ap_types::Apqn::new(adapter, domain).to_string();
+            for driver in ["cex4queue", "vfio_ap"] {
+                let _ = Tree::write(&mut session, &format!("bus/ap/drivers/{driver}/unbind"), &name);
+            }
+        }
+    }
     if guests {
         for mdev in machine.mdevs.iter().filter(|_| rng.chance(3)).collect::<Vec<_>>() {
             session.guest(&format!("start g{} {}", mdev.uuid.0[0], mdev.uuid)).expect("it starts");

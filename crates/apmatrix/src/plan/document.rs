@@ -14,7 +14,7 @@ use ap_types::{AdapterMask, DomainMask};
 use serde::{Deserialize, Serialize};
 
 /// The version of plan files that is understood.
-pub const PLAN: &str = "apmatrix.plan/1";
+pub const SCHEMA: &str = "apmatrix.plan/1";
 
 /// A plan.
 #[derive(Debug, Deserialize, Serialize)]
@@ -165,7 +165,7 @@ impl PlanDocument {
             guarantees.push(guarantee(ap_apply::promises::Promise::Undisturbed, &proof.how, outcomes));
         }
         PlanDocument {
-            schema: PLAN.to_owned(),
+            schema: SCHEMA.to_owned(),
             host: HostDocument { fingerprint: fingerprint(&facts), facts },
             wanted: Wanted::of(&plan.target),
             allow: allow.unplug.then(|| "unplug".to_owned()).into_iter().collect(),
