@@ -14,8 +14,9 @@ use crate::effect::{Stands, effect, located, stands};
 use crate::import::{ImportError, import};
 use crate::lock::{LockError, take};
 use crate::report::Report;
-use crate::step::{self, Held, Trouble, Undoable};
+use crate::step::{self, Held, Trouble};
 use crate::tree::{Desk, Fault, Tree};
+use crate::undo::Undoable;
 
 /// How an apply is done.
 #[derive(Clone, Debug, Default)]

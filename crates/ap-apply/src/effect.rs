@@ -10,8 +10,8 @@ use ap_plan::state::Driver;
 use ap_types::grammar::mask_parameter;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
 
-use crate::step::{Undoable, matrix_of};
 use crate::tree::{Fault, Kind, Tree};
+use crate::undo::{Undoable, matrix_of};
 
 /// Where a step's file is, seen from the step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Chain {
             return false;
         }
         let next = self.steps.iter().copied().find(|at| *at >= count).unwrap_or(usize::MAX);
-        let last = self.steps.iter().copied().filter(|at| *at < count).next_back();
+        let last = self.steps.iter().copied().rfind(|at| *at < count);
         let since = last.is_some_and(|last| masks.iter().any(|at| *at > last && *at < count));
         since || last.is_none() && masks.iter().any(|at| *at >= count && *at < next)
     }

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use ap_files::journal::{StepText, Text};
 use ap_plan::state::Driver;
-use ap_plan::{Holder, Step, Store, Write};
-use ap_types::grammar::ap_config;
+use ap_plan::{Holder, Step, Write};
 use ap_types::{Apqn, Matrix, QueueSet, Uuid};
 
 use crate::effect::{Stands, stands};
 use crate::import::{holder_of, shadow_of};
 use crate::report::Report;
-use crate::tree::{Fault, Kind, Tree};
+use crate::tree::{Fault, Tree};
+use crate::undo::{Undoable, matrix_of};
 
 /// How long queues may reset, in milliseconds.
 const MOST_RESETTING_MS: u64 = 30_000;
@@ -20,15 +19,6 @@ const LOOK_MS: u64 = 40;
 
 /// Who had which mdev open when an apply began.
 pub(crate) type Held = BTreeMap<Uuid, String>;
-
-/// A step as a journal keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undoable {
-    /// The write.
-    pub write: Write,
-    /// What takes it back.
-    pub back: Vec<Write>,
-}
 
 /// What went wrong with a step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,65 +53,6 @@ pub enum Trouble {
     /// Something cannot be read.
     #[error("{0}")]
     Unreadable(Fault),
-}
-
-impl Undoable {
-    /// A step of a plan.
-    #[must_use]
-    pub fn of(step: &Step) -> Undoable {
-        Undoable { write: step.write, back: step.inverse.clone() }
-    }
-
-    /// A step of a journal; `None` if it is none that a plan consists of.
-    #[must_use]
-    pub fn parse(text: &StepText) -> Option<Undoable> {
-        let write = |text: &Text| Write::parse(&Store { path: text.path.clone(), text: text.text.clone() });
-        Some(Undoable {
-            write: write(&text.write)?,
-            back: text.back.iter().map(write).collect::<Option<_>>()?,
-        })
-    }
-
-    /// As a journal keeps it.
-    #[must_use]
-    pub fn text(&self) -> StepText {
-        let text = |write: &Write| {
-            let Store { path, text } = write.store();
-            Text { path, text }
-        };
-        StepText { write: text(&self.write), back: self.back.iter().map(text).collect() }
-    }
-
-    /// The matrix that the step's mdev had before.
-    pub(crate) fn old_matrix(&self) -> Matrix {
-        let old = self.back.iter().find_map(|write| match write {
-            Write::Config(_, matrix) => Some(*matrix),
-            _ => None,
-        });
-        old.unwrap_or_default()
-    }
-
-    /// The driver that the step's override named before.
-    pub(crate) fn old_override(&self) -> Option<Driver> {
-        self.back.iter().find_map(|write| match write {
-            Write::Override(_, driver) => Some(*driver),
-            _ => None,
-        })?
-    }
-}
-
-/// What is assigned to an mdev; `None` if there is none of that name.
-pub(crate) fn matrix_of(tree: &mut dyn Tree, uuid: Uuid) -> Result<Option<Matrix>, Fault> {
-    let path = format!("devices/vfio_ap/matrix/{uuid}/ap_config");
-    match tree.read(&path) {
-        Ok(text) => Ok(Some(ap_config(text.as_bytes()).unwrap_or_default())),
-        // The bus is there, and this is not: an mdev that is not there. The bus is not there: the whole tree is gone.
-        Err(fault) if fault.kind == Kind::NotFound => match tree.read("bus/ap/apmask") {
-            Ok(_) => Ok(None),
-            Err(_) => Err(fault),
-        },
-        Err(fault) => Err(fault),
-    }
 }
 
 /// What a write takes from an mdev.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use ap_apply::apply::{Options, Outcome, apply, recover};
 use ap_apply::effect::{Stands, effect};
 use ap_apply::memory::MemoryDesk;
-use ap_apply::step::Undoable;
+use ap_apply::undo::Undoable;
 use ap_plan::{Allow, Target, plan};
 use ap_sysfs::Session;
 use ap_types::{AdapterMask, DomainMask, Matrix, Uuid};

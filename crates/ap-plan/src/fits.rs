@@ -2,7 +2,7 @@
 
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, Matrix, QueueSet, Uuid};
 
-use crate::reason::{Queues, adapters, domains};
+use crate::reason::{Queues, Refusal, adapters, domains};
 use crate::state::{Card, Holder, State};
 use crate::write::INSTANCES;
 
@@ -118,7 +118,7 @@ fn misfits(source: &State, target: &State, uuid: Uuid, matrix: &Matrix) -> Vec<M
     if let Some(holder) = there.and_then(|mdev| mdev.holder.clone()) {
         found.push(Misfit::InUse(holder));
     }
-    if let Err(crate::Refusal::TooHigh { what, id, highest, .. }) = target.not_too_high(uuid, matrix) {
+    if let Err(Refusal::TooHigh { what, id, highest, .. }) = target.not_too_high(uuid, matrix) {
         found.push(Misfit::TooHigh { what, id, highest });
     }
     adapters_and_domains(source, target, matrix, &mut found);

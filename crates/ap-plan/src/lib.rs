@@ -12,7 +12,7 @@
 //! | `write` | writes, what each does, its inverse | what is wanted |
 //! | `reason` | why a write is refused, and the smallest change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
-//! | `obstacle` | what no plan can do | the order of writes |
+//! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
 //! | `search` | the fewest writes, in order | texts, reasons |
 //! | `overrides` | the same on hosts that give queues by `driver_override` | the order of writes to mdevs |
 //! | `plan` | the steps, with why and inverse | the twin |
@@ -22,6 +22,8 @@
 
 pub mod allow;
 pub mod fits;
+mod hindrances;
+mod ids;
 pub mod obstacle;
 pub mod overrides;
 pub mod plan;

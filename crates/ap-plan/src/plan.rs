@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ap_files::desired::Give;
 use ap_types::{AdapterId, Apqn, DomainMask, Matrix, QueueSet, Uuid};
 
-use crate::Allow;
-use crate::obstacle::{NoPlan, Obstacle, What, obstacles, taken};
+use crate::allow::Allow;
+use crate::hindrances::{obstacles, taken};
+use crate::obstacle::{NoPlan, Obstacle, What};
 use crate::overrides::{self, changes_way};
 use crate::reason::{Queues, adapters, domains};
 use crate::search::Things;

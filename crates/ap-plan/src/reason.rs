@@ -4,8 +4,8 @@ use std::fmt;
 
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
+use crate::ids::ids;
 use crate::state::{Holder, State};
-use crate::write::ids;
 
 /// Why a write is refused; then nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum Refusal {
     #[error("{} assigned to mdev {mdev}{}", Are(queues), held(holder))]
     InUse {
         /// The queues.
-        queues: Matrix,
+        queues: Box<Matrix>,
         /// Who has them.
         mdev: Uuid,
         /// Who has that open.
@@ -26,7 +26,7 @@ pub enum Refusal {
         /// The mdev.
         mdev: Uuid,
         /// The queues.
-        queues: Matrix,
+        queues: Box<Matrix>,
     },
     /// An mdev would have queues of another one (`EADDRINUSE`).
     #[error("{} assigned to mdev {other}{}", Are(queues), held(holder))]
@@ -34,7 +34,7 @@ pub enum Refusal {
         /// The mdev.
         mdev: Uuid,
         /// The queues.
-        queues: Matrix,
+        queues: Box<Matrix>,
         /// Who has them.
         other: Uuid,
         /// Who has that open.

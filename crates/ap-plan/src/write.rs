@@ -9,6 +9,7 @@ use std::fmt;
 use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
 
+use crate::ids::ranges;
 use crate::reason::Refusal;
 use crate::state::{Driver, Mdev, Overrides, State, triple};
 
@@ -54,7 +55,7 @@ where
     /// The mask after it.
     #[must_use]
     pub fn applied(&self, to: M) -> M {
-        to - self.clear | self.set
+        (to - self.clear) | self.set
     }
 
     /// What takes it back.
@@ -237,27 +238,6 @@ fn ranges_of_domains(mask: DomainMask) -> Vec<(u8, u8)> {
     ranges(mask.iter().map(u8::from))
 }
 
-/// Ascending ids as ranges.
-pub(crate) fn ranges(ids: impl Iterator<Item = u8>) -> Vec<(u8, u8)> {
-    let mut ranges: Vec<(u8, u8)> = Vec::new();
-    for id in ids {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == id => *last = id,
-            _ => ranges.push((id, id)),
-        }
-    }
-    ranges
-}
-
-/// Ids for people: `4, 6-8`.
-pub(crate) fn ids(ids: impl Iterator<Item = u8>) -> String {
-    let one = |(first, last): (u8, u8)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
-    ranges(ids).into_iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} > {}", self.text, self.path)
@@ -421,7 +401,7 @@ impl State {
         match holding {
             None => Ok(()),
             Some((uuid, mdev)) => Err(Refusal::InUse {
-                queues: mdev.matrix.shared(&asked),
+                queues: Box::new(mdev.matrix.shared(&asked)),
                 mdev: *uuid,
                 holder: mdev.holder.clone(),
             }),
@@ -447,14 +427,14 @@ impl State {
         }
         let reserved = self.hosts_of(matrix);
         if reserved.has_queues() {
-            return Err(Refusal::Reserved { mdev: uuid, queues: reserved });
+            return Err(Refusal::Reserved { mdev: uuid, queues: Box::new(reserved) });
         }
         if let Some((other, theirs)) =
             self.mdevs.iter().find(|(other, mdev)| **other != uuid && mdev.matrix.shares_queue(matrix))
         {
             return Err(Refusal::Shared {
                 mdev: uuid,
-                queues: theirs.matrix.shared(matrix),
+                queues: Box::new(theirs.matrix.shared(matrix)),
                 other: *other,
                 holder: theirs.holder.clone(),
             });

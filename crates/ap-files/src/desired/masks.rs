@@ -32,7 +32,7 @@ where
     pub fn resolve(&self, now: M) -> M {
         match *self {
             MaskWish::Exactly(mask) => mask,
-            MaskWish::Change { set, clear } => now - clear | set,
+            MaskWish::Change { set, clear } => (now - clear) | set,
         }
     }
 }
