@@ -105,8 +105,8 @@ impl Small {
             )
         };
         let masks = Masks {
-            adapters: AdapterMask::ALL - adapters(3) | adapters(self.apmask),
-            domains: DomainMask::ALL - domains(3) | domains(self.aqmask),
+            adapters: (AdapterMask::ALL - adapters(3)) | adapters(self.apmask),
+            domains: (DomainMask::ALL - domains(3)) | domains(self.aqmask),
         };
         state = with_masks(&state, masks);
         for (at, mdev) in self.mdevs.iter().enumerate() {
@@ -185,7 +185,7 @@ fn check(mdevs: usize, whole: bool, every: usize) -> (usize, usize) {
     for (to, target) in targets.iter().enumerate() {
         let far = distances(&all, &neighbours, to, whole);
         for (from, state) in states.iter().enumerate() {
-            if (from * states.len() + to) % every != 0 {
+            if !(from * states.len() + to).is_multiple_of(every) {
                 continue;
             }
             pairs += 1;
