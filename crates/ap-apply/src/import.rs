@@ -171,7 +171,14 @@ impl Reader<'_> {
             kernel: self.kernel(&queues_there).into(),
             name: self.name(),
             features: if qci.is_some() { features_of } else { Features::APSC | Features::APXA },
-            facilities: Facilities { qci: qci.is_some(), apft: true, interrupts },
+            facilities: Facilities {
+                qci: qci.is_some(),
+                apft: true,
+                interrupts,
+                instructions: true,
+                secure_execution: false,
+                zvm: false,
+            },
             max_adapter: self.number(&format!("{BUS}/ap_max_adapter_id"))?,
             max_domain: self.number(&format!("{BUS}/ap_max_domain_id"))?,
             domains,
@@ -272,7 +279,7 @@ impl Reader<'_> {
                 let apqn = Apqn::new(adapter, domain);
                 let state = if there.contains(apqn) { self.queue(apqn) } else { QueueState::Absent };
                 if state != QueueState::Ok {
-                    queues.push(Queue { apqn, state });
+                    queues.push(Queue { apqn, state, faults: Vec::new() });
                 }
             }
         }

@@ -8,6 +8,7 @@ pub(crate) mod check;
 mod format;
 pub(crate) mod ids;
 mod model;
+mod queues;
 mod text;
 
 use std::path::Path;

@@ -7,6 +7,7 @@ pub mod command;
 mod error;
 mod guest;
 mod hw;
+mod there;
 mod verb;
 
 use crate::attribute::{Attribute, ro, rw, wo};

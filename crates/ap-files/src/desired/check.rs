@@ -9,9 +9,10 @@ use super::format::{self, File, SCHEMA};
 use super::masks::wish;
 use super::{Boot, DesiredFile, DesiredMdev, Give, Unlisted};
 use crate::error::Problem;
-use crate::machine::check::{named, twice};
+use crate::machine::check::named;
 use crate::machine::ids::Ids;
 use crate::problem;
+use crate::problem::twice;
 
 /// The mdevs of a file so far: each once, and no queue in two.
 #[derive(Debug, Default)]

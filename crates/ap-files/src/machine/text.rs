@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ap_machine::{Answers, Fault, KeysChange};
 use ap_task::Kernel;
 use ap_types::{AdapterMask, Features, Mask, Mode};
 
@@ -18,13 +19,21 @@ impl MachineFile {
             adapter(&mut text, &group);
         }
         for queue in &self.queues {
+            let _ = writeln!(text, "\n[[queue]]\napqn = \"{}\"", queue.apqn);
             let state = match queue.state {
                 QueueState::Ok => "ok",
                 QueueState::Deconfigured => "deconfigured",
                 QueueState::Checkstopped => "checkstopped",
                 QueueState::Absent => "absent",
+                QueueState::Answers(code) => {
+                    let _ = writeln!(text, "rc = {}", code.0);
+                    ""
+                }
             };
-            let _ = write!(text, "\n[[queue]]\napqn = \"{}\"\nstate = \"{state}\"\n", queue.apqn);
+            if !state.is_empty() {
+                let _ = writeln!(text, "state = \"{state}\"");
+            }
+            queue.faults.iter().for_each(|of| fault(&mut text, of));
         }
         for mdev in &self.mdevs {
             let _ = write!(text, "\n[[mdev]]\nuuid = \"{}\"\n", mdev.uuid);
@@ -52,15 +61,24 @@ impl MachineFile {
             };
         }
         let usual = Features::APSC | Features::APXA | Features::QACT | Features::RC8A;
-        if self.features != usual {
+        if self.features != usual || self.facilities.secure_execution {
             let names = Features::NAMED.iter().filter(|(feature, _)| self.features.contains(*feature));
             let names: Vec<String> = names.map(|(_, name)| format!("\"{name}\"")).collect();
             let _ = writeln!(text, "features = [{}]", names.join(", "));
         }
-        let Facilities { qci, apft, interrupts } = self.facilities;
-        if !(qci && apft && interrupts) {
-            let _ =
-                writeln!(text, "facilities = {{ qci = {qci}, apft = {apft}, interrupts = {interrupts} }}");
+        let Facilities { qci, apft, interrupts, instructions, secure_execution, zvm } = self.facilities;
+        let all = [
+            ("qci", qci, true),
+            ("apft", apft, true),
+            ("interrupts", interrupts, true),
+            ("instr", instructions, true),
+            ("se", secure_execution, false),
+            ("vm", zvm, false),
+        ];
+        let other = all.iter().filter(|(_, is, usual)| is != usual);
+        let other: Vec<String> = other.map(|(key, is, _)| format!("{key} = {is}")).collect();
+        if !other.is_empty() {
+            let _ = writeln!(text, "facilities = {{ {} }}", other.join(", "));
         }
         if self.max_adapter != 63 {
             let _ = writeln!(text, "max_adapter = {}", self.max_adapter);
@@ -134,6 +152,36 @@ fn adapter(text: &mut String, group: &[&Adapter]) {
     }
 }
 
+/// What else of a queue is not as usual.
+fn fault(text: &mut String, fault: &Fault) {
+    let line = match fault {
+        Fault::Answer(code) => format!("rc = {}", code.0),
+        Fault::Busy(count) => format!("busy = {count}"),
+        Fault::Resetting(count) => format!("rip = {count}"),
+        Fault::ResetLatency(count) => format!("resetlat = {count}"),
+        Fault::Resets(Answers { code, times }) => format!("zrc = \"0x{:x}:{times}\"", code.0),
+        Fault::Tests(Answers { code, times }) => format!("trc = \"0x{:x}:{times}\"", code.0),
+        Fault::Interrupts(on) => format!("irq = {on}"),
+        Fault::BindState(state) => {
+            let names = ["usable", "bound", "unbound", "unusable"];
+            format!("bind = \"{}\"", names[usize::from(state & 3)])
+        }
+        Fault::MasterKeys(KeysChange { new, current, old }) => {
+            let registers = [("new", new), ("current", current), ("old", old)];
+            let said =
+                registers.iter().filter_map(|(key, register)| {
+                    let pattern = register.as_ref()?;
+                    Some(pattern.map_or_else(
+                        || format!("{key} = \"none\""),
+                        |bits| format!("{key} = \"0x{bits:x}\""),
+                    ))
+                });
+            format!("keys = {{ {} }}", said.collect::<Vec<_>>().join(", "))
+        }
+    };
+    let _ = writeln!(text, "{line}");
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -166,7 +214,8 @@ mod tests {
                    domains = [4, \"6-8\"]\ncontrol_domains = 9\napmask = \"-4\"\nfacilities = { interrupts = false }\n\
                    [[adapter]]\nids = [4, \"6-7\"]\ntype = \"CEX7C\"\n[[adapter]]\nid = 100\nhwtype = 15\n\
                    mode = \"ep11\"\nfunctions = \"0x86000001\"\ndepth = 3\nmax_message = 4096\nserial = \"A1\"\n\
-                   [[queue]]\napqn = \"04.0006\"\nstate = \"absent\"\n[[mdev]]\nuuid = \
+                   [[queue]]\napqn = \"04.0006\"\nstate = \"absent\"\n[[queue]]\napqn = \"06.0007\"\nbusy = 2\nzrc = \
+                   \"7:1\"\nkeys = { current = \"0x1f\", old = \"none\" }\n[[mdev]]\nuuid = \
                    \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6\n";
         for text in BUILT_IN.iter().map(|machine| machine.text).chain([odd]) {
             let machine = MachineFile::parse("m.toml", text).expect("it is right");

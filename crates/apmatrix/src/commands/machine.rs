@@ -100,7 +100,11 @@ struct Checked<'a> {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     match &args.what {
-        What::List { kernels: true, json } => kernels::list(*json),
+        What::List { kernels: true, json: true } => print_json(&kernels::document()).map(|()| 0),
+        What::List { kernels: true, json: false } => {
+            write!(anstream::stdout(), "{}", kernels::text())?;
+            Ok(0)
+        }
         What::List { kernels: false, json } => list(*json),
         What::Show { machine, json } => show(machine, *json),
         What::Check { file, json } => check(file, *json),

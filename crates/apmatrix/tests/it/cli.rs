@@ -93,7 +93,7 @@ fn wrong_command_lines_are_status_2() {
     assert_snapshot!(apmatrix(&["hw", "plugg", "4"]).failed(), @r"
     status 2
     error: invalid value 'plugg' for '<VERB>'
-      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules, advance]
+      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules, advance]
 
       tip: a similar value exists: 'plug'
 
@@ -226,7 +226,7 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     ");
     assert_snapshot!(replay(&format!("{good}\n{{\"i\":1,\"op\":\"sleep\",\"ms\":5,\"errn\":0}}\n")), @r"
     status 4
-    error: t.jsonl:3: expected a transcript's operation; column 33: unknown field `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`, `entries`, `mode`, `size`, `cmd`, `uuid`, `guest`, `module`, `params`, `id`, `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`, `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `count`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
+    error: t.jsonl:3: expected a transcript's operation; column 33: unknown field `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`, `entries`, `mode`, `size`, `cmd`, `uuid`, `guest`, `module`, `params`, `id`, `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`, `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `irqs`, `count`, `noeventfd`, `index2`, `lines`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
     ");
     assert_snapshot!(replay(good.repeat(2).as_str()), @r"
     status 4
