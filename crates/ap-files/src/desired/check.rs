@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::format::{self, File, SCHEMA};
 use super::masks::wish;
-use super::{Boot, DesiredFile, DesiredMdev, Give, Unlisted};
+use super::model::{Boot, DesiredFile, DesiredMdev, Give, Unlisted};
 use crate::error::Problem;
 use crate::machine::check::named;
 use crate::machine::ids::Ids;
@@ -16,7 +16,7 @@ use crate::problem::twice;
 
 /// The mdevs of a file so far: each once, and no queue in two.
 #[derive(Debug, Default)]
-pub struct Mdevs(Vec<DesiredMdev>);
+pub(super) struct Mdevs(Vec<DesiredMdev>);
 
 impl Mdevs {
     /// Adds one.

@@ -7,7 +7,7 @@ use ap_types::{AdapterId, DomainId, Matrix, Uuid, grammar};
 use serde_json::{Map, Value};
 
 use super::check::Mdevs;
-use super::{Boot, DesiredFile, DesiredMdev, Unlisted};
+use super::model::{Boot, DesiredFile, DesiredMdev, Unlisted};
 use crate::error::Problem;
 
 const TYPE: &str = "vfio_ap-passthrough";

@@ -1,3 +1,5 @@
+use ap_types::{AdapterMask, DomainMask};
+
 use super::*;
 
 const U: &str = "62177883-f1bb-47f0-914d-32a22e3a8804";
