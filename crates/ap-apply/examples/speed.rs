@@ -32,7 +32,7 @@ fn mdevs(machine: &MachineFile, first: u8, each: u8) -> Vec<Mdev> {
     (0..16).map(mdev).collect()
 }
 
-fn run(name: &str, first: u8, each: u8) {
+fn run(name: &str, first: u8, each: u8, applied: bool) {
     let Some(file) = built_in(name) else { return };
     let Ok(mut machine) = MachineFile::parse(name, file.text) else { return };
     let moved: AdapterMask = (0..16 * each).map(AdapterId).collect();
@@ -56,21 +56,24 @@ fn run(name: &str, first: u8, each: u8) {
         println!("{name}: no plan");
         return;
     };
-    let mut desk = MemoryDesk::new(1);
-    let (applied, applying) = timed(|| apply(&mut host, &mut desk, &plan, &Options::default(), &mut |_| {}));
-    let done = matches!(applied, Ok(Outcome::After { .. }));
     println!(
-        "{name}: {} queues, {} writes, {} queues change hands: import {} ms, plan {} ms, apply {} ms (done: {done})",
+        "{name}: {} queues, {} writes, {} queues change hands: import {} ms, plan {} ms",
         machine.queue_count(),
         plan.steps.len(),
         plan.moved().len(),
         importing.as_millis(),
         planning.as_millis(),
-        applying.as_millis(),
     );
+    if !applied {
+        return;
+    }
+    let mut desk = MemoryDesk::new(1);
+    let (applied, applying) = timed(|| apply(&mut host, &mut desk, &plan, &Options::default(), &mut |_| {}));
+    let done = matches!(applied, Ok(Outcome::After { .. }));
+    println!("{name}: apply {} ms (done: {done})", applying.as_millis());
 }
 
 fn main() {
-    run("wide", 16, 2);
-    run("max", 64, 8);
+    run("wide", 16, 2, true);
+    run("max", 64, 8, false);
 }

@@ -14,6 +14,8 @@ use crate::undo::{Undoable, matrix_of};
 
 /// How long queues may reset, in milliseconds.
 const MOST_RESETTING_MS: u64 = 30_000;
+/// After so long it is looked at whether a queue can reset at all.
+const SOON_MS: u64 = 1_000;
 /// How often they are looked at meanwhile.
 const LOOK_MS: u64 = 40;
 
@@ -170,15 +172,18 @@ fn resets_end(
     resetting.retain(|apqn| !step.before.off.contains(*apqn));
     let mut waited = 0;
     loop {
-        resetting.retain(|apqn| {
+        // Those that are done are not asked again; of the others one is enough to know that it is not over.
+        while let Some(apqn) = resetting.last() {
             let path = format!("devices/ap/card{}/{apqn}/reset", apqn.adapter);
-            tree.read(&path).is_ok_and(|text| text.starts_with("Reset in progress")) && is_on(tree, *apqn)
-        });
-        if resetting.is_empty() {
-            return Ok(());
+            let resets = tree.read(&path).is_ok_and(|text| text.starts_with("Reset in progress"));
+            if resets && (waited < SOON_MS || is_on(tree, *apqn)) {
+                break;
+            }
+            resetting.pop();
         }
+        let Some(apqn) = resetting.last() else { return Ok(()) };
         if waited >= MOST_RESETTING_MS {
-            return Err(differs(format!("queue {} does not end its reset", resetting[0])));
+            return Err(differs(format!("queue {apqn} does not end its reset")));
         }
         report(Report::Resetting(resetting.len()));
         tree.sleep(LOOK_MS);
