@@ -12,7 +12,7 @@ use ap_types::{Matrix, QueueSet, Uuid};
 use locks::enter;
 
 use crate::import::Imported;
-use crate::tree::{Fault, Tree};
+use crate::tree::{Fault, Tree, forget};
 
 /// How long queues may reset after a write, in milliseconds of machine time.
 const SETTLE_MS: u64 = 500;
@@ -114,8 +114,7 @@ impl Twin {
 
     /// Forgets what happened so far.
     pub fn forget(&mut self) {
-        drop(self.session.events());
-        drop(self.session.changes());
+        forget(&mut self.session);
     }
 
     /// Writes, and tells `watch` each thing that happens meanwhile, in order; then queues have time to reset.
