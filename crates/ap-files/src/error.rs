@@ -44,6 +44,20 @@ impl FileError {
         }))
     }
 
+    /// A file whose text is wrong in that line, from 1.
+    #[must_use]
+    pub fn at_line(
+        file: &str,
+        text: &str,
+        line: usize,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> FileError {
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let end = text[start.min(text.len())..].find('\n').map_or(text.len(), |length| start + length);
+        Problem::new(start..end, message, expected).in_file(file, text)
+    }
+
     /// The file concerned.
     #[must_use]
     pub fn file(&self) -> &str {

@@ -19,7 +19,9 @@
 #![forbid(unsafe_code)]
 
 pub mod boot;
+pub mod desired;
 mod error;
+pub mod journal;
 pub mod kernel;
 pub mod machine;
 mod problem;
@@ -29,6 +31,7 @@ pub mod state;
 pub mod transcript;
 
 pub use boot::{BootError, boot};
+pub use desired::DesiredFile;
 pub use error::FileError;
 pub use kernel::KernelChoice;
 pub use machine::MachineFile;

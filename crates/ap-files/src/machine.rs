@@ -4,11 +4,12 @@
 //! to an empty machine so that it becomes this one. [`crate::boot()`] does that, and loads the modules.
 
 mod builtin;
-mod check;
+pub(crate) mod check;
 mod format;
-mod ids;
+pub(crate) mod ids;
 mod model;
 mod queues;
+mod text;
 
 use std::path::Path;
 

@@ -142,3 +142,13 @@ pub fn text(machine: String) -> StateText {
         serde_json::to_string_pretty(&state).unwrap_or_default() + "\n"
     })
 }
+
+/// The machine's name of the text that [`text`] gives, if it is one.
+#[must_use]
+pub fn machine(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        machine: String,
+    }
+    serde_json::from_str::<Named>(text).ok().map(|state| state.machine)
+}

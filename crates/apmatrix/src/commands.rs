@@ -1,17 +1,22 @@
 //! The commands, one file each.
 
+pub mod again;
+pub mod apply;
 pub mod completions;
 pub mod demo;
 pub mod events;
 pub mod explore;
 pub mod explore_scenarios;
 pub mod explore_sequences;
+pub mod fits;
 pub mod guest;
 pub mod hw;
+pub mod import;
 pub mod ls;
 pub mod machine;
 pub mod man;
 pub mod mount;
+pub mod plan;
 pub mod replay;
 pub mod run;
 pub mod shell;

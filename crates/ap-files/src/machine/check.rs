@@ -353,7 +353,7 @@ fn mdevs(
     Ok(all)
 }
 
-fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {
+pub(crate) fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {
     let found = text.get_ref();
     let expected = "expected a UUID: \"62177883-f1bb-47f0-914d-32a22e3a8804\"";
     if found.len() != 36 {

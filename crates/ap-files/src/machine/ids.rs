@@ -8,14 +8,14 @@ use toml::Spanned;
 
 /// One item: ids from the first to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     pub first: u8,
     pub last: u8,
 }
 
 /// What a place that takes ids says.
 #[derive(Clone, Debug)]
-pub(super) enum Ids {
+pub(crate) enum Ids {
     One(Item),
     Many(Vec<Spanned<Item>>),
 }
@@ -96,7 +96,7 @@ fn id(text: &str) -> Option<u8> {
 #[derive(schemars::JsonSchema)]
 #[serde(untagged)]
 #[allow(dead_code)]
-pub(super) enum IdsSchema {
+pub(crate) enum IdsSchema {
     One(IdSchema),
     Many(Vec<IdSchema>),
 }
@@ -105,7 +105,7 @@ pub(super) enum IdsSchema {
 #[derive(schemars::JsonSchema)]
 #[serde(untagged)]
 #[allow(dead_code)]
-pub(super) enum IdSchema {
+pub(crate) enum IdSchema {
     /// An id.
     Number(u8),
     /// A hex string or a range.

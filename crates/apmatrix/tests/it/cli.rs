@@ -24,6 +24,13 @@ fn help_tells_the_commands() {
       explore      Explore every interleaving of operations that run at the same time
       replay       Replay recorded transcripts and compare
       machine      List, show and check machines
+      import       Read a host, real or emulated, and write it down as a machine file
+      plan         Plan what brings a host to a desired state
+      apply        Bring a host to a desired state, step by step, or take everything back
+      confirm      Confirm the last apply: it stays
+      revert       Take the last apply back
+      recover      End an apply that was interrupted: forward if all its steps are done, else back
+      fits         Say whether each mediated device of one host fits another one, and if not, why
       completions  Print a shell's completions
       man          Write manual pages, one per command
       help         Print this message or the help of the given subcommand(s)
@@ -54,6 +61,13 @@ fn each_command_has_help_with_an_example() {
         "explore",
         "replay",
         "machine",
+        "import",
+        "plan",
+        "apply",
+        "confirm",
+        "revert",
+        "recover",
+        "fits",
         "completions",
         "man",
     ];

@@ -6,6 +6,8 @@ mod ls;
 mod mistakes;
 mod mount;
 mod mutants;
+mod plan;
+mod recorded;
 mod schemas;
 mod shell;
 mod transcripts;

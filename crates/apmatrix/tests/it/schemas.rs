@@ -16,17 +16,21 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
-const PRINTED: [Document; 17] = [
+const PRINTED: [Document; 21] = [
+    ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &[]),
     ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other"]),
     ("explore-list", &["specimens", "scenarios"], &[]),
+    ("fits", &["source", "target", "mdevs"], &[]),
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
     ("guests", &["guests"], &[]),
     ("ls", &["cards"], &[]),
     ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected"]),
     ("kernels", &["kernels", "taken", "flags"], &[]),
     ("machines", &["machines"], &[]),
+    ("no-plan", &["obstacles"], &[]),
+    ("plan", &["host", "wanted", "allow", "writes", "least", "most", "steps", "queues", "guarantees", "warnings"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
     ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
     ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
@@ -37,7 +41,10 @@ const PRINTED: [Document; 17] = [
 ];
 
 /// What is read, and described by a JSON schema.
-const READ: [&str; 2] = ["machine", "scenario"];
+const READ: [&str; 3] = ["desired", "machine", "scenario"];
+
+/// What apmatrix keeps for itself: a file that nobody else reads.
+const KEPT: [&str; 1] = ["journal"];
 
 /// `NAME` of `apmatrix.NAME/1`.
 fn name(schema: &str) -> &str {
@@ -89,7 +96,7 @@ fn each_name_is_given_in_one_place_and_is_listed() {
     let given: BTreeSet<&str> = places.keys().map(|schema| name(schema)).collect();
     // What a guest's verb answers has the verb in its name.
     let listed = PRINTED.iter().map(|(name, ..)| if *name == "guest-show" { "guest-{}" } else { name });
-    assert_eq!(given, listed.chain(READ).collect());
+    assert_eq!(given, listed.chain(READ).chain(KEPT).collect());
 }
 
 /// Runs a command that prints a document.
@@ -113,6 +120,9 @@ fn check(document: &Value, seen: &mut BTreeSet<&'static str>) {
     assert!(other.is_empty(), "{name} has {other:?}, too");
 }
 
+const WANTED_OF_THE_HOSTS: &str = "schema = \"apmatrix.desired/1\"\n[[mdev]]\n\
+     uuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6\n";
+
 const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\nmachine = \"tiny\"\n\
      [[task]]\nname = \"a\"\nrun = \"echo 6 > /sys/bus/ap/ap_domain\"\n\
      [[task]]\nname = \"b\"\nrun = \"cat /sys/bus/ap/apmask\"\n";
@@ -126,6 +136,8 @@ fn what_is_printed_under_a_name_has_its_keys() {
         ("b.toml", SCENARIO),
         ("m.toml", "schema = \"apmatrix.machine/1\"\n"),
         ("n.toml", "schema = \"apmatrix.machine/1\"\ndomain = 4\n"),
+        ("d.toml", "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4\"\n"),
+        ("w.toml", WANTED_OF_THE_HOSTS),
         ("t.jsonl", "{\"i\":0,\"op\":\"hw\",\"cmd\":\"apm none\",\"errno\":0}\n"),
     ] {
         fs::write(at.join(file), text).expect("it can be written");
@@ -142,6 +154,10 @@ fn what_is_printed_under_a_name_has_its_keys() {
         &["guest", "--root", "sys", "list", "--json"],
         &["guest", "--root", "sys", "show", "g1", "--json"],
         &["machine", "list", "--json"],
+        &["plan", "d.toml", "--machine", "tiny", "--json"],
+        &["plan", "w.toml", "--machine", "tiny", "--json"],
+        &["fits", "tiny", "default", "--json"],
+        &["recover", "--root", "sys", "--run-dir", "run", "--json"],
         &["machine", "list", "--kernels", "--json"],
         &["machine", "check", "m.toml", "--json"],
         &["machine", "check", "n.toml", "--json"],
@@ -184,6 +200,10 @@ fn state() -> Value {
 #[test]
 fn what_is_read_has_a_schema_with_its_name() {
     let title = |schema: &str| serde_json::from_str::<Value>(schema).expect("JSON")["title"].clone();
-    let titles = [title(&ap_files::machine::schema()), title(&ap_files::scenario::schema())];
+    let titles = [
+        title(&ap_files::desired::schema()),
+        title(&ap_files::machine::schema()),
+        title(&ap_files::scenario::schema()),
+    ];
     assert_eq!(titles, READ.map(|name| format!("apmatrix.{name}/1")));
 }

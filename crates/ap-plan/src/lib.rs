@@ -1,0 +1,43 @@
+//! Planning moves of queues between the host and mediated devices: a host's state and a desired state in, a plan or
+//! the reasons for none out.
+//!
+//! No input, no output, no host: [`State`] is what a plan has to know of one, [`Write`] is a write to its tree, and
+//! [`State::after`] says what a write does or why it is refused. A [`Plan`] is writes in an order that no host as it was
+//! read refuses. Whether the real rules agree is not this crate's to say: a plan is run on the host's twin before
+//! anybody sees it.
+//!
+//! | module | is for | does not know |
+//! | --- | --- | --- |
+//! | `state` | a host as far as plans go | where it was read |
+//! | `write` | writes, what each does, its inverse | what is wanted |
+//! | `reason` | why a write is refused, and the smallest change | plans |
+//! | `target` | what is wanted, made of a state and a file | writes |
+//! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
+//! | `search` | the fewest writes, in order | texts, reasons |
+//! | `overrides` | the same on hosts that give queues by `driver_override` | the order of writes to mdevs |
+//! | `plan` | the steps, with why and inverse | the twin |
+//! | `fits` | whether mdevs of one host fit another | writes |
+
+#![forbid(unsafe_code)]
+
+pub mod allow;
+pub mod fits;
+mod hindrances;
+mod ids;
+pub mod obstacle;
+pub mod overrides;
+pub mod plan;
+pub mod reason;
+mod search;
+pub mod state;
+pub mod target;
+pub mod write;
+
+pub use allow::Allow;
+pub use fits::{Fit, Misfit};
+pub use obstacle::{NoPlan, Obstacle};
+pub use plan::{Plan, Step, plan};
+pub use reason::Refusal;
+pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
+pub use target::Target;
+pub use write::{Delta, Store, Write};

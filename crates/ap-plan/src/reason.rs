@@ -1,0 +1,236 @@
+//! Why a write is refused: who holds what, and the smallest change that would make it possible.
+
+use std::fmt;
+
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
+
+use crate::ids::ids;
+use crate::state::{Holder, State};
+
+/// Why a write is refused; then nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A mask write would give the host queues that an mdev has (`EBUSY`).
+    #[error("{} assigned to mdev {mdev}{}", Are(queues), held(holder))]
+    InUse {
+        /// The queues.
+        queues: Box<Matrix>,
+        /// Who has them.
+        mdev: Uuid,
+        /// Who has that open.
+        holder: Option<Holder>,
+    },
+    /// An mdev would have queues that the masks reserve for the host (`EADDRNOTAVAIL`).
+    #[error("{} the host's, by apmask and aqmask", Are(queues))]
+    Reserved {
+        /// The mdev.
+        mdev: Uuid,
+        /// The queues.
+        queues: Box<Matrix>,
+    },
+    /// An mdev would have queues of another one (`EADDRINUSE`).
+    #[error("{} assigned to mdev {other}{}", Are(queues), held(holder))]
+    Shared {
+        /// The mdev.
+        mdev: Uuid,
+        /// The queues.
+        queues: Box<Matrix>,
+        /// Who has them.
+        other: Uuid,
+        /// Who has that open.
+        holder: Option<Holder>,
+    },
+    /// An id above the highest of the host (`ENODEV`).
+    #[error("{what} {id} is above the highest that this host can assign, {highest}")]
+    TooHigh {
+        /// The mdev.
+        mdev: Uuid,
+        /// Adapter, domain, control domain.
+        what: &'static str,
+        /// Which.
+        id: u8,
+        /// The highest.
+        highest: u8,
+    },
+    /// There is no such mdev (`ENOENT`).
+    #[error("there is no mdev {0}")]
+    NoMdev(Uuid),
+    /// There is one of that name (`EEXIST`).
+    #[error("there is an mdev {0} already")]
+    Exists(Uuid),
+    /// There are as many as there can be (`EUSERS`).
+    #[error("there are 65536 mdevs already, and no more can be made")]
+    NoInstances,
+    /// vfio_ap is not loaded (`ENOENT`).
+    #[error("the driver vfio_ap is not loaded")]
+    NoVfioAp,
+    /// A mask write while a queue has an override (`EINVAL`).
+    #[error("queue {0} has an override, and masks and overrides exclude each other")]
+    Overridden(Apqn),
+    /// A mask write that would take a queue from an mdev: its override was cleared while it was assigned. The kernel
+    /// would not refuse; we do. (Page 7, N26.)
+    #[error(
+        "queue {queue} of mdev {mdev} has lost its override, and a mask write would take it away{}",
+        held(holder)
+    )]
+    Unprotected {
+        /// The queue.
+        queue: Apqn,
+        /// Whose it is.
+        mdev: Uuid,
+        /// Who has that open.
+        holder: Option<Holder>,
+    },
+    /// An override is written while masks are used (`EINVAL`).
+    #[error("apmask or aqmask is not all ones, and masks and overrides exclude each other")]
+    MasksInUse,
+    /// There is no such queue, or no such file of it (`ENOENT`).
+    #[error("there is no queue {0}")]
+    NoQueue(Apqn),
+    /// A queue is not bound as the write wants it (`ENODEV`, `EBUSY`).
+    #[error("queue {queue} {how}")]
+    Binding {
+        /// The queue.
+        queue: Apqn,
+        /// What is in the way.
+        how: &'static str,
+    },
+    /// The write would wait until the guest lets go.
+    #[error("mdev {mdev} is held by {holder}")]
+    Held {
+        /// The mdev.
+        mdev: Uuid,
+        /// Who has it open.
+        holder: Holder,
+    },
+}
+
+impl Refusal {
+    /// What write(2) answers; `None` if it waits.
+    #[must_use]
+    pub fn errno(&self) -> Option<&'static str> {
+        Some(match self {
+            Refusal::InUse { .. } => "EBUSY",
+            Refusal::Reserved { .. } => "EADDRNOTAVAIL",
+            Refusal::Shared { .. } => "EADDRINUSE",
+            Refusal::TooHigh { .. } => "ENODEV",
+            Refusal::NoMdev(_) | Refusal::NoVfioAp => "ENOENT",
+            Refusal::Exists(_) => "EEXIST",
+            Refusal::NoInstances => "EUSERS",
+            Refusal::Overridden(_) | Refusal::MasksInUse => "EINVAL",
+            Refusal::NoQueue(_) => "ENOENT",
+            Refusal::Binding { .. } => "ENODEV",
+            // The kernel says yes to this one.
+            Refusal::Unprotected { .. } => return None,
+            Refusal::Held { .. } => return None,
+        })
+    }
+
+    /// The smallest change that would make it possible.
+    #[must_use]
+    pub fn remedy(&self, state: &State) -> String {
+        match self {
+            Refusal::InUse { queues, mdev, holder } => {
+                let part = smaller_part(queues);
+                let stop = holder.as_ref().map_or_else(String::new, |h| format!(", or stop {h} first"));
+                format!("take {part} from mdev {mdev}{stop}")
+            }
+            Refusal::Reserved { queues, .. } => give_up(state, queues),
+            Refusal::Shared { queues, other, holder, .. } => {
+                let part = smaller_part(queues);
+                let stop = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
+                format!("take {part} from mdev {other}{stop}")
+            }
+            Refusal::TooHigh { what, highest, .. } => {
+                format!("choose {} {what} up to {highest}", if *what == "adapter" { "an" } else { "a" })
+            }
+            Refusal::NoMdev(uuid) => format!("create mdev {uuid}"),
+            Refusal::Exists(uuid) => format!("change mdev {uuid} instead of making it"),
+            Refusal::NoInstances => "remove an mdev that is not used".to_owned(),
+            Refusal::NoVfioAp => "modprobe vfio_ap".to_owned(),
+            Refusal::Overridden(_) => "[host] give = \"override\", or clear all overrides".to_owned(),
+            Refusal::Unprotected { queue, mdev, .. } => {
+                format!(
+                    "echo vfio_ap > /sys/bus/ap/devices/{queue}/driver_override, or take it from mdev {mdev}"
+                )
+            }
+            Refusal::MasksInUse => "[host] give = \"masks\", or set both masks to all ones".to_owned(),
+            Refusal::NoQueue(queue) => format!("leave queue {queue} out"),
+            Refusal::Binding { queue, .. } => format!("bind queue {queue} first"),
+            Refusal::Held { mdev, holder } => format!("stop {holder}, or keep mdev {mdev}"),
+        }
+    }
+}
+
+/// Who holds it, after what it is.
+fn held(holder: &Option<Holder>) -> String {
+    holder.as_ref().map_or_else(String::new, |holder| format!(", which {holder} holds"))
+}
+
+/// The change of a mask that gives up these queues and takes the fewest others from the host.
+///
+/// Queues are reserved as a product, so that all these adapters or all these domains have to go.
+#[must_use]
+pub fn give_up(state: &State, queues: &Matrix) -> String {
+    let host = &state.queues.host;
+    let by_adapter: usize = queues.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
+    let by_domain: usize = queues.domains.iter().map(|domain| host.column(domain).count()).sum();
+    let count = |n: usize| if n == 1 { "1 queue".to_owned() } else { format!("{n} queues") };
+    if by_adapter <= by_domain {
+        let terms: Vec<String> = queues.adapters.iter().map(|id| format!("-{}", id.0)).collect();
+        format!("[host] apmask = \"{}\" (the host gives up {})", terms.join(","), count(by_adapter))
+    } else {
+        let terms: Vec<String> = queues.domains.iter().map(|id| format!("-{}", id.0)).collect();
+        format!("[host] aqmask = \"{}\" (the host gives up {})", terms.join(","), count(by_domain))
+    }
+}
+
+/// `adapter 4` or `domains 6, 71`: the dimension in which fewer ids have to go.
+#[must_use]
+pub fn smaller_part(queues: &Matrix) -> String {
+    if queues.adapters.count() <= queues.domains.count() {
+        adapters(&queues.adapters)
+    } else {
+        domains(&queues.domains)
+    }
+}
+
+/// `adapter 4`, `adapters 4, 6-8`.
+#[must_use]
+pub fn adapters(mask: &AdapterMask) -> String {
+    let plural = if mask.count() == 1 { "" } else { "s" };
+    format!("adapter{plural} {}", ids(mask.iter().map(|AdapterId(id)| id)))
+}
+
+/// `domain 6`, `domains 6, 22-23`.
+#[must_use]
+pub fn domains(mask: &DomainMask) -> String {
+    let plural = if mask.count() == 1 { "" } else { "s" };
+    format!("domain{plural} {}", ids(mask.iter().map(|DomainId(id)| id)))
+}
+
+/// The queues of a product as the subject of a sentence.
+struct Are<'a>(&'a Matrix);
+
+impl fmt::Display for Are<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.0.queue_count() == 1 { "is" } else { "are" };
+        write!(f, "{} {verb}", Queues(self.0))
+    }
+}
+
+/// The queues of a product for people: up to three by name.
+pub struct Queues<'a>(
+    /// The product.
+    pub &'a Matrix,
+);
+
+impl fmt::Display for Queues<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.queue_count();
+        let names: Vec<String> = self.0.queues().take(3).map(|apqn| apqn.to_string()).collect();
+        let what = if count == 1 { "queue" } else { "queues" };
+        write!(f, "{what} {}", names.join(", "))?;
+        if count > 3 { write!(f, " and {} more", count - 3) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,94 @@
+//! `apmatrix confirm`, `revert`, `recover`: of the last apply.
+
+use std::io::Write as _;
+
+use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert};
+
+use crate::commands::apply::{Run, ended, refused, tell};
+use crate::commands::{Root, print_json};
+use crate::error::Outcome;
+use crate::plan::desk::FileDesk;
+use crate::plan::document::AppliedDocument;
+use crate::plan::guard;
+use crate::plan::tree::FileTree;
+
+/// Confirm the last apply: it stays
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  apmatrix apply desired.toml --confirm 60 && apmatrix confirm")]
+pub struct ConfirmArgs {
+    #[command(flatten)]
+    root: Root,
+    #[command(flatten)]
+    run: Run,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Take the last apply back
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  apmatrix revert")]
+pub struct RevertArgs {
+    #[command(flatten)]
+    root: Root,
+    #[command(flatten)]
+    run: Run,
+    /// Watch over what this process applies, and take it back if it is not confirmed
+    #[arg(long, value_name = "PID", hide = true)]
+    guard: Option<u32>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// End an apply that was interrupted: forward if all its steps are done, else back
+///
+/// An apply that was killed, or that stopped in between. What it does it says; where there is nothing to recover it does
+/// nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  apmatrix recover")]
+pub struct RecoverArgs {
+    #[command(flatten)]
+    root: Root,
+    #[command(flatten)]
+    run: Run,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `confirm`.
+pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
+    let root = &args.root.root;
+    let mut desk = FileDesk::new(&args.run.directory(root), root);
+    let options = Options { wait: args.run.wait, confirm: None };
+    let id = confirm(&mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
+    if args.json {
+        print_json(&AppliedDocument::of(&Applied::After { confirm_by: None }))?;
+    } else {
+        writeln!(anstream::stdout(), "confirmed: apply {id} stays")?;
+    }
+    Ok(0)
+}
+
+/// Runs `revert`.
+pub fn run_revert(args: &RevertArgs) -> Outcome {
+    let root = &args.root.root;
+    if let Some(parent) = args.guard {
+        guard::watch(&args.run.directory(root), root, parent);
+        return Ok(0);
+    }
+    let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
+    let options = Options { wait: args.run.wait, confirm: None };
+    let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
+    ended(&outcome, args.json).map(|_| u8::from(matches!(outcome, Applied::Stopped(_))))
+}
+
+/// Runs `recover`.
+pub fn run_recover(args: &RecoverArgs) -> Outcome {
+    let root = &args.root.root;
+    let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
+    let options = Options { wait: args.run.wait, confirm: None };
+    let outcome = recover(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
+    ended(&outcome, args.json)
+}

@@ -1,0 +1,53 @@
+//! `apmatrix fits`: whether each mdev of one host fits another one.
+
+use std::io::Write as _;
+
+use ap_plan::fits::fits;
+
+use crate::commands::{Root, print_json};
+use crate::error::Outcome;
+use crate::plan::document::FitsDocument;
+use crate::plan::host::Host;
+use crate::plan::show;
+
+/// Say whether each mediated device of one host fits another one, and if not, why
+///
+/// Before a guest is migrated. A host is a machine file (`apmatrix import` writes one), a built-in machine, an archive of
+/// /sys, or a directory that is one. Exit status 1: one does not fit.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix fits here.toml there.toml\n  \
+    apmatrix fits there.toml --json                     this host's mdevs\n  \
+    apmatrix fits here.toml /sys                        another host's mdevs on this one")]
+pub struct Args {
+    /// The host whose mdevs are to move, and the one that they are to move to; the first may be left out: --root
+    #[arg(value_name = "SOURCE TARGET", num_args = 1..=2, required = true, value_hint = clap::ValueHint::AnyPath)]
+    hosts: Vec<String>,
+    #[command(flatten)]
+    root: Root,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let (source, target) = match args.hosts.as_slice() {
+        [source, target] => (Host::of_word(source), Host::of_word(target)),
+        [target] => (Host::Root(args.root.root.clone()), Host::of_word(target)),
+        _ => return Ok(2),
+    };
+    let (from, to) = (source.read()?, target.read()?);
+    for (host, read) in [(&source, &from), (&target, &to)] {
+        for note in &read.notes {
+            writeln!(anstream::stderr(), "note: {}: {note}", host.name())?;
+        }
+    }
+    let found = fits(&from.state, &to.state);
+    if args.json {
+        print_json(&FitsDocument::of(source.name(), target.name(), &found))?;
+    } else {
+        write!(anstream::stdout(), "{}", show::fits(&found))?;
+    }
+    Ok(u8::from(found.iter().any(|fit| !fit.misfits.is_empty())))
+}

@@ -1,0 +1,152 @@
+//! `apmatrix plan`: what brings a host to a desired state, run on its twin first.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use ap_apply::import::Imported;
+use ap_apply::promises::{Rehearsed, rehearse};
+use ap_apply::prove::{Proof, prove};
+use ap_apply::twin::Twin;
+use ap_files::DesiredFile;
+use ap_plan::{Allow, NoPlan, Plan, Target, plan};
+
+use crate::commands::{Root, print_json};
+use crate::error::{CliError, Outcome};
+use crate::plan::document::{NoPlanDocument, PlanDocument};
+use crate::plan::host::Host;
+use crate::plan::show;
+
+/// What may happen that else must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Allowed {
+    /// Running guests may lose queues that the desired state takes.
+    Unplug,
+}
+
+/// Plan what brings a host to a desired state
+///
+/// Nothing is written. The plan is run on the host's twin, an emulated host in this process, and what it promises is
+/// checked there. Exit status 1: there is no plan, and who is in the way; or, with --check, there is something to do.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix plan desired.toml\n  \
+    apmatrix plan desired.toml --machine mine.toml      for a host that is not here\n  \
+    apmatrix plan desired.toml -o plan.json && apmatrix apply plan.json")]
+pub struct Args {
+    /// What is wanted: a desired state, what `mdevctl list --dumpjson` prints, or a machine file
+    #[arg(value_name = "DESIRED", value_hint = clap::ValueHint::FilePath)]
+    desired: PathBuf,
+    #[command(flatten)]
+    root: Root,
+    /// Plan for a machine, as it is right after boot, instead of this host
+    #[arg(long, value_name = "M", conflicts_with = "root", value_hint = clap::ValueHint::FilePath)]
+    machine: Option<String>,
+    /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere)
+    #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
+    allow: Vec<Allowed>,
+    /// Explore what others do at the same time, too, and list how the plan can end then
+    #[arg(long)]
+    prove: bool,
+    /// Print nothing but whether there is something to do: exit status 1 if there is
+    #[arg(long)]
+    check: bool,
+    /// Write the plan to this file, for `apmatrix apply`
+    #[arg(short, long, value_name = "PLAN", value_hint = clap::ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What may happen, of a command line's words.
+#[must_use]
+pub fn allow(words: &[Allowed]) -> Allow {
+    Allow { unplug: words.contains(&Allowed::Unplug) }
+}
+
+/// A plan that was rehearsed.
+pub struct Ready {
+    /// The plan.
+    pub plan: Plan,
+    /// What the twin said.
+    pub rehearsed: Rehearsed,
+}
+
+/// Plans, and rehearses. An error is a defect of ours, or that the twin does not boot; no plan is an answer.
+///
+/// # Errors
+/// If the twin does not boot, or breaks a promise.
+pub fn make(host: &Imported, target: &Target, allow: Allow) -> Result<Result<Ready, NoPlan>, CliError> {
+    let plan = match plan(&host.state, target, allow) {
+        Ok(plan) => plan,
+        Err(none) => return Ok(Err(none)),
+    };
+    if plan.steps.is_empty() {
+        let rehearsed = Rehearsed { answers: Vec::new(), guarantees: Vec::new() };
+        return Ok(Ok(Ready { plan, rehearsed }));
+    }
+    let mut twin = Twin::of(host).map_err(|error| CliError::failed(error.to_string()).because(error))?;
+    let rehearsed = rehearse(&mut twin, &plan).map_err(|broken| {
+        CliError::failed(broken.to_string())
+            .hint(
+                "the plan is not shown; this is a defect: please report it, with what `apmatrix import` says",
+            )
+            .because(broken)
+    })?;
+    Ok(Ok(Ready { plan, rehearsed }))
+}
+
+/// There is no plan: said as the command's error, or as a document.
+///
+/// # Errors
+/// Always but with `json`, when only writing can fail.
+pub fn none(none: &NoPlan, json: bool) -> Outcome {
+    let (message, hints) = show::no_plan(none);
+    if json {
+        print_json(&NoPlanDocument::of(none))?;
+        return Ok(1);
+    }
+    Err(hints.into_iter().fold(CliError::failed(message), CliError::hint))
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let desired = DesiredFile::read(&args.desired)?;
+    let host = match &args.machine {
+        Some(machine) => Host::Machine(machine.clone()),
+        None => Host::Root(args.root.root.clone()),
+    };
+    let imported = host.read()?;
+    let target = Target::of(&imported.state, &desired);
+    let allow = allow(&args.allow);
+    let ready = match make(&imported, &target, allow)? {
+        Ok(ready) => ready,
+        Err(why) => return none(&why, args.json),
+    };
+    if args.check {
+        return Ok(u8::from(!ready.plan.steps.is_empty()));
+    }
+    let proof = args.prove.then(|| prove(&imported, &ready.plan)).transpose();
+    let proof = proof.map_err(|error| CliError::failed(error.to_string()).because(error))?;
+    for note in &imported.notes {
+        writeln!(anstream::stderr(), "note: {note}")?;
+    }
+    let document = PlanDocument::of(&ready.plan, &ready.rehearsed, allow, proof.as_ref(), &imported.notes);
+    if let Some(path) = &args.output {
+        write(path, &document)?;
+    }
+    if args.json {
+        print_json(&document)?;
+    } else {
+        write!(anstream::stdout(), "{}", show::plan(&ready.plan, &ready.rehearsed, proof.as_ref()))?;
+    }
+    Ok(u8::from(proof.is_some_and(|proof: Proof| !proof.worse.is_empty())))
+}
+
+fn write(path: &Path, document: &PlanDocument) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)? + "\n";
+    fs::write(path, text).map_err(|error| {
+        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+    })
+}

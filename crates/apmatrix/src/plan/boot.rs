@@ -1,0 +1,130 @@
+//! What is to be there after the next boot: mdevs as mdevctl's definitions, masks by a unit that applies the file again.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use ap_files::desired::{Boot, DesiredFile, DesiredMdev};
+use ap_types::{AdapterId, DomainId};
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+
+/// The unit; packages bring it along.
+const UNIT: &str = include_str!("../../../../packaging/apmatrix-apply.service");
+const UNIT_NAME: &str = "apmatrix-apply.service";
+
+/// Writes down what is to be there after the next boot; says what was done, a line each.
+///
+/// # Errors
+/// If a file cannot be written, or a command fails.
+pub fn keep(etc: &Path, desired: &DesiredFile, text: &str) -> Result<Vec<String>, CliError> {
+    let mut done = Vec::new();
+    for mdev in &desired.mdevs {
+        match mdev.boot {
+            Some(Boot::Auto) => define(mdev, "auto", &mut done)?,
+            Some(Boot::Manual) => define(mdev, "manual", &mut done)?,
+            Some(Boot::None) => undefine(mdev, &mut done),
+            None => {}
+        }
+    }
+    let file = etc.join("apmatrix/desired.toml");
+    if write(&file, text)? {
+        done.push(format!("{}: written", file.display()));
+    }
+    let packaged =
+        ["usr/lib", "lib"].map(|lib| etc.join("..").join(lib).join("systemd/system").join(UNIT_NAME));
+    if !packaged.iter().any(|path| path.exists()) {
+        let unit = etc.join("systemd/system").join(UNIT_NAME);
+        if write(&unit, &unit_text())? {
+            done.push(format!("{}: written", unit.display()));
+            run("systemctl", &["daemon-reload"], "")?;
+        }
+    }
+    run("systemctl", &["enable", UNIT_NAME], "")?;
+    done.push(format!("{UNIT_NAME}: enabled"));
+    Ok(done)
+}
+
+/// The unit with the place of this very program.
+fn unit_text() -> String {
+    match std::env::current_exe() {
+        Ok(program) => UNIT.replace("/usr/bin/apmatrix", &program.display().to_string()),
+        Err(_) => UNIT.to_owned(),
+    }
+}
+
+/// Writes a file if it says something else; whether it did.
+fn write(path: &Path, text: &str) -> Result<bool, CliError> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+        let new = path.with_extension("new");
+        let mut file = fs::File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    });
+    written.map(|()| true).map_err(|error| {
+        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+    })
+}
+
+/// Defines an mdev anew, through mdevctl itself.
+fn define(mdev: &DesiredMdev, start: &str, done: &mut Vec<String>) -> Result<(), CliError> {
+    let definition = json!({ "mdev_type": "vfio_ap-passthrough", "start": start, "attrs": attributes(mdev) });
+    let uuid = mdev.uuid.to_string();
+    // mdevctl has no way to replace a definition whole: an old one goes first, and one that is not there is no error.
+    let _ = run("mdevctl", &["undefine", "--uuid", &uuid], "");
+    let file = "/dev/stdin";
+    run(
+        "mdevctl",
+        &["define", "--uuid", &uuid, "--parent", "matrix", "--jsonfile", file],
+        &definition.to_string(),
+    )?;
+    done.push(format!("mdev {uuid}: defined, starts {start}"));
+    Ok(())
+}
+
+fn undefine(mdev: &DesiredMdev, done: &mut Vec<String>) {
+    let uuid = mdev.uuid.to_string();
+    if run("mdevctl", &["undefine", "--uuid", &uuid], "").is_ok() {
+        done.push(format!("mdev {uuid}: no longer defined"));
+    }
+}
+
+/// The attributes as mdevctl writes them one after the other.
+fn attributes(mdev: &DesiredMdev) -> Vec<Value> {
+    let matrix = &mdev.matrix;
+    let adapters = matrix.adapters.iter().map(|AdapterId(id)| json!({ "assign_adapter": id.to_string() }));
+    let domains = matrix.domains.iter().map(|DomainId(id)| json!({ "assign_domain": id.to_string() }));
+    let control = matrix.control_domains.iter();
+    let control = control.map(|DomainId(id)| json!({ "assign_control_domain": id.to_string() }));
+    adapters.chain(domains).chain(control).collect()
+}
+
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), CliError> {
+    let failed = |why: String| {
+        CliError::environment(format!("`{program} {}`: {why}", arguments.join(" ")))
+            .hint(format!("`--boot` needs {program}; without it only the running host is changed"))
+    };
+    let spawned = Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let mut child = spawned.map_err(|error| failed(ap_files::said(&error)).because(error))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Who does not read it does not want it.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(|error| failed(ap_files::said(&error)).because(error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(said.lines().next_back().unwrap_or("it failed").to_owned()))
+}

@@ -1,0 +1,78 @@
+//! Which host a command is about.
+
+use std::path::{Path, PathBuf};
+
+use ap_apply::import::{ImportError, Imported, import};
+use ap_files::MachineFile;
+use ap_plan::State;
+
+use crate::error::CliError;
+use crate::plan::archive::ArchiveTree;
+use crate::plan::tree::FileTree;
+
+/// A host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// The tree at that path.
+    Root(PathBuf),
+    /// A built-in machine or a machine file, right after it has booted.
+    Machine(String),
+    /// The tree in that archive.
+    Archive(PathBuf),
+}
+
+impl Host {
+    /// What a word means: a directory is a tree; a tar file an archive; anything else a machine.
+    #[must_use]
+    pub fn of_word(word: &str) -> Host {
+        let path = Path::new(word);
+        let packed = [".tar", ".tgz", ".tar.gz", ".tar.xz", ".txz"].iter().any(|end| word.ends_with(end));
+        match (path.is_dir(), packed) {
+            (true, _) => Host::Root(path.to_owned()),
+            (_, true) => Host::Archive(path.to_owned()),
+            _ => Host::Machine(word.to_owned()),
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If it is not there, or cannot be read.
+    pub fn read(&self) -> Result<Imported, CliError> {
+        match self {
+            Host::Root(root) => import(&mut FileTree::new(root))
+                .map_err(|error| unreadable(&root.display().to_string(), error)),
+            Host::Archive(path) => {
+                let name = path.display().to_string();
+                import(&mut ArchiveTree::open(path)?).map_err(|error| unreadable(&name, error))
+            }
+            Host::Machine(name) => {
+                let machine = MachineFile::load(name)?;
+                Ok(Imported { state: State::of(&machine), machine, notes: Vec::new() })
+            }
+        }
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Host::Root(path) | Host::Archive(path) => path.display().to_string(),
+            Host::Machine(name) => name.clone(),
+        }
+    }
+}
+
+/// Why a host cannot be read, for people.
+#[must_use]
+pub fn unreadable(root: &str, error: ImportError) -> CliError {
+    let shown = match &error {
+        ImportError::NoBus => CliError::environment(format!("there is no AP bus at {root}/bus/ap")).hint(
+            "on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix …`, or `--machine M`",
+        ),
+        ImportError::Fault(fault) => CliError::environment(fault.to_string()),
+        ImportError::Strange { .. } => CliError::environment(format!("{root}: {error}"))
+            .hint("please report this, with the kernel's version"),
+    };
+    shown.because(error)
+}
