@@ -43,9 +43,11 @@ fn fields_given_are_fields_read() {
         let info = HardwareInfo::new(0xea00_0000, 13, 255, ml, qd);
         assert_eq!(info.functions(), 0xea00_0000);
         assert_eq!((info.adapter_type(), info.highest_domain()), (13, 255));
-        assert_eq!((info.max_message_units(), info.depth()), (ml, qd + 1));
+        assert_eq!((info.max_message_units(), info.depth(), info.deep_depth()), (ml, qd + 1, qd + 1));
     }
-    assert_eq!(HardwareInfo::new(0, 0, 0, 0xff, 0xff), HardwareInfo::new(0, 0, 0, 15, 15));
+    let deep = HardwareInfo::new(0, 0, 0, 0xff, 0xff);
+    assert_eq!(deep, HardwareInfo::new(0, 0, 0, 15, 31));
+    assert_eq!((deep.depth(), deep.deep_depth()), (16, 32), "kernels before 7.3 read four bits");
 }
 
 #[test]
