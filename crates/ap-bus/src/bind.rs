@@ -8,7 +8,7 @@ use locks::{After, Guard, Held, Nothing};
 
 use crate::bus::Bus;
 use crate::device::{
-    Binding, Card, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Use,
+    Binding, Card, CardState, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Use,
 };
 use crate::ownership::Ownership;
 
@@ -176,7 +176,8 @@ impl Bus {
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), BindError> {
         let device = self.find(name, task).ok_or(BindError::NoDevice)?;
-        let driver = task.lock(&self.ownership).0.driver(driver).cloned().ok_or(BindError::NoDevice)?;
+        let driver = self.ownership.look(task, |ownership| ownership.driver(driver).cloned());
+        let driver = driver.ok_or(BindError::NoDevice)?;
         self.bind_device(&device, Some(&driver), task)
     }
 
@@ -202,14 +203,14 @@ impl Bus {
         match device {
             DeviceRef::Card(card) => {
                 let (_alive, mut task) = task.lock(&card.device);
-                if card.state.lock(&mut task).0.driver() != Some(driver) {
+                if card.state.look(&mut task, CardState::driver) != Some(driver) {
                     return false;
                 }
                 self.detach_card(card, &mut task);
             }
             DeviceRef::Queue(queue) => {
                 let (_alive, mut task) = task.lock(&queue.device);
-                if queue.state.lock(&mut task).0.driver() != Some(driver) {
+                if queue.state.look(&mut task, QueueState::driver) != Some(driver) {
                     return false;
                 }
                 self.take_queue(queue, &mut task);
@@ -250,7 +251,7 @@ impl Bus {
                 if !*alive {
                     return Err(BindError::NoDevice);
                 }
-                if card.state.lock(&mut task).0.binding.is_some() {
+                if card.state.look(&mut task, |state| state.binding.is_some()) {
                     return Err(BindError::Bound);
                 }
                 let (mut ownership, mut task) = task.lock(&self.ownership);
@@ -264,7 +265,7 @@ impl Bus {
                 if !*alive {
                     return Err(BindError::NoDevice);
                 }
-                if queue.state.lock(&mut task).0.binding.is_some() {
+                if queue.is_bound(&mut task) {
                     return Err(BindError::Bound);
                 }
                 let (mut ownership, mut task) = task.lock(&self.ownership);
@@ -306,7 +307,8 @@ impl Bus {
         if !self.look(task, |registry| registry.autoprobe) {
             return;
         }
-        let Some(driver) = task.lock(&self.ownership).0.driver(driver).cloned() else { return };
+        let driver = self.ownership.look(task, |ownership| ownership.driver(driver).cloned());
+        let Some(driver) = driver else { return };
         for device in self.devices_in_order(task) {
             let _refused = self.bind_device(&device, Some(&driver), task);
         }
@@ -351,7 +353,7 @@ impl Bus {
             return;
         }
         let queues = self.queues_in_order(&mut task);
-        if !queues.iter().all(|queue| queue.state.lock(&mut task).0.binding.is_some()) {
+        if !queues.iter().all(|queue| queue.is_bound(&mut task)) {
             return;
         }
         ownership.announced = true;
@@ -383,7 +385,7 @@ impl Bus {
         if !*alive {
             return None;
         }
-        let driver = queue.state.lock(&mut task).0.binding.clone().map(|binding| binding.driver);
+        let driver = queue.state.look(&mut task, |state| state.binding.clone().map(|binding| binding.driver));
         steady(driver.as_ref(), queue, &mut task, act)
     }
 }
@@ -393,8 +395,10 @@ pub(crate) fn agrees<L>(queue: &QueueDevice, ownership: &Ownership, held: &mut H
 where
     Queue: After<L>,
 {
-    let (state, _held) = queue.state.lock(held);
-    ownership.agrees(queue.apqn, state.binding.as_ref().map(|binding| &binding.driver))
+    let agrees = |state: &QueueState| {
+        ownership.agrees(queue.apqn, state.binding.as_ref().map(|binding| &binding.driver))
+    };
+    queue.state.look(held, agrees)
 }
 
 /// Runs `act` with A of a queue and its use, which its driver keeps as it is.

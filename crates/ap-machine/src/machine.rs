@@ -3,6 +3,7 @@
 //! State is per APQN, so that two operations on different queues don't meet here (page 4, traps); what concerns the
 //! whole machine is behind one readers-writer lock that only its operator writes.
 
+use std::hash::Hash;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -177,8 +178,9 @@ impl Machine {
     ///
     /// # Locks
     /// `HwConfig`, for reading.
-    pub fn look<R>(&self, held: &mut Held<'_, Devices>, look: impl FnOnce(&MachineConfig) -> R) -> R {
-        look(&self.config.read(held).0)
+    #[track_caller]
+    pub fn look<R: Hash>(&self, held: &mut Held<'_, Devices>, look: impl Fn(&MachineConfig) -> R) -> R {
+        self.config.look(held, look)
     }
 
     /// Changes one queue.

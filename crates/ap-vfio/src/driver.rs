@@ -1,5 +1,6 @@
 //! The driver: its data under its locks, and the one way to an mdev and the APCB of its guest.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ap_machine::Hardware;
@@ -45,15 +46,28 @@ impl VfioAp {
         self.hw.clock()
     }
 
-    /// Looks at what the driver knows.
+    /// Looks at what the driver knows; of what was seen only the answer counts (`locks::mark`).
     ///
     /// # Locks
     /// M.
-    pub fn look<H, R>(&self, held: &mut Held<'_, H>, look: impl FnOnce(&Mdevs) -> R) -> R
+    #[track_caller]
+    pub fn look<H, R: Hash>(&self, held: &mut Held<'_, H>, look: impl Fn(&Mdevs) -> R) -> R
     where
         MdevsLevel: After<H>,
     {
-        look(&self.mdevs.lock(held).0)
+        self.mdevs.look(held, look)
+    }
+
+    /// Goes through what the driver knows; all that was seen counts.
+    ///
+    /// # Locks
+    /// M.
+    #[track_caller]
+    pub fn read<H, R>(&self, held: &mut Held<'_, H>, read: impl FnOnce(&Mdevs) -> R) -> R
+    where
+        MdevsLevel: After<H>,
+    {
+        read(&self.mdevs.lock(held).0)
     }
 
     /// Runs `f` with the locks of an operation that changes an mdev and perhaps its guest's APCB: K if a guest holds
@@ -63,18 +77,17 @@ impl VfioAp {
     ///
     /// # Locks
     /// M for the choice; then K and M.
-    pub(crate) fn with_guest_of<T, R, E>(
+    pub(crate) fn with_guest_of<T: Hash, R, E: Hash>(
         &self,
-        choose: impl FnOnce(&Mdevs) -> Result<(T, Option<MdevId>), E>,
+        choose: impl Fn(&Mdevs) -> Result<(T, Option<MdevId>), E>,
         task: &mut Task<'_, Guests>,
         f: impl FnOnce(T, &mut Mdevs, &mut Option<Attached<'_>>, &mut Task<'_, MdevsLevel>) -> Result<R, E>,
     ) -> Result<R, E> {
         // Lock order: (G ->) M, then K -> M
-        let (chosen, guest) = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            let (chosen, id) = choose(&mdevs)?;
-            (chosen, id.and_then(|id| mdevs.guest_of(id)))
-        };
+        let (chosen, guest) = self.look(task, |mdevs| {
+            let (chosen, id) = choose(mdevs)?;
+            Ok((chosen, id.and_then(|id| mdevs.guest_of(id))))
+        })?;
         let (kvm, mut task) = task.lock_opt(guest.as_deref().map(|guest| &guest.kvm));
         let mut attached = Attached::new(guest.as_deref(), kvm);
         let (mut mdevs, mut task) = task.lock(&self.mdevs);

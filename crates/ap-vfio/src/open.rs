@@ -24,7 +24,7 @@ pub enum OpenStage {
 }
 
 /// Why a guest did not get an mdev.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
     /// No such mdev, or it is being removed (`ENOENT`).
     #[error("no such mediated device")]
@@ -116,12 +116,12 @@ pub const IRQ: (u32, u32) = (1, 1);
 impl VfioAp {
     /// The guest of that name.
     pub fn guest_named(&self, name: &str, held: &mut Held<'_, Nothing>) -> Option<Arc<Guest>> {
-        self.vms.read(held).0.iter().find(|guest| guest.name == name).cloned()
+        self.vms.look(held, |vms| vms.iter().find(|guest| guest.name == name).cloned())
     }
 
     /// All guests, in the order in which they were made.
     pub fn guests(&self, held: &mut Held<'_, Nothing>) -> Vec<Arc<Guest>> {
-        self.vms.read(held).0.to_vec()
+        self.vms.look(held, Clone::clone)
     }
 
     /// The guest of that name, made if need be.
@@ -182,12 +182,11 @@ impl VfioAp {
 
     /// What VFIO looks at before it names a guest to the driver.
     fn may_open(&self, uuid: &Uuid, held: &mut Held<'_, Nothing>) -> Result<(), OpenError> {
-        let (mdevs, _held) = self.mdevs.lock(held);
-        match mdevs.find(uuid) {
+        self.look(held, |mdevs| match mdevs.find(uuid) {
             Some((_, Mdev { life: Life::Live(Some(_)), .. })) => Err(OpenError::Busy),
             Some((_, Mdev { life: Life::Live(None), .. })) => Ok(()),
             _ => Err(OpenError::NoMdev),
-        }
+        })
     }
 
     /// A guest closes an mdev, or ends: its APCB is cleared, all linked queues are reset; a removal that waits goes
@@ -206,11 +205,10 @@ impl VfioAp {
     ) -> Result<(), CloseError> {
         // Lock order: G -> K -> H -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (id, opener) = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            let (id, opening) = mdevs.opened(uuid, by).ok_or(CloseError)?;
-            (id, opening.by.clone())
-        };
+        let opened = self.look(&mut task, |mdevs| {
+            mdevs.opened(uuid, by).map(|(id, opening)| (id, opening.by.clone()))
+        });
+        let (id, opener) = opened.ok_or(CloseError)?;
         let attached = opener.has_apcb.then_some(&*opener);
         let (kvm, mut task) = task.lock_opt(attached.map(|guest| &guest.kvm));
         let (hook, mut task) = task.write_opt(attached.map(|guest| &guest.hook));

@@ -160,9 +160,10 @@ impl ApDriver for VfioAp {
     /// M, while `act` runs.
     fn steady(&self, apqn: Apqn, task: &mut Task<'_, Device>, act: &mut Steady<'_>) {
         // Lock order: M -> A
-        let (mdevs, mut task) = task.lock(&self.mdevs);
-        let now = if mdevs.in_running_guest(apqn) { Use::Lent } else { Use::Free };
-        act(now, &mut task.at());
+        let out = task.sink();
+        let (lent, _kept, mut held) = self.mdevs.look_and_keep(task, |mdevs| mdevs.in_running_guest(apqn));
+        let now = if lent { Use::Lent } else { Use::Free };
+        act(now, &mut Task::new(&mut held, out).at());
     }
 
     fn config_changed(&self, new: &HostConfig, old: &HostConfig, task: &mut Task<'_, Scan>) {

@@ -111,6 +111,8 @@ pub use cross::CrossCheck;
 pub use engine::replay::ReplayError;
 pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
+#[doc(hidden)]
+pub use options::Mistake;
 pub use options::{Audit, Options, Strategy};
 pub use program::{Finding, Listener, Outcome, Program, Task};
 pub use report::{

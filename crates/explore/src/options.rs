@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+pub use crate::engine::mistakes::Mistake;
+
 /// How interleavings are gone through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// Every state once: where each task stands and what all objects contain. The quickest by far; relies on
+    /// States: where each task stands and what all objects contain, each once, and as few as show all outcomes and
+    /// all that is wrong. The quickest by far; relies on
     /// fingerprints that tell all that tasks may base a decision on.
     #[default]
     StateCache,
+    /// Every state once, with nothing left out: what the state cache is checked by. Relies on fingerprints as well, and
+    /// on nothing that was learned of what tasks may do.
+    EveryState,
     /// Source-DPOR with sleep sets: one execution of each class that differs in the order of independent steps
     /// only. Relies on nothing but the steps themselves.
     Dpor,
@@ -70,6 +76,9 @@ pub struct Options {
     pub audit_budget: Duration,
     /// The size of a task's stack, in bytes.
     pub stack: usize,
+    /// A mistake to make on purpose, for tests of the tests.
+    #[doc(hidden)]
+    pub mistake: Option<Mistake>,
 }
 
 impl Default for Options {
@@ -85,6 +94,7 @@ impl Default for Options {
             audit: Audit::default(),
             audit_budget: Duration::from_secs(10),
             stack: 256 * 1024,
+            mistake: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::{self, PoisonError, TryLockError};
 
 use crate::hook::{self, Hook, Key, Kind, Object, Step};
+use crate::mark;
 use crate::order::{After, Held, Level, Unordered};
 
 /// A lock of level `L` that many may hold for reading, or one for writing.
@@ -54,6 +55,42 @@ impl<L: Level, T> RwLock<L, T> {
         L: After<H>,
     {
         (self.acquire_read(Location::caller()), Held::token())
+    }
+
+    /// Looks at what the lock protects: takes it for reading, asks `look`, and releases it. Of all that was seen only the
+    /// answer counts ([`crate::mark`]).
+    #[track_caller]
+    #[inline]
+    pub fn look<H, R: Hash>(&self, _held: &mut Held<'_, H>, look: impl Fn(&T) -> R) -> R
+    where
+        L: After<H>,
+    {
+        self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
+    }
+
+    /// The same for an answer whose `Hash` leaves out what the task decides by; `key` is a fingerprint of all of it.
+    #[track_caller]
+    #[inline]
+    pub fn look_by<H, R>(
+        &self,
+        _held: &mut Held<'_, H>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R
+    where
+        L: After<H>,
+    {
+        self.looks(Location::caller(), look, key)
+    }
+
+    /// Looks at what the lock protects wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    pub fn look_unordered<R: Hash>(&self, token: &Unordered, look: impl Fn(&T) -> R) -> R {
+        token.check();
+        self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
     }
 
     /// Takes the lock for writing, waiting for it.
@@ -161,7 +198,44 @@ impl<L: Level, T> RwLock<L, T> {
         hook: &dyn Hook,
         at: &'static Location<'static>,
     ) -> sync::RwLockReadGuard<'_, T> {
-        let step = Step { kind: Kind::ReadLock, object: self.object(), at };
+        self.wait_read_hooked(hook, Step { kind: Kind::ReadLock, object: self.object(), at })
+    }
+
+    #[inline]
+    fn looks<R>(&self, at: &'static Location<'static>, look: impl Fn(&T) -> R, key: impl FnOnce(&R) -> u64) -> R {
+        let (mut look, mut key) = (Some(look), Some(key));
+        let hooked = hook::with(|hook| {
+            let (look, key) = (look.take().expect("taken once"), key.take().expect("taken once"));
+            self.looks_hooked(hook, at, look, key)
+        });
+        match (hooked, look) {
+            (Some(answer), _) => answer,
+            (None, Some(look)) => look(&self.inner.read().unwrap_or_else(PoisonError::into_inner)),
+            (None, None) => unreachable!("a hook that was called has answered"),
+        }
+    }
+
+    #[inline]
+    fn looks_hooked<R>(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
+        let mark = mark::before(hook);
+        let inner = self.wait_read_hooked(hook, Step { kind: Kind::Look, object: self.object(), at });
+        let looking = mark::Looking { hook, object: self.object(), at };
+        let answer = look(&inner);
+        drop(inner);
+        drop(looking);
+        mark::after(hook, mark, || key(&answer));
+        answer
+    }
+
+    /// Announces a step that takes the lock for reading, and takes it.
+    #[inline]
+    fn wait_read_hooked(&self, hook: &dyn Hook, step: Step) -> sync::RwLockReadGuard<'_, T> {
         hook.step(step);
         let inner = loop {
             match self.try_read_now() {

@@ -104,7 +104,7 @@ impl Object for MdevView {
     /// Takes M.
     fn find(tree: &Tree, key: Key, held: Root) -> Option<MdevView> {
         let id = MdevId(u32::try_from(key.0).ok()?);
-        tree.host.vfio.look(held, |mdevs| mdevs.list.get(&id).map(|mdev| MdevView::of(id, mdev)))
+        tree.host.vfio.read(held, |mdevs| mdevs.list.get(&id).map(|mdev| MdevView::of(id, mdev)))
     }
 
     /// What is listed in a directory of an mdev is of that same mdev.
@@ -199,7 +199,7 @@ impl Wanted {
 /// Takes M.
 impl Members for Mdevs {
     fn all(&self, tree: &Tree, _: Key, held: Root, put: &mut PutMember) {
-        tree.host.vfio.look(held, |mdevs| {
+        tree.host.vfio.read(held, |mdevs| {
             let views = mdevs.list.iter().map(|(id, mdev)| MdevView::of(*id, mdev));
             views.filter(self.shown).for_each(|mdev| put(0, self.text(&mdev), key(mdev.id)));
         });
@@ -207,8 +207,7 @@ impl Members for Mdevs {
 
     fn named(&self, tree: &Tree, _: Key, name: &str, held: Root) -> Option<(u8, Key)> {
         let wanted = self.wanted(name)?;
-        let found = tree.host.vfio.look(held, |mdevs| wanted.find(mdevs, self.shown));
-        found.map(|mdev| (0, key(mdev.id)))
+        tree.host.vfio.look(held, |mdevs| wanted.find(mdevs, self.shown).map(|mdev| mdev.id)).map(|id| (0, key(id)))
     }
 
     fn name(&self, tree: &Tree, _: Key, _: u8, key: Key, held: Root) -> Option<String> {

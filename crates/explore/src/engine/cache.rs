@@ -11,21 +11,80 @@ use super::cycles::Cycles;
 use super::deadlock::Deadlock;
 use super::executor::Executor;
 use super::findings;
+use super::futures::Futures;
+use super::mistakes::Mistake;
 use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
+use super::persistent;
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
 use crate::report::Progress;
 
 /// Walks over all states.
-pub(crate) fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
+pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
+    over_all(executor, limits, &mut None)
+}
+
+/// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
+/// have had it look at more.
+pub(crate) fn search(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    mistake: Option<Mistake>,
+) -> Searched {
+    let mut futures = Some(Futures::new(mistake));
+    loop {
+        if executor.conductor.control.borrow().learned.cyclic {
+            return every_state(executor, limits);
+        }
+        begin(executor, &mut futures);
+        let searched = over_all(executor, limits, &mut futures);
+        let mut control = executor.conductor.control.borrow_mut();
+        let learned = &mut control.learned;
+        if searched.end == End::Restart && learned.cyclic {
+            learned.restart = false;
+            continue;
+        }
+        if searched.end != End::Exhausted || learned.problem.is_some() {
+            return searched;
+        }
+        let tasks = learned.names.len();
+        if !learned.entangled && mistake != Some(Mistake::HiddenDeadlocks) && learned.graph.is_entangled(tasks) {
+            learned.entangled = true;
+            continue;
+        }
+        let grown = futures.as_mut().is_some_and(|futures| {
+            futures.take_grown(&learned.automaton, &learned.objects, !learned.entangled)
+        });
+        if !grown {
+            return searched;
+        }
+    }
+}
+
+/// Computes what tasks may do from all that is known.
+fn begin(executor: &mut Executor<'_, '_>, futures: &mut Option<Futures>) {
+    let learned = &executor.conductor.control.borrow().learned;
+    if let Some(futures) = futures {
+        futures.begin(&learned.automaton, &learned.objects, !learned.entangled);
+    }
+}
+
+fn over_all(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    futures: &mut Option<Futures>,
+) -> Searched {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
-    let forgetful = walk.executor.conductor.control.borrow().learned.forgetful;
-    walk.cycles = (forgetful != 0).then(Cycles::default);
-    walk.searched()
+    let returning = walk.executor.conductor.control.borrow().learned.returning;
+    walk.cycles = returning.then(Cycles::default);
+    walk.futures = futures.take();
+    let (searched, left) = walk.searched();
+    *futures = left;
+    searched
 }
 
 /// Walks over the states of executions with at most so many context switches, in search of these findings.
@@ -36,7 +95,7 @@ pub(crate) fn bounded(
     wanted: Vec<u32>,
 ) -> Searched {
     let collector = Collector::new(limits.stop_at_first, Some(wanted));
-    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched()
+    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched().0
 }
 
 /// Walks over all states in which pasts of this task are told apart. What it finds is of no use, but everything that
@@ -48,7 +107,7 @@ pub(crate) fn audit(
     pasts: usize,
 ) -> Searched {
     let mode = Mode::Audit { task, pasts };
-    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched()
+    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched().0
 }
 
 struct Frame {
@@ -90,6 +149,8 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     terminals: FxHashMap<u64, usize>,
     /// Watches for executions that never end; only where there can be cycles.
     cycles: Option<Cycles>,
+    /// Tells which tasks are enough; all are taken without it.
+    futures: Option<Futures>,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -115,10 +176,11 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             found: Vec::new(),
             terminals: FxHashMap::default(),
             cycles: None,
+            futures: None,
         }
     }
 
-    fn searched(mut self) -> Searched {
+    fn searched(mut self) -> (Searched, Option<Futures>) {
         self.run();
         self.executor.abandon();
         let end = if self.restart() {
@@ -129,7 +191,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             End::Exhausted
         };
         let (states, bounded) = (self.visited.len(), self.visited.is_bounded());
-        Searched { collector: self.collector, end, states, bounded }
+        (Searched { collector: self.collector, end, states, bounded }, self.futures)
     }
 
     fn run(&mut self) {
@@ -327,6 +389,14 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         if !self.visited.insert(fingerprint, frame.last, frame.switches) {
             self.collector.executions += 1;
             if let (Some(cycles), Some(last)) = (&mut self.cycles, frame.last) {
+                if let Some(futures) = &self.futures
+                    && cycles.is_open(fingerprint)
+                    && futures.minds_cycles()
+                {
+                    // Where there are cycles, what is put off could be put off for ever.
+                    let learned = &mut self.executor.conductor.control.borrow_mut().learned;
+                    (learned.cyclic, learned.restart) = (true, true);
+                }
                 cycles.meets(fingerprint, last, &self.path);
             }
             if let Some(&outcome) = self.terminals.get(&fingerprint) {
@@ -338,7 +408,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             return self.livelock();
         }
         let control = self.executor.conductor.control.borrow();
-        let enabled = frame.state.enabled(&control.learned);
+        let learned = &control.learned;
+        let enabled = frame.state.enabled(learned);
         if enabled == 0 {
             drop(control);
             self.collector.executions += 1;
@@ -358,6 +429,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 };
                 if let Some(task) = members(enabled).find(sleeps) {
                     frame.todo = 1 << task;
+                } else if let Some(futures) = &mut self.futures
+                    && enabled & (enabled - 1) != 0
+                {
+                    let (automaton, objects) = (&learned.automaton, &learned.objects);
+                    if futures.is_stale(automaton) {
+                        futures.renew(automaton, objects, !learned.entangled);
+                    }
+                    frame.todo =
+                        persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
                 }
             }
             Visited::Bounded { bound, hit, .. } => {

@@ -91,7 +91,7 @@ pub(crate) fn walk(
         let ok = state.model.perform(task, &op);
         state.knowledge.perform(task, &op, ok, woken);
         let waits = op.kind == OpKind::Wait && !woken;
-        if (op.kind.is_release() || waits) && learned.objects.get(op.mutex).watched {
+        if learned.objects.settles(&op, waits) {
             settle(learned, &state.model, path.len(), found)?;
         }
         if waits {
@@ -155,7 +155,7 @@ fn settle(
     found: &mut Vec<(u32, usize)>,
 ) -> Result<(), Missing> {
     if model.is_settled(&learned.objects) {
-        let findings = learned.settled.get(&model.hash).ok_or(Missing::Edge)?;
+        let findings = learned.settled.get(&model.seen(&learned.objects)).ok_or(Missing::Edge)?;
         found.extend(findings.iter().map(|&finding| (finding, steps)));
     }
     Ok(())
