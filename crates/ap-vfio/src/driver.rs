@@ -7,6 +7,7 @@ use ap_machine::Hardware;
 use ap_task::order;
 use ap_task::order::{Guests, Mdevs as MdevsLevel};
 use ap_task::{DriverName, Kernel, MdevId, Task};
+use locks::hook::fingerprint;
 use locks::{After, Clock, Condvar, Held, Mutex, RwLock};
 
 use crate::guest::{Attached, Guest};
@@ -21,7 +22,8 @@ pub struct VfioAp {
     pub(crate) kernel: Kernel,
     /// **G**: guards nothing by itself; makes the choice of a guest's lock stable.
     pub(crate) guests: Mutex<order::Guests, ()>,
-    pub(crate) mdevs: Mutex<order::Mdevs, Mdevs>,
+    /// **M**: many may look at a time.
+    pub(crate) mdevs: RwLock<order::Mdevs, Mdevs>,
     /// A guest has closed an mdev.
     pub(crate) released: Condvar,
     /// The guests that exist, in the order in which they were made.
@@ -36,7 +38,7 @@ impl VfioAp {
             hw,
             kernel,
             guests: Mutex::new(0, ()),
-            mdevs: Mutex::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
+            mdevs: RwLock::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
             released: Condvar::new("released", 0),
             vms: RwLock::new(0, Vec::new()),
         }
@@ -67,7 +69,7 @@ impl VfioAp {
     where
         MdevsLevel: After<H>,
     {
-        read(&self.mdevs.lock(held).0)
+        read(&self.mdevs.read(held).0)
     }
 
     /// Runs `f` with the locks of an operation that changes an mdev and perhaps its guest's APCB: K if a guest holds
@@ -84,13 +86,20 @@ impl VfioAp {
         f: impl FnOnce(T, &mut Mdevs, &mut Option<Attached<'_>>, &mut Task<'_, MdevsLevel>) -> Result<R, E>,
     ) -> Result<R, E> {
         // Lock order: (G ->) M, then K -> M
-        let (chosen, guest) = self.look(task, |mdevs| {
-            let (chosen, id) = choose(mdevs)?;
-            Ok((chosen, id.and_then(|id| mdevs.guest_of(id))))
-        })?;
+        let (chosen, guest) = self.mdevs.look_by(
+            task,
+            |mdevs| {
+                let (chosen, id) = choose(mdevs)?;
+                Ok((chosen, id.and_then(|id| mdevs.guest_of(id))))
+            },
+            |found: &Result<(T, Option<Arc<Guest>>), E>| {
+                let which = |guest: &Option<Arc<Guest>>| fingerprint(&guest.as_deref().map(Guest::which));
+                fingerprint(&found.as_ref().map(|(chosen, guest)| (chosen, which(guest))))
+            },
+        )?;
         let (kvm, mut task) = task.lock_opt(guest.as_deref().map(|guest| &guest.kvm));
         let mut attached = Attached::new(guest.as_deref(), kvm);
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         f(chosen, &mut mdevs, &mut attached, &mut task)
     }
 }

@@ -69,7 +69,7 @@ impl VfioAp {
     ) -> Result<MdevId, CreateError> {
         // Lock order: G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mut mdevs, task) = task.lock(&self.mdevs);
+        let (mut mdevs, task) = task.write(&self.mdevs);
         if *mdevs.leaving || load.is_some_and(|load| load != *mdevs.load) {
             return Err(CreateError::Leaving);
         }
@@ -177,9 +177,9 @@ impl VfioAp {
                 return Ok(());
             }
             Begun::Open => {
-                let (mdevs, _task) = task.lock(&self.mdevs);
+                let (mdevs, _task) = task.write(&self.mdevs);
                 let open = |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|m| m.opening().is_some());
-                drop(self.released.wait_while(mdevs, open));
+                drop(self.released.wait_writing_while(mdevs, open));
             }
         }
         self.end_mdev(id, whole, &mut task.at());
@@ -227,7 +227,7 @@ impl VfioAp {
                 |(), mdevs, attached, task| f(mdevs, attached, task),
             );
         }
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         f(&mut mdevs, &mut None, &mut task)
     }
 
@@ -250,7 +250,7 @@ impl VfioAp {
     fn end_mdev(&self, id: MdevId, whole: bool, task: &mut Task<'_, Perms>) {
         // Lock order: G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         self.end_removal(id, whole, &mut mdevs, &mut task);
     }
 
@@ -313,7 +313,7 @@ impl VfioAp {
                 continue;
             }
             let unbound = {
-                let (mut mdevs, task) = task.lock(&self.mdevs);
+                let (mut mdevs, task) = task.write(&self.mdevs);
                 let Some(mdev) = mdevs.list.get_mut(&id) else { continue };
                 let (uuid, number) = (mdev.uuid, mdev.groups.vfio_device);
                 if mdev.life.is_unbound() {

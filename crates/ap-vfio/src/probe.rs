@@ -132,7 +132,7 @@ impl ApDriver for VfioAp {
     fn in_use(&self, asked: &Asked, task: &mut Task<'_, Perms>) -> Option<Holder> {
         // Lock order: P -> G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mdevs, task) = task.lock(&self.mdevs);
+        let (mdevs, task) = task.read(&self.mdevs);
         if !asked.meets_wanted(&mdevs.assigned, &mdevs.bound) {
             return None;
         }
@@ -183,15 +183,16 @@ impl VfioAp {
     pub fn queue_status(&self, apqn: Apqn, held: &mut Held<'_, Nothing>) -> Option<QueueStatus> {
         // Lock order: G -> M
         let (_guests, mut held) = self.guests.lock(held);
-        let (mdevs, _held) = self.mdevs.lock(&mut held);
-        mdevs.queues.get(&apqn)?;
-        let Some(mdev) = mdevs.linked_mdev(apqn).and_then(|id| mdevs.list.get(&id)) else {
-            return Some(QueueStatus::Unassigned);
-        };
-        Some(if mdev.running() && mdev.shadow.contains(apqn) {
-            QueueStatus::InUse
-        } else {
-            QueueStatus::Assigned
+        self.look(&mut held, |mdevs| {
+            mdevs.queues.get(&apqn)?;
+            let Some(mdev) = mdevs.linked_mdev(apqn).and_then(|id| mdevs.list.get(&id)) else {
+                return Some(QueueStatus::Unassigned);
+            };
+            Some(if mdev.running() && mdev.shadow.contains(apqn) {
+                QueueStatus::InUse
+            } else {
+                QueueStatus::Assigned
+            })
         })
     }
 }

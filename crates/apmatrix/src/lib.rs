@@ -8,6 +8,7 @@ pub mod control;
 pub mod demo_system;
 pub mod error;
 pub mod inventory;
+pub mod jobs;
 pub mod progress;
 pub mod replay;
 pub mod scenario;

@@ -38,13 +38,14 @@ pub(crate) mod persistent;
 pub(crate) mod state;
 pub(crate) mod transactions;
 // Searches.
-pub(crate) mod audit;
-pub(crate) mod cache;
 pub(crate) mod collect;
 pub(crate) mod depend;
 pub(crate) mod executions;
 pub(crate) mod random;
+pub(crate) mod warm;
+// Over states.
+pub(crate) mod audit;
+pub(crate) mod cache;
 pub(crate) mod replay;
 pub(crate) mod shrink;
 pub(crate) mod tree;
-pub(crate) mod warm;

@@ -15,7 +15,7 @@ use crate::engine::objects::{ObjectId, place};
 use crate::engine::random::Chance;
 use crate::engine::replay::{self, ReplayError};
 use crate::engine::tree::Tree;
-use crate::engine::{audit, cache, executions, shrink, warm};
+use crate::engine::{audit, cache, executions, shrink};
 use crate::options::{Audit, Options, Strategy};
 use crate::program::Program;
 use crate::report::{AuditReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, Violation};
@@ -87,9 +87,6 @@ impl Explorer {
     fn explore(&mut self, executor: &mut Executor<'_, '_>) -> Explored {
         let progress = self.progress.as_deref_mut().map(|show| show as &mut dyn FnMut(&Progress));
         let mut limits = Limits::new(&self.options, progress);
-        if self.options.strategy == Strategy::StateCache {
-            warm::up(executor, &mut limits);
-        }
         loop {
             let searched = search(executor, &mut limits, &self.options);
             let mut explored = {

@@ -39,7 +39,7 @@ pub use hook::{Key, Object};
 pub use mark::{Mark, marked, only, only_by};
 pub use mutex::{Guard, Kept, Mutex};
 pub use order::{After, Held, Level, Nothing, Unordered, enter};
-pub use rwlock::{ReadGuard, RwLock, WriteGuard};
+pub use rwlock::{KeptRead, ReadGuard, RwLock, WriteGuard};
 pub use ticket::Ticket;
 pub use tracked::Tracked;
 

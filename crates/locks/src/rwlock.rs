@@ -93,6 +93,48 @@ impl<L: Level, T> RwLock<L, T> {
         self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
     }
 
+    /// Takes the lock for reading, asks `look`, and keeps the lock: what it protects stays as it was seen, and can't be
+    /// reached any more. Of all that was seen only the answer counts ([`crate::mark`]).
+    #[track_caller]
+    #[inline]
+    pub fn look_and_keep<'a, H, R: Hash>(
+        &'a self,
+        _held: &'a mut Held<'_, H>,
+        look: impl Fn(&T) -> R,
+    ) -> (R, KeptRead<'a, L, T>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        let (answer, kept) = self.keep(Location::caller(), look);
+        (answer, kept, Held::token())
+    }
+
+    /// The same wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    pub fn look_and_keep_unordered<'a, R: Hash>(
+        &'a self,
+        token: &'a Unordered,
+        look: impl Fn(&T) -> R,
+    ) -> (R, KeptRead<'a, L, T>) {
+        token.check();
+        self.keep(Location::caller(), look)
+    }
+
+    #[inline]
+    fn keep<R: Hash>(&self, at: &'static Location<'static>, look: impl Fn(&T) -> R) -> (R, KeptRead<'_, L, T>) {
+        let mark = hook::with(mark::before).flatten();
+        let guard = self.acquire_read(at);
+        let answer = look(&guard);
+        hook::with(|hook| {
+            hook.keeps(self.object());
+            mark::after(hook, mark, || hook::fingerprint(&answer));
+        });
+        (answer, KeptRead(guard))
+    }
+
     /// Takes the lock for writing, waiting for it.
     #[track_caller]
     #[inline]
@@ -250,7 +292,7 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     #[inline]
-    fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
+    pub(crate) fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
         let inner = match hook::with(|hook| self.acquire_write_hooked(hook, at)) {
             None => self.inner.write().unwrap_or_else(PoisonError::into_inner),
             Some(inner) => inner,
@@ -374,6 +416,10 @@ impl<L: Level, T> RwLock<L, T> {
     }
 }
 
+/// An [`RwLock`] that is held for reading, whose value was looked at and can't be reached any more; dropping it releases
+/// the lock.
+pub struct KeptRead<'a, L: Level, T>(#[expect(dead_code, reason = "held, not used")] ReadGuard<'a, L, T>);
+
 /// The right to read the value of an [`RwLock`].
 pub struct ReadGuard<'a, L: Level, T> {
     inner: ManuallyDrop<sync::RwLockReadGuard<'a, T>>,
@@ -404,6 +450,19 @@ pub struct WriteGuard<'a, L: Level, T> {
     lock: &'a RwLock<L, T>,
 }
 
+impl<'a, L: Level, T> WriteGuard<'a, L, T> {
+    /// Takes the guard apart without releasing anything, for a wait.
+    pub(crate) fn into_parts(self) -> (sync::RwLockWriteGuard<'a, T>, &'a RwLock<L, T>) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` was moved in here and is never dropped, so this is the only time that its `inner` is taken.
+        (unsafe { ManuallyDrop::take(&mut this.inner) }, this.lock)
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        (self.lock.fingerprint)(self)
+    }
+}
+
 impl<L: Level, T> Deref for WriteGuard<'_, L, T> {
     type Target = T;
     #[inline]
@@ -422,8 +481,8 @@ impl<L: Level, T> DerefMut for WriteGuard<'_, L, T> {
 impl<L: Level, T> Drop for WriteGuard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this is the only place that takes `inner`, and the guard is going away, so it happens once. What
-        // follows (a fingerprint that panics, a hook that suspends the task) has the value that was taken, which is
+        // SAFETY: this is the only place besides `into_parts` that takes `inner`, and a guard that went through
+        // `into_parts` is never dropped; this guard is going away, so it happens once. What follows (a fingerprint that panics, a hook that suspends the task) has the value that was taken, which is
         // dropped once wherever it ends.
         let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
         // Where there is no hook the closure is dropped, and `inner` with it: that releases the lock.

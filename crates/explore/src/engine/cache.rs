@@ -20,12 +20,16 @@ use super::persistent;
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
+use super::warm;
 use crate::report::Progress;
 
 /// Walks over all states.
 pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
-    over_all(executor, limits, &mut None)
+    over_all(executor, limits, &mut None, u64::MAX)
 }
+
+/// A search of fewer states needs no warm-up.
+const COLD: u64 = 2000;
 
 /// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
 /// have had it look at more.
@@ -35,12 +39,19 @@ pub(crate) fn search(
     mistake: Option<Mistake>,
 ) -> Searched {
     let mut futures = Some(Futures::new(mistake));
+    let mut warm = false;
     loop {
         if executor.conductor.control.borrow().learned.cyclic {
             return every_state(executor, limits);
         }
         begin(executor, &mut futures);
-        let searched = over_all(executor, limits, &mut futures);
+        let most = if warm { u64::MAX } else { COLD };
+        let searched = over_all(executor, limits, &mut futures, most);
+        if searched.end == End::Cut && !warm && searched.states >= COLD {
+            warm::up(executor, limits);
+            warm = true;
+            continue;
+        }
         let mut control = executor.conductor.control.borrow_mut();
         let learned = &mut control.learned;
         if searched.end == End::Restart && learned.cyclic {
@@ -51,6 +62,7 @@ pub(crate) fn search(
             return searched;
         }
         let tasks = learned.names.len();
+        if let Some(futures) = futures.as_mut() { if futures.blame.is_some() { eprintln!("round: {} states, {} edges, {} nodes, entangled {}", searched.states, learned.automaton.edges_len(), learned.automaton.len(), learned.entangled); } futures.tell_blame(&learned.names); } // BLAME
         if !learned.entangled && mistake != Some(Mistake::HiddenDeadlocks) && learned.graph.is_entangled(tasks) {
             learned.entangled = true;
             continue;
@@ -76,12 +88,14 @@ fn over_all(
     executor: &mut Executor<'_, '_>,
     limits: &mut Limits<'_>,
     futures: &mut Option<Futures>,
+    most: u64,
 ) -> Searched {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
     let returning = walk.executor.conductor.control.borrow().learned.returning;
     walk.cycles = returning.then(Cycles::default);
     walk.futures = futures.take();
+    walk.most = most;
     let (searched, left) = walk.searched();
     *futures = left;
     searched
@@ -151,6 +165,8 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     cycles: Option<Cycles>,
     /// Tells which tasks are enough; all are taken without it.
     futures: Option<Futures>,
+    /// The states after which it ends.
+    most: u64,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -177,6 +193,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             terminals: FxHashMap::default(),
             cycles: None,
             futures: None,
+            most: u64::MAX,
         }
     }
 
@@ -232,7 +249,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let done = frames.iter().map(|f| (f.width - f.todo.count_ones().min(f.width), f.width));
             Progress { executions, states, depth, elapsed, done: estimate(done) }
         });
-        self.collector.cut |= late;
+        self.collector.cut |= late || states >= self.most;
     }
 
     /// Whether going on makes no sense.

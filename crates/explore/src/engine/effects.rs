@@ -50,6 +50,8 @@ impl Shared {
         2 * self.words
     }
 
+    pub(crate) fn bit(&self, id: ObjectId) -> Option<u32> { self.bits.get(id as usize).copied().flatten() } // BLAME
+
     /// Whether the object has a bit.
     pub(crate) fn has(&self, id: ObjectId) -> bool {
         self.bits.get(id as usize).is_some_and(Option::is_some)
@@ -91,6 +93,11 @@ impl Shared {
                 self.set(row, false, bit as usize);
             }
         }
+    }
+
+    /// Adds what a task does that was notified: it takes the mutex of its wait again.
+    pub(crate) fn add_woken(&self, row: &mut Row, objects: &Objects, wait: &Op) {
+        self.add(row, objects, &Op { kind: OpKind::Lock, object: wait.mutex, ..*wait });
     }
 
     /// Whether a row changes an object.

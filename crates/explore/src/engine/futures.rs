@@ -82,6 +82,7 @@ pub(crate) struct Futures {
     steps: Vec<RowId>,
     inside: Vec<bool>,
     before: FxHashMap<(HeldId, usize), Before>,
+    woken: FxHashMap<(HeldId, NodeId), RowId>,
     /// The sets of locks that are held, and unions of them.
     locks: LockSets,
     unions: FxHashMap<(HeldId, HeldId), HeldId>,
@@ -90,11 +91,40 @@ pub(crate) struct Futures {
     /// Whether something that was used has grown.
     grown: bool,
     mistake: Option<Mistake>,
+    pub blame: Option<FxHashMap<(usize, usize, u32, String, &'static str), u64>>, // BLAME
 }
 
 impl Futures {
+    pub(crate) fn note_blame(&mut self, objects: &Objects, task: usize, other: usize, a: RowId, b: RowId, oracle: bool, op: &super::objects::Op) {
+        let (ra, rb) = (self.rows.get(a).to_vec(), self.rows.get(b).to_vec());
+        let w = ra.len() / 2;
+        for word in 0..w {
+            let both = ra[word] & (rb[word] | rb[w + word]) | ra[w + word] & rb[word];
+            for bit in 0..64 {
+                if both >> bit & 1 == 1 {
+                    let n = (word * 64 + bit) as u32;
+                    if n == 0 && !oracle { continue; }
+                    let how = match (ra[word] >> bit & 1, rb[word] >> bit & 1) { (1, 1) => "WW", (1, 0) => "WR", _ => "RW" };
+                    let name = if n == 0 { "ORACLE".to_owned() } else {
+                        let id = (0..objects.len() as u32).find(|&id| self.shared.bit(id) == Some(n)).unwrap();
+                        objects.get(id).object.level.to_owned()
+                    };
+                    let key = (task, other, op.at.line(), format!("{name} {}:{}", op.at.file().rsplit('/').next().unwrap(), op.at.line()), how);
+                    *self.blame.as_mut().unwrap().entry(key).or_default() += 1;
+                }
+            }
+        }
+    }
+    pub(crate) fn tell_blame(&mut self, names: &[String]) {
+        let Some(blame) = self.blame.take() else { return };
+        let mut all: Vec<_> = blame.into_iter().collect();
+        all.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        for ((task, other, _, what, how), n) in all.iter().take(40) { eprintln!("{n:>9} {} vs {}: {how} {what}", names[*task], names[*other]); }
+        self.blame = Some(FxHashMap::default());
+    }
     pub(crate) fn new(mistake: Option<Mistake>) -> Self {
-        Futures { mistake, ..Futures::default() }
+        let blame = std::env::var_os("BLAME").map(|_| FxHashMap::default()); // BLAME
+        Futures { mistake, blame, ..Futures::default() }
     }
 
     /// Whether so much was learned that the sets should be computed anew.
@@ -113,10 +143,11 @@ impl Futures {
         if automaton.edges_len() == self.edges && automaton.len() == self.nodes {
             return;
         }
-        let old = std::mem::replace(self, Futures::new(self.mistake));
+        let mut old = std::mem::replace(self, Futures::new(self.mistake));
+        self.blame = old.blame.take(); // BLAME
         self.compute(automaton, objects, transact);
         let same = old.rows.width == self.rows.width;
-        let follows = same && self.follow(&old, automaton);
+        let follows = same && self.follow(&old, automaton, objects);
         self.grown = old.grown || follows || self.has_grown(&old);
     }
 
@@ -152,7 +183,9 @@ impl Futures {
             }
             self.index.push(self.places[place.task].len() as u32);
             self.places[place.task].push(node);
-            self.known.push(place.op.is_none() || !self.out[node as usize].is_empty());
+            // Who waits goes nowhere before it is notified; what it does then is learned when it is.
+            let waits = place.op.is_some_and(|op| op.kind == OpKind::Wait);
+            self.known.push(place.op.is_none() || waits || !self.out[node as usize].is_empty());
             row.fill(0);
             if let Some(op) = &place.op {
                 self.shared.add(&mut row, objects, op);
@@ -240,7 +273,7 @@ impl Futures {
     }
 
     /// Computes what is to come for all sets of locks that were asked about; says whether any of it says more than before.
-    fn follow(&mut self, old: &Futures, automaton: &Automaton) -> bool {
+    fn follow(&mut self, old: &Futures, automaton: &Automaton, objects: &Objects) -> bool {
         let mut grown = false;
         for (&(held, task), before) in &old.before {
             let held = self.locks.number(old.locks.get(held).iter().copied());
@@ -250,6 +283,11 @@ impl Futures {
                 known && less(old.rows.get(old_row), self.rows.get(new_row))
             });
             self.before.insert((held, task), now);
+        }
+        for (&(held, node), &before) in &old.woken {
+            let held = self.locks.number(old.locks.get(held).iter().copied());
+            let now = self.before_woken(automaton, objects, held, node);
+            grown |= less(old.rows.get(before), self.rows.get(now));
         }
         grown
     }
@@ -292,6 +330,30 @@ impl Futures {
         let rows = self.compute_before(automaton, held, task);
         let row = rows[index];
         self.before.insert((held, task), rows);
+        row
+    }
+
+    /// The same of a task that waits there, or was notified: its wait is over.
+    pub(crate) fn before_woken(
+        &mut self,
+        automaton: &Automaton,
+        objects: &Objects,
+        held: HeldId,
+        node: NodeId,
+    ) -> RowId {
+        if let Some(&row) = self.woken.get(&(held, node)) {
+            return row;
+        }
+        let op = automaton.get(node).op.expect("it waits");
+        let mut row = vec![0; self.rows.width];
+        self.shared.add_woken(&mut row, objects, &op);
+        for edge in self.out[node as usize].clone() {
+            let next = automaton.edge_at(edge).next;
+            let before = self.before(automaton, held, next);
+            merge(&mut row, self.rows.get(before));
+        }
+        let row = self.rows.number(&row);
+        self.woken.insert((held, node), row);
         row
     }
 

@@ -23,13 +23,14 @@ use super::automaton::Automaton;
 use super::futures::{Futures, RowId};
 use super::lock_sets::HeldId;
 use super::model::{FREED, Phase};
-use super::objects::{Objects, Op, OpKind};
+use super::objects::{ObjectId, Objects, Op, OpKind};
 use super::state::State;
 use super::tasks::{MAX_TASKS, Tasks, members};
 
 /// What is looked at while a state's set is chosen.
 struct Look<'s> {
     state: &'s State,
+    objects: &'s Objects,
     enabled: Tasks,
     /// The rows of the steps of the tasks that can go on.
     steps: [RowId; MAX_TASKS],
@@ -66,6 +67,18 @@ pub(crate) fn choose(
             }
         }
     }
+    if best.count_ones() > 1 && futures.blame.is_some() { // BLAME
+        for task in members(enabled) {
+            for other in 0..state.model.tasks {
+                if other != task && state.model.phases[other] != Phase::Ended {
+                    let before = futures.before(automaton, look.held[task], state.nodes[other]);
+                    let oracle = look.watching >> task & 1 == 0;
+                    let at = automaton.get(state.nodes[task]).op.unwrap();
+                    futures.note_blame(objects, task, other, look.steps[task], before, oracle, &at);
+                }
+            }
+        }
+    }
     best
 }
 
@@ -88,8 +101,8 @@ fn grow(
                 continue;
             }
             for other in 0..model.tasks {
-                if (set | more) >> other & 1 == 0 && model.phases[other] != Phase::Ended {
-                    let before = futures.before(automaton, held, look.state.nodes[other]);
+                if (set | more) >> other & 1 == 0 && can_move(futures, automaton, look, other, set, held) {
+                    let before = before(futures, automaton, look, other, held);
                     more |= Tasks::from(futures.conflict(look.steps[task], before, oracle)) << other;
                 }
             }
@@ -104,14 +117,68 @@ fn grow(
     }
 }
 
+/// The row of what a task that has not ended may do until it asks for one of these locks.
+#[inline]
+fn before(
+    futures: &mut Futures,
+    automaton: &Automaton,
+    look: &Look<'_>,
+    task: usize,
+    held: HeldId,
+) -> RowId {
+    let node = look.state.nodes[task];
+    match look.state.model.phases[task] {
+        Phase::Waiting(_) | Phase::Woken => futures.before_woken(automaton, look.objects, held, node),
+        Phase::Ready | Phase::Ended => futures.before(automaton, held, node),
+    }
+}
+
+/// Whether a task that is not in the set may move before one of the set does: not if it waits, and none of the others
+/// that could move may notify it.
+#[inline]
+fn can_move(
+    futures: &mut Futures,
+    automaton: &Automaton,
+    look: &Look<'_>,
+    task: usize,
+    set: Tasks,
+    held: HeldId,
+) -> bool {
+    match look.state.model.phases[task] {
+        Phase::Ended => false,
+        Phase::Ready | Phase::Woken => true,
+        Phase::Waiting(condition) => notifiers(futures, automaton, look, set | 1 << task, held, condition) != 0,
+    }
+}
+
+/// The tasks besides these that may notify a condition before they ask for one of these locks.
+fn notifiers(
+    futures: &mut Futures,
+    automaton: &Automaton,
+    look: &Look<'_>,
+    besides: Tasks,
+    held: HeldId,
+    condition: ObjectId,
+) -> Tasks {
+    let model = &look.state.model;
+    let mut notifiers = 0;
+    for other in 0..model.tasks {
+        if besides >> other & 1 == 0 && model.phases[other] != Phase::Ended {
+            let before = before(futures, automaton, look, other, held);
+            notifiers |= Tasks::from(futures.changes(before, condition)) << other;
+        }
+    }
+    notifiers
+}
+
 fn look<'s>(
     futures: &mut Futures,
     automaton: &Automaton,
-    objects: &Objects,
+    objects: &'s Objects,
     state: &'s State,
     enabled: Tasks,
 ) -> Option<Look<'s>> {
-    let mut look = Look { state, enabled, steps: [0; MAX_TASKS], held: [0; MAX_TASKS], watching: 0 };
+    let mut look = Look { state, objects, enabled, steps: [0; MAX_TASKS], held: [0; MAX_TASKS], watching: 0 };
     for task in 0..state.model.tasks {
         let (phase, node) = (state.model.phases[task], state.nodes[task]);
         let Some(op) = automaton.get(node).op.filter(|_| phase != Phase::Ended) else { continue };
@@ -159,12 +226,7 @@ fn needed(
     let object = match model.phases[task] {
         Phase::Ended => return 0,
         Phase::Waiting(condition) => {
-            let others = (0..model.tasks).filter(|other| set >> other & 1 == 0);
-            let notifies = |&other: &usize| {
-                let before = futures.before(automaton, held, look.state.nodes[other]);
-                model.phases[other] != Phase::Ended && futures.changes(before, condition)
-            };
-            return others.filter(notifies).fold(0, |set, other| set | 1 << other);
+            return notifiers(futures, automaton, look, set, held, condition);
         }
         Phase::Woken => op.mutex,
         Phase::Ready => op.object,
