@@ -70,7 +70,7 @@
 //! interleavings; a fuzzer in the tests compares all three on random programs.
 //!
 //! *Oracles* must look at what their own steps order: under a lock, in a `Ghost`, or in [`Program::settled`], which
-//! is called whenever watched locks are released and free, and makes their releases depend on each other. What is
+//! is called whenever watched locks are released and held by readers at most, and makes their releases depend on each other. What is
 //! checked anywhere else may be reordered away by DPOR.
 //!
 //! *Races* are found by what locks order, not by what happened to come first: a failed try-lock, a notification or

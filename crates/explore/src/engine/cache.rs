@@ -25,11 +25,15 @@ use crate::report::Progress;
 
 /// Walks over all states.
 pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
-    over_all(executor, limits, &mut None, u64::MAX)
+    over_all(executor, limits, &mut None, (u64::MAX, u64::MAX)).0
 }
 
 /// A search of fewer states needs no warm-up.
 const COLD: u64 = 2000;
+
+/// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small cost
+/// states, and more so those before which nothing was known; but what is not learned now is learned late.)
+const PATIENCE: u64 = 20_000;
 
 /// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
 /// have had it look at more.
@@ -39,14 +43,18 @@ pub(crate) fn search(
     mistake: Option<Mistake>,
 ) -> Searched {
     let mut futures = Some(Futures::new(mistake));
-    let mut warm = false;
+    let (mut warm, mut patience) = (false, PATIENCE);
     loop {
         if executor.conductor.control.borrow().learned.cyclic {
             return every_state(executor, limits);
         }
         begin(executor, &mut futures);
-        let most = if warm { u64::MAX } else { COLD };
-        let searched = over_all(executor, limits, &mut futures, most);
+        let bounds = if warm { (u64::MAX, patience) } else { (COLD, u64::MAX) };
+        let (searched, again) = over_all(executor, limits, &mut futures, bounds);
+        if again {
+            patience *= 4;
+            continue;
+        }
         if searched.end == End::Cut && !warm && searched.states >= COLD {
             warm::up(executor, limits);
             warm = true;
@@ -88,17 +96,17 @@ fn over_all(
     executor: &mut Executor<'_, '_>,
     limits: &mut Limits<'_>,
     futures: &mut Option<Futures>,
-    most: u64,
-) -> Searched {
+    (most, patience): (u64, u64),
+) -> (Searched, bool) {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
     let returning = walk.executor.conductor.control.borrow().learned.returning;
     walk.cycles = returning.then(Cycles::default);
     walk.futures = futures.take();
-    walk.most = most;
-    let (searched, left) = walk.searched();
+    (walk.most, walk.patience) = (most, patience);
+    let (searched, left, again) = walk.searched();
     *futures = left;
-    searched
+    (searched, again)
 }
 
 /// Walks over the states of executions with at most so many context switches, in search of these findings.
@@ -167,6 +175,11 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     futures: Option<Futures>,
     /// The states after which it ends.
     most: u64,
+    /// It begins anew when so many states taught nothing, and something that was used before has grown; and when it
+    /// learned something last.
+    patience: u64,
+    taught: (usize, u64),
+    again: bool,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -194,10 +207,13 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             cycles: None,
             futures: None,
             most: u64::MAX,
+            patience: u64::MAX,
+            taught: (0, 0),
+            again: false,
         }
     }
 
-    fn searched(mut self) -> (Searched, Option<Futures>) {
+    fn searched(mut self) -> (Searched, Option<Futures>, bool) {
         self.run();
         self.executor.abandon();
         let end = if self.restart() {
@@ -208,7 +224,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             End::Exhausted
         };
         let (states, bounded) = (self.visited.len(), self.visited.is_bounded());
-        (Searched { collector: self.collector, end, states, bounded }, self.futures)
+        let again = self.again && end == End::Cut;
+        (Searched { collector: self.collector, end, states, bounded }, self.futures, again)
     }
 
     fn run(&mut self) {
@@ -249,7 +266,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let done = frames.iter().map(|f| (f.width - f.todo.count_ones().min(f.width), f.width));
             Progress { executions, states, depth, elapsed, done: estimate(done) }
         });
-        self.collector.cut |= late || states >= self.most;
+        self.collector.cut |= late || states >= self.most || self.again;
     }
 
     /// Whether going on makes no sense.
@@ -450,8 +467,14 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     && enabled & (enabled - 1) != 0
                 {
                     let (automaton, objects) = (&learned.automaton, &learned.objects);
-                    if futures.is_stale(automaton) {
+                    let states = self.visited.len();
+                    if automaton.edges_len() != self.taught.0 {
+                        self.taught = (automaton.edges_len(), states);
+                    }
+                    let quiet = states - self.taught.1 == self.patience;
+                    if quiet || futures.is_stale(automaton) {
                         futures.renew(automaton, objects, !learned.entangled);
+                        self.again |= quiet && futures.has_more();
                     }
                     frame.todo =
                         persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);

@@ -11,8 +11,8 @@
 //!   somebody *tries* it can held be told from free: there it is a change.)
 //! - That a section changes nothing is never concluded from what was seen: with other contents it may change
 //!   something. A look is one because it is declared.
-//! - The oracle over watched locks is an object of its own: it is changed by whatever takes or releases a watched lock,
-//!   since both decide whether it looks, and what it sees. A look that nobody can interrupt does neither.
+//! - The oracle over watched locks is an object of its own: it is changed by whatever takes or releases a watched lock
+//!   but for reading, since both decide whether it looks, and what it sees.
 //!
 //! This module knows nothing of which steps come when.
 
@@ -66,11 +66,11 @@ impl Shared {
     pub(crate) fn add(&self, row: &mut Row, objects: &Objects, op: &Op) {
         let info = objects.get(op.object);
         let (changes, looks, oracle) = match op.kind {
-            OpKind::Lock | OpKind::TryLock | OpKind::TryReadLock => (true, false, info.watched),
-            OpKind::ReadLock => (false, true, info.watched),
-            OpKind::Look => (false, true, info.watched && info.tried),
-            OpKind::Looked => (info.tried, false, info.watched && info.tried),
-            OpKind::Unlock | OpKind::ReadUnlock => (info.tried, false, info.watched),
+            OpKind::Lock | OpKind::TryLock => (true, false, info.watched),
+            OpKind::TryReadLock => (true, false, false),
+            OpKind::ReadLock | OpKind::Look => (false, true, false),
+            OpKind::ReadUnlock | OpKind::Looked => (info.tried, false, false),
+            OpKind::Unlock => (info.tried, false, info.watched),
             OpKind::Notify | OpKind::Ghost => (true, false, false),
             OpKind::Read => (false, info.racy, false),
             OpKind::Write | OpKind::Free => (info.racy, false, false),

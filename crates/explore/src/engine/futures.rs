@@ -132,6 +132,11 @@ impl Futures {
         automaton.edges_len() > self.edges + self.edges / 16 + 64
     }
 
+    /// Whether anything that was used has grown.
+    pub(crate) fn has_more(&self) -> bool {
+        self.grown
+    }
+
     /// Whether anything that was used since the last call has grown; computes the sets anew.
     pub(crate) fn take_grown(&mut self, automaton: &Automaton, objects: &Objects, transact: bool) -> bool {
         self.renew(automaton, objects, transact);
@@ -424,7 +429,7 @@ impl Futures {
 
     /// Whether the set has a lock that the program's oracle watches.
     pub(crate) fn is_watched(&self, held: HeldId, objects: &Objects) -> bool {
-        self.locks.get(held).iter().any(|&(id, _)| objects.get(id).watched)
+        self.locks.get(held).iter().any(|&(id, read)| !read && objects.get(id).watched)
     }
 
     /// Whether a cycle ends the reduction.

@@ -113,9 +113,10 @@ impl Model {
         cell.writer == 0 && cell.readers == 0
     }
 
-    /// Whether none of the locks that the program's oracle watches is held.
+    /// Whether nobody may change what the program's oracle looks at: of the locks that it watches none is held but for
+    /// reading.
     pub(crate) fn is_settled(&self, objects: &Objects) -> bool {
-        objects.watched().iter().all(|&id| self.free(id))
+        objects.watched().iter().all(|&id| self.cell(id).writer == 0)
     }
 
     /// A fingerprint of all that the program's oracle looks at: what the locks that it watches protect.

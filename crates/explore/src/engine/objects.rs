@@ -84,6 +84,11 @@ impl OpKind {
         matches!(self, OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look)
     }
 
+    /// Whether it takes a lock, or releases one, with which nothing could be changed.
+    pub(crate) fn only_reads(self) -> bool {
+        self.is_read() || matches!(self, OpKind::ReadUnlock | OpKind::Looked)
+    }
+
     pub(crate) fn is_wait(self) -> bool {
         self == OpKind::Wait
     }
@@ -272,22 +277,20 @@ impl Objects {
         let info = &self.infos[op.object as usize];
         let others = !(1 << task);
         match op.kind {
-            OpKind::Unlock | OpKind::ReadUnlock => info.tried || (info.watched && reduced),
+            OpKind::Unlock => info.tried || (info.watched && reduced),
+            OpKind::ReadUnlock | OpKind::Looked => info.tried,
             OpKind::Read | OpKind::Write | OpKind::Free => info.racy,
-            OpKind::ReadLock | OpKind::TryReadLock => info.watched || info.changers & others != 0,
+            OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look => info.changers & others != 0,
             OpKind::Lock | OpKind::TryLock | OpKind::Notify | OpKind::Ghost => {
                 info.watched || info.users & others != 0
             }
-            // A look ends before others go on, so that nobody can tell when: unless somebody tries the lock.
-            OpKind::Look => self.is_watched_by(op.kind, op.object) || info.changers & others != 0,
-            OpKind::Looked => info.tried,
             OpKind::Wait | OpKind::Sleep => true,
         }
     }
 
-    /// Whether the program's oracle looks after this step, if all that it watches is free then.
+    /// Whether the program's oracle looks after this step, if nobody may change what it watches then.
     ///
-    /// Not after a look that others could not interrupt: it left everything as it was.
+    /// Not after a step with which nothing could have been changed.
     #[inline]
     pub(crate) fn settles(&self, op: &Op, waits: bool) -> bool {
         (waits || op.kind.is_release()) && self.is_watched_by(op.kind, op.mutex)
@@ -296,8 +299,7 @@ impl Objects {
     /// Whether the program's oracle can tell steps of this kind on the object from none at all.
     #[inline]
     pub(crate) fn is_watched_by(&self, kind: OpKind, id: ObjectId) -> bool {
-        let info = &self.infos[id as usize];
-        info.watched && (info.tried || !matches!(kind, OpKind::Look | OpKind::Looked))
+        self.infos[id as usize].watched && !kind.only_reads()
     }
 
     /// The object's name for people: its level, and its key where that says anything.

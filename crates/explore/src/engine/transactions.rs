@@ -60,9 +60,10 @@ fn goes_inside(node: &super::automaton::Node, inside: bool, objects: &Objects, m
     let begins = objects.is_point(node.task, op, false) || mistake == Some(Mistake::PrivateBegins);
     match op.kind {
         OpKind::Lock | OpKind::ReadLock => !info.tried && (inside || begins),
-        OpKind::Unlock | OpKind::ReadUnlock | OpKind::Ghost | OpKind::Notify => {
+        OpKind::Unlock | OpKind::Ghost | OpKind::Notify => {
             inside && !info.tried && !info.watched && objects.is_private(node.task, op.object)
         }
+        OpKind::ReadUnlock => inside && !info.tried && objects.is_private(node.task, op.object),
         OpKind::Look => inside && !objects.is_point(node.task, op, false),
         OpKind::Looked => inside && !info.tried,
         OpKind::Read | OpKind::Write => inside && !info.racy,

@@ -66,7 +66,7 @@ pub enum Op {
 #[derive(Clone, Debug)]
 pub struct Program {
     pub tasks: Vec<Vec<Op>>,
-    /// Whether an oracle watches the mutexes 0 and 1.
+    /// Whether an oracle watches the mutexes 0 and 1, and the rwlock 0.
     pub watched: bool,
     /// Whether locks are only taken in the order of their numbers.
     pub ordered: bool,

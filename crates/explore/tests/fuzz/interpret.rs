@@ -269,8 +269,9 @@ impl<'w> Local<'w> {
 fn settled(world: &World) -> Vec<Finding> {
     let token = Unordered::specimen();
     let (a, b) = (*world.mutexes[0].lock_unordered(&token), *world.mutexes[1].lock_unordered(&token));
-    if (a + b) % 4 == 3 {
-        return vec![Finding::new("unfiltered", format!("{a} and {b} are seen together"))];
+    let c = *world.rwlocks[0].read_unordered(&token);
+    if (a + b + c) % 4 == 3 {
+        return vec![Finding::new("unfiltered", format!("{a}, {b} and {c} are seen together"))];
     }
     Vec::new()
 }
@@ -286,7 +287,7 @@ pub fn scene(program: Program) -> Scene<World> {
             let tracked: Vec<u8> = world.tracked.iter().map(|t| t.with(|value| *value)).collect();
             format!("{mutexes:?} {rwlocks:?} {tracked:?}")
         })
-        .settled(move |object| watched && object.level == "M" && object.key.id < 2, settled);
+        .settled(move |object| watched && object.key.id < 2 && (object.level == "M" || object.key.id == 0), settled);
     for task in 0..program.tasks.len() {
         let program = program.clone();
         scene = scene.task(format!("t{task}"), move |world| {
