@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ap_task::order::{Device, Modules, Perms, Queue};
-use ap_task::{Action, DriverName, Subject, Task};
+use ap_task::{Action, DriverName, Notice, Subject, Task};
 use locks::{After, Guard, Held, Nothing};
 
 use crate::bus::Bus;
@@ -101,6 +101,7 @@ impl Bus {
                 return;
             }
         }
+        Notice::Free.announce();
         let (mut ownership, mut task) = task.lock(&self.ownership);
         self.attach_queue(queue, &mut ownership, &mut task);
     }

@@ -42,8 +42,7 @@ pub type Steady<'a> = dyn FnMut(Use, &mut Task<'_, Devices>) + 'a;
 /// A mask write that decided so holds P, so that nobody decides otherwise before it is done.
 pub trait Decided {
     /// Lets P go before the queue is taken. Whoever does that holds what keeps everybody from beginning to use the
-    /// queue on the strength of other masks until it is gone (vfio_ap: G, without which nothing is assigned and no
-    /// guest starts).
+    /// queue on the strength of other masks until it is gone.
     fn release(&mut self);
 }
 

@@ -124,7 +124,7 @@ impl Bus {
     }
 
     /// What a mask write asks about. With overrides that is also what the revision would take from who has it without
-    /// a bit being added: an override was cleared while its queue was in use (`DEV-016`).
+    /// a bit being added: an override was cleared while its queue was in use (`DEV-018`).
     fn becomes_the_hosts<M: OwnershipMask>(&self, old: M, new: M, ownership: &Ownership) -> Asked {
         let added = new - old;
         let whole = self.kernel.has(Flag::InUseWhole);

@@ -429,7 +429,7 @@ impl Bus {
             *alive = false;
             self.take_queue(queue, &mut task);
         }
-        // Its override goes in one step with it, so that whoever finds the device listed may write one (DEV-018).
+        // Its override goes in one step with it, so that whoever finds the device listed may write one (DEV-020).
         let (ownership, mut task) = task.lock_opt(queue.overridable.then_some(&self.ownership));
         let (mut registry, task) = task.write(&self.registry);
         if let Some(mut ownership) = ownership {

@@ -8,6 +8,7 @@ mod check;
 mod format;
 mod ids;
 mod model;
+mod queues;
 
 use std::path::Path;
 

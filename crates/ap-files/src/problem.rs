@@ -30,6 +30,11 @@ pub(crate) fn version(found: &Spanned<String>, schema: &str) -> Result<(), Probl
     })
 }
 
+/// Something is there twice.
+pub(crate) fn twice(span: Range<usize>, what: &str) -> Problem {
+    Problem::new(span, format!("{what} is there twice"), "expected each only once")
+}
+
 /// What the parser says, in words for people.
 fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);

@@ -37,7 +37,7 @@ fn main() {
     options.keep = vec!["kernel/rcu_expedited".to_owned()];
     let devices = value("--devices").unwrap_or(5440.0) as usize;
     match ap_fuse::run(&options, move || Box::new(tree::TestTree::new(devices)) as Box<dyn Filesystem>) {
-        Ok(status) => std::process::exit(status),
+        Ok(ended) => std::process::exit(ended.status()),
         Err(error) => {
             eprintln!("bench: {error}");
             std::process::exit(error.exit_status());

@@ -4,6 +4,7 @@
 
 use ap_sysfs::{Errno, Ino};
 
+use crate::intercept::client::write_memory;
 use crate::server::{Late, Server, Step, Ticket, Time, Wanted};
 use crate::wire::{self, Message, Request, init, op};
 
@@ -59,7 +60,9 @@ pub fn dispatch(server: &mut Server, request: &Request<'_>, out: &mut Message, t
             server.list(ino, request.u64(8), |item| out.item(item, plus, room.min(wire::REQUEST_ROOM)))
         }
         op::POLL => {
-            let changed = if server.unseen(request.u64(0)) { CHANGED } else { 0 };
+            const NOTIFY: u32 = 1;
+            let key = (request.u32(16) & NOTIFY != 0).then(|| request.u64(8));
+            let changed = if server.changed(request.u64(0), key) { CHANGED } else { 0 };
             out.polled(READY | changed);
             Ok(())
         }
@@ -71,7 +74,10 @@ pub fn dispatch(server: &mut Server, request: &Request<'_>, out: &mut Message, t
             out.statfs();
             Ok(())
         }
-        op::FSYNC | op::FSYNCDIR | op::DESTROY => Ok(()),
+        op::IOCTL => return control(server, request, out),
+        op::FSYNC | op::DESTROY => Ok(()),
+        // As in sysfs, whose directories have no such operation.
+        op::FSYNCDIR => Err(Errno::EINVAL),
         op::INIT => return init(request, out),
         op::FORGET | op::BATCH_FORGET => return Next::Nothing,
         op::INTERRUPT => return Next::Interrupted(request.u64(0)),
@@ -119,6 +125,23 @@ fn write(server: &mut Server, request: &Request<'_>, out: &mut Message) -> Next 
         Step::Later => return Next::Settle,
     }
     Next::SettleThenReply
+}
+
+/// Many requests of devices encode no size: what their argument points to is then written by us.
+fn control(server: &mut Server, request: &Request<'_>, out: &mut Message) -> Next {
+    let (handle, number, argument) = (request.u64(0), request.u32(12), request.u64(16));
+    let (given, room) = (request.u32(24) as usize, request.u32(28) as usize);
+    let input = request.body.get(32..32 + given).unwrap_or_default();
+    match server.ioctl(handle, number, input) {
+        Ok(data) if data.is_empty() => out.controlled(&[]),
+        Ok(data) if room > 0 => out.controlled(&data[..data.len().min(room)]),
+        Ok(data) => match write_memory(request.pid, argument, &data) {
+            Ok(()) => out.controlled(&[]),
+            Err(_) => out.error(request.unique, Errno::EFAULT.number()),
+        },
+        Err(errno) => out.error(request.unique, self::number(errno)),
+    }
+    Next::Reply
 }
 
 /// The reply that a late answer is.

@@ -32,12 +32,36 @@ pub enum Error {
          run this as root"
     )]
     NamespacesForRoot,
+    /// Switched off by `user.max_net_namespaces`.
+    #[error(
+        "network namespaces are switched off: `sysctl -w user.max_net_namespaces=15000` as root, or do without \
+         device events: `apmatrix run --no-uevents …`"
+    )]
+    NetworksOff,
+    /// Switched off by `user.max_mnt_namespaces`.
+    #[error("mount namespaces are switched off: `sysctl -w user.max_mnt_namespaces=15000` as root")]
+    MountsOff,
+    /// As many as are allowed are in use.
+    #[error(
+        "there are as many namespaces as are allowed: raise `user.max_user_namespaces`, `user.max_mnt_namespaces` \
+         and `user.max_net_namespaces` with `sysctl -w` as root, or end what uses them"
+    )]
+    NamespacesUsedUp,
+    /// No `/proc`.
+    #[error("there is no /proc, through which namespaces are set up: `mount -t proc proc /proc` as root")]
+    NoProc,
     /// Refused by AppArmor.
     #[error(
-        "AppArmor refuses user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` as root, or \
-         run this as root"
+        "AppArmor refuses user namespaces: run this as root, `sudo apmatrix run …`, or once \
+         `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
     )]
     NamespacesAppArmor,
+    /// Made, and then not to be used: what AppArmor does.
+    #[error(
+        "user namespaces may not be used ({0}), as AppArmor has it from Ubuntu 23.10 on: run this as root, `sudo \
+         apmatrix run …`, or once `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
+    )]
+    NamespacesUnusable(io::Error),
     /// Refused by a container.
     #[error(
         "the container refuses namespaces ({0}): start it with `--cap-add SYS_ADMIN --device /dev/fuse --security-opt \
@@ -46,7 +70,8 @@ pub enum Error {
     NamespacesContainer(io::Error),
     /// Refused by something else.
     #[error(
-        "namespaces are refused ({0}): run this as root, or where ordinary users may make user namespaces"
+        "namespaces are refused ({0}): run this as root, `sudo apmatrix run …`, or where ordinary users may make \
+         user namespaces"
     )]
     Namespaces(io::Error),
     /// Mounts are refused.
@@ -103,6 +128,17 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A system call that a run can't do without.
+    #[error(
+        "{what} is refused ({source}): run this as root, `sudo apmatrix run …`; in a container add `--cap-add \
+         SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
+    )]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// How it was refused.
+        source: io::Error,
+    },
     /// Anything else.
     #[error("{what}: {source}")]
     Setup {
@@ -128,6 +164,12 @@ impl Error {
     }
 
     pub(crate) fn setup<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Error {
-        move |source| Error::Setup { what, source: source.into() }
+        move |source| {
+            let source = source.into();
+            match source.raw_os_error() {
+                Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => Error::Refused { what, source },
+                _ => Error::Setup { what, source },
+            }
+        }
     }
 }

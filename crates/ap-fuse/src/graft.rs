@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use ap_sysfs::{Answer, Called, Change, Entry, Errno, Event, Filesystem, Ino, Kind, ROOT, Token};
+use ap_sysfs::{
+    Answer, Called, Change, Device, DeviceNumber, Entry, Errno, Event, Filesystem, Ino, Kind, ROOT, Token,
+};
 
 /// Numbers of grafted nodes: far from those that trees use, and positive as file offsets.
 const FIRST: u64 = 0x7fff_ffff_0000_0000;
@@ -14,6 +16,8 @@ const FIRST: u64 = 0x7fff_ffff_0000_0000;
 pub enum Stem {
     /// An empty directory (and those above it).
     Directory,
+    /// The same, which is there for whoever names it, and in no listing.
+    Unlisted,
     /// An empty file, 0444.
     File,
 }
@@ -21,6 +25,7 @@ pub enum Stem {
 struct Node {
     parent: Ino,
     entry: Entry,
+    listed: bool,
 }
 
 /// The tree that shows another one and the grafts.
@@ -67,11 +72,12 @@ impl Graft {
                 parent = entry.ino;
                 continue;
             }
-            let directory = stem == Stem::Directory || depth + 1 < names.len();
+            let directory = stem != Stem::File || depth + 1 < names.len();
             let ino = Ino(FIRST + self.nodes.len() as u64);
             let (kind, mode) = if directory { (Kind::Directory, 0o755) } else { (Kind::File, 0o444) };
             self.children.entry(parent).or_default().push(self.nodes.len());
-            self.nodes.push(Node { parent, entry: Entry { name: (*name).to_owned(), ino, kind, mode } });
+            let entry = Entry { name: (*name).to_owned(), ino, kind, mode };
+            self.nodes.push(Node { parent, entry, listed: stem != Stem::Unlisted });
             parent = ino;
         }
     }
@@ -120,7 +126,9 @@ impl Filesystem for Graft {
                 let entry = &self.nodes[*child].entry;
                 // What the machine has meanwhile got by itself would be here twice.
                 entries.retain(|other| other.name != entry.name);
-                entries.push(entry.clone());
+                if self.nodes[*child].listed {
+                    entries.push(entry.clone());
+                }
             }
             entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         }
@@ -158,6 +166,26 @@ impl Filesystem for Graft {
 
     fn events(&mut self) -> Vec<Event> {
         self.inner.events()
+    }
+
+    fn devices(&mut self) -> Vec<Device> {
+        self.inner.devices()
+    }
+
+    fn ioctl(&mut self, device: DeviceNumber, request: u32, input: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.inner.ioctl(device, request, input)
+    }
+
+    fn directories(&mut self, directory: Ino) -> Result<usize, Errno> {
+        let own = self.children.get(&directory).map_or(&[][..], Vec::as_slice);
+        let own = own.iter().map(|child| &self.nodes[*child]);
+        let own = own.filter(|node| node.listed && node.entry.kind == Kind::Directory).count();
+        let inner = if self.own(directory).is_some() { 0 } else { self.inner.directories(directory)? };
+        Ok(own + inner)
+    }
+
+    fn departed(&mut self, ino: Ino) -> Option<Entry> {
+        self.inner.departed(ino)
     }
 
     fn advance(&mut self, milliseconds: u64) {

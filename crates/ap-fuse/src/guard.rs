@@ -72,7 +72,7 @@ impl Guard {
         let pid = match unsafe { clone3(if first { libc::CLONE_NEWPID as u64 } else { 0 }) } {
             Ok(pid) => pid,
             Err(_) if first => return Ok(None),
-            Err(source) => return Err(Error::Setup { what: STARTING, source }),
+            Err(source) => return Err(Error::setup(STARTING)(source)),
         };
         let Some(pid) = Pid::from_raw(pid) else {
             drop((leash, answer));

@@ -2,7 +2,8 @@
 //! [`mount()`] puts the tree on a directory.
 //!
 //! ```text
-//! run (namespaces, keep, udev, copies, command)     serve_at
+//! run (namespaces, keep, dev, kmod, …, command)     serve_at
+//!     │ └── intercept: system calls that no file system can answer
 //!     │  what both need: guard, mounting, signal, processor
 //!     └── session (two threads) ── dispatch ── server (sysfs's semantics) ── ap_sysfs::Filesystem
 //!               └─ channel (/dev/fuse), clock ── wire (bytes)         └─ graft (mount points for what stays)
@@ -23,6 +24,7 @@ pub mod dispatch;
 mod error;
 pub mod graft;
 mod guard;
+mod intercept;
 mod mounting;
 mod processor;
 mod run;
@@ -35,6 +37,6 @@ pub mod wire;
 
 pub use error::Error;
 pub use mounting::preflight;
-pub use run::{RunOptions, run};
+pub use run::{Ended, Instead, RunOptions, StandIn, run};
 pub use serve_at::{MountOptions, mount};
 pub use session::Factory;

@@ -95,6 +95,54 @@ pub fn tmpfs() -> rustix::io::Result<OwnedFd> {
     )
 }
 
+/// A new mount, read only, of directories on top of each other, the first on top; nowhere attached.
+///
+/// # Errors
+/// Where the kernel has no overlays, or not for us (in a user namespace before Linux 5.11).
+pub fn overlay(layers: &str) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", SOURCE)?;
+    fsconfig_set_string(&context, "lowerdir", layers)?;
+    fsconfig_create(&context)?;
+    let flags = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags)
+}
+
+/// Which mounts are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One.
+    Itself,
+    /// It, and those below it.
+    AllBelow,
+}
+
+/// Makes mounts read only.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.12.
+pub fn make_read_only(mount: &OwnedFd, reach: Reach) -> rustix::io::Result<()> {
+    let recursive: u64 = if reach == Reach::AllBelow { 0x8000 } else { 0 };
+    // `struct mount_attr`: what to set, what to clear, the propagation, a user namespace.
+    let attributes: [u64; 4] = [1, 0, 0, 0];
+    // SAFETY: the structure has that size, and is only read.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH as u64 | recursive,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    if done < 0 { Err(Errno::from_raw_os_error(last_errno())) } else { Ok(()) }
+}
+
+fn last_errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+}
+
 /// Attaches a mount to a place.
 pub fn attach(mount: &OwnedFd, place: &Path) -> rustix::io::Result<()> {
     move_mount(mount, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)

@@ -1,8 +1,10 @@
 //! Mounts the tree on a directory and serves it until a signal comes, with no namespace and no command.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ap_sysfs::Filesystem;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
@@ -67,7 +69,7 @@ fn serve(
         other => other,
     })?;
     let session = DevFuse::new(device)
-        .and_then(|channel| Session::start(channel, factory, None))
+        .and_then(|channel| Session::start(channel, factory, None, open_proc()))
         .map_err(Error::setup("serving the tree"))?;
     attach(&tree, dir).map_err(Error::setup("mounting on the directory"))?;
     drop(tree);
@@ -90,6 +92,10 @@ fn serve(
         Err(Errno::INVAL) => Ok(()),
         Err(errno) => Err(Error::Setup { what: "unmounting", source: errno.into() }),
     }
+}
+
+fn open_proc() -> Option<OwnedFd> {
+    rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// Finds out whether a tree can be mounted on `dir`.

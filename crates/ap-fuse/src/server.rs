@@ -7,17 +7,21 @@
 mod attributes;
 mod handles;
 mod listing;
+pub mod nodes;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ap_sysfs::{Answer, Called, Change, Entry, Errno, Event, Filesystem, Ino, Kind, Token, Uevent};
+use ap_sysfs::{
+    Answer, Called, Change, DeviceNumber, Entry, Errno, Event, Filesystem, Ino, Kind, ROOT, Token, Uevent,
+};
 
 pub use self::attributes::{Attributes, Time, Wanted};
 use self::handles::{Handle, Handles};
 use self::listing::Listings;
 pub use self::listing::{Item, cookie};
+use self::nodes::Place;
 
 /// The most that one show gives and one store takes.
 pub const PAGE: usize = 4096;
@@ -52,6 +56,8 @@ pub struct Settled {
     pub changes: Vec<Change>,
     /// Device events: their readers look at the tree.
     pub uevents: Vec<Uevent>,
+    /// Who is to ask poll(2) again: the keys that were given with the questions.
+    pub woken: Vec<u64>,
     /// Late answers: last, so that whoever waited sees all of the above.
     pub late: Vec<(Ticket, Late)>,
 }
@@ -60,7 +66,7 @@ impl Settled {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.uevents.is_empty() && self.late.is_empty()
+        self.changes.is_empty() && self.uevents.is_empty() && self.woken.is_empty() && self.late.is_empty()
     }
 }
 
@@ -110,22 +116,38 @@ impl Server {
         if name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
+        let place = match Place::of(parent) {
+            None if parent == ROOT => Place::at_root(name),
+            None => None,
+            Some(Place::Directory) => Some(Place::named(name).ok_or(Errno::ENOENT)?),
+            Some(_) => return Err(Errno::ENOTDIR),
+        };
+        if let Some(place) = place {
+            return self.describe_place(place);
+        }
         let entry = caught(|| self.fs.lookup(parent, name))?;
         Ok(self.describe(&entry))
     }
 
-    /// What `stat` says of a node. Files that are still open are known beyond their object's life.
+    /// What `stat` says of a node. Who asks for one that is gone still has it open, or is in it.
     ///
     /// # Errors
-    /// `ENOENT` if it is gone.
+    /// `ENOENT` if it is gone, and nobody knows what it was.
     pub fn attributes(&mut self, ino: Ino) -> Result<Attributes, Errno> {
+        if let Some(place) = Place::of(ino) {
+            return self.describe_place(place);
+        }
         match caught(|| self.fs.entry(ino)) {
             Ok(entry) => Ok(self.describe(&entry)),
-            Err(errno) => match self.handles.entry_of(ino) {
+            Err(errno) => match self.handles.entry_of(ino).or_else(|| self.departed(ino)) {
                 Some(entry) => Ok(Attributes { links: 0, ..self.describe(&entry) }),
                 None => Err(errno),
             },
         }
+    }
+
+    fn departed(&mut self, ino: Ino) -> Option<Entry> {
+        caught(|| Ok(self.fs.departed(ino))).ok().flatten()
     }
 
     /// Changes what can be changed of a node, and remembers it as long as the node lives.
@@ -162,6 +184,15 @@ impl Server {
     /// # Errors
     /// `EACCES` by the mode, `ENODEV` if its object is gone, `EISDIR`.
     pub fn open(&mut self, ino: Ino, flags: i32) -> Result<u64, Errno> {
+        match Place::of(ino) {
+            Some(place @ Place::File(number)) => {
+                self.describe_place(place)?;
+                let entry = Entry { name: String::new(), ino, kind: Kind::File, mode: 0o666 };
+                return Ok(self.handles.insert(Handle::of_device(entry, number)));
+            }
+            Some(_) => return Err(Errno::EISDIR),
+            None => {}
+        }
         let entry = match caught(|| self.fs.entry(ino)) {
             Err(Errno::ENOENT) => return Err(Errno::ENODEV),
             other => other?,
@@ -192,6 +223,10 @@ impl Server {
         let Some(open) = self.handles.get(handle) else { return Step::Now(Err(Errno::EBADF)) };
         open.seen = true;
         let ino = open.entry.ino;
+        if open.device.is_some() {
+            // There is nothing to read: requests are made by ioctl(2).
+            return Step::Now(Err(Errno::EPERM));
+        }
         if open.continues(offset) {
             // An object that went while its text was being read: sysfs checks before it looks at its buffer.
             if let Err(errno) = caught(|| self.fs.entry(ino)) {
@@ -215,6 +250,9 @@ impl Server {
     pub fn write(&mut self, ticket: Ticket, handle: u64, data: &[u8]) -> Step<usize> {
         let Some(open) = self.handles.get(handle) else { return Step::Now(Err(Errno::EBADF)) };
         let ino = open.entry.ino;
+        if open.device.is_some() {
+            return Step::Now(Err(Errno::EPERM));
+        }
         if data.is_empty() {
             return Step::Now(Ok(0));
         }
@@ -229,9 +267,39 @@ impl Server {
         }
     }
 
-    /// Whether the file would tell poll(2) that its content changed: until it was read once, as in sysfs.
-    pub fn unseen(&mut self, handle: u64) -> bool {
-        self.handles.get(handle).is_some_and(|open| !open.seen)
+    /// Whether the file would tell poll(2) that its content changed: until it was read once, as in sysfs, and for
+    /// ever when its object is gone. With a key, whoever asks is to be woken by it when that changes.
+    pub fn changed(&mut self, handle: u64, key: Option<u64>) -> bool {
+        let Some(open) = self.handles.get(handle) else { return false };
+        open.waiter = key.or(open.waiter);
+        if !open.seen && open.device.is_none() {
+            return true;
+        }
+        let ino = open.entry.ino;
+        self.is_gone(ino)
+    }
+
+    fn is_gone(&mut self, ino: Ino) -> bool {
+        match Place::of(ino) {
+            Some(place) => self.describe_place(place).is_err(),
+            None => caught(|| self.fs.entry(ino)) == Err(Errno::ENOENT),
+        }
+    }
+
+    /// The keys of those who wait for files that are gone now.
+    fn woken(&mut self) -> Vec<u64> {
+        let waiting = self.handles.waiting();
+        waiting.into_iter().filter(|(_, ino)| self.is_gone(*ino)).map(|(key, _)| key).collect()
+    }
+
+    /// Does what ioctl(2) asks of an open file.
+    ///
+    /// # Errors
+    /// `ENOTTY` if it is no device's, or the device has no such request; what the device says.
+    pub fn ioctl(&mut self, handle: u64, request: u32, input: &[u8]) -> Result<Vec<u8>, Errno> {
+        let open = self.handles.get(handle).ok_or(Errno::EBADF)?;
+        let number = open.device.ok_or(Errno::ENOTTY)?;
+        caught(|| self.fs.ioctl(number, request, input))
     }
 
     /// Closes a file.
@@ -241,14 +309,23 @@ impl Server {
 
     /// Gives a directory's entries after `cookie` (0: from the start), until `take` wants no more.
     ///
+    /// One that is gone has none, as in sysfs, not even itself.
+    ///
     /// # Errors
-    /// `ENOENT` if it is gone, `ENOTDIR`.
+    /// `ENOENT` if it is gone and nobody knows what it was, `ENOTDIR`.
     pub fn list(
         &mut self,
         dir: Ino,
         after: u64,
         mut take: impl FnMut(&Item<'_>) -> bool,
     ) -> Result<(), Errno> {
+        if Place::of(dir).is_some() {
+            return Ok(());
+        }
+        let gone = caught(|| self.fs.entry(dir)) == Err(Errno::ENOENT);
+        if gone && self.departed(dir).is_some_and(|was| was.kind == Kind::Directory) {
+            return Ok(());
+        }
         if after < listing::FIRST {
             let parent = caught(|| self.fs.parent(dir))?;
             for (number, name, ino) in [(1, ".", dir), (2, "..", parent)] {
@@ -263,7 +340,8 @@ impl Server {
         }
         let listing = self.listings.get(dir, after, || caught(|| self.fs.entries(dir)))?;
         for (number, entry) in listing.after(after) {
-            let attributes = Attributes::of(entry, self.overrides.get(&entry.ino), self.started);
+            let inside = directories_in(&mut *self.fs, entry);
+            let attributes = Attributes::of(entry, self.overrides.get(&entry.ino), self.started, inside);
             if !take(&Item { name: &entry.name, cookie: *number, attributes }) {
                 break;
             }
@@ -322,7 +400,13 @@ impl Server {
             Event::Uevent(uevent) => Some(uevent),
             Event::Log { .. } | Event::Instruction(_) => None,
         });
-        Settled { changes, uevents: uevents.collect(), late: self.late() }
+        let uevents: Vec<Uevent> = uevents.collect();
+        for number in uevents.iter().filter(|uevent| uevent.action == "remove").filter_map(number_of) {
+            self.overrides.remove(&Place::Node(number).ino());
+        }
+        let gone = changes.iter().any(|change| matches!(change, Change::Gone { .. }));
+        let woken = if gone { self.woken() } else { Vec::new() };
+        Settled { changes, uevents, woken, late: self.late() }
     }
 
     fn late(&mut self) -> Vec<(Ticket, Late)> {
@@ -371,9 +455,29 @@ impl Server {
             next.and_then(|milliseconds| self.told.checked_add(Duration::from_millis(milliseconds.max(1))));
     }
 
-    fn describe(&self, entry: &Entry) -> Attributes {
-        Attributes::of(entry, self.overrides.get(&entry.ino), self.started)
+    fn describe(&mut self, entry: &Entry) -> Attributes {
+        let inside = directories_in(&mut *self.fs, entry);
+        Attributes::of(entry, self.overrides.get(&entry.ino), self.started, inside)
     }
+
+    fn describe_place(&mut self, place: Place) -> Result<Attributes, Errno> {
+        let devices = caught(|| Ok(self.fs.devices()))?;
+        place.attributes(&devices, self.overrides.get(&place.ino()), self.started)
+    }
+}
+
+/// How many directories an entry has in it.
+fn directories_in(fs: &mut dyn Filesystem, entry: &Entry) -> usize {
+    if entry.kind != Kind::Directory {
+        return 0;
+    }
+    caught(|| fs.directories(entry.ino)).unwrap_or(0)
+}
+
+/// The number of the device that an event is about.
+fn number_of(uevent: &Uevent) -> Option<DeviceNumber> {
+    let value = |key: &str| uevent.env.iter().find(|(name, _)| name == key).map(|(_, value)| value.parse());
+    Some(DeviceNumber { major: value("MAJOR")?.ok()?, minor: value("MINOR")?.ok()? })
 }
 
 impl Waiting {

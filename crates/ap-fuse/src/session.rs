@@ -40,15 +40,19 @@ pub struct Session {
 
 impl Session {
     /// Builds the tree on a thread of its own and serves it there; returns when the tree stands.
+    /// `proc` is a `/proc` in which clients have the numbers that requests name.
     ///
     /// # Errors
     /// If a thread can't be made, or building the tree panicked.
-    pub fn start<C>(channel: C, factory: Factory, uevents: Option<UeventSink>) -> io::Result<Session>
+    pub fn start<C>(
+        channel: C,
+        factory: Factory,
+        uevents: Option<UeventSink>,
+        proc: Option<OwnedFd>,
+    ) -> io::Result<Session>
     where
         C: Channel + Send + 'static,
     {
-        let proc =
-            rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
         let (jobs, work) = mpsc::channel();
         let outlet = channel.outlet();
         let announced = Arc::new(AtomicU64::new(0));
@@ -268,6 +272,9 @@ impl Announcer {
             if let Some(sink) = &mut self.uevents {
                 job.settled.uevents.iter().for_each(sink);
             }
+            for key in &job.settled.woken {
+                send(&*self.outlet, &mut Message::wake(*key));
+            }
             // Before the answer, after which the same client's next call need not wait.
             self.announced.fetch_add(1, Ordering::Release);
             job.answer(&*self.outlet);
@@ -287,11 +294,7 @@ impl Announcer {
                     send(&*self.outlet, &mut Message::stale_name(parent.0, name));
                     stale.insert(parent.0);
                 }
-                Change::Gone { parent, name, ino, directory: true } => {
-                    send(&*self.outlet, &mut Message::deleted(parent.0, ino.0, name));
-                    stale.insert(parent.0);
-                }
-                Change::Gone { parent, name, ino, directory: false } => {
+                Change::Gone { parent, name, ino, .. } => {
                     send(&*self.outlet, &mut Message::stale_name(parent.0, name));
                     stale.extend([parent.0, ino.0]);
                 }

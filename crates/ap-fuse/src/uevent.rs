@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use ap_sysfs::Uevent;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with,
@@ -25,22 +26,24 @@ pub struct Uevents {
     kernel: OwnedFd,
     /// Hears what the kernel made of it: the `SEQNUM`.
     echo: OwnedFd,
+    /// A `/proc` in which we are.
+    proc: Option<OwnedFd>,
     started: Instant,
 }
 
 impl Uevents {
-    /// Opens the sockets.
+    /// Opens the sockets. `proc` is a `/proc` in which this process is: the namespaces' own has it not.
     ///
     /// # Errors
     /// If the kernel refuses them.
-    pub fn open() -> io::Result<Uevents> {
+    pub fn open(proc: Option<OwnedFd>) -> io::Result<Uevents> {
         let socket = |groups| -> rustix::io::Result<OwnedFd> {
             let flags = SocketFlags::CLOEXEC;
             let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(KOBJECT_UEVENT))?;
             bind(&socket, &SocketAddrNetlink::new(0, groups))?;
             Ok(socket)
         };
-        Ok(Uevents { kernel: socket(0)?, echo: socket(KERNEL_GROUP)?, started: Instant::now() })
+        Ok(Uevents { kernel: socket(0)?, echo: socket(KERNEL_GROUP)?, proc, started: Instant::now() })
     }
 
     /// Sends one event to both groups; what can't be sent is logged, as there is nobody to tell.
@@ -52,6 +55,10 @@ impl Uevents {
                 0
             }
         };
+        if self.udevd_listens() {
+            // It sends its own, with what its rules make of it.
+            return;
+        }
         // Nobody listening is no error worth a word.
         let microseconds = self.started.elapsed().as_micros() as u64 + 1;
         let _ = sendto(
@@ -60,6 +67,24 @@ impl Uevents {
             SendFlags::empty(),
             &SocketAddrNetlink::new(0, UDEV_GROUP),
         );
+    }
+
+    /// Whether a udevd runs in this network namespace: it has bound its control socket.
+    fn udevd_listens(&self) -> bool {
+        const CONTROL: &str = "/run/udev/control";
+        let is_socket = std::fs::symlink_metadata(CONTROL)
+            .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
+        // A socket that is left of one that was killed has nobody behind it.
+        is_socket && self.sockets().is_some_and(|sockets| sockets.lines().any(|line| line.ends_with(CONTROL)))
+    }
+
+    /// The sockets of this network namespace that have names.
+    fn sockets(&self) -> Option<String> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(self.proc.as_ref()?, "self/net/unix", flags, Mode::empty()).ok()?;
+        let mut text = String::new();
+        io::Read::read_to_string(&mut std::fs::File::from(file), &mut text).ok()?;
+        Some(text)
     }
 
     fn ask_kernel(&mut self, uevent: &Uevent) -> io::Result<u64> {
@@ -155,9 +180,9 @@ fn hash(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// Brings the loopback interface of a new network namespace up, for programs that talk to themselves.
-pub fn loopback_up() {
-    let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else { return };
+/// Brings the loopback interface of a new network namespace up, for programs that talk to themselves; whether we may.
+pub fn loopback_up() -> bool {
+    let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else { return false };
     // SAFETY: a zeroed ifreq is valid; the calls read and write it and nothing else.
     unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
@@ -165,10 +190,11 @@ pub fn loopback_up() {
             *to = *from as libc::c_char;
         }
         let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
-        if libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) == 0 {
-            request.ifr_ifru.ifru_flags |= (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-            libc::ioctl(fd, libc::SIOCSIFFLAGS, &raw mut request);
+        if libc::ioctl(fd, libc::SIOCGIFFLAGS, &raw mut request) != 0 {
+            return false;
         }
+        request.ifr_ifru.ifru_flags |= (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        libc::ioctl(fd, libc::SIOCSIFFLAGS, &raw mut request) == 0
     }
 }
 

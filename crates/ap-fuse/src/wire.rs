@@ -51,6 +51,7 @@ pub mod op {
     pub const CREATE: u32 = 35;
     pub const INTERRUPT: u32 = 36;
     pub const DESTROY: u32 = 38;
+    pub const IOCTL: u32 = 39;
     pub const POLL: u32 = 40;
     pub const BATCH_FORGET: u32 = 42;
     pub const READDIRPLUS: u32 = 44;
@@ -218,18 +219,20 @@ impl Message {
         for time in [a.accessed, a.modified, a.changed] {
             self.u32(time.1);
         }
-        self.u32(a.mode).u32(a.links).u32(a.user).u32(a.group).u32(0).u32(4096).u32(0);
+        let device = a.device.map_or(0, |n| n.minor & 0xff | n.major << 8 | (n.minor & !0xff) << 12);
+        self.u32(a.mode).u32(a.links).u32(a.user).u32(a.group).u32(device).u32(4096).u32(0);
     }
 
     /// Appends the answer to LOOKUP.
     pub fn entry(&mut self, a: &Attributes) {
-        self.u64(a.ino).u64(0).u64(KEEP_SECONDS).u64(KEEP_SECONDS).u64(0);
+        let keep = if a.fleeting { 0 } else { KEEP_SECONDS };
+        self.u64(a.ino).u64(0).u64(keep).u64(keep).u64(0);
         self.attributes(a);
     }
 
     /// Appends the answer to GETATTR and SETATTR.
     pub fn attr(&mut self, a: &Attributes) {
-        self.u64(KEEP_SECONDS).u64(0);
+        self.u64(if a.fleeting { 0 } else { KEEP_SECONDS }).u64(0);
         self.attributes(a);
     }
 
@@ -246,6 +249,11 @@ impl Message {
     /// Appends the answer to POLL.
     pub fn polled(&mut self, events: u32) {
         self.u32(events).u32(0);
+    }
+
+    /// Appends the answer to IOCTL, and what the argument points to afterwards.
+    pub fn controlled(&mut self, data: &[u8]) {
+        self.data(&[0; 16]).data(data);
     }
 
     /// Appends the answer to STATFS: a file system that holds nothing, like sysfs.
@@ -280,22 +288,19 @@ impl Message {
         message
     }
 
+    /// "Whoever waits for this file by poll(2) is to ask again": `key` is what POLL gave.
+    #[must_use]
+    pub fn wake(key: u64) -> Message {
+        let mut message = Message::notification(1);
+        message.u64(key);
+        message
+    }
+
     /// "Forget what `name` in `parent` is."
     #[must_use]
     pub fn stale_name(parent: u64, name: &str) -> Message {
         let mut message = Message::notification(3);
         message.u64(parent).u32(name.len() as u32).u32(0).data(name.as_bytes()).data(&[0]);
-        message
-    }
-
-    /// "`child`, which was `name` in `parent`, is gone."
-    ///
-    /// For directories only: the kernel locks the child, and the attribute whose store removes itself is locked
-    /// by its writer.
-    #[must_use]
-    pub fn deleted(parent: u64, child: u64, name: &str) -> Message {
-        let mut message = Message::notification(6);
-        message.u64(parent).u64(child).u32(name.len() as u32).u32(0).data(name.as_bytes()).data(&[0]);
         message
     }
 }

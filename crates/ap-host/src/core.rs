@@ -105,7 +105,9 @@ impl Module {
         Self::ALL.into_iter().find(|module| module.name() == name)
     }
 
-    pub(crate) fn needs(self) -> &'static [Module] {
+    /// The modules that must be loaded before it is.
+    #[must_use]
+    pub fn needs(self) -> &'static [Module] {
         match self {
             Module::Ap | Module::Mdev => &[],
             Module::Zcrypt => &[Module::Ap],

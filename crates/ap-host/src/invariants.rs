@@ -120,6 +120,9 @@ pub enum Broken {
     /// I11.
     #[error("a group's number was not given back")]
     NumbersLeft,
+    /// I11.
+    #[error("queue {0} is gone, and its override is not")]
+    OverrideLeft(Apqn),
 }
 
 fn other(uuid: &Option<Uuid>) -> String {
@@ -145,7 +148,10 @@ impl Broken {
             | Broken::BoundWithoutRecord
             | Broken::AssignedSet => Invariant::I6,
             Broken::ControlDomains(_) | Broken::ApcbNotShadow(_) | Broken::HookNotMdevs(_) => Invariant::I7,
-            Broken::PinsLeft(_) | Broken::RegistrationsLeft(_) | Broken::NumbersLeft => Invariant::I11,
+            Broken::PinsLeft(_)
+            | Broken::RegistrationsLeft(_)
+            | Broken::NumbersLeft
+            | Broken::OverrideLeft(_) => Invariant::I11,
         }
     }
 }
@@ -362,7 +368,8 @@ pub fn guests_have_shadows(mdevs: &Mdevs, guests: &[(Arc<Guest>, Matrix)], found
     }
 }
 
-/// I11: pinned pages and interrupt registrations are exactly those that queue records hold; numbers are given back.
+/// I11: pinned pages and interrupt registrations are exactly those that queue records hold; numbers are given back, and
+/// a queue that is gone has no override.
 pub fn not_leaked(state: &Snapshot, found: &mut Vec<Broken>) {
     for guest in &state.vfio.guests {
         let name = &guest.guest.name;
@@ -381,6 +388,9 @@ pub fn not_leaked(state: &Snapshot, found: &mut Vec<Broken>) {
             found.push(Broken::RegistrationsLeft(name.clone()));
         }
     }
+    let listed = &state.bus.registry.queues;
+    let overridden = state.bus.ownership.overrides.queues().iter();
+    found.extend(overridden.filter(|apqn| !listed.contains_key(apqn)).map(Broken::OverrideLeft));
     let mdevs = &state.vfio.mdevs;
     let grouped = mdevs.list.values().filter(|mdev| !mdev.life.is_unbound()).count();
     let numbers = &mdevs.numbers;

@@ -14,6 +14,7 @@ use ap_bus::remembered::Remembered;
 use ap_bus::zcdn::ZcryptNodes;
 use ap_bus::{Override, Ownership, Parameters};
 use ap_host::{Core, Module, Snapshot};
+use ap_machine::{AdapterFacts, MasterKeys};
 use ap_task::MdevId;
 use ap_task::state::{Counted, Unhashed, fingerprint};
 use ap_types::{
@@ -54,8 +55,14 @@ fn rig() -> Rig {
     rig
 }
 
-fn told() -> ap_machine::AdapterFacts {
-    ap_machine::AdapterFacts { serial: "1".into(), api_ordinal: 6, firmware: (8, 0), op_modes: String::new() }
+fn told() -> AdapterFacts {
+    AdapterFacts {
+        serial: "1".into(),
+        api_ordinal: 6,
+        firmware: (8, 0),
+        op_modes: String::new(),
+        keys: MasterKeys::default(),
+    }
 }
 
 /// Only that it was done counts.

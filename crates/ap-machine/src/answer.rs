@@ -6,6 +6,7 @@ use ap_types::{AdapterId, Apqn, HardwareInfo, HostConfig, Mode, ResponseCode, St
 use locks::{Clock, Held};
 
 use crate::hardware::{AdapterFacts, Facilities, Hardware, Unanswered};
+use crate::keys::MasterKeys;
 use crate::machine::{HwQueue, Machine, MachineConfig};
 
 impl MachineConfig {
@@ -197,11 +198,13 @@ impl Hardware for Machine {
         }
         let adapter = config.adapters.get(&apqn.adapter);
         let serial = adapter.and_then(|adapter| adapter.serial.clone()).ok_or(Unanswered::Refused)?;
+        let usual = MasterKeys::usual(config.info(apqn, 0).mode(), apqn.domain);
         Ok(AdapterFacts {
             serial,
             api_ordinal: 6,
             firmware: (8, 0),
             op_modes: "FIPS2009 BSI2009 FIPS2011 BSI2011 BSICC2017".into(),
+            keys: queue.keys.apply(usual),
         })
     }
 }

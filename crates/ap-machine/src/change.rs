@@ -4,6 +4,7 @@ use ap_task::order::Devices;
 use ap_types::{AdapterMask, Apqn, DomainMask, Features, Mode, ResponseCode};
 use locks::Held;
 
+use crate::keys::KeysChange;
 use crate::machine::{Adapter, Answers, HwQueue, Machine, MachineConfig};
 
 /// How a set of ids is changed.
@@ -30,7 +31,7 @@ where
     }
 }
 
-/// What is wrong with one queue.
+/// What is wrong, or not as usual, with one queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// Everything answers this code; NORMAL: as usual.
@@ -49,6 +50,8 @@ pub enum Fault {
     BindState(u8),
     /// Interrupts are enabled.
     Interrupts(bool),
+    /// Master keys of its domain.
+    MasterKeys(KeysChange),
 }
 
 /// What changes about an adapter; `None`: stays as it is.
@@ -209,6 +212,12 @@ impl HwQueue {
             Fault::Tests(answers) => self.tests = answers,
             Fault::BindState(state) => self.bs = state & 3,
             Fault::Interrupts(on) => self.irq = on,
+            Fault::MasterKeys(change) => {
+                let KeysChange { new, current, old } = change;
+                self.keys.new = new.or(self.keys.new);
+                self.keys.current = current.or(self.keys.current);
+                self.keys.old = old.or(self.keys.old);
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use ap_task::order::Queue;
 use ap_types::{AdapterId, Apqn, HardwareInfo, HostConfig, Status};
 use locks::{Clock, Held};
 
+use crate::keys::MasterKeys;
+
 /// What the machine has, apart from adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Facilities {
@@ -33,6 +35,8 @@ pub struct AdapterFacts {
     pub firmware: (u8, u8),
     /// EP11: operation modes, space separated.
     pub op_modes: String,
+    /// The master keys of the domain that was asked.
+    pub keys: MasterKeys,
 }
 
 /// Why an adapter did not tell about itself.

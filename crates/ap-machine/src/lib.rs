@@ -9,8 +9,10 @@
 mod answer;
 mod change;
 mod hardware;
+mod keys;
 mod machine;
 
 pub use change::{AdapterChange, Change, FacilityChange, Fault, Ids};
 pub use hardware::{AdapterFacts, Facilities, Hardware, Unanswered};
+pub use keys::{KeysChange, MasterKeys, Pattern};
 pub use machine::{Adapter, Answers, HwQueue, Machine, MachineConfig, MachineState, functions_of};

@@ -16,6 +16,7 @@ use ap_types::{
 use locks::{Clock, Held, Mutex, RwLock};
 
 use crate::hardware::Facilities;
+use crate::keys::KeysChange;
 
 /// One adapter's hardware.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -98,6 +99,8 @@ pub struct HwQueue {
     pub bs: u8,
     /// Interrupts are enabled.
     pub irq: bool,
+    /// In what its master keys differ from the usual ones.
+    pub keys: KeysChange,
 }
 
 type HwQueues = Box<[Mutex<Hw, HwQueue>]>;

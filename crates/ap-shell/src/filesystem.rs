@@ -25,6 +25,7 @@ pub struct FilesystemWorld<F, O = ControlFiles> {
     tree: F,
     operator: O,
     patience: u64,
+    prompt: bool,
     next_job: u64,
     writes: BTreeMap<JobId, Pending>,
     answers: BTreeMap<Token, Answer>,
@@ -60,6 +61,7 @@ impl<F: Filesystem, O: Operator<F>> FilesystemWorld<F, O> {
             tree,
             operator,
             patience: PATIENCE,
+            prompt: false,
             next_job: 0,
             writes: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -69,6 +71,20 @@ impl<F: Filesystem, O: Operator<F>> FilesystemWorld<F, O> {
     /// Sets how much machine time a wait lets pass before it says that the call does not return.
     pub fn set_patience(&mut self, milliseconds: u64) {
         self.patience = milliseconds;
+    }
+
+    /// Sets whether work that is due at once is done before the next command, as on a machine whose time runs. Whoever
+    /// explores decides himself when it is done.
+    pub fn set_prompt(&mut self, prompt: bool) {
+        self.prompt = prompt;
+    }
+
+    /// Does what is due at once.
+    fn settle<T>(&mut self, done: T) -> T {
+        if self.prompt {
+            self.tree.advance(0);
+        }
+        done
     }
 
     /// The tree.
@@ -214,7 +230,8 @@ impl<F: Filesystem, O: Operator<F>> World for FilesystemWorld<F, O> {
             Ok(entry) => entry.ino,
             Err(errno) => return Written::Done(Err(Failure::open(errno))),
         };
-        match self.store(ino, data) {
+        let stored = self.store(ino, data);
+        match self.settle(stored) {
             Progress::Done(result) => Written::Done(result),
             Progress::Waits { token, taken } => {
                 self.next_job += 1;
@@ -246,11 +263,13 @@ impl<F: Filesystem, O: Operator<F>> World for FilesystemWorld<F, O> {
     }
 
     fn hw(&mut self, args: &str) -> Result<String, OperatorError> {
-        self.operator.hw(&mut self.tree, args)
+        let done = self.operator.hw(&mut self.tree, args);
+        self.settle(done)
     }
 
     fn guest(&mut self, args: &str) -> Result<String, OperatorError> {
-        self.operator.guest(&mut self.tree, args)
+        let done = self.operator.guest(&mut self.tree, args);
+        self.settle(done)
     }
 
     fn events(&mut self, args: &str) -> Result<String, OperatorError> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bus;
 pub(crate) mod card;
+pub(crate) mod device;
 pub(crate) mod driver;
 pub(crate) mod mdev;
 pub(crate) mod module;

@@ -7,9 +7,11 @@ pub mod command;
 mod error;
 mod guest;
 mod hw;
+mod there;
 mod verb;
 
 use crate::attribute::{Attribute, ro, rw, wo};
+use crate::attributes::module::listing;
 use crate::errno::Errno;
 use crate::object::Plain;
 use crate::ring::Ring;
@@ -29,6 +31,7 @@ pub(crate) const FILES: &[Attribute<Plain>] = &[
     wo("hw", |t, _, data, task| run(t, data, |line| hw(t, line, task))),
     ro("last_error", |t, _, _| Ok(t.controls.last_error.borrow().clone().into_bytes())),
     ro("log", |t, _, _| Ok(kept(t, Ring::log_text))),
+    ro("modules", |t, _, task| Ok(listing(t, task))),
     ro("state", show_state),
 ];
 

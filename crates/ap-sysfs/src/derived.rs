@@ -316,6 +316,23 @@ impl<O: Object> Directory for Row<O> {
         Ok(entries)
     }
 
+    fn directories(&self, tree: &Tree, key: Key, children: Children, held: Root) -> Result<usize, Errno> {
+        let object = self.open(tree, key, held).ok_or(Errno::ENOENT)?;
+        let mut count = 0;
+        for child in children {
+            child.all_in_parent(tree, (key, &object), held, &mut |_, _| count += 1);
+        }
+        Ok(count)
+    }
+
+    fn departed(&self, tree: &Tree, node: Node) -> Option<Entry> {
+        Some(match node {
+            Node::Dir(Dir { key, .. }) => directory("", self.id, key),
+            Node::Attribute(_, place, _) => entry("", node, Kind::File, self.file(place)?.mode(tree)),
+            Node::Link(..) | Node::Listed(..) => link("", node),
+        })
+    }
+
     fn entry(&self, tree: &Tree, node: Node, held: Root) -> Result<Entry, Errno> {
         let Dir { key, .. } = node.dir();
         let (object, now) = self.open_files(tree, key, held).ok_or(Errno::ENOENT)?;

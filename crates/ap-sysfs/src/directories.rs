@@ -11,7 +11,7 @@ use ap_host::module::Module;
 use ap_host::module::Module::{Ap, Mdev, VfioAp, Zcrypt};
 use ap_task::{DriverName, Flag, Subject};
 
-use crate::attributes::{bus, card, driver, mdev, module, node, queue};
+use crate::attributes::{bus, card, device, driver, mdev, module, node, queue};
 use crate::control;
 use crate::directory::{Children, Directory};
 use crate::front::Ino;
@@ -19,10 +19,11 @@ use crate::node::{Dir, Key, Node, RowId};
 use crate::object::{Object, Plain};
 use crate::objects;
 use crate::objects::card::{CardView, Cards};
+use crate::objects::character::CharacterDevices;
 use crate::objects::device::{Bound, Devices};
 use crate::objects::driver::Drivers;
 use crate::objects::mdev::{MatrixType, MdevView, Mdevs};
-use crate::objects::module::{ModuleView, Modules};
+use crate::objects::module::{Holders, ModuleView, Modules};
 use crate::objects::node::{Nodes, SomeNode};
 use crate::objects::queue::{QueueView, Queues};
 use crate::path::DEEPEST;
@@ -121,7 +122,7 @@ directories! {
     /// `class/mdev_bus`
     CLASS_MDEV_BUS: Plain = dir("mdev_bus", &CLASS).while_loaded(Mdev).lists(&[One(&MATRIX)]);
     /// `class/misc`
-    CLASS_MISC: Plain = dir("misc", &CLASS).while_loaded(Zcrypt).lists(&[One(&Z90CRYPT)]);
+    CLASS_MISC: Plain = dir("misc", &CLASS).lists(&[One(&VFIO_CONTAINER), One(&Z90CRYPT)]);
     /// `class/vfio`
     CLASS_VFIO: Plain = dir("vfio", &CLASS).lists(&[Each(&[&VFIO_GROUP], &Mdevs::VFIO_GROUPS)]);
     /// `class/vfio-dev`
@@ -232,10 +233,16 @@ directories! {
     /// `devices/virtual`
     VIRTUAL: Plain = dir("virtual", &DEVICES);
     /// `devices/virtual/misc`
-    VIRTUAL_MISC: Plain = dir("misc", &VIRTUAL).while_loaded(Zcrypt);
+    VIRTUAL_MISC: Plain = dir("misc", &VIRTUAL);
+    /// `devices/virtual/misc/vfio`
+    VFIO_CONTAINER: Plain = dir("vfio", &VIRTUAL_MISC)
+        .attributes(device::VFIO_CONTAINER)
+        .uevent(|_| Subject::VfioContainer)
+        .links(&[link("subsystem", |_, _| Some(Target::Plain(&CLASS_MISC)))]);
     /// `devices/virtual/misc/z90crypt`
     Z90CRYPT: Plain = dir("z90crypt", &VIRTUAL_MISC)
         .while_loaded(Zcrypt)
+        .attributes(device::Z90CRYPT)
         .uevent(|_| Subject::Z90crypt)
         .links(&[link("subsystem", |_, _| Some(Target::Plain(&CLASS_MISC)))]);
     /// `devices/virtual/vfio`
@@ -243,6 +250,7 @@ directories! {
     /// `devices/virtual/vfio/N`
     VFIO_GROUP: MdevView = each(Of(MdevView::vfio_group), &VIRTUAL_VFIO, &Mdevs::VFIO_GROUPS)
         .there_if(|_, mdev| mdev.has_groups())
+        .attributes(device::VFIO_GROUP)
         .uevent(MdevView::vfio_group_subject)
         .links(&[link("subsystem", |_, _| Some(Target::Plain(&CLASS_VFIO)))])
         .concerned(|_, subject| match subject {
@@ -263,6 +271,14 @@ directories! {
             Subject::ZcryptNode { id, name, .. } => own(objects::node::key(*id), name.clone()),
             _ => None,
         });
+
+    /// `dev`
+    DEV: Plain = dir("dev", &ROOT);
+    /// `dev/char`
+    DEV_CHAR: Plain = dir("char", &DEV).lists(&[Each(
+        &[&Z90CRYPT, &VFIO_CONTAINER, &VFIO_GROUP, &ZCRYPT_NODE],
+        &CharacterDevices,
+    )]);
 
     /// `kernel`
     KERNEL: Plain = dir("kernel", &ROOT);
@@ -291,11 +307,14 @@ directories! {
     MODULES: Plain = dir("module", &ROOT);
     /// `module/NAME`
     MODULE: ModuleView = each(ByKey(objects::module::name), &MODULES, &Modules)
+        .attributes(module::MODULE)
         .uevent_only_written(|module: &ModuleView| Subject::Module(module.name))
         .concerned(|tree, subject| match subject {
             Subject::Module(name) => own(tree.modules.key(name)?, name.to_owned()),
             _ => None,
         });
+    /// `module/NAME/holders`
+    MODULE_HOLDERS: ModuleView = within(Fixed("holders"), &MODULE).lists(&[Each(&[&MODULE], &Holders)]);
     /// `module/ap/parameters`
     AP_PARAMETERS: ModuleView = within(Fixed("parameters"), &MODULE)
         .there_if(|_, module| module.is(Ap))

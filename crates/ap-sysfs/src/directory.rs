@@ -54,6 +54,12 @@ pub(crate) trait Directory: Sync {
     /// All entries of the directory of that key, names ascending. `ENOENT` if it is gone.
     fn entries(&self, tree: &Tree, key: Key, children: Children, held: Root) -> Result<Vec<Entry>, Errno>;
 
+    /// How many directories the directory of that key holds. `ENOENT` if it is gone.
+    fn directories(&self, tree: &Tree, key: Key, children: Children, held: Root) -> Result<usize, Errno>;
+
+    /// What a node of such a directory was, but for its name; `None` if there is no such place.
+    fn departed(&self, tree: &Tree, node: Node) -> Option<Entry>;
+
     /// The entry of a node: of the directory, or of something in it that is no other directory. `ENOENT` if it is
     /// gone.
     fn entry(&self, tree: &Tree, node: Node, held: Root) -> Result<Entry, Errno>;

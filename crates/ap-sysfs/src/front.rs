@@ -1,5 +1,9 @@
 //! What a front end (FUSE, a shell, a replay) sees of a host: nodes, calls that may be pending, events.
 
+use std::fmt;
+
+use ap_task::{MISC_MAJOR, VFIO_GROUP_MAJOR, VFIO_MINOR, Z90CRYPT_MINOR, ZCRYPT_MAJOR};
+
 use crate::errno::Errno;
 
 /// A node's number: stable while its object lives, never used again for another one.
@@ -39,6 +43,59 @@ impl Entry {
     pub fn size(&self) -> u64 {
         if self.kind == Kind::File { 4096 } else { 0 }
     }
+}
+
+/// The number of a character device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceNumber {
+    /// Which driver's.
+    pub major: u32,
+    /// Which of that driver's.
+    pub minor: u32,
+}
+
+impl DeviceNumber {
+    /// `z90crypt`.
+    pub const Z90CRYPT: DeviceNumber = DeviceNumber { major: MISC_MAJOR, minor: Z90CRYPT_MINOR };
+    /// `vfio/vfio`.
+    pub const VFIO_CONTAINER: DeviceNumber = DeviceNumber { major: MISC_MAJOR, minor: VFIO_MINOR };
+
+    /// The VFIO group of that number.
+    #[must_use]
+    pub const fn vfio_group(number: u32) -> DeviceNumber {
+        DeviceNumber { major: VFIO_GROUP_MAJOR, minor: number }
+    }
+
+    /// zcrypt's additional node of that minor number.
+    #[must_use]
+    pub const fn zcrypt_node(minor: u32) -> DeviceNumber {
+        DeviceNumber { major: ZCRYPT_MAJOR, minor }
+    }
+
+    /// The number that a text says, written as `dev` shows it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<DeviceNumber> {
+        let (major, minor) = text.split_once(':')?;
+        let number = DeviceNumber { major: major.parse().ok()?, minor: minor.parse().ok()? };
+        (number.to_string() == text).then_some(number)
+    }
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// A character device: what its node in `/dev` is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its number.
+    pub number: DeviceNumber,
+    /// Where its node is below `/dev`.
+    pub name: String,
+    /// The permission bits of the node, as distributions' rules make them.
+    pub mode: u16,
 }
 
 /// A call that had not returned: its answer comes from [`Filesystem::finished`].
@@ -156,6 +213,30 @@ pub trait Filesystem {
 
     /// In how many milliseconds of machine time the next background work is due, if any is.
     fn next_due(&self) -> Option<u64>;
+
+    /// The character devices that there are now.
+    fn devices(&mut self) -> Vec<Device> {
+        Vec::new()
+    }
+
+    /// Does what ioctl(2) asks of a character device: `request` with the bytes that its argument points to. What the
+    /// argument points to afterwards; `ENOTTY` if the device has no such request.
+    fn ioctl(&mut self, device: DeviceNumber, request: u32, input: &[u8]) -> Result<Vec<u8>, Errno> {
+        let _ = (device, request, input);
+        Err(Errno::ENOTTY)
+    }
+
+    /// How many directories a directory holds. `ENOENT` if it is gone.
+    fn directories(&mut self, directory: Ino) -> Result<usize, Errno> {
+        let entries = self.entries(directory)?;
+        Ok(entries.iter().filter(|entry| entry.kind == Kind::Directory).count())
+    }
+
+    /// What a node that is gone was, but for its name; `None` if nobody knows any more.
+    fn departed(&mut self, ino: Ino) -> Option<Entry> {
+        let _ = ino;
+        None
+    }
 
     /// Walks `path` from the root (a leading `/sys` is the root), following links except a last one.
     fn resolve(&mut self, path: &str) -> Result<Entry, Errno> {

@@ -59,13 +59,13 @@
 //! They import downwards only:
 //! ```text
 //! session                                       a host and the one thread that drives it
-//! walk · changes · names                        what is asked of the tree, of the whole table
+//! walk · changes · names · devices              what is asked of the tree, of the whole table, of /dev
 //! directories                                   the table
 //! attributes::* · control · derived             what stands in rows, and what follows from a row
 //! row · directory                               the words of rows, and what every row answers
 //! objects::*                                    what directories are about
 //! object · attribute · uevent · path            what an object, an attribute, a path is
-//! tree                                          what everything is computed from
+//! tree · modules                                what everything is computed from; what modules' files say
 //! ring · node · front · runner · errno          events, numbers, what front ends see
 //! ```
 
@@ -76,11 +76,13 @@ mod attributes;
 mod changes;
 pub mod control;
 mod derived;
+mod devices;
 mod directories;
 mod directory;
 pub mod errno;
 mod errno_table;
 pub mod front;
+pub mod modules;
 pub mod names;
 pub mod nearest;
 pub mod node;
@@ -97,6 +99,8 @@ mod walk;
 
 pub use control::ControlError;
 pub use errno::Errno;
-pub use front::{Answer, Called, Change, Entry, Event, Filesystem, Ino, Kind, ROOT, Token, Uevent};
+pub use front::{
+    Answer, Called, Change, Device, DeviceNumber, Entry, Event, Filesystem, Ino, Kind, ROOT, Token, Uevent,
+};
 pub use session::Session;
 pub use tree::Tree;

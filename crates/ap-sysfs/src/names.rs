@@ -3,6 +3,7 @@
 use ap_bus::device::DeviceName;
 
 use crate::directories;
+use crate::front::DeviceNumber;
 
 /// All names that are the same in every tree, ascending: of directories, attributes and links.
 #[must_use]
@@ -15,12 +16,13 @@ pub fn fixed() -> Vec<&'static str> {
     names
 }
 
-/// Whether a name could be one of a device, an mdev or a group, whether or not it is there.
+/// Whether a name could be one of a device, an mdev or a group, or a device's number, whether or not it is there.
 #[must_use]
 pub fn varies(name: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let uuid = || name.len() == 36 && ap_types::grammar::uuid(name.as_bytes()).is_ok();
     DeviceName::parse(name).is_some()
+        || DeviceNumber::parse(name).is_some()
         || uuid()
         || number(name)
         || name.strip_prefix("vfio").is_some_and(number)

@@ -17,8 +17,9 @@ use locks::{Held, Nothing};
 
 use crate::changes::changes_of;
 use crate::control::{self, ControlError};
+use crate::devices;
 use crate::errno::Errno;
-use crate::front::{self, Answer, Called, Change, Entry, Filesystem, Ino, Token};
+use crate::front::{self, Answer, Called, Change, Device, DeviceNumber, Entry, Filesystem, Ino, Token};
 use crate::node::Dir;
 use crate::ring::Ring;
 use crate::runner::{Runner, TaskId, Waits};
@@ -521,6 +522,27 @@ impl Filesystem for Session {
             changes_of(&self.tree, event, &mut self.changes);
         }
         events.iter().map(front::Event::from).collect()
+    }
+
+    fn devices(&mut self) -> Vec<Device> {
+        self.look(|tree, held| Ok(devices::all(tree, held))).unwrap_or_default()
+    }
+
+    fn ioctl(&mut self, device: DeviceNumber, request: u32, _input: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.look(move |tree, held| devices::ioctl(tree, device, request, held))
+    }
+
+    fn directories(&mut self, directory: Ino) -> Result<usize, Errno> {
+        let dir = Dir::from_ino(directory)?;
+        // Most directories never have any.
+        if !Tree::may_have_directories(dir) {
+            return Ok(0);
+        }
+        self.look(move |tree, held| tree.directories(dir, held))
+    }
+
+    fn departed(&mut self, ino: Ino) -> Option<Entry> {
+        self.tree.departed(ino)
     }
 
     fn advance(&mut self, milliseconds: u64) {

@@ -34,6 +34,30 @@ impl Tree {
         row(dir.row).ok_or(Errno::ENOENT)?.entries(self, dir.key, children(dir.row), held)
     }
 
+    /// Whether such a directory can hold others.
+    #[must_use]
+    pub fn may_have_directories(dir: Dir) -> bool {
+        !children(dir.row).is_empty()
+    }
+
+    /// How many directories a directory holds.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone.
+    ///
+    /// # Locks
+    /// As [`Tree::entries`], but of a driver's directory none of a device.
+    pub fn directories(&self, dir: Dir, held: Root) -> Result<usize, Errno> {
+        row(dir.row).ok_or(Errno::ENOENT)?.directories(self, dir.key, children(dir.row), held)
+    }
+
+    /// What a node was that is gone, but for its name. Takes no lock.
+    #[must_use]
+    pub fn departed(&self, ino: Ino) -> Option<Entry> {
+        let node = Node::from_ino(ino);
+        row(node.dir().row)?.departed(self, node)
+    }
+
     /// The entry of a node.
     ///
     /// # Errors

@@ -136,8 +136,8 @@ fn every_error_has_its_number() {
 #[test]
 fn verbs_say_what_was_expected() {
     let mut rig = Rig::boot(support::SMALL, "");
-    let hw = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules or \
-              advance";
+    let hw = "expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules \
+              or advance";
     let guest = "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, config-irq, changes, info or make";
     for (line, text) in [
         ("plugg 4", format!("`plugg` is no hw verb: {hw}")),

@@ -62,7 +62,7 @@ fn it_has_a_directory_with_its_files_and_its_module() {
         AP/drivers : cex4card cex4queue mine vfio_ap
         AP/drivers/mine : bind module uevent unbind
         /sys/module : ap mdev my_module vfio_ap zcrypt zcrypt_cex4
-        /sys/module/my_module : uevent
+        /sys/module/my_module : coresize holders initsize initstate refcnt taint uevent
         AP/drivers/mine/uevent <- change
         uevents change /bus/ap/drivers/mine SYNTH_UUID=0
         /sys/module/my_module/uevent <- change

@@ -4,6 +4,18 @@ use std::fmt;
 
 use ap_types::{AdapterId, Apqn, Matrix, Mode, ResponseCode, Uuid};
 
+/// The major number of miscellaneous devices.
+pub const MISC_MAJOR: u32 = 10;
+
+/// The minor number of `z90crypt`.
+pub const Z90CRYPT_MINOR: u32 = 256;
+
+/// The minor number of `vfio/vfio`, the same on every host.
+pub const VFIO_MINOR: u32 = 196;
+
+/// The major number of VFIO groups.
+pub const VFIO_GROUP_MAJOR: u32 = 254;
+
 /// The major number of zcrypt's additional device nodes.
 pub const ZCRYPT_MAJOR: u32 = 253;
 
@@ -137,7 +149,9 @@ pub enum Subject {
     },
     /// The device node of the zcrypt interface.
     Z90crypt,
-    /// An additional one.
+    /// The device node of VFIO's containers.
+    VfioContainer,
+    /// An additional node of the zcrypt interface.
     ZcryptNode {
         /// Its number.
         id: u32,
@@ -222,6 +236,7 @@ impl Subject {
             Subject::Class(name) => format!("/class/{name}"),
             Subject::Driver { bus, name } => format!("/bus/{bus}/drivers/{name}"),
             Subject::Z90crypt => "/devices/virtual/misc/z90crypt".into(),
+            Subject::VfioContainer => "/devices/virtual/misc/vfio".into(),
             Subject::ZcryptNode { name, .. } => format!("/devices/virtual/zcrypt/{name}"),
             Subject::ApRoot => "/devices/ap".into(),
             Subject::VfioRoot => "/devices/vfio_ap".into(),
@@ -244,7 +259,7 @@ impl Subject {
             Subject::Module(_) => "module",
             Subject::Class(_) => "class",
             Subject::Driver { .. } => "drivers",
-            Subject::Z90crypt => "misc",
+            Subject::Z90crypt | Subject::VfioContainer => "misc",
             Subject::ZcryptNode { .. } => "zcrypt",
             Subject::ApRoot | Subject::Card { .. } | Subject::Queue { .. } => "ap",
             Subject::VfioRoot => "vfio_ap",
@@ -278,9 +293,15 @@ impl Subject {
     pub fn variables(&self, action: Action, mut put: impl FnMut(&'static str, String)) {
         match self {
             Subject::Z90crypt => {
-                put("MAJOR", "10".into());
-                put("MINOR", "256".into());
+                put("MAJOR", MISC_MAJOR.to_string());
+                put("MINOR", Z90CRYPT_MINOR.to_string());
                 put("DEVNAME", "z90crypt".into());
+            }
+            Subject::VfioContainer => {
+                put("MAJOR", MISC_MAJOR.to_string());
+                put("MINOR", VFIO_MINOR.to_string());
+                put("DEVNAME", "vfio/vfio".into());
+                put("DEVMODE", "0666".into());
             }
             Subject::ZcryptNode { name, minor, .. } => {
                 put("MAJOR", ZCRYPT_MAJOR.to_string());
@@ -312,7 +333,7 @@ impl Subject {
             Subject::Matrix { bound: true } => put("DRIVER", "vfio_ap".into()),
             Subject::Mdev { bound: true, .. } => put("DRIVER", "vfio_ap_mdev".into()),
             Subject::VfioGroup { number, .. } => {
-                put("MAJOR", "254".into());
+                put("MAJOR", VFIO_GROUP_MAJOR.to_string());
                 put("MINOR", number.to_string());
                 put("DEVNAME", format!("vfio/{number}"));
             }

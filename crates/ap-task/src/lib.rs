@@ -18,7 +18,8 @@ pub mod state;
 mod task;
 
 pub use event::{
-    Action, DriverName, Event, Ignore, Instruction, MdevId, Sink, Subject, Uevent, Work, ZCRYPT_MAJOR,
+    Action, DriverName, Event, Ignore, Instruction, MISC_MAJOR, MdevId, Sink, Subject, Uevent,
+    VFIO_GROUP_MAJOR, VFIO_MINOR, Work, Z90CRYPT_MINOR, ZCRYPT_MAJOR,
 };
 pub use kernel::{Flag, Kernel, Version};
 pub use notice::Notice;

@@ -19,6 +19,9 @@ pub enum Notice {
     MachineChanged,
     /// A mask was stored; the bindings follow. In between others may go on (page 4, I8).
     Committed,
+    /// A queue was taken from a driver that let P go meanwhile, and is about to be offered anew. In between others may
+    /// go on.
+    Free,
     /// vfio_ap lets a queue go: an mdev's matrix has it, or none.
     LetGo {
         /// The queue.

@@ -58,7 +58,7 @@ impl VfioAp {
     }
 
     /// Gives a running guest the shadow APCB if it is not what it was. One whose queues were taken because its mdev is
-    /// to be removed gets nothing more until it lets go (`DEV-017`); the shadow goes on.
+    /// to be removed gets nothing more until it lets go (`DEV-019`); the shadow goes on.
     pub(crate) fn hand_over(
         &self,
         before: Matrix,

@@ -66,12 +66,12 @@ impl MachineArgs {
     /// # Errors
     /// If there is no such machine, or its file is wrong.
     pub fn load(&self) -> Result<MachineFile, CliError> {
-        let mut machine = MachineFile::load(&self.machine)?;
+        let mut loaded = MachineFile::load(&self.machine)?;
         match self.kernel.choice() {
-            Some(kernel) => machine.kernel = kernel,
-            None => machine.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
+            Some(kernel) => loaded.kernel = kernel,
+            None => loaded.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
         }
-        Ok(machine)
+        Ok(loaded)
     }
 }
 

@@ -177,7 +177,9 @@ impl From<ap_fuse::Error> for CliError {
         let status = u8::try_from(error.exit_status()).unwrap_or(125);
         let text = error.to_string();
         let shown = if status == Kind::Environment.status() {
-            CliError::environment(text)
+            CliError::environment(text).hint(
+                "`apmatrix shell` needs none of it: the same machine in one process, for scripts of its own",
+            )
         } else {
             CliError::status(status, text)
         };

@@ -68,6 +68,9 @@ pub struct Queue {
     pub checkstopped: Option<bool>,
     /// What vfio_ap says of it.
     pub status: Option<String>,
+    /// The one driver that may have it, whatever the masks say; on kernels that have `driver_override`.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<String>,
     /// Whose it is.
     pub owner: Owner,
 }
@@ -206,6 +209,7 @@ fn queue(device: &Device, apqn: Apqn, assigned: &Assigned) -> Queue {
         config: device.flag("config"),
         checkstopped: device.flag("chkstop"),
         status,
+        overridden: device.text("driver_override"),
         owner,
     }
 }

@@ -12,3 +12,4 @@ pub mod jobs;
 pub mod progress;
 pub mod replay;
 pub mod scenario;
+pub mod stand_ins;

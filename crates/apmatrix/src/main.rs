@@ -5,5 +5,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    apmatrix::cli::main(std::env::args_os())
+    let arguments: Vec<_> = std::env::args_os().collect();
+    apmatrix::stand_ins::main(&arguments).unwrap_or_else(|| apmatrix::cli::main(arguments))
 }

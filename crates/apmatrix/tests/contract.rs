@@ -227,7 +227,7 @@ const WRITES: &[(&str, &str, Result<(), Errno>)] = &[
     ("class/zcrypt/zcrypt-apqn-0-4-0/ioctlmask", "0xffffffffffffffffffffffffffffffff\n", Ok(())),
     ("class/zcrypt/zcrypt-apqn-0-4-0/dev", "1", Err(Errno::EACCES)),
     ("class/zcrypt/destroy", "zcrypt-apqn-0-4-0", Ok(())),
-    ("class/zcrypt/destroy", "zcrypt-apqn-0-4-0", Err(Errno::ENODEV)),
+    ("class/zcrypt/destroy", "zcrypt-apqn-0-4-0", Err(Errno::ENOENT)),
     // mdevctl stop.
     ("bus/mdev/devices/b0000000-0000-4000-8000-000000000001/remove", "1", Ok(())),
     ("bus/mdev/devices/b0000000-0000-4000-8000-000000000001/remove", "1", Err(Errno::ENOENT)),

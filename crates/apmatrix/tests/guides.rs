@@ -5,6 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ap_task::kernel::Ground;
+use ap_task::{Flag, Kernel, Version};
+
+/// The page whose blocks show what they print, whole.
+const FINDINGS: &str = "findings.md";
+
 /// How long one block may take: far more than any needs.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -13,6 +19,8 @@ struct Block {
     line: usize,
     script: String,
     needs: Vec<String>,
+    /// What it prints, where the page shows that: the indented lines below it.
+    prints: Option<String>,
 }
 
 /// Code that a guide shows stands, line by line, in the test that runs it; `...` leaves lines out.
@@ -50,11 +58,14 @@ fn blocks(path: &Path) -> Vec<Block> {
                     }
                     other => panic!("{page}:{start}: a block of `{other}`: sh, yaml and rust are checked"),
                 };
+                let below = text.lines().skip(number + 1).skip_while(|line| line.is_empty());
+                let shown: Vec<&str> = below.map_while(|line| line.strip_prefix("    ")).collect();
                 found.push(Block {
                     page: page.clone(),
                     line: start,
                     script,
                     needs: std::mem::take(&mut needs),
+                    prints: (!shown.is_empty()).then(|| shown.join("\n")),
                 });
             } else {
                 lines.push(line.to_owned());
@@ -141,12 +152,16 @@ fn run(block: &Block, directory: &Path) {
         "{place}: {status:?}\n{}\n--- printed:\n{said}",
         block.script
     );
+    if let Some(prints) = block.prints.as_ref().filter(|_| block.page == FINDINGS) {
+        assert_eq!(said.trim_end(), prints.trim_end(), "{place} does not print what the page shows");
+    }
 }
 
 #[test]
 fn every_command_of_the_guides_runs() {
     let mut pages: Vec<PathBuf> =
         fs::read_dir(guides()).expect("docs/guide").map(|entry| entry.expect("an entry").path()).collect();
+    pages.extend([FINDINGS, "theft.md"].map(|page| guides().join("..").join(page)));
     pages.sort();
     let (mut ran, mut skipped) = (0, Vec::new());
     for page in pages {
@@ -166,4 +181,29 @@ fn every_command_of_the_guides_runs() {
         println!("SKIPPED {why}");
     }
     assert!(ran >= 5, "the blocks that need nothing ran");
+}
+
+/// The guide's table of flags says what the program says.
+#[test]
+fn the_table_of_kernels_is_the_programs() {
+    let page = fs::read_to_string(guides().join("kernels.md")).expect("the page");
+    for flag in Flag::ALL {
+        let start = format!("| `{flag}` |");
+        let row = page.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("kernels.md has no row of {flag}"));
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for (version, cell) in Version::ALL.into_iter().zip(&cells[1..]) {
+            assert_eq!(*cell == "yes", Kernel::of(version).has(flag), "{flag} of {version}: {row}");
+        }
+        let what = cells[6].replace('`', "");
+        match flag.ground() {
+            Ground::Recorded => assert_eq!(what, flag.what(), "{flag}"),
+            Ground::ByReading => assert_eq!(what, format!("{} (*by reading*)", flag.what()), "{flag}"),
+            Ground::NoEffect(_) => assert!(what.starts_with("no effect"), "{flag}: {what}"),
+        }
+    }
+    for number in Version::NUMBERS {
+        let version = Version::from_number(number).expect("it is known");
+        assert!(version.name() == number || page.contains(number), "kernels.md says nothing of {number}");
+    }
 }

@@ -16,8 +16,8 @@ fn rows() -> BTreeSet<String> {
     let numbered =
         |letter: &'static str, last: u32| (1..=last).map(move |number| format!("{letter}{number}"));
     let mut all: BTreeSet<String> = numbered("A", 16).chain(numbered("B", 14)).collect();
-    all.extend(numbered("C", 16).chain(numbered("D", 12)).chain(numbered("N", 23)));
-    all.extend(["B1a", "B8a", "D1a", "D2a"].map(str::to_owned));
+    all.extend(numbered("C", 16).chain(numbered("D", 12)).chain(numbered("N", 26)));
+    all.extend(["B1a", "B8a", "D1a", "D2a", "N19a"].map(str::to_owned));
     all
 }
 

@@ -9,10 +9,12 @@ use toml::Spanned;
 
 use super::format::{self, File, SCHEMA};
 use super::ids::{Ids, Item};
-use super::model::{Adapter, Facilities, MachineFile, Mdev, Queue, QueueState};
+use super::model::{Adapter, Facilities, MachineFile, Mdev};
+use super::queues;
 use crate::error::Problem;
 use crate::kernel;
 use crate::problem;
+use crate::problem::twice;
 
 /// The longest message that an info word can tell: 15 pages.
 const LONGEST_MESSAGE: u32 = 15 * 4096;
@@ -21,21 +23,34 @@ const LONGEST_MESSAGE: u32 = 15 * 4096;
 pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Problem> {
     problem::version(&file.schema, SCHEMA)?;
     let kernel = file.kernel.as_ref().map(kernel::choice).transpose()?.unwrap_or_default();
-    let features = features(file.features.as_deref())?;
+    let secure = file.facilities.se.as_ref().is_some_and(|se| *se.get_ref());
+    let features = features(file.features.as_deref(), secure)?;
+    if let (Some(se), false) = (file.facilities.se.as_ref(), features.contains(Features::APSB) || !secure) {
+        let problem =
+            Problem::new(se.span(), "Secure Execution without APSB", "expected APSB among `features`");
+        return Err(problem.help("leave `features` out, or add \"APSB\""));
+    }
     let limits = Limits::of(&file, features)?;
     let domains = mask(file.domains.as_ref(), &limits.domains)?.unwrap_or(DomainMask::EMPTY);
     let control_domains = mask(file.control_domains.as_ref(), &limits.control_domains)?.unwrap_or(domains);
     let apmask = driver_mask(file.apmask.as_ref(), AdapterMask::ALL)?;
     let aqmask = driver_mask(file.aqmask.as_ref(), DomainMask::ALL)?;
     let adapters = adapters(&file.adapter, &limits)?;
-    let queues = queues(&file.queue, &adapters, domains)?;
+    let queues = queues::queues(&file.queue, &adapters, domains, secure)?;
     let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask)?;
-    let format::Facilities { qci, apft, interrupts } = file.facilities;
+    let format::Facilities { qci, apft, interrupts, instr, se: _, vm } = file.facilities;
     Ok(MachineFile {
         name: file.name.unwrap_or_else(|| stem.to_owned()),
         kernel,
         features,
-        facilities: Facilities { qci, apft, interrupts },
+        facilities: Facilities {
+            qci,
+            apft,
+            interrupts,
+            instructions: instr,
+            secure_execution: secure,
+            zvm: vm,
+        },
         max_adapter: limits.adapters.max,
         max_domain: limits.domains.max,
         domains,
@@ -48,9 +63,10 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Problem> {
     })
 }
 
-fn features(names: Option<&[Spanned<String>]>) -> Result<Features, Problem> {
+fn features(names: Option<&[Spanned<String>]>, secure: bool) -> Result<Features, Problem> {
     let Some(names) = names else {
-        return Ok(Features::APSC | Features::APXA | Features::QACT | Features::RC8A);
+        let bound = if secure { Features::APSB } else { Features::NONE };
+        return Ok(Features::APSC | Features::APXA | Features::QACT | Features::RC8A | bound);
     };
     let mut features = Features::NONE;
     for name in names {
@@ -66,10 +82,6 @@ fn features(names: Option<&[Spanned<String>]>) -> Result<Features, Problem> {
         features |= *feature;
     }
     Ok(features)
-}
-
-fn twice(span: Range<usize>, what: &str) -> Problem {
-    Problem::new(span, format!("{what} is there twice"), "expected each only once")
 }
 
 /// How high ids may be, and what to say if they are higher.
@@ -301,43 +313,6 @@ pub(super) fn parse_type(text: &str) -> Option<(u8, Mode)> {
     let modes = [Mode::Accelerator, Mode::Cca, Mode::Ep11];
     let mode = modes.into_iter().find(|mode| mode.letter() == Some(char::from(letter)))?;
     Some((generation - b'0' + 6, mode))
-}
-
-fn queues(files: &[format::Queue], adapters: &[Adapter], domains: DomainMask) -> Result<Vec<Queue>, Problem> {
-    let mut all = BTreeMap::new();
-    for file in files {
-        let text = file.apqn.get_ref();
-        let problem =
-            |message: String, expected: &str| Err(Problem::new(file.apqn.span(), message, expected));
-        let Ok(apqn) = text.parse::<Apqn>() else {
-            return problem(
-                format!("`{text}` is not a queue"),
-                "expected AA.DDDD in lower-case hex: \"05.0004\"",
-            );
-        };
-        if !adapters.iter().any(|adapter| adapter.id == apqn.adapter) {
-            return problem(
-                format!("there is no adapter {}", apqn.adapter.0),
-                "expected a queue of this machine",
-            );
-        }
-        if !domains.contains(apqn.domain) {
-            return problem(
-                format!("{} is no usage domain", apqn.domain.0),
-                "expected a queue of this machine",
-            );
-        }
-        let state = match file.state {
-            format::QueueState::Ok => QueueState::Ok,
-            format::QueueState::Deconfigured => QueueState::Deconfigured,
-            format::QueueState::Checkstopped => QueueState::Checkstopped,
-            format::QueueState::Absent => QueueState::Absent,
-        };
-        if all.insert(apqn, Queue { apqn, state }).is_some() {
-            return Err(twice(file.apqn.span(), &format!("queue {apqn}")));
-        }
-    }
-    Ok(all.into_values().collect())
 }
 
 fn mdevs(

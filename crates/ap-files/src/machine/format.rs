@@ -64,20 +64,31 @@ pub(super) struct File {
 }
 
 /// What a machine has.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Facilities {
-    /// The query of the configuration (facility 12).
+    /// The query of the configuration (facility 12; also `fac12`).
+    #[serde(alias = "fac12")]
     pub qci: bool,
-    /// TAPQ tells what a queue is (facility 15).
+    /// TAPQ tells what a queue is (facility 15; also `fac15`).
+    #[serde(alias = "fac15")]
     pub apft: bool,
-    /// Adapter interrupts (facility 65).
+    /// Adapter interrupts (facility 65; also `fac65`).
+    #[serde(alias = "fac65")]
     pub interrupts: bool,
+    /// AP instructions at all; without them `ap` does not load.
+    pub instr: bool,
+    /// Linux runs as a Secure Execution guest: queues are bound and associated. Needs the feature APSB, which is
+    /// there then by default.
+    #[schemars(with = "bool")]
+    pub se: Option<Spanned<bool>>,
+    /// Linux runs under z/VM.
+    pub vm: bool,
 }
 
 impl Default for Facilities {
     fn default() -> Facilities {
-        Facilities { qci: true, apft: true, interrupts: true }
+        Facilities { qci: true, apft: true, interrupts: true, instr: true, se: None, vm: false }
     }
 }
 
@@ -135,8 +146,60 @@ pub(super) struct Queue {
     /// Its name, "05.0004".
     #[schemars(with = "String", regex(pattern = "^[0-9a-f]{2}\\.00[0-9a-f]{2}$"))]
     pub apqn: Spanned<String>,
-    /// How it is.
-    pub state: QueueState,
+    /// How it is; default as usual.
+    pub state: Option<QueueState>,
+    /// Its bind state in a Secure Execution guest (`facilities.se`); default "usable".
+    #[schemars(with = "Option<BindState>")]
+    pub bind: Option<Spanned<BindState>>,
+    /// The master keys of its domain, in patterns: 0x and up to 16 hex digits, or "none"; default a current key that
+    /// every domain has for itself.
+    pub keys: Option<Keys>,
+    /// The response code that everything answers; instead of `state`.
+    #[schemars(with = "Option<u8>")]
+    pub rc: Option<Spanned<u8>>,
+    /// How many TAPQs answer BUSY.
+    pub busy: Option<u32>,
+    /// How many TAPQs answer RESET_IN_PROGRESS.
+    pub rip: Option<u32>,
+    /// How many TAPQs answer RESET_IN_PROGRESS after each reset.
+    pub resetlat: Option<u32>,
+    /// What the next resets answer: "RC:COUNT".
+    #[schemars(with = "Option<String>", regex(pattern = "^(0x[0-9a-fA-F]+|[0-9]+):[0-9]+$"))]
+    pub zrc: Option<Spanned<String>>,
+    /// What the next TAPQs answer: "RC:COUNT".
+    #[schemars(with = "Option<String>", regex(pattern = "^(0x[0-9a-fA-F]+|[0-9]+):[0-9]+$"))]
+    pub trc: Option<Spanned<String>>,
+    /// Whether its interrupts are enabled.
+    pub irq: Option<bool>,
+}
+
+/// A bind state.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum BindState {
+    /// 0: bound, and associated with a secret if it needs one.
+    Usable,
+    /// 1: bound, and not associated.
+    Bound,
+    /// 2: to be bound.
+    Unbound,
+    /// 3: of no use to this guest.
+    Unusable,
+}
+
+/// The master keys of a domain of an adapter.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Keys {
+    /// What is to become the current key.
+    #[schemars(with = "Option<String>", regex(pattern = "^(none|0[xX][0-9a-fA-F]{1,16})$"))]
+    pub new: Option<Spanned<String>>,
+    /// The key in use.
+    #[schemars(with = "Option<String>", regex(pattern = "^(none|0[xX][0-9a-fA-F]{1,16})$"))]
+    pub current: Option<Spanned<String>>,
+    /// The one before it.
+    #[schemars(with = "Option<String>", regex(pattern = "^(none|0[xX][0-9a-fA-F]{1,16})$"))]
+    pub old: Option<Spanned<String>>,
 }
 
 /// How a queue is.

@@ -48,6 +48,12 @@ pub struct Facilities {
     pub apft: bool,
     /// Adapter interrupts.
     pub interrupts: bool,
+    /// AP instructions at all.
+    pub instructions: bool,
+    /// Linux runs as a Secure Execution guest.
+    pub secure_execution: bool,
+    /// Linux runs under z/VM.
+    pub zvm: bool,
 }
 
 /// A crypto adapter.
@@ -70,12 +76,14 @@ pub struct Adapter {
 }
 
 /// A queue that is not as usual.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
     /// Which.
     pub apqn: Apqn,
     /// How it is.
     pub state: QueueState,
+    /// What else of it is not as usual.
+    pub faults: Vec<Fault>,
 }
 
 /// What a queue answers.
@@ -89,6 +97,8 @@ pub enum QueueState {
     Checkstopped,
     /// That it is not there.
     Absent,
+    /// Something else.
+    Answers(ResponseCode),
 }
 
 impl QueueState {
@@ -100,6 +110,7 @@ impl QueueState {
             QueueState::Deconfigured => ResponseCode::DECONFIGURED,
             QueueState::Checkstopped => ResponseCode::CHECKSTOPPED,
             QueueState::Absent => ResponseCode::Q_NOT_AVAIL,
+            QueueState::Answers(code) => code,
         }
     }
 }
@@ -125,7 +136,7 @@ impl MachineFile {
     /// adapters, what is configured, and last the queues that are not as usual.
     #[must_use]
     pub fn hardware(&self) -> Vec<Change> {
-        let Facilities { qci, apft, interrupts } = self.facilities;
+        let Facilities { qci, apft, interrupts, instructions, secure_execution, zvm } = self.facilities;
         let mut changes = vec![
             Change::HighestAdapter(self.max_adapter),
             Change::HighestDomain(self.max_domain),
@@ -133,14 +144,21 @@ impl MachineFile {
             Change::Facility(FacilityChange::Qci(qci)),
             Change::Facility(FacilityChange::Apft(apft)),
             Change::Facility(FacilityChange::Interrupts(interrupts)),
+            Change::Facility(FacilityChange::Instructions(instructions)),
+            Change::Facility(FacilityChange::SecureExecution(secure_execution)),
+            Change::Facility(FacilityChange::Zvm(zvm)),
         ];
         changes.extend(self.adapters.iter().map(Adapter::change));
         let configured: AdapterMask = self.adapters.iter().map(|adapter| adapter.id).collect();
         changes.push(Change::Adapters(Ids::Set(configured)));
         changes.push(Change::Domains(Ids::Set(self.domains)));
         changes.push(Change::ControlDomains(Ids::Set(self.control_domains)));
-        let fault = |queue: &Queue| Change::fault(queue.apqn, Fault::Answer(queue.state.response_code()));
-        changes.extend(self.queues.iter().map(fault));
+        changes.extend(self.queues.iter().map(|queue| {
+            let (adapters, domains) =
+                (AdapterMask::single(queue.apqn.adapter), DomainMask::single(queue.apqn.domain));
+            let state = Fault::Answer(queue.state.response_code());
+            Change::Queue(adapters, domains, [state].into_iter().chain(queue.faults.clone()).collect())
+        }));
         changes
     }
 }

@@ -1,5 +1,5 @@
 use ap_host::Module;
-use ap_machine::{AdapterChange, Change, FacilityChange, Fault, Ids, functions_of};
+use ap_machine::{AdapterChange, Answers, Change, FacilityChange, Fault, Ids, KeysChange, functions_of};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mode, ResponseCode};
 
 use super::*;
@@ -82,6 +82,9 @@ fn a_file_may_say_everything() {
         Change::Facility(FacilityChange::Qci(true)),
         Change::Facility(FacilityChange::Apft(true)),
         Change::Facility(FacilityChange::Interrupts(false)),
+        Change::Facility(FacilityChange::Instructions(true)),
+        Change::Facility(FacilityChange::SecureExecution(false)),
+        Change::Facility(FacilityChange::Zvm(false)),
         adapter(5, 14, 0x9380_0000, 1, 4, "SN1"),
         adapter(6, 15, ep11, 14, 8, "93AADX06"),
         adapter(8, 15, ep11, 14, 8, "93AADX08"),
@@ -188,4 +191,44 @@ fn what_cannot_be_read_says_so() {
     let error = MachineFile::load("no/such.toml").expect_err("there is no such file");
     assert_eq!(error.to_string(), "no/such.toml: No such file or directory");
     assert_eq!(error.hint(), Some("expected a machine file or one of tiny, default, wide, max"));
+}
+
+/// An EP11 adapter 4 and a CCA adapter 5 with domain 6, in a Secure Execution guest.
+fn secure(rest: &str) -> String {
+    let adapters = "[[adapter]]\nid = 4\ntype = \"CEX8P\"\n[[adapter]]\nid = 5\ntype = \"CEX8C\"\n";
+    format!("domains = [6]\nfacilities = {{ se = true, vm = true, fac65 = false }}\n{adapters}{rest}")
+}
+
+#[test]
+fn bind_states_and_master_keys_of_a_file() {
+    let text = secure(
+        "[[queue]]\napqn = \"04.0006\"\nbind = \"unbound\"\nkeys = { current = \"0xab\", new = \"none\" }\n\
+         busy = 2\nzrc = \"7:1\"\n[[queue]]\napqn = \"05.0006\"\nrc = 9\n",
+    );
+    let machine = MachineFile::parse("m.toml", &small(&text)).expect("it is right");
+    let has = machine.facilities;
+    assert!(has.secure_execution && has.zvm && has.instructions && !has.interrupts, "{has:?}");
+    assert!(machine.features.contains(Features::APSB), "it is there by default then");
+    let keys = KeysChange { new: Some(None), current: Some(Some(0xab)), old: None };
+    let resets = Answers { code: ResponseCode(7), times: 1 };
+    let faults = [Fault::BindState(2), Fault::MasterKeys(keys), Fault::Busy(2), Fault::Resets(resets)];
+    assert_eq!(machine.queues[0].faults, faults);
+    assert_eq!(machine.queues[1].state.response_code(), ResponseCode(9));
+}
+
+#[test]
+fn bind_states_and_master_keys_that_cannot_be() {
+    let queue = |rest: &str| secure(&format!("[[queue]]\napqn = \"04.0006\"\n{rest}"));
+    let of = |text: String| error(&text).1;
+    assert_eq!(of(queue("bind = \"maybe\"")), "`maybe` is not known here");
+    assert_eq!(of(queue("keys = { current = \"0xg\" }")), "not a verification pattern");
+    assert_eq!(of(queue("keys = { current = \"0x+5\" }")), "not a verification pattern");
+    assert_eq!(of(queue("keys = { curent = \"none\" }")), "unknown key `curent`");
+    assert_eq!(of(queue("zrc = \"7\"")), "not what resets and tests answer");
+    assert_eq!(of(queue("state = \"absent\"\nrc = 1")), "both `state` and `rc`");
+    let cca = secure("[[queue]]\napqn = \"05.0006\"\nbind = \"bound\"");
+    assert_eq!(of(cca), "queues of this adapter have no bind state");
+    let open = queue("bind = \"bound\"").replace("se = true", "se = false");
+    assert_eq!(of(open), "a bind state counts in a Secure Execution guest only");
+    assert_eq!(of(format!("features = [\"APXA\"]\n{}", queue(""))), "Secure Execution without APSB");
 }

@@ -1,5 +1,7 @@
 use std::io::{self, Read};
 
+use ap_task::{Kernel, Version};
+
 use super::*;
 
 fn lines(text: &str) -> Vec<Result<Line, TranscriptError>> {
@@ -93,17 +95,22 @@ fn characters_up_to_00ff_are_bytes() {
 #[test]
 fn the_first_line_may_name_the_kernel() {
     let reader = |text: &str| Lines::new("t.jsonl".to_owned(), Box::new(io::Cursor::new(text.to_owned())));
+    let seven = Kernel::of(Version::V7_1);
     let kernel = "{\"op\":\"kernel\",\"version\":\"7.1\"}\n";
     let note = "{\"i\":0,\"op\":\"note\"}\n";
     let mut lines = reader(&(kernel.to_owned() + note));
-    assert_eq!(lines.kernel(), Some("7.1"));
+    assert_eq!(lines.kernel(), Ok(seven));
     assert_eq!(lines.map(|line| line.map(|line| line.i)).collect::<Vec<_>>(), [Ok(0)]);
     let mut lines = reader(note);
-    assert_eq!(lines.kernel(), None);
-    assert_eq!(lines.kernel(), None);
+    assert_eq!(lines.kernel(), Ok(Kernel::default()));
+    assert_eq!(lines.kernel(), Ok(Kernel::default()));
     assert_eq!(lines.count(), 1, "asking takes nothing away");
     let mut lines = reader(kernel);
-    assert_eq!((lines.next(), lines.kernel()), (None, Some("7.1")));
+    assert_eq!((lines.kernel(), lines.next()), (Ok(seven), None));
+    let mut lines = reader("{\"op\":\"kernel\",\"version\":\"5.4\"}\n");
+    let error = lines.kernel().unwrap_err();
+    assert!(error.to_string().contains("t.jsonl:1: expected one of 6.12, "), "{error}");
+    assert_eq!(lines.next(), None);
     assert!(wrong(&(note.to_owned() + kernel)).starts_with("t.jsonl:2: "));
     assert!(wrong("{\"op\":\"kernel\"}").starts_with("t.jsonl:1: "));
 }

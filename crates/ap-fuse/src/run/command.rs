@@ -44,6 +44,40 @@ impl Signals {
     }
 }
 
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this status.
+    Status(i32),
+    /// By a signal.
+    Signal {
+        /// Which.
+        signal: i32,
+        /// Whether it was in the terminal's foreground, alone: a key's signal went to nobody else.
+        on_terminal: bool,
+    },
+}
+
+impl Ended {
+    /// The exit status that says so: 128 and the signal that ended it.
+    #[must_use]
+    pub fn status(self) -> i32 {
+        match self {
+            Ended::Status(status) => status,
+            Ended::Signal { signal, .. } => 128 + signal,
+        }
+    }
+
+    /// Ends this process the same way, if a key did it: a shell's loop goes on if it only exits. Of a key's signal
+    /// that only the command got those get theirs who would have had it, too: our process group.
+    pub fn follow(self) {
+        let Ended::Signal { signal: number @ (libc::SIGINT | libc::SIGQUIT), on_terminal } = self else {
+            return;
+        };
+        signal::die_of(number, on_terminal);
+    }
+}
+
 /// A command that runs.
 pub struct Running {
     pid: Pid,
@@ -95,14 +129,14 @@ pub fn start(command: &[OsString], environment: &[(&str, OsString)]) -> Result<R
 }
 
 impl Running {
-    /// Passes signals on until the command ends; its exit status, or 128 and the signal that ended it.
-    pub fn wait(self, signals: &Signals) -> i32 {
+    /// Passes signals on until the command ends.
+    pub fn wait(self, signals: &Signals) -> Ended {
         loop {
-            if let Some(status) = self.ended() {
+            if let Some(ended) = self.ended() {
                 if let Some(terminal) = &self.terminal {
                     terminal.take();
                 }
-                return status;
+                return ended;
             }
             let caught = signal::wait(&signals.waited_for);
             match caught.signal {
@@ -121,7 +155,7 @@ impl Running {
     }
 
     /// Looks after all children: orphans come to us where no process namespace has a first process to take them.
-    fn ended(&self) -> Option<i32> {
+    fn ended(&self) -> Option<Ended> {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED)
         {
             if pid != self.pid {
@@ -130,8 +164,11 @@ impl Running {
             if status.stopped() {
                 self.stop();
             } else {
-                let signal = status.terminating_signal().unwrap_or(0);
-                return Some(status.exit_status().unwrap_or(128 + signal));
+                let on_terminal = self.terminal.is_some();
+                return Some(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(status), _) => Ended::Status(status),
+                    (None, signal) => Ended::Signal { signal: signal.unwrap_or(libc::SIGKILL), on_terminal },
+                });
             }
         }
         None

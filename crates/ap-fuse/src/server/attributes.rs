@@ -2,7 +2,7 @@
 //!
 //! It knows an entry of the tree and a client's wishes, and not who asks.
 
-use ap_sysfs::{Entry, Kind};
+use ap_sysfs::{DeviceNumber, Entry, Kind};
 
 /// A point in time: seconds and nanoseconds.
 pub type Time = (i64, u32);
@@ -20,7 +20,7 @@ pub struct Attributes {
     pub group: u32,
     /// 4096 for an attribute.
     pub size: u64,
-    /// Names of it; 1 for directories, which tells programs not to conclude anything from it.
+    /// Names of it: of a directory two, and one for each directory in it.
     pub links: u32,
     /// Last access.
     pub accessed: Time,
@@ -28,6 +28,10 @@ pub struct Attributes {
     pub modified: Time,
     /// Last change of anything.
     pub changed: Time,
+    /// Which device it is a node of.
+    pub device: Option<DeviceNumber>,
+    /// Whether the kernel has to ask for it each time: nobody announces that it goes.
+    pub fleeting: bool,
 }
 
 /// What a client wants to change of a node; a size is none of it: truncating an attribute does nothing.
@@ -47,7 +51,8 @@ pub struct Wanted {
 
 impl Attributes {
     /// Those of an entry: what the tree says, and what clients changed since the time `started`.
-    pub(super) fn of(entry: &Entry, kept: Option<&Wanted>, started: Time) -> Attributes {
+    /// A directory has `directories` in it.
+    pub(super) fn of(entry: &Entry, kept: Option<&Wanted>, started: Time, directories: usize) -> Attributes {
         let kept = kept.copied().unwrap_or_default();
         let kind = match entry.kind {
             Kind::Directory => libc::S_IFDIR,
@@ -60,10 +65,12 @@ impl Attributes {
             user: kept.user.unwrap_or(0),
             group: kept.group.unwrap_or(0),
             size: entry.size(),
-            links: 1,
+            links: if entry.kind == Kind::Directory { 2 + directories as u32 } else { 1 },
             accessed: kept.accessed.unwrap_or(started),
             modified: kept.modified.unwrap_or(started),
             changed: started,
+            device: None,
+            fleeting: false,
         }
     }
 }

@@ -1,19 +1,27 @@
 //! The open files, each with the text that it was shown. What is in the tree is not known here.
 
-use ap_sysfs::{Entry, Ino};
+use ap_sysfs::{DeviceNumber, Entry, Ino};
 
 /// An open attribute: what show said when it was last asked, as sysfs keeps it.
 pub struct Handle {
     pub entry: Entry,
     /// Whether it was read since it was opened.
     pub seen: bool,
+    /// The device, if it is the file that serves one.
+    pub device: Option<DeviceNumber>,
+    /// Who waits for it by poll(2): the key that was given last.
+    pub waiter: Option<u64>,
     text: Option<Vec<u8>>,
     position: u64,
 }
 
 impl Handle {
     pub fn new(entry: Entry) -> Handle {
-        Handle { entry, seen: false, text: None, position: 0 }
+        Handle { entry, seen: false, device: None, waiter: None, text: None, position: 0 }
+    }
+
+    pub fn of_device(entry: Entry, device: DeviceNumber) -> Handle {
+        Handle { device: Some(device), ..Handle::new(entry) }
     }
 
     /// Whether a read at `offset` continues the text that is here; else show has to be asked.
@@ -64,6 +72,12 @@ impl Handles {
         if self.slots.get_mut(slot).is_some_and(|handle| handle.take().is_some()) {
             self.free.push(slot);
         }
+    }
+
+    /// Who waits by poll(2), and for which nodes.
+    pub fn waiting(&self) -> Vec<(u64, Ino)> {
+        let open = self.slots.iter().flatten();
+        open.filter_map(|handle| handle.waiter.map(|key| (key, handle.entry.ino))).collect()
     }
 
     /// What an open file of that node was when it was opened.

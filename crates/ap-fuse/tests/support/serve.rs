@@ -37,7 +37,10 @@ pub fn serve(arguments: Vec<OsString>) -> ! {
             mount.cpu = options.cpu;
             ap_fuse::mount(&mount, tree, || println!("mounted")).map(|()| 0)
         }
-        (Some("run"), None) => ap_fuse::run(&options, tree),
+        (Some("run"), None) => ap_fuse::run(&options, tree).map(|ended| {
+            ended.follow();
+            ended.status()
+        }),
         _ => {
             eprintln!(
                 "run [--cpu N] [--devices N] [--keep PATH] [--no-uevents] [-- CMD…] or mount [--cpu N] DIR"

@@ -51,7 +51,7 @@ impl TaskSink {
             Notice::PollAgain(apqn) => self.due.poll_again(apqn),
             Notice::InError(apqn) => self.due.in_error(apqn),
             Notice::MachineChanged => self.turn.before(Call::Any),
-            Notice::Committed => self.turn.before(Call::Revision),
+            Notice::Committed | Notice::Free => self.turn.before(Call::Revision),
             Notice::LetGo { queue, assigned } => self.taken.let_go(queue, assigned),
             Notice::ResetEnded { queue, noted } => self.watch.reset_ended(queue, noted),
             Notice::Asked { .. } => {}

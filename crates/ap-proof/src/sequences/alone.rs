@@ -124,6 +124,7 @@ impl Hook for Alone {
             | Notice::InError(_)
             | Notice::MachineChanged
             | Notice::Committed
+            | Notice::Free
             | Notice::LetGo { .. } => {}
         }
     }

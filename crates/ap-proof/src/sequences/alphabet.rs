@@ -96,9 +96,23 @@ fn overrides() -> Alphabet {
         operations.push(Operation::Bind { driver: VFIO_AP, on, apqn: apqn(4, 71) });
         operations.push(Operation::Bind { driver: CEX4QUEUE, on, apqn: apqn(4, 71) });
     }
+    let mut given = core().beginnings.concat();
+    for domain in [6, 71] {
+        let apqn = apqn(4, domain);
+        given.extend([
+            Operation::Override { apqn, to: Some(VFIO_AP) },
+            Operation::Bind { driver: CEX4QUEUE, on: false, apqn },
+            Operation::Bind { driver: VFIO_AP, on: true, apqn },
+        ]);
+    }
+    given.extend([
+        Operation::Adapter { mdev: 0, on: true, id: 4 },
+        Operation::Domain { mdev: 0, on: true, id: 6 },
+    ]);
     Alphabet {
         name: "overrides",
         kernel: Version::V7_1.into(),
+        beginnings: core().beginnings.into_iter().chain([given]).collect(),
         about: "core on Linux 7.1, with overrides of two queues written and cleared, and both bound to either driver",
         operations,
         ..core()

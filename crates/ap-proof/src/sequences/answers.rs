@@ -150,7 +150,7 @@ fn mask_write(
         return Err(Errno::EINVAL);
     }
     let mdevs = &before.vfio.mdevs;
-    // An override was cleared while its queue was in use: the masks would give it to the host (DEV-016).
+    // An override was cleared while its queue was in use: the masks would give it to the host (DEV-018).
     let taken = |matrix: &Matrix| {
         before.kernel.has(Flag::DriverOverride)
             && matrix.queues().any(|apqn| {

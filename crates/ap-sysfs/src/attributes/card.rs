@@ -47,7 +47,8 @@ fn answers(tree: &Tree, card: &CardView) -> bool {
     is_bound(tree, card) && matches!(card.device.mode, Mode::Ep11 | Mode::Cca)
 }
 
-fn is_online(CardView { state, .. }: &CardView) -> bool {
+/// Whether it can be used, as `online` shows it.
+pub(crate) fn is_online(CardView { state, .. }: &CardView) -> bool {
     state.config && !state.chkstop && state.online
 }
 

@@ -26,8 +26,12 @@ pub(crate) const TYPE: &[Attribute<MatrixType>] = &[
 ];
 
 /// `/sys/kernel/iommu_groups/N`.
-pub(crate) const IOMMU_GROUP: &[Attribute<MdevView>] =
-    &[ro("name", |_, _, _| line("vfio-noiommu")), ro("type", |_, _, _| line("unknown"))];
+pub(crate) const IOMMU_GROUP: &[Attribute<MdevView>] = &[
+    ro("name", |_, _, _| line("vfio-noiommu")),
+    // An emulated IOMMU has none.
+    ro("reserved_regions", |_, _, _| Ok(Vec::new())),
+    ro("type", |_, _, _| line("unknown")),
+];
 
 const fn adapter(id: u8) -> Part {
     Part::Adapter(AdapterId(id))

@@ -1,10 +1,10 @@
 //! The class `zcrypt` and its additional device nodes. (What zcryptctl and container plug-ins use.)
 
 use ap_bus::zcdn::{NodeMask, ZcryptNode};
-use ap_task::ZCRYPT_MAJOR;
 
 use crate::attribute::{Attribute, line, ro, rw, wo};
 use crate::errno::Errno;
+use crate::front::DeviceNumber;
 use crate::object::Plain;
 use crate::tree::{Root, Tree};
 
@@ -31,7 +31,7 @@ pub(crate) const NODE: &[Attribute<ZcryptNode>] = &[
         |_, node, _| line(node.aqmask),
         |t, node, data, task| write(t, node, NodeMask::Domains, data, task),
     ),
-    ro("dev", |_, node, _| line(format_args!("{ZCRYPT_MAJOR}:{}", node.minor))),
+    ro("dev", |_, node, _| line(DeviceNumber::zcrypt_node(node.minor))),
     rw(
         "ioctlmask",
         |_, node, _| line(node.ioctlmask),

@@ -3,7 +3,7 @@
 use ap_bus::Through;
 use ap_bus::device::{DevState, Sm};
 use ap_bus::secure::Association;
-use ap_machine::AdapterFacts;
+use ap_machine::{AdapterFacts, Pattern};
 use ap_types::Mode;
 use ap_types::grammar::{boolean_word, strict};
 use ap_vfio::{QueueStatus, VFIO_AP};
@@ -59,7 +59,8 @@ fn is_secure(_: &Tree, queue: &QueueView) -> bool {
     queue.device.secure_execution
 }
 
-fn is_online(QueueView { state, .. }: &QueueView) -> bool {
+/// Whether it can be used, as `online` shows it.
+pub(crate) fn is_online(QueueView { state, .. }: &QueueView) -> bool {
     state.config && !state.chkstop && state.online
 }
 
@@ -110,29 +111,34 @@ fn facts(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Option<AdapterFa
     Ok(tree.host.bus.ask_adapter(&queue.device.card, Through::Queue(&queue.device), task)?)
 }
 
-/// Master key verification patterns: of an adapter that answers they are derived from its serial number.
+/// Master key verification patterns; of an adapter that doesn't answer nothing is known.
 fn show_mkvps(tree: &Tree, queue: &QueueView, task: Doing) -> Result<Vec<u8>, Errno> {
-    let pattern = facts(tree, queue, task)?.map(|facts| locks::hook::fingerprint(&facts.serial));
+    let keys = facts(tree, queue, task)?.map(|facts| facts.keys);
     let mut text = String::new();
     if queue.mode() == Mode::Ep11 {
-        match pattern {
-            Some(p) => {
-                text.push_str(&format!(
-                    "WK CUR: valid 0x{p:016x}{p:016x}{p:016x}{p:016x}\nWK NEW: empty -\n"
-                ));
-            }
-            None => text.push_str("WK CUR: - -\nWK NEW: - -\n"),
-        }
-        return Ok(text.into_bytes());
+        let register = |pattern: Option<Pattern>, there: &str, empty: &str| match pattern {
+            Some(p) => format!("{there} 0x{p:016x}{p:016x}{p:016x}{p:016x}"),
+            None => format!("{empty} -"),
+        };
+        let unknown = || "- -".to_owned();
+        let current = keys.map_or_else(unknown, |keys| register(keys.current, "valid", "invalid"));
+        let new = keys.map_or_else(unknown, |keys| register(keys.new, "committed", "empty"));
+        return Ok(format!("WK CUR: {current}\nWK NEW: {new}\n").into_bytes());
     }
     for key in ["AES", "APKA", "ASYM"] {
         for register in ["NEW", "CUR", "OLD"] {
-            let value = match (pattern, register) {
-                (None, _) => "- -".to_owned(),
-                (Some(p), "CUR") => format!("valid 0x{p:016x}"),
-                (Some(_), "NEW") => "empty 0x0000000000000000".to_owned(),
-                (Some(_), _) => "invalid 0x0000000000000000".to_owned(),
-            };
+            let value = keys.map_or_else(
+                || "- -".to_owned(),
+                |keys| {
+                    let (pattern, there, empty) = match register {
+                        "NEW" => (keys.new, "full", "empty"),
+                        "CUR" => (keys.current, "valid", "invalid"),
+                        _ => (keys.old, "valid", "invalid"),
+                    };
+                    let state = if pattern.is_some() { there } else { empty };
+                    format!("{state} 0x{:016x}", pattern.unwrap_or_default())
+                },
+            );
             text.push_str(&format!("{key} {register}: {value}\n"));
         }
     }

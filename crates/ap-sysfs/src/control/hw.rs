@@ -1,11 +1,12 @@
 //! What the machine's operator does. (`INTERFACES.md`, hw.)
 
 use ap_host::module::Module;
-use ap_machine::{AdapterChange, Change, Fault, Ids};
+use ap_machine::{AdapterChange, Change, Fault, Ids, KeysChange, Pattern};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode, ResponseCode};
 
 use crate::control::command;
 use crate::control::error::ControlError;
+use crate::control::there;
 use crate::control::verb::{Verbs, verb};
 use crate::errno::Errno;
 use crate::tree::{Doing, Root, Tree};
@@ -33,6 +34,7 @@ pub const HW: Verbs = Verbs {
         verb("repair", "AP | APQN", "", |t, w, task| checkstop(t, w, false, task)),
         verb("type", "AP CEX8C", "another adapter in its place", set_type),
         verb("fault", "APQN KEY=VALUE…", "rc busy rip resetlat zrc trc bs irq", fault),
+        verb("keys", "APQN new|current|old=PATTERN…", "master keys: 0x and 16 hex digits, or none", keys),
         verb("set", "KEY=VALUE…", "na nd flags fac12 fac15 fac65 se instr vm", set),
         verb("modules", "load|unload NAME [PARAMS]", "ap zcrypt zcrypt_cex4 mdev vfio_ap", modules),
         verb("advance", "MILLISECONDS", "machine time", advance),
@@ -106,12 +108,24 @@ fn plug(tree: &Tree, words: &[&str], on: bool, task: Doing) -> Answer {
 
 fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), ControlError> {
     if let Some(domains) = what.strip_prefix('.') {
-        let domains: DomainMask = ids::<DomainId, _>(domains)?;
+        let said = domains;
+        let domains: DomainMask = ids::<DomainId, _>(said)?;
+        if on {
+            there::possible_domains(tree, &domains, held)?;
+        } else {
+            there::configured_domains(tree, &domains, false, said, held)?;
+        }
         change(tree, Change::Domains(if on { Ids::Add(domains) } else { Ids::Remove(domains) }), held);
         return Ok(());
     }
     if what.contains('.') {
         let apqn = apqn(what)?;
+        if on {
+            there::possible_adapters(tree, &AdapterMask::single(apqn.adapter), held)?;
+            there::possible_domains(tree, &DomainMask::single(apqn.domain), held)?;
+        } else {
+            there::queue(tree, apqn, held)?;
+        }
         let answer = if on { ResponseCode::NORMAL } else { ResponseCode::Q_NOT_AVAIL };
         change(tree, Change::fault(apqn, Fault::Answer(answer)), held);
         if on {
@@ -124,7 +138,10 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), Contro
     }
     let adapters: AdapterMask = ids::<AdapterId, _>(what)?;
     if on {
+        there::possible_adapters(tree, &adapters, held)?;
         furnish(tree, adapters, held);
+    } else {
+        there::configured_adapters(tree, &adapters, what, held)?;
     }
     change(tree, Change::Adapters(if on { Ids::Add(adapters) } else { Ids::Remove(adapters) }), held);
     Ok(())
@@ -132,8 +149,16 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), Contro
 
 fn control(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     let ids = match words {
-        ["plug", domains] => Ids::Add(ids::<DomainId, _>(domains)?),
-        ["unplug", domains] => Ids::Remove(ids::<DomainId, _>(domains)?),
+        ["plug", said] => {
+            let domains: DomainMask = ids::<DomainId, _>(said)?;
+            there::possible_domains(tree, &domains, task)?;
+            Ids::Add(domains)
+        }
+        ["unplug", said] => {
+            let domains: DomainMask = ids::<DomainId, _>(said)?;
+            there::configured_domains(tree, &domains, true, said, task)?;
+            Ids::Remove(domains)
+        }
         _ => return Ok(None),
     };
     change(tree, Change::ControlDomains(ids), task);
@@ -165,7 +190,9 @@ fn change_adapter(tree: &Tree, adapter: AdapterId, new: AdapterChange, held: Roo
 fn deconfigure(tree: &Tree, words: &[&str], deconfigured: bool, task: Doing) -> Answer {
     let [adapter] = words else { return Ok(None) };
     let new = AdapterChange { deconfigured: Some(deconfigured), ..AdapterChange::default() };
-    change_adapter(tree, AdapterId(id(adapter)?), new, task);
+    let id = AdapterId(id(adapter)?);
+    there::adapter(tree, id, task)?;
+    change_adapter(tree, id, new, task);
     noticed(tree, task)
 }
 
@@ -173,10 +200,14 @@ fn checkstop(tree: &Tree, words: &[&str], on: bool, task: Doing) -> Answer {
     let [what] = words else { return Ok(None) };
     if what.contains('.') {
         let answer = if on { ResponseCode::CHECKSTOPPED } else { ResponseCode::NORMAL };
-        change(tree, Change::fault(apqn(what)?, Fault::Answer(answer)), task);
+        let apqn = apqn(what)?;
+        there::queue(tree, apqn, task)?;
+        change(tree, Change::fault(apqn, Fault::Answer(answer)), task);
     } else {
         let new = AdapterChange { checkstopped: Some(on), ..AdapterChange::default() };
-        change_adapter(tree, AdapterId(id(what)?), new, task);
+        let id = AdapterId(id(what)?);
+        there::adapter(tree, id, task)?;
+        change_adapter(tree, id, new, task);
     }
     noticed(tree, task)
 }
@@ -195,6 +226,7 @@ fn set_type(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         "P" => Mode::Ep11,
         _ => return Err(bad()),
     };
+    there::adapter(tree, id, task)?;
     let new = AdapterChange { serial: Some(serial(id)), ..AdapterChange::of_type(generation + 6, mode) };
     change_adapter(tree, id, new, task);
     noticed(tree, task)
@@ -215,8 +247,50 @@ fn fault(tree: &Tree, words: &[&str], task: Doing) -> Answer {
             ControlError::invalid(format!("{error}; the keys are rc busy rip resetlat zrc trc bs irq"))
         })?);
     }
+    there::queue(tree, apqn, task)?;
     let (adapters, domains) = (AdapterMask::single(apqn.adapter), DomainMask::single(apqn.domain));
     change(tree, Change::Queue(adapters, domains, faults), task);
+    done()
+}
+
+/// A verification pattern of up to 16 hex digits, or `none`.
+fn pattern(text: &str) -> Result<Option<Pattern>, ControlError> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let digits = digits.filter(|digits| !digits.starts_with('+'));
+    digits.and_then(|digits| Pattern::from_str_radix(digits, 16).ok()).map(Some).ok_or_else(|| {
+        ControlError::invalid(format!("`{text}` is no pattern: expected 0x and up to 16 hex digits, or none"))
+    })
+}
+
+/// The administrator sets master keys of a domain of an adapter.
+fn keys(tree: &Tree, words: &[&str], task: Doing) -> Answer {
+    let [name, pairs @ ..] = words else { return Ok(None) };
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let apqn = apqn(name)?;
+    let mut change = KeysChange::default();
+    for pair in pairs {
+        let (register, value) = pair
+            .split_once('=')
+            .ok_or_else(|| ControlError::invalid(format!("`{pair}`: expected KEY=VALUE")))?;
+        let register = match register {
+            "new" => &mut change.new,
+            "current" => &mut change.current,
+            "old" => &mut change.old,
+            _ => {
+                let text =
+                    format!("`{register}` is no register of master keys: expected new, current or old");
+                return Err(ControlError::invalid(text));
+            }
+        };
+        *register = Some(pattern(value)?);
+    }
+    there::queue(tree, apqn, task)?;
+    self::change(tree, Change::fault(apqn, Fault::MasterKeys(change)), task);
     done()
 }
 
@@ -224,7 +298,7 @@ fn set(tree: &Tree, pairs: &[&str], task: Doing) -> Answer {
     if pairs.is_empty() {
         return Ok(None);
     }
-    let mut qci = false;
+    let (mut qci, mut said) = (false, String::new());
     for pair in pairs {
         let key = pair.split('=').next().unwrap_or("");
         let command = if matches!(key, "na" | "nd" | "flags") { "qci" } else { "opt" };
@@ -232,11 +306,12 @@ fn set(tree: &Tree, pairs: &[&str], task: Doing) -> Answer {
         for one in changes(&format!("{command} {pair}"))? {
             change(tree, one, task);
         }
+        said.extend(there::too_late(tree, key, task));
     }
     if qci {
         tree.host.bus.force_scan(task);
     }
-    done()
+    Ok(Some(said))
 }
 
 fn module(name: &str) -> Result<Module, ControlError> {

@@ -17,6 +17,36 @@ impl ModuleView {
     pub(crate) fn is(&self, module: Module) -> bool {
         self.name == module.name()
     }
+
+    /// The modules that are loaded and need it, the one that was loaded last first.
+    ///
+    /// # Locks
+    /// As [`needs`].
+    pub(crate) fn holders(&self, tree: &Tree, held: Root) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        Modules.all(tree, Key::NONE, held, &mut |_, _, key| names.extend(tree.modules.name(key)));
+        names.retain(|name| needs(name).contains(&self.name));
+        names.reverse();
+        names
+    }
+
+    /// How many use it: modules that need it, and of vfio_ap the guests that have a device open, as
+    /// [`Host::unload_module`](ap_host::Host::unload_module) counts them.
+    ///
+    /// # Locks
+    /// As [`ModuleView::holders`]; M.
+    pub(crate) fn users(&self, tree: &Tree, held: Root) -> usize {
+        let guests = |mdevs: &ap_vfio::Mdevs| mdevs.list.values().filter(|m| m.opening().is_some()).count();
+        let open = if self.is(Module::VfioAp) { tree.host.vfio.look(held, guests) } else { 0 };
+        self.holders(tree, held).len() + open
+    }
+}
+
+/// The names of the modules that a module needs: those that it says, or, of one that a registered driver belongs to,
+/// the bus.
+fn needs(name: &str) -> Vec<&'static str> {
+    let needed = Module::from_name(name).map_or(&[Module::Ap][..], Module::needs);
+    needed.iter().map(|module| module.name()).collect()
 }
 
 /// The module of that name, if somebody's driver belongs to it. One of the system's is not said to be there before
@@ -44,6 +74,12 @@ impl Object for ModuleView {
     /// As [`named`].
     fn find(tree: &Tree, key: Key, held: Root) -> Option<ModuleView> {
         named(tree, tree.modules.name(key)?, held).map(|name| ModuleView { name })
+    }
+
+    /// A module is listed by those that it needs.
+    fn holders(tree: &Tree, listed: Key, visit: &mut dyn FnMut(Key)) {
+        let needed = tree.modules.name(listed).map(needs).unwrap_or_default();
+        needed.into_iter().filter_map(|name| tree.modules.key(name)).for_each(visit);
     }
 
     /// Takes the lock of the modules' state for reading.
@@ -85,5 +121,33 @@ impl Members for Modules {
 
     fn known(&self) -> Vec<&'static str> {
         Module::ALL.map(Module::name).to_vec()
+    }
+}
+
+/// The modules that need the holder.
+pub(crate) struct Holders;
+
+impl Holders {
+    fn has(tree: &Tree, holder: Key, name: &str) -> bool {
+        tree.modules.name(holder).is_some_and(|holder| needs(name).contains(&holder))
+    }
+}
+
+/// As [`Modules`].
+impl Members for Holders {
+    fn all(&self, tree: &Tree, holder: Key, held: Root, put: &mut PutMember) {
+        Modules.all(tree, holder, held, &mut |which, name, key| {
+            if Holders::has(tree, holder, &name) {
+                put(which, name, key);
+            }
+        });
+    }
+
+    fn named(&self, tree: &Tree, holder: Key, name: &str, held: Root) -> Option<(u8, Key)> {
+        Modules.named(tree, holder, name, held).filter(|_| Holders::has(tree, holder, name))
+    }
+
+    fn name(&self, tree: &Tree, holder: Key, which: u8, key: Key, held: Root) -> Option<String> {
+        Modules.name(tree, holder, which, key, held).filter(|name| Holders::has(tree, holder, name))
     }
 }

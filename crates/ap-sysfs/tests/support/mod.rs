@@ -24,6 +24,7 @@ use ap_host::snapshot::Snapshot;
 use ap_sysfs::errno::Errno;
 use ap_sysfs::front::{Answer, Called, Entry, Event, Filesystem};
 use ap_sysfs::session::Session;
+use ap_task::Kernel;
 
 /// The machine of most tests: an EP11 and a CCA adapter, two domains.
 pub const SMALL: &str =
@@ -68,15 +69,25 @@ pub fn text_of(text: &str) -> String {
 impl Rig {
     /// A machine without modules.
     pub fn bare(machine: &str) -> Rig {
-        let mut rig =
-            Rig { session: Session::new(), instructions: Vec::new(), uevents: Vec::new(), log: Vec::new() };
+        Rig::bare_on(Kernel::default(), machine)
+    }
+
+    /// The same with another kernel.
+    pub fn bare_on(kernel: Kernel, machine: &str) -> Rig {
+        let session = Session::with_kernel(kernel);
+        let mut rig = Rig { session, instructions: Vec::new(), uevents: Vec::new(), log: Vec::new() };
         rig.run(machine);
         rig
     }
 
     /// A machine, and the modules on it; `parameters` are those of `ap`.
     pub fn boot(machine: &str, parameters: &str) -> Rig {
-        let mut rig = Rig::bare(machine);
+        Rig::boot_on(Kernel::default(), machine, parameters)
+    }
+
+    /// The same with another kernel.
+    pub fn boot_on(kernel: Kernel, machine: &str, parameters: &str) -> Rig {
+        let mut rig = Rig::bare_on(kernel, machine);
         rig.run(&format!("load ap {parameters}\nload zcrypt\nload zcrypt_cex4\nload mdev\nload vfio_ap"));
         rig.run("AP/config_time <- 120\nclear");
         rig

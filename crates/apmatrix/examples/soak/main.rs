@@ -75,7 +75,7 @@ fn serve(options: &Options) -> ExitCode {
     let mut run = RunOptions::default();
     run.command.push(std::env::current_exe().expect("our own path").into());
     run.command.extend(arguments("load", options).into_iter().map(Into::into));
-    match ap_fuse::run(&run, factory(machine)) {
+    match ap_fuse::run(&run, factory(machine)).map(ap_fuse::Ended::status) {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(125)),
         Err(error) => {
             eprintln!("soak: {error}");

@@ -115,7 +115,7 @@ fn card_row(card: &Card) -> [String; 6] {
 }
 
 fn queue_row(card: &Card, queue: &Queue) -> [String; 6] {
-    let owner = match &queue.owner {
+    let mut owner = match &queue.owner {
         Owner::Host => "host".to_owned(),
         Owner::Mdev { mdev } => format!("mdev {mdev}"),
         Owner::Guest { mdev, guest: None } => format!("guest, mdev {mdev}"),
@@ -123,6 +123,9 @@ fn queue_row(card: &Card, queue: &Queue) -> [String; 6] {
         Owner::Free => "free".to_owned(),
         Owner::None => "-".to_owned(),
     };
+    if let Some(name) = &queue.overridden {
+        owner.push_str(&format!(", override {name}"));
+    }
     let state = state(queue.config, queue.checkstopped, queue.online, queue.status.as_deref());
     let driver = or_dash(queue.driver.as_deref());
     [queue.queue.clone(), or_dash(card.kind.as_deref()), or_dash(card.mode.as_deref()), driver, state, owner]

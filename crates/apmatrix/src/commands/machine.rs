@@ -100,7 +100,11 @@ struct Checked<'a> {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     match &args.what {
-        What::List { kernels: true, json } => kernels::list(*json),
+        What::List { kernels: true, json: true } => print_json(&kernels::document()).map(|()| 0),
+        What::List { kernels: true, json: false } => {
+            write!(anstream::stdout(), "{}", kernels::text())?;
+            Ok(0)
+        }
         What::List { kernels: false, json } => list(*json),
         What::Show { machine, json } => show(machine, *json),
         What::Check { file, json } => check(file, *json),
@@ -135,11 +139,20 @@ fn list(json: bool) -> Outcome {
 
 fn show(name: &str, json: bool) -> Outcome {
     let text = machine::source(name)?;
-    let machine = MachineFile::parse(name, &text)?;
-    eprintln!("kernel {}", machine.kernel);
-    match toml::from_str::<toml::Table>(&text) {
-        Ok(document) if json => print_json(&document)?,
-        _ => write!(anstream::stdout(), "{text}")?,
+    let kernel = MachineFile::parse(name, &text)?.kernel;
+    kernel.taken().iter().for_each(|taken| eprintln!("{taken}"));
+    let mut document = toml::from_str::<toml::Table>(&text).unwrap_or_default();
+    let said = document.contains_key("kernel");
+    if json {
+        document.entry("kernel").or_insert_with(|| kernel.to_string().into());
+        print_json(&document)?;
+    } else if said {
+        write!(anstream::stdout(), "{text}")?;
+    } else {
+        write!(
+            anstream::stdout(),
+            "# kernel = \"{kernel}\"   (the default; `apmatrix machine list --kernels`)\n{text}"
+        )?;
     }
     Ok(0)
 }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use ap_files::{MachineFile, boot, said};
 use ap_shell::{FilesystemWorld, Operator, OperatorError, Shell, Stream};
+use ap_sysfs::control::{GUEST, HW};
 use ap_sysfs::{Filesystem as _, Session};
 
-use crate::commands::{MachineArgs, events};
+use crate::commands::{MachineArgs, events, verbs};
 use crate::error::{CliError, Outcome};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
@@ -56,7 +57,9 @@ pub fn run(args: &Args) -> Outcome {
 
 /// The machine as the shell operates it.
 pub fn world(session: Session) -> World {
-    FilesystemWorld::with_operator(session, Verbs)
+    let mut world = FilesystemWorld::with_operator(session, Verbs);
+    world.set_prompt(true);
+    world
 }
 
 /// A session in the shell.
@@ -68,19 +71,32 @@ pub struct Verbs;
 
 impl Operator<Session> for Verbs {
     fn hw(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
+        if asks_for_help(args) {
+            return Ok(verbs(&HW));
+        }
         session.hw(args).map_err(|error| OperatorError::new(error.errno, error.text))
     }
 
     fn guest(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
+        if asks_for_help(args) {
+            return Ok(verbs(&GUEST));
+        }
         session.guest(args).map_err(|error| OperatorError::new(error.errno, error.text))
     }
 
     /// What happened since the last question, a line each, as in the control file.
-    fn events(&mut self, session: &mut Session, _args: &str) -> Result<String, OperatorError> {
+    fn events(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
+        if asks_for_help(args) {
+            return Ok("  events    what happened since the last question, a line each\n".to_owned());
+        }
         let events = session.events();
         session.changes();
         Ok(events.iter().map(|event| events::line(event) + "\n").collect())
     }
+}
+
+fn asks_for_help(args: &str) -> bool {
+    matches!(args.trim(), "--help" | "-h" | "help")
 }
 
 fn script(shell: &mut Shell<World>, text: &str, name: &str) -> Outcome {

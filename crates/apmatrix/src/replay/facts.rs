@@ -109,7 +109,6 @@ pub fn answer(line: &Line, side: Side, sees: Sees) -> Facts {
         }
         Kind::Guest => guest(&mut facts, line, sees),
         Kind::Dump => dump(&mut facts, line, side, sees),
-        // A recording that has no content of a read that took time says nothing of it.
         Kind::Aread | Kind::Join => {
             facts.push_some("data", line.data.as_deref().map(|data| rules::content(path, data, side)));
         }

@@ -79,7 +79,7 @@ fn wrong_command_lines_are_status_2() {
     assert_snapshot!(apmatrix(&["hw", "plugg", "4"]).failed(), @r"
     status 2
     error: invalid value 'plugg' for '<VERB>'
-      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules, advance]
+      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules, advance]
 
       tip: a similar value exists: 'plug'
 
@@ -122,6 +122,7 @@ fn machines_are_listed_shown_and_checked() {
         serde_json::from_str(&apmatrix(&["machine", "show", "tiny", "--json"]).ok()).expect("a document");
     assert_eq!(document["schema"], "apmatrix.machine/1");
     assert_eq!(document["adapter"].as_array().map(Vec::len), Some(2));
+    assert_eq!(document["kernel"], "6.12");
     let tiny = apmatrix(&["machine", "show", "tiny"]).ok();
     fs::write(directory.path().join("mine.toml"), &tiny).expect("it can be written");
     assert_snapshot!(apmatrix_in(directory.path(), &["machine", "check", "mine.toml"]).ok(), @"ok: tiny: 2 adapters (1 CEX8P, 1 CEX7C) × 2 domains = 4 queues");
@@ -157,7 +158,7 @@ fn wrong_machine_files_are_status_4_and_pointed_into() {
        · ───┬──
        ·    ╰── expected a known key; the nearest is `domains`
        ╰────
-      help: known here: schema, name, features, facilities, max_adapter, max_domain, domains,
+      help: known here: schema, name, kernel, features, facilities, max_adapter, max_domain, domains,
             control_domains, apmask, aqmask, adapter, queue, mdev
     "#);
     assert_snapshot!(check("schema = \"apmatrix.machine/1\"\n[[adapter]]\nid = 64\ntype = \"CEX8C\"\n"), @r#"
@@ -203,7 +204,7 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     let good = "{\"i\":0,\"op\":\"hw\",\"cmd\":\"apm none\",\"errno\":0}\n";
     assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"sing\"}}\n")), @r"
     status 4
-    error: t.jsonl:2: expected a transcript's operation; column 18: unknown variant `sing`, expected one of `write`, `awrite`, `join`, `read`, `ls`, `readlink`, `stat`, `tree`, `hw`, `guest`, `insmod`, `rmmod`, `dump`, `sleep`, `note`
+    error: t.jsonl:2: expected a transcript's operation; column 18: unknown variant `sing`, expected one of `write`, `awrite`, `aread`, `join`, `read`, `ls`, `readlink`, `stat`, `tree`, `hw`, `guest`, `insmod`, `rmmod`, `dump`, `sleep`, `note`
     ");
     assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"read\",\"errno\":0}}\n")), @r"
     status 4
@@ -211,7 +212,7 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     ");
     assert_snapshot!(replay(&format!("{good}\n{{\"i\":1,\"op\":\"sleep\",\"ms\":5,\"errn\":0}}\n")), @r"
     status 4
-    error: t.jsonl:3: expected a transcript's operation; column 33: unknown field `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`, `entries`, `mode`, `size`, `cmd`, `uuid`, `guest`, `module`, `params`, `id`, `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`, `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `count`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
+    error: t.jsonl:3: expected a transcript's operation; column 33: unknown field `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`, `entries`, `mode`, `size`, `cmd`, `uuid`, `guest`, `module`, `params`, `id`, `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`, `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `irqs`, `count`, `noeventfd`, `index2`, `lines`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
     ");
     assert_snapshot!(replay(good.repeat(2).as_str()), @r"
     status 4

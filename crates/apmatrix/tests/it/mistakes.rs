@@ -80,7 +80,7 @@ fn a_mistake_in_a_scenario_is_pointed_out_by_line_and_remedy() {
         (task("\"echo 1 > /tmp/x\""), "5 | there is no `/tmp/x` | expected a path below /sys: nothing else is there".into()),
         (task("\"echo 1 > $NOT_SET/assign_adapter\""), "5 | there is no `/assign_adapter` | expected a path below /sys: nothing else is there".into()),
         (task("\"plugg 4\""), "5 | there is no command `plugg` | expected a command of `apmatrix shell`; its `help` lists them".into()),
-        (task("\"hw plugg 4\""), "5 | `hw plugg 4` is not understood | `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules or advance".into()),
+        (task("\"hw plugg 4\""), "5 | `hw plugg 4` is not understood | `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules or advance".into()),
         (task("\"guest start g no-uuid\""), "5 | `guest start g no-uuid` is not understood | `no-uuid` is no UUID".into()),
         (task("\"hw modules load vfio\""), "5 | `hw modules load vfio` is not understood | `vfio` is no module: expected ap, zcrypt, zcrypt_cex4, mdev or vfio_ap".into()),
         (task("\"cat\""), format!("5 | `cat` fails: cat: a path is missing, there is no standard input (usage: cat PATH…) | {MEND}")),
@@ -112,7 +112,7 @@ fn a_mistake_in_a_scenario_is_pointed_out_by_line_and_remedy() {
         // Keys and shapes.
         (String::new(), "1 | the key `schema` is missing | begin with `schema = \"apmatrix.scenario/1\"`".into()),
         (HEAD.replace("scenario/1", "scenario/2") + OTHER, "1 | unknown schema `apmatrix.scenario/2` | expected \"apmatrix.scenario/1\" | this version of apmatrix reads version 1 of scenario files only".into()),
-        (HEAD.replace("machine =", "machin =") + OTHER, "2 | unknown key `machin` | expected a known key; the nearest is `machine` | known here: schema, title, machine, setup, task, expect".into()),
+        (HEAD.replace("machine =", "machin =") + OTHER, "2 | unknown key `machin` | expected a known key; the nearest is `machine` | known here: schema, title, machine, kernel, setup, task, expect".into()),
         (HEAD.replace("\"tiny\"", "5") + OTHER, "2 | invalid type: integer `5` | expected a string".into()),
         (format!("{HEAD}machine = \"tiny\"\n{OTHER}"), "3 | duplicate key | not TOML".into()),
         (HEAD.into(), "2 | the scenario has no task | expected at least one `[[task]]` with `name` and `run`".into()),

@@ -16,7 +16,7 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
-const PRINTED: [Document; 16] = [
+const PRINTED: [Document; 17] = [
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &[]),
     ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other"]),
@@ -25,13 +25,14 @@ const PRINTED: [Document; 16] = [
     ("guests", &["guests"], &[]),
     ("ls", &["cards"], &[]),
     ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected"]),
+    ("kernels", &["kernels", "taken", "flags"], &[]),
     ("machines", &["machines"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
     ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
-    ("sequences", &["alphabet", "about", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
+    ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
     ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
-    ("state", &["machine", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
+    ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
     ("v12", &["seconds", "as_expected", "rows"], &[]),
 ];
 
@@ -141,6 +142,7 @@ fn what_is_printed_under_a_name_has_its_keys() {
         &["guest", "--root", "sys", "list", "--json"],
         &["guest", "--root", "sys", "show", "g1", "--json"],
         &["machine", "list", "--json"],
+        &["machine", "list", "--kernels", "--json"],
         &["machine", "check", "m.toml", "--json"],
         &["machine", "check", "n.toml", "--json"],
         &["replay", "t.jsonl", "--json"],

@@ -61,7 +61,7 @@ fn the_last_status_is_the_exit_status() {
     let ran = tiny("hw plugg 4");
     assert_snapshot!(format!("status {}\n{}{}", ran.status, ran.out, ran.err), @r"
     status 1
-    hw: `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules or advance
+    hw: `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules or advance
     ");
 }
 

@@ -25,6 +25,7 @@ pub fn info(who: Who) {
             "P: /devices/ap/card0a/0a.0006",
             "P: /devices/ap/card0a/0a.0047",
             "P: /devices/vfio_ap/matrix",
+            "P: /devices/virtual/misc/vfio",
             "P: /devices/virtual/misc/z90crypt",
             "P: /devices/virtual/net/lo",
         ]

@@ -1,17 +1,14 @@
 //! `apmatrix machine list --kernels`: what each kernel does, flag by flag.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use ap_task::kernel::Ground;
 use ap_task::{Flag, Kernel, Version};
 use serde::Serialize;
 
-use crate::commands::print_json;
-use crate::error::Outcome;
-
+/// The table, for scripts.
 #[derive(Serialize)]
-struct Document {
+pub(super) struct Document {
     schema: &'static str,
     kernels: Vec<&'static str>,
     /// Other numbers, and which is taken for each.
@@ -29,19 +26,6 @@ struct Row {
     kernels: Vec<&'static str>,
 }
 
-/// Prints the table.
-///
-/// # Errors
-/// If it cannot be written.
-pub(super) fn list(json: bool) -> Outcome {
-    if json {
-        print_json(&document())?;
-    } else {
-        write!(anstream::stdout(), "{}", text())?;
-    }
-    Ok(0)
-}
-
 /// The other numbers that are known, and which version each means.
 fn taken() -> BTreeMap<&'static str, &'static str> {
     let known = Version::NUMBERS.into_iter().filter_map(|number| {
@@ -51,7 +35,8 @@ fn taken() -> BTreeMap<&'static str, &'static str> {
     known.collect()
 }
 
-fn document() -> Document {
+/// The table, for scripts.
+pub(super) fn document() -> Document {
     let row = |flag: Flag| {
         let (ground, no_effect) = match flag.ground() {
             Ground::Recorded => ("recorded", None),
@@ -75,7 +60,8 @@ fn document() -> Document {
     }
 }
 
-fn text() -> String {
+/// The table, for people.
+pub(super) fn text() -> String {
     let versions = Version::ALL.map(|version| format!("{:5}", version.name())).concat();
     let mut text = format!("{:25}{versions}\n", "");
     for flag in Flag::ALL {

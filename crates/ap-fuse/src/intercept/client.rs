@@ -1,0 +1,265 @@
+//! A process whose system call is held up: its memory, its files, and its answer.
+//!
+//! What is done with them is not known here.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::io::Errno;
+
+/// The longest path.
+const PATH_MAX: usize = 4096;
+
+const RECEIVE: u64 = 0xc050_2100;
+const SEND: u64 = 0xc018_2101;
+const STILL_THERE: u64 = 0x4008_2102;
+const ADD_FD: u64 = 0x4018_2103;
+
+/// `struct seccomp_notif`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Notification {
+    id: u64,
+    pid: u32,
+    flags: u32,
+    number: i32,
+    architecture: u32,
+    instruction: u64,
+    arguments: [u64; 6],
+}
+
+/// `struct seccomp_notif_resp`.
+#[repr(C)]
+struct Response {
+    id: u64,
+    value: i64,
+    error: i32,
+    flags: u32,
+}
+
+/// `struct seccomp_notif_addfd`.
+#[repr(C)]
+struct AddFd {
+    id: u64,
+    flags: u32,
+    source: u32,
+    new: u32,
+    new_flags: u32,
+}
+
+/// What a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing: the kernel carries it out.
+    Continue,
+    /// This value.
+    Value(i64),
+    /// This error.
+    Error(Errno),
+}
+
+/// A held call and who made it.
+pub struct Client<'a> {
+    listener: &'a OwnedFd,
+    proc: &'a OwnedFd,
+    call: Notification,
+}
+
+fn ioctl<T>(listener: &OwnedFd, request: u64, argument: *mut T) -> io::Result<i32> {
+    // SAFETY: the callers give the structure that belongs to the request.
+    let done = unsafe { libc::ioctl(listener.as_raw_fd(), request as _, argument) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(done) }
+}
+
+impl<'a> Client<'a> {
+    /// Waits for the next call. `proc` is a `/proc` in which the clients have the numbers that they have for us.
+    ///
+    /// # Errors
+    /// `EINTR`, `ENOENT` (it ended meanwhile): wait again. Others: nobody is left.
+    pub fn next(listener: &'a OwnedFd, proc: &'a OwnedFd) -> io::Result<Client<'a>> {
+        let mut call = Notification::default();
+        ioctl(listener, RECEIVE, &raw mut call)?;
+        Ok(Client { listener, proc, call })
+    }
+
+    /// The call's number.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        i64::from(self.call.number)
+    }
+
+    /// One of its arguments.
+    #[must_use]
+    pub fn argument(&self, which: usize) -> u64 {
+        self.call.arguments.get(which).copied().unwrap_or_default()
+    }
+
+    /// Whether it still waits: if so, what was read of it was its own.
+    #[must_use]
+    pub fn still_waits(&self) -> bool {
+        let mut id = self.call.id;
+        ioctl(self.listener, STILL_THERE, &raw mut id).is_ok()
+    }
+
+    /// Answers.
+    pub fn answer(&self, answer: Answer) {
+        const CONTINUE: u32 = 1;
+        let (value, error, flags) = match answer {
+            Answer::Continue => (0, 0, CONTINUE),
+            Answer::Value(value) => (value, 0, 0),
+            Answer::Error(errno) => (0, -errno.raw_os_error(), 0),
+        };
+        let mut response = Response { id: self.call.id, value, error, flags };
+        // Who is gone needs none.
+        let _ = ioctl(self.listener, SEND, &raw mut response);
+    }
+
+    /// Gives the client a file of ours; the number that it has there.
+    ///
+    /// # Errors
+    /// `EMFILE` if it has too many, `ENOENT` if it is gone.
+    pub fn give(&self, file: &OwnedFd, close_on_exec: bool) -> io::Result<i32> {
+        let mut added = AddFd {
+            id: self.call.id,
+            flags: 0,
+            source: file.as_raw_fd() as u32,
+            new: 0,
+            new_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+        };
+        ioctl(self.listener, ADD_FD, &raw mut added)
+    }
+
+    /// Bytes of its memory: as many of `length` as can be read.
+    #[must_use]
+    pub fn read(&self, address: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
+        let remote = libc::iovec { iov_base: address as *mut _, iov_len: length };
+        // SAFETY: the local buffer has that length; the remote addresses are checked by the kernel.
+        let count = unsafe {
+            libc::process_vm_readv(self.call.pid as i32, &raw const local, 1, &raw const remote, 1, 0)
+        };
+        bytes.truncate(usize::try_from(count).unwrap_or(0));
+        bytes
+    }
+
+    /// Writes bytes into its memory.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+        write_memory(self.call.pid, address, bytes)
+    }
+
+    /// The text at an address, up to its NUL; `None` if it has none within `most` bytes.
+    #[must_use]
+    pub fn text(&self, address: u64, most: usize) -> Option<Vec<u8>> {
+        const PAGE: u64 = 4096;
+        let mut text = Vec::new();
+        while text.len() < most {
+            let at = address.checked_add(text.len() as u64)?;
+            // A page at a time: the next one may not be there.
+            let piece = self.read(at, (PAGE - at % PAGE) as usize);
+            if piece.is_empty() {
+                return None;
+            }
+            if let Some(end) = piece.iter().position(|byte| *byte == 0) {
+                text.extend_from_slice(&piece[..end]);
+                return Some(text);
+            }
+            text.extend(piece);
+        }
+        None
+    }
+
+    /// The path at an address.
+    #[must_use]
+    pub fn path(&self, address: u64) -> Option<Vec<u8>> {
+        self.text(address, PATH_MAX).filter(|path| !path.is_empty())
+    }
+
+    /// A file of its, opened again for reading.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn reopen(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::openat(self.proc, self.own(&format!("fd/{fd}")), flags, Mode::empty())
+    }
+
+    /// What a file of its is called.
+    #[must_use]
+    pub fn name_of(&self, fd: i32) -> Vec<u8> {
+        let link = rustix::fs::readlinkat(self.proc, self.own(&format!("fd/{fd}")), Vec::new());
+        link.map(|link| link.into_bytes()).unwrap_or_default()
+    }
+
+    /// The file system that a file of its is on. Nobody is asked for it.
+    #[must_use]
+    pub fn device_of(&self, fd: i32) -> Option<(u32, u32)> {
+        device(self.proc, &self.own(&format!("fd/{fd}")), AtFlags::empty())
+    }
+
+    /// What a path of its leads to, as a descriptor that only names it.
+    ///
+    /// Nothing but the kernel's memory is asked, unless the path may be one of ours: a server that does not answer must
+    /// not hold up everybody.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub fn find(&self, directory: i32, path: &[u8]) -> Result<OwnedFd, Errno> {
+        let ours = !path.starts_with(b"/") || path.starts_with(b"/sys") || path.starts_with(b"/dev");
+        match self.find_with(directory, path, ResolveFlags::CACHED) {
+            // Not in memory, or the kernel can't be asked so (before Linux 5.12).
+            Err(Errno::AGAIN | Errno::INVAL) if ours => {
+                self.find_with(directory, path, ResolveFlags::empty())
+            }
+            found => found,
+        }
+    }
+
+    fn find_with(&self, directory: i32, path: &[u8], more: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let absolute = path.starts_with(b"/");
+        let start = match directory {
+            _ if absolute => "root".to_owned(),
+            libc::AT_FDCWD => "cwd".to_owned(),
+            directory => format!("fd/{directory}"),
+        };
+        let start = rustix::fs::openat(self.proc, self.own(&start), folder, Mode::empty())?;
+        let resolve = if absolute { ResolveFlags::IN_ROOT } else { ResolveFlags::empty() };
+        let resolve = resolve | ResolveFlags::NO_MAGICLINKS | more;
+        rustix::fs::openat2(&start, path, flags, Mode::empty(), resolve)
+    }
+
+    fn own(&self, name: &str) -> String {
+        format!("{}/{name}", self.call.pid)
+    }
+}
+
+/// The file system of a file that is named.
+#[must_use]
+pub fn device_of(file: &OwnedFd) -> Option<(u32, u32)> {
+    device(file, "", AtFlags::EMPTY_PATH)
+}
+
+fn device(directory: &OwnedFd, path: &str, flags: AtFlags) -> Option<(u32, u32)> {
+    // Nothing is asked for but what the kernel knows by itself.
+    let flags = flags | AtFlags::from_bits_retain(libc::AT_STATX_DONT_SYNC as _) | AtFlags::NO_AUTOMOUNT;
+    let known = rustix::fs::statx(directory, path, flags, StatxFlags::empty()).ok()?;
+    Some((known.stx_dev_major, known.stx_dev_minor))
+}
+
+/// Writes into the memory of the process of that number.
+///
+/// # Errors
+/// `EFAULT`.
+pub fn write_memory(pid: u32, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
+    // SAFETY: the local buffer is only read; the remote addresses are checked by the kernel.
+    let count = unsafe { libc::process_vm_writev(pid as i32, &raw const local, 1, &raw const remote, 1, 0) };
+    if usize::try_from(count).is_ok_and(|count| count == bytes.len()) { Ok(()) } else { Err(Errno::FAULT) }
+}

@@ -1,0 +1,105 @@
+//! A private `/dev`: this host's, and the nodes of the machine's devices, which come and go with their events.
+//!
+//! What is behind a node is the tree's business ([`nodes`]). A node is a mount of the tree's own, since an ordinary
+//! user may make none, and since whoever opened a real one would reach a driver of this host, if it has one of that
+//! number.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use ap_sysfs::{DeviceNumber, Uevent};
+use rustix::fs::{Mode, mkdir, rmdir, symlink, unlink};
+use rustix::mount::{OpenTreeFlags, UnmountFlags, open_tree, unmount};
+
+use super::cover::{Inside, cover, make_file};
+use crate::mounting::attach;
+use crate::server::nodes;
+
+/// What a real host with such devices has there itself, or a run around this one.
+const OURS: [&str; 4] = ["vfio", "z90crypt", "zcrypt", ".apmatrix"];
+
+/// Where programs of ours stand that this host lacks.
+pub const PROGRAMS: &str = "/dev/.apmatrix";
+
+/// The nodes in a private `/dev`.
+pub struct Nodes {
+    tree: OwnedFd,
+    /// By number: where the node is, and the link to it.
+    made: BTreeMap<DeviceNumber, (PathBuf, Option<PathBuf>)>,
+}
+
+impl Nodes {
+    /// Makes `/dev` private. `tree` is the root of the tree.
+    ///
+    /// # Errors
+    /// If it can't be covered.
+    pub fn provide(tree: OwnedFd) -> rustix::io::Result<Nodes> {
+        // Read only: a udevd of root sets owners and modes of nodes that are there from the start.
+        cover(Path::new("/dev"), &OURS, Inside::ReadOnly)?;
+        for name in ["vfio", "zcrypt"] {
+            mkdir(Path::new("/dev").join(name), Mode::from_raw_mode(0o755))?;
+        }
+        Ok(Nodes { tree, made: BTreeMap::new() })
+    }
+
+    /// Does what the kernel does to `/dev` before it sends an event.
+    pub fn follow(&mut self, uevent: &Uevent) {
+        let value = |key: &str| uevent.env.iter().find(|(name, _)| name == key).map(|(_, v)| v.as_str());
+        let number = || {
+            Some(DeviceNumber { major: value("MAJOR")?.parse().ok()?, minor: value("MINOR")?.parse().ok()? })
+        };
+        let (Some(number), Some(name)) = (number(), value("DEVNAME")) else { return };
+        match uevent.action.as_str() {
+            "add" => self.add(number, name, value("SUBSYSTEM") == Some("zcrypt")),
+            "remove" => self.remove(number),
+            _ => {}
+        }
+    }
+
+    /// Makes the node of a device; one of zcrypt's has a link in `/dev/zcrypt`, too. What `/dev` has already stays.
+    pub fn add(&mut self, number: DeviceNumber, name: &str, of_zcrypt: bool) {
+        let made = || -> rustix::io::Result<(PathBuf, Option<PathBuf>)> {
+            if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(rustix::io::Errno::INVAL);
+            }
+            let path = Path::new("/dev").join(name);
+            if let Some(directory) = path.parent() {
+                let _ = std::fs::create_dir_all(directory);
+            }
+            make_file(&path)?;
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            let mounted =
+                open_tree(&self.tree, nodes::path(number), flags).and_then(|mount| attach(&mount, &path));
+            if let Err(errno) = mounted {
+                let _ = unlink(&path);
+                return Err(errno);
+            }
+            let link = of_zcrypt.then(|| Path::new("/dev/zcrypt").join(name.replace('/', "!")));
+            if let Some(link) = &link {
+                let _ = symlink(Path::new("..").join(name), link);
+            }
+            Ok((path, link))
+        };
+        match made() {
+            Ok(made) => {
+                self.made.insert(number, made);
+            }
+            Err(errno) => tracing::debug!("no node {name}: {errno}"),
+        }
+    }
+
+    fn remove(&mut self, number: DeviceNumber) {
+        let Some((path, link)) = self.made.remove(&number) else { return };
+        let _ = unmount(&path, UnmountFlags::DETACH);
+        let _ = unlink(&path);
+        if let Some(link) = link {
+            let _ = unlink(link);
+        }
+        // Directories that came with it.
+        let up = path.ancestors().skip(1).take_while(|up| *up != Path::new("/dev"));
+        for directory in up.filter(|up| !OURS.iter().any(|ours| up.ends_with(ours))) {
+            let _ = rmdir(directory);
+        }
+    }
+}

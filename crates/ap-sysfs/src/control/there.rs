@@ -1,0 +1,146 @@
+//! What is there for the verbs of `hw` to work on, and what they say otherwise.
+//!
+//! Commands of transcripts (`raw`) ask none of this: they describe hardware before it is there.
+
+use ap_machine::MachineConfig;
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features};
+
+use crate::control::error::ControlError;
+use crate::errno::Errno;
+use crate::tree::{Root, Tree};
+
+/// Settings that the bus takes over when its module is loaded, and what they are about. (Pages 1 and 6.)
+const TAKEN_AT_LOAD: [(&str, &str); 7] = [
+    ("na", "the highest adapter id"),
+    ("nd", "the highest domain id"),
+    ("fac12", "whether there is QCI"),
+    ("fac65", "whether adapter interrupts are used"),
+    ("se", "whether Linux runs in a Secure Execution guest"),
+    ("instr", "whether there are AP instructions"),
+    ("vm", "whether Linux runs under z/VM"),
+];
+
+/// What to say of a setting that comes too late.
+pub(super) fn too_late(tree: &Tree, key: &str, held: Root) -> Option<String> {
+    let (_, what) = TAKEN_AT_LOAD.iter().find(|(known, _)| *known == key)?;
+    let loaded = tree.host.bus.look(held, |registry| registry.present);
+    loaded.then(|| {
+        format!("{key}: the bus looks at {what} when `ap` is loaded, and it is: no effect until then\n")
+    })
+}
+
+fn config<R>(tree: &Tree, held: Root, look: impl FnOnce(&MachineConfig) -> R) -> R {
+    tree.machine.look(&mut held.at(), look)
+}
+
+/// The highest ids of adapters and domains that the bus has, or will have when it is loaded.
+fn highest(tree: &Tree, held: Root) -> (u8, u8) {
+    let taken = tree.host.bus.look(held, |bus| bus.present.then_some((bus.max_adapter, bus.max_domain)));
+    taken.unwrap_or_else(|| {
+        config(tree, held, |machine| {
+            let or = |id: u8, usual: u8| if id == 0 { usual } else { id };
+            match machine.qci {
+                qci if machine.facilities.qci && qci.features.contains(Features::APXA) => {
+                    (or(qci.na, 63), or(qci.nd, 15))
+                }
+                _ => (63, 15),
+            }
+        })
+    })
+}
+
+fn above(ids: impl Iterator<Item = u8>, highest: u8, what: &str, key: &str) -> Result<(), ControlError> {
+    let mut ids = ids;
+    let Some(id) = ids.find(|id| *id > highest) else { return Ok(()) };
+    Err(ControlError::invalid(format!(
+        "{what} {id} is above the highest, {highest}: raise it with `hw set {key}={id}` before `ap` is loaded"
+    )))
+}
+
+/// Adapters that may come: none is above the highest id.
+pub(super) fn possible_adapters(tree: &Tree, ids: &AdapterMask, held: Root) -> Result<(), ControlError> {
+    above(ids.iter().map(|id| id.0), highest(tree, held).0, "adapter", "na")
+}
+
+/// Domains that may come.
+pub(super) fn possible_domains(tree: &Tree, ids: &DomainMask, held: Root) -> Result<(), ControlError> {
+    above(ids.iter().map(|id| id.0), highest(tree, held).1, "domain", "nd")
+}
+
+/// `4, 6-9, 12`.
+fn listed(ids: impl Iterator<Item = u8>) -> String {
+    let mut runs: Vec<(u8, u8)> = Vec::new();
+    for id in ids {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => runs.push((id, id)),
+        }
+    }
+    let run = |(first, last): (u8, u8)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
+fn missing(what: &str, wanted: &str, there: &str) -> ControlError {
+    let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are {there}") };
+    ControlError::errno(Errno::ENODEV, format!("{what} {wanted} is not there: {there}"))
+}
+
+/// An adapter that the machine has, configured or not.
+pub(super) fn adapter(tree: &Tree, id: AdapterId, held: Root) -> Result<(), ControlError> {
+    config(tree, held, |machine| {
+        let mut there =
+            machine.adapters.iter().filter(|(_, adapter)| adapter.hwtype != 0).map(|(id, _)| id.0);
+        if there.clone().any(|known| known == id.0) {
+            return Ok(());
+        }
+        Err(missing("adapter", &id.0.to_string(), &listed(&mut there)))
+    })
+}
+
+/// A queue of an adapter that the machine has.
+pub(super) fn queue(tree: &Tree, apqn: Apqn, held: Root) -> Result<(), ControlError> {
+    adapter(tree, apqn.adapter, held)
+}
+
+/// Whether one of those that were asked for is there; `said` names them.
+fn some_of(
+    what: &str,
+    asked: impl Iterator<Item = u8>,
+    there: &[u8],
+    said: &str,
+) -> Result<(), ControlError> {
+    let mut asked = asked;
+    if asked.any(|id| there.contains(&id)) {
+        return Ok(());
+    }
+    Err(missing(what, said, &listed(there.iter().copied())))
+}
+
+/// At least one of these adapters is in the configuration; `said` names them.
+pub(super) fn configured_adapters(
+    tree: &Tree,
+    asked: &AdapterMask,
+    said: &str,
+    held: Root,
+) -> Result<(), ControlError> {
+    let there: Vec<u8> = config(tree, held, |machine| machine.qci.adapters.iter().map(|id| id.0).collect());
+    some_of("adapter", asked.iter().map(|id| id.0), &there, said)
+}
+
+/// At least one of these is a usage domain, or with `control` a control domain, of the configuration.
+pub(super) fn configured_domains(
+    tree: &Tree,
+    asked: &DomainMask,
+    control: bool,
+    said: &str,
+    held: Root,
+) -> Result<(), ControlError> {
+    let what = if control { "control domain" } else { "domain" };
+    let there: Vec<u8> = config(tree, held, |machine| {
+        let ids = if control { machine.qci.control_domains } else { machine.qci.domains };
+        ids.iter().map(|id| id.0).collect()
+    });
+    some_of(what, asked.iter().map(|id| id.0), &there, said)
+}

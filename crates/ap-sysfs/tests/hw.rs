@@ -1,0 +1,103 @@
+//! What the operator's verbs say of what is not there, comes too late, or concerns master keys.
+
+mod support;
+
+use support::{Rig, SMALL};
+
+/// What a verb answers: its text, or its error's.
+fn says(rig: &mut Rig, line: &str) -> String {
+    match rig.session.hw(line) {
+        Ok(text) => text.trim_end().to_owned(),
+        Err(error) => format!("{}: {}", error.errno.name(), error.text),
+    }
+}
+
+#[test]
+fn verbs_name_what_is_not_there_and_what_is() {
+    let mut rig = Rig::boot(SMALL, "");
+    let adapter = "ENODEV: adapter 9 is not there: there are 4, 10";
+    for (line, said) in [
+        (
+            "plug 64",
+            "EINVAL: adapter 64 is above the highest, 63: raise it with `hw set na=64` before `ap` is loaded",
+        ),
+        (
+            "plug .85",
+            "EINVAL: domain 85 is above the highest, 84: raise it with `hw set nd=85` before `ap` is loaded",
+        ),
+        (
+            "plug 04.0055",
+            "EINVAL: domain 85 is above the highest, 84: raise it with `hw set nd=85` before `ap` is loaded",
+        ),
+        (
+            "control plug 85",
+            "EINVAL: domain 85 is above the highest, 84: raise it with `hw set nd=85` before `ap` is loaded",
+        ),
+        ("unplug 9", adapter),
+        ("unplug .9", "ENODEV: domain 9 is not there: there are 6, 71"),
+        ("control unplug 7-9", "ENODEV: control domain 7-9 is not there: there are 6, 71"),
+        ("configure 9", adapter),
+        ("deconfigure 9", adapter),
+        ("checkstop 9", adapter),
+        ("checkstop 09.0006", adapter),
+        ("repair 9", adapter),
+        ("type 9 CEX8C", adapter),
+        ("fault 09.0006 rc=1", adapter),
+        ("keys 09.0006 current=none", adapter),
+        ("unplug 4-9", ""),
+        ("plug 9", ""),
+        ("checkstop 9", ""),
+    ] {
+        assert_eq!(says(&mut rig, line), said, "{line}");
+    }
+    rig.run("hw apm 4,200\nhw q 9 9 rc=3");
+}
+
+#[test]
+fn settings_that_come_too_late_say_so() {
+    let mut rig = Rig::boot(SMALL, "");
+    for key in ["se=1", "fac65=1", "na=31", "nd=20", "vm=1", "fac12=0", "instr=1"] {
+        let said = says(&mut rig, &format!("set {key}"));
+        assert!(said.ends_with("when `ap` is loaded, and it is: no effect until then"), "{key}: {said}");
+    }
+    assert_eq!(says(&mut rig, "set flags=0xc0000000 fac15=1"), "");
+    let mut rig = Rig::bare("");
+    assert_eq!(says(&mut rig, "set se=1 na=31"), "");
+}
+
+#[test]
+fn t14_a_master_key_belongs_to_a_domain_of_an_adapter() {
+    let mut rig = Rig::boot("hw aqm 6,71\nhw ap 3 type=14 mode=ep11 serial=A\n", "");
+    for line in ["plug 4", "plug 5"] {
+        assert_eq!(says(&mut rig, line), "");
+    }
+    rig.pass(500);
+    let read = |rig: &mut Rig, queue: &str| {
+        rig.read(&format!("/sys/bus/ap/devices/{queue}/mkvps")).expect("it answers")
+    };
+    let usual = read(&mut rig, "04.0006");
+    assert_eq!(usual, read(&mut rig, "05.0006"), "the same domain of another adapter");
+    assert_ne!(usual, read(&mut rig, "04.0047"), "another domain");
+    assert!(usual.starts_with("AES NEW: empty 0x0000000000000000\nAES CUR: valid 0x"), "{usual}");
+    assert_eq!(says(&mut rig, "keys 04.0006 current=0xab new=0xcd"), "");
+    let set = read(&mut rig, "04.0006");
+    assert!(
+        set.starts_with("AES NEW: full 0x00000000000000cd\nAES CUR: valid 0x00000000000000ab\n"),
+        "{set}"
+    );
+    assert_eq!(says(&mut rig, "keys 04.0006 current=none"), "");
+    assert!(read(&mut rig, "04.0006").contains("AES CUR: invalid 0x0000000000000000\n"));
+    assert_eq!(usual, read(&mut rig, "05.0006"));
+    for (line, said) in [
+        (
+            "keys 04.0006 current=ab",
+            "EINVAL: `ab` is no pattern: expected 0x and up to 16 hex digits, or none",
+        ),
+        (
+            "keys 04.0006 next=none",
+            "EINVAL: `next` is no register of master keys: expected new, current or old",
+        ),
+    ] {
+        assert_eq!(says(&mut rig, line), said);
+    }
+}
