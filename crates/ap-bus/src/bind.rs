@@ -8,7 +8,8 @@ use locks::{After, Guard, Held, Nothing};
 
 use crate::bus::Bus;
 use crate::device::{
-    Binding, Card, CardState, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Use,
+    Binding, Card, CardState, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice,
+    QueueState, Use,
 };
 use crate::ownership::Ownership;
 

@@ -10,7 +10,7 @@ use ap_task::{DriverName, Kernel};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask};
 use locks::{After, Clock, Held, Mutex, Nothing, RwLock, Ticket};
 
-use crate::device::{IsDevice, Card, DeviceName, DeviceRef, DriverInfo, QueueDevice};
+use crate::device::{Card, DeviceName, DeviceRef, DriverInfo, IsDevice, QueueDevice};
 use crate::ownership::Ownership;
 use crate::registry::Registry;
 

@@ -170,8 +170,7 @@ impl Bus {
     pub fn poll(&self, task: &mut Task<'_, Nothing>) {
         let mut active: Vec<_> = self.queues_in_order(task);
         active.sort_by_cached_key(|queue| {
-            let since =
-                queue.state.look(task, |state| state.binding.as_ref().map(|binding| *binding.since));
+            let since = queue.state.look(task, |state| state.binding.as_ref().map(|binding| *binding.since));
             (zapq_order_key(queue.apqn), std::cmp::Reverse(since))
         });
         for queue in active {

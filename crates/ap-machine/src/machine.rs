@@ -3,8 +3,8 @@
 //! State is per APQN, so that two operations on different queues don't meet here (page 4, traps); what concerns the
 //! whole machine is behind one readers-writer lock that only its operator writes.
 
-use std::hash::Hash;
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::OnceLock;
 
 use ap_task::order::{Devices, Hw, HwConfig};

@@ -129,9 +129,8 @@ impl VfioAp {
     /// # Locks
     /// As [`VfioAp::remove_mdev`].
     pub fn unbind_mdev(&self, uuid: &Uuid, task: &mut Task<'_, Nothing>) -> Result<(), UnbindMdevError> {
-        let found = self.look(task, |mdevs| {
-            mdevs.find(uuid).filter(|(_, mdev)| mdev.life.on_bus()).map(|(id, _)| id)
-        });
+        let found = self
+            .look(task, |mdevs| mdevs.find(uuid).filter(|(_, mdev)| mdev.life.on_bus()).map(|(id, _)| id));
         let id = found.ok_or(UnbindMdevError::NoDevice)?;
         self.take_mdev(id, false, task)
     }

@@ -123,9 +123,8 @@ impl VfioAp {
 
     /// All guests, in the order in which they were made.
     pub fn guests(&self, held: &mut Held<'_, Nothing>) -> Vec<Arc<Guest>> {
-        let which = |vms: &Vec<Arc<Guest>>| {
-            fingerprint(&vms.iter().map(|guest| guest.which()).collect::<Vec<_>>())
-        };
+        let which =
+            |vms: &Vec<Arc<Guest>>| fingerprint(&vms.iter().map(|guest| guest.which()).collect::<Vec<_>>());
         self.vms.look_by(held, Clone::clone, which)
     }
 
@@ -369,7 +368,12 @@ impl VfioAp {
         self.look(held, config).ok_or(RequestError::NotOpen)
     }
 
-    fn is_open(&self, uuid: &Uuid, by: Option<&str>, held: &mut Held<'_, Nothing>) -> Result<(), RequestError> {
+    fn is_open(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<(), RequestError> {
         self.look(held, |mdevs| mdevs.opened(uuid, by).is_some()).then_some(()).ok_or(RequestError::NotOpen)
     }
 

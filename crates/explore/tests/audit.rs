@@ -97,10 +97,9 @@ fn good_checkpoint(_: &mut Mark<'_>, seen: u32) {
 /// nothing is said. With a complete key nothing is missed and nothing is said. Gives what the audit says.
 fn found(rest: fn(&World, u32)) -> String {
     let mut said = BTreeSet::new();
-    for (bad, good, line) in [
-        (bad_mark as Forgets, good_mark as Forgets, ONLY),
-        (bad_checkpoint, good_checkpoint, CHECKPOINT),
-    ] {
+    for (bad, good, line) in
+        [(bad_mark as Forgets, good_mark as Forgets, ONLY), (bad_checkpoint, good_checkpoint, CHECKPOINT)]
+    {
         let all = outcomes(&explore(Strategy::Dpor, Audit::Off, &mut scene(bad, rest)));
         let missed = explore(Strategy::EveryState, Audit::Off, &mut scene(bad, rest));
         assert_eq!((missed.verdict, &missed.why), (verdict::CLEAN, &None));

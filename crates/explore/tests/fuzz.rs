@@ -48,7 +48,12 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<&'static str, 
     let cache = explore(program, cached(Strategy::StateCache));
     let every = explore(program, Options { shrink: false, ..cached(Strategy::EveryState) });
     if !every.exhausted || said(&cache) != said(&every) {
-        return Err(format!("state cache {:#?}\nevery state {:#?} {:?}", said(&cache), said(&every), every.why));
+        return Err(format!(
+            "state cache {:#?}\nevery state {:#?} {:?}",
+            said(&cache),
+            said(&every),
+            every.why
+        ));
     }
     if program.cycles() {
         return Ok("both caches");

@@ -243,7 +243,12 @@ impl<L: Level, T> Mutex<L, T> {
     }
 
     #[inline]
-    fn looks<R>(&self, at: &'static Location<'static>, look: impl Fn(&T) -> R, key: impl FnOnce(&R) -> u64) -> R {
+    fn looks<R>(
+        &self,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
         let (mut look, mut key) = (Some(look), Some(key));
         let hooked = hook::with(|hook| {
             let (look, key) = (look.take().expect("taken once"), key.take().expect("taken once"));

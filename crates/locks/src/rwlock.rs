@@ -124,7 +124,11 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     #[inline]
-    fn keep<R: Hash>(&self, at: &'static Location<'static>, look: impl Fn(&T) -> R) -> (R, KeptRead<'_, L, T>) {
+    fn keep<R: Hash>(
+        &self,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+    ) -> (R, KeptRead<'_, L, T>) {
         let mark = hook::with(mark::before).flatten();
         let guard = self.acquire_read(at);
         let answer = look(&guard);
@@ -244,7 +248,12 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     #[inline]
-    fn looks<R>(&self, at: &'static Location<'static>, look: impl Fn(&T) -> R, key: impl FnOnce(&R) -> u64) -> R {
+    fn looks<R>(
+        &self,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
         let (mut look, mut key) = (Some(look), Some(key));
         let hooked = hook::with(|hook| {
             let (look, key) = (look.take().expect("taken once"), key.take().expect("taken once"));

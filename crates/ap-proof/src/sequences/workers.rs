@@ -176,8 +176,10 @@ impl<'a> Shared<'a> {
         let alarm = Alarm(self);
         let mut worker = Worker::new(self.alphabet, kernel);
         while let Some((chunk, kept, level)) = self.take() {
-            let expanded = worker.chunk(&self.tree.read().unwrap_or_else(PoisonError::into_inner), kept, &level);
-            let stuck = expanded.last().and_then(|state| state.came.last()).is_some_and(|came| came.to.is_err());
+            let expanded =
+                worker.chunk(&self.tree.read().unwrap_or_else(PoisonError::into_inner), kept, &level);
+            let stuck =
+                expanded.last().and_then(|state| state.came.last()).is_some_and(|came| came.to.is_err());
             self.board().done.insert(chunk, expanded);
             self.changed.notify_all();
             if stuck {
@@ -313,7 +315,11 @@ impl<'a> Worker<'a> {
                 Ran::Returned(returned) => {
                     judge(state, operation, &returned, &self.bench.statuses(), &mut self.found);
                     let found = std::mem::take(&mut self.found);
-                    all.push(Came { operation: operation_number, to: Ok(returned.after.fingerprint()), found });
+                    all.push(Came {
+                        operation: operation_number,
+                        to: Ok(returned.after.fingerprint()),
+                        found,
+                    });
                 }
                 Ran::NotReturned(why) => {
                     let found = std::mem::take(&mut self.found);

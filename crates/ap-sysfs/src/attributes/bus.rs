@@ -101,11 +101,7 @@ pub(crate) fn default_domain(registry: &Registry) -> i32 {
     registry.default_domain.map_or(-1, i32::from)
 }
 
-fn config(
-    tree: &Tree,
-    held: Root,
-    look: impl Fn(&ap_types::HostConfig) -> String,
-) -> Result<Vec<u8>, Errno> {
+fn config(tree: &Tree, held: Root, look: impl Fn(&ap_types::HostConfig) -> String) -> Result<Vec<u8>, Errno> {
     let text = registry(tree, held, |r| r.config.filter(|c| !c.features.is_empty()).as_ref().map(&look));
     line(text.unwrap_or_else(|| "not supported".into()))
 }

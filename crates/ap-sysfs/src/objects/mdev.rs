@@ -212,7 +212,10 @@ impl Members for Mdevs {
 
     fn named(&self, tree: &Tree, _: Key, name: &str, held: Root) -> Option<(u8, Key)> {
         let wanted = self.wanted(name)?;
-        tree.host.vfio.look(held, |mdevs| wanted.find(mdevs, self.shown).map(|mdev| mdev.id)).map(|id| (0, key(id)))
+        tree.host
+            .vfio
+            .look(held, |mdevs| wanted.find(mdevs, self.shown).map(|mdev| mdev.id))
+            .map(|id| (0, key(id)))
     }
 
     fn name(&self, tree: &Tree, _: Key, _: u8, key: Key, held: Root) -> Option<String> {

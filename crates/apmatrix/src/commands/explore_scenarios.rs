@@ -14,8 +14,8 @@ use explore::{Options, Progress, Schedule, Strategy};
 
 use super::explore::args::{Args, Engine};
 use crate::error::{CliError, Outcome};
-use crate::{jobs, progress};
 use crate::scenario::Playable;
+use crate::{jobs, progress};
 
 /// Where `--list` looks.
 pub const DIRECTORY: &str = "scenarios";

@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use ap_proof::oracle::Known;
-use ap_proof::sequences::{Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore, explore_by};
+use ap_proof::sequences::{
+    Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore, explore_by,
+};
 use ap_task::Kernel;
 use serde::Serialize;
 

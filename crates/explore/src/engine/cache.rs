@@ -70,8 +70,10 @@ pub(crate) fn search(
             return searched;
         }
         let tasks = learned.names.len();
-        if let Some(futures) = futures.as_mut() { if futures.blame.is_some() { eprintln!("round: {} states, {} edges, {} nodes, entangled {}", searched.states, learned.automaton.edges_len(), learned.automaton.len(), learned.entangled); } futures.tell_blame(&learned.names); } // BLAME
-        if !learned.entangled && mistake != Some(Mistake::HiddenDeadlocks) && learned.graph.is_entangled(tasks) {
+        if !learned.entangled
+            && mistake != Some(Mistake::HiddenDeadlocks)
+            && learned.graph.is_entangled(tasks)
+        {
             learned.entangled = true;
             continue;
         }
@@ -139,15 +141,16 @@ struct Frame {
     /// The task of the step before, and how often tasks took turns up to here.
     last: Option<usize>,
     switches: u32,
-    /// The length of the path up to here.
+    /// The length of the path up to here, and how many places before which others could go the last step ran through.
     steps: usize,
+    points: usize,
     /// It is watched for cycles.
     marked: bool,
 }
 
 impl Frame {
     fn new(state: State) -> Self {
-        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, marked: false }
+        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, points: 0, marked: false }
     }
 }
 
@@ -239,8 +242,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 if self.depth == 0 {
                     return;
                 }
+                let points = self.frames[self.depth].points;
                 self.depth -= 1;
-                self.choices.pop();
+                self.choices.truncate(self.choices.len() - points);
                 continue;
             }
             let task = match frame.last {
@@ -251,8 +255,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             if !self.advance(task) {
                 return;
             }
-            self.choices.push(task as u8);
             self.depth += 1;
+            let points = self.frames[self.depth].points;
+            self.choices.extend(std::iter::repeat_n(task as u8, points));
             self.enter();
             self.tick();
         }
@@ -293,7 +298,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         for task in 0..tasks {
             let root = control.root(task);
             state.nodes[task] = root;
-            if follow(&mut control.learned, &mut state, task, root, 0, &mut self.found, &self.path).is_err() {
+            let walked =
+                follow(&mut control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
+            if walked.is_err() {
                 drop(control);
                 self.problem("the tasks begin in different ways".to_owned());
                 return false;
@@ -351,7 +358,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let state = State::new(self.frames[0].state.model.tasks);
             self.frames.push(Frame::new(state));
         }
-        for _ in 0..2 {
+        let mut executed = 0;
+        loop {
+            let mut points = 0;
             let (before, after) = self.frames.split_at_mut(self.depth + 1);
             let (frame, next) = (&before[self.depth], &mut after[0]);
             next.state.copy(&frame.state);
@@ -362,14 +371,16 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let mut control = self.executor.conductor.control.borrow_mut();
             match walk(
                 &mut control.learned,
+                self.futures.as_ref(),
                 &mut next.state,
                 task,
                 &mut self.path,
                 &mut self.found,
-                self.limits.max_steps,
+                (self.limits.max_steps, &mut points),
             ) {
                 Ok(()) => {
                     next.steps = self.path.len();
+                    next.points = points + 1;
                     drop(control);
                     self.report();
                     return !self.restart();
@@ -382,16 +393,25 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 Err(Missing::Edge) => {}
             }
             drop(control);
-            if !self.sync() || !self.execute(task) {
+            // As far as it is known, and one step further.
+            if points < executed {
+                self.problem("a step that was just executed is not known".to_owned());
                 return false;
             }
+            if executed == 0 && !self.sync() {
+                return false;
+            }
+            for _ in executed..=points {
+                if !self.execute(task) {
+                    return false;
+                }
+            }
+            executed = points + 1;
             if self.executor.conductor.control.borrow().run.overrun {
                 self.livelock();
                 return false;
             }
         }
-        self.problem("a step that was just executed is not known".to_owned());
-        false
     }
 
     /// Notes what the last step found.

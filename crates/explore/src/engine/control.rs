@@ -53,7 +53,8 @@ impl Control {
         self.run.eager = 0;
         if self.mode.learns() {
             self.run.nodes[task] = self.root(task);
-            self.run.plain[task] = self.learned.automaton.node(task, Past::new(task).counts, None, true, std::iter::empty());
+            self.run.plain[task] =
+                self.learned.automaton.node(task, Past::new(task).counts, None, true, std::iter::empty());
             self.open(task, 0);
         }
     }

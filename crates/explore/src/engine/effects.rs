@@ -50,8 +50,6 @@ impl Shared {
         2 * self.words
     }
 
-    pub(crate) fn bit(&self, id: ObjectId) -> Option<u32> { self.bits.get(id as usize).copied().flatten() } // BLAME
-
     /// Whether the object has a bit.
     pub(crate) fn has(&self, id: ObjectId) -> bool {
         self.bits.get(id as usize).is_some_and(Option::is_some)

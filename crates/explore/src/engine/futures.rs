@@ -91,40 +91,11 @@ pub(crate) struct Futures {
     /// Whether something that was used has grown.
     grown: bool,
     mistake: Option<Mistake>,
-    pub blame: Option<FxHashMap<(usize, usize, u32, String, &'static str), u64>>, // BLAME
 }
 
 impl Futures {
-    pub(crate) fn note_blame(&mut self, objects: &Objects, task: usize, other: usize, a: RowId, b: RowId, oracle: bool, op: &super::objects::Op) {
-        let (ra, rb) = (self.rows.get(a).to_vec(), self.rows.get(b).to_vec());
-        let w = ra.len() / 2;
-        for word in 0..w {
-            let both = ra[word] & (rb[word] | rb[w + word]) | ra[w + word] & rb[word];
-            for bit in 0..64 {
-                if both >> bit & 1 == 1 {
-                    let n = (word * 64 + bit) as u32;
-                    if n == 0 && !oracle { continue; }
-                    let how = match (ra[word] >> bit & 1, rb[word] >> bit & 1) { (1, 1) => "WW", (1, 0) => "WR", _ => "RW" };
-                    let name = if n == 0 { "ORACLE".to_owned() } else {
-                        let id = (0..objects.len() as u32).find(|&id| self.shared.bit(id) == Some(n)).unwrap();
-                        objects.get(id).object.level.to_owned()
-                    };
-                    let key = (task, other, op.at.line(), format!("{name} {}:{}", op.at.file().rsplit('/').next().unwrap(), op.at.line()), how);
-                    *self.blame.as_mut().unwrap().entry(key).or_default() += 1;
-                }
-            }
-        }
-    }
-    pub(crate) fn tell_blame(&mut self, names: &[String]) {
-        let Some(blame) = self.blame.take() else { return };
-        let mut all: Vec<_> = blame.into_iter().collect();
-        all.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        for ((task, other, _, what, how), n) in all.iter().take(40) { eprintln!("{n:>9} {} vs {}: {how} {what}", names[*task], names[*other]); }
-        self.blame = Some(FxHashMap::default());
-    }
     pub(crate) fn new(mistake: Option<Mistake>) -> Self {
-        let blame = std::env::var_os("BLAME").map(|_| FxHashMap::default()); // BLAME
-        Futures { mistake, blame, ..Futures::default() }
+        Futures { mistake, ..Futures::default() }
     }
 
     /// Whether so much was learned that the sets should be computed anew.
@@ -148,8 +119,7 @@ impl Futures {
         if automaton.edges_len() == self.edges && automaton.len() == self.nodes {
             return;
         }
-        let mut old = std::mem::replace(self, Futures::new(self.mistake));
-        self.blame = old.blame.take(); // BLAME
+        let old = std::mem::replace(self, Futures::new(self.mistake));
         self.compute(automaton, objects, transact);
         let same = old.rows.width == self.rows.width;
         let follows = same && self.follow(&old, automaton, objects);
@@ -256,7 +226,8 @@ impl Futures {
             if !self.out[node].is_empty() && self.out[node].iter().all(quiet) {
                 let mut row = vec![0; self.rows.width];
                 self.shared.add(&mut row, objects, &super::objects::Op { kind: OpKind::Look, ..op });
-                self.own[node] = if row.iter().all(|&word| word == 0) { nothing } else { self.rows.number(&row) };
+                self.own[node] =
+                    if row.iter().all(|&word| word == 0) { nothing } else { self.rows.number(&row) };
             }
         }
     }

@@ -102,10 +102,7 @@ impl OpKind {
     }
 
     pub(crate) fn is_acquire(self) -> bool {
-        matches!(
-            self,
-            OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look
-        )
+        matches!(self, OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look)
     }
 }
 

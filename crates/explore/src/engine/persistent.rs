@@ -67,18 +67,6 @@ pub(crate) fn choose(
             }
         }
     }
-    if best.count_ones() > 1 && futures.blame.is_some() { // BLAME
-        for task in members(enabled) {
-            for other in 0..state.model.tasks {
-                if other != task && state.model.phases[other] != Phase::Ended {
-                    let before = futures.before(automaton, look.held[task], state.nodes[other]);
-                    let oracle = look.watching >> task & 1 == 0;
-                    let at = automaton.get(state.nodes[task]).op.unwrap();
-                    futures.note_blame(objects, task, other, look.steps[task], before, oracle, &at);
-                }
-            }
-        }
-    }
     best
 }
 
@@ -119,13 +107,7 @@ fn grow(
 
 /// The row of what a task that has not ended may do until it asks for one of these locks.
 #[inline]
-fn before(
-    futures: &mut Futures,
-    automaton: &Automaton,
-    look: &Look<'_>,
-    task: usize,
-    held: HeldId,
-) -> RowId {
+fn before(futures: &mut Futures, automaton: &Automaton, look: &Look<'_>, task: usize, held: HeldId) -> RowId {
     let node = look.state.nodes[task];
     match look.state.model.phases[task] {
         Phase::Waiting(_) | Phase::Woken => futures.before_woken(automaton, look.objects, held, node),
@@ -147,7 +129,9 @@ fn can_move(
     match look.state.model.phases[task] {
         Phase::Ended => false,
         Phase::Ready | Phase::Woken => true,
-        Phase::Waiting(condition) => notifiers(futures, automaton, look, set | 1 << task, held, condition) != 0,
+        Phase::Waiting(condition) => {
+            notifiers(futures, automaton, look, set | 1 << task, held, condition) != 0
+        }
     }
 }
 

@@ -97,7 +97,10 @@ pub(crate) fn difference(
     }
     // (What is left as it was is not listed.)
     let differs = |one: &Edge, other: &Edge| {
-        one.published.iter().find(|published| !other.published.contains(published)).map(|published| published.0)
+        one.published
+            .iter()
+            .find(|published| !other.published.contains(published))
+            .map(|published| published.0)
     };
     if let Some(object) = differs(edge, known).or_else(|| differs(known, edge)) {
         let name = objects.name(object);

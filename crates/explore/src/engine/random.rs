@@ -22,7 +22,15 @@ pub(crate) struct Chance {
 impl Chance {
     /// So many executions, by these choices.
     pub(crate) fn new(seed: u64, executions: u64) -> Self {
-        Chance { random: Random(seed), begun: 0, executions, stay: 0, last: None, deepest: 0, mode: Mode::Plain }
+        Chance {
+            random: Random(seed),
+            begun: 0,
+            executions,
+            stay: 0,
+            last: None,
+            deepest: 0,
+            mode: Mode::Plain,
+        }
     }
 
     /// The same; what tasks do is learned.

@@ -51,7 +51,12 @@ pub(crate) fn inside(automaton: &Automaton, objects: &Objects, mistake: Option<M
 }
 
 /// Whether the step of a place leads inside a transaction.
-fn goes_inside(node: &super::automaton::Node, inside: bool, objects: &Objects, mistake: Option<Mistake>) -> bool {
+fn goes_inside(
+    node: &super::automaton::Node,
+    inside: bool,
+    objects: &Objects,
+    mistake: Option<Mistake>,
+) -> bool {
     let Some(op) = &node.op else { return false };
     if node.forced {
         return false;

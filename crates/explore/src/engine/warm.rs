@@ -30,8 +30,8 @@ pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) {
             execute(executor, &mut chance, STEPS.min(limits.max_steps));
             let learned = &mut executor.conductor.control.borrow_mut().learned;
             restarts |= std::mem::take(&mut learned.restart);
-            let late = limits
-                .tick(1, |elapsed| Progress { executions: 0, states: 0, depth: 0, elapsed, done: 0.0 });
+            let late =
+                limits.tick(1, |elapsed| Progress { executions: 0, states: 0, depth: 0, elapsed, done: 0.0 });
             if learned.problem.is_some() || late {
                 return;
             }

@@ -83,7 +83,9 @@ impl<'w> Local<'w> {
     /// Whether it may take the mutex: it has not got it, nor, if there is an order, one that comes later.
     fn is_free(&self, m: usize) -> bool {
         let has = |at: usize| self.mutexes[at].is_some() || self.kept[at].is_some();
-        let later = (m..3).any(has) || self.readers.iter().any(Option::is_some) || self.writers.iter().any(Option::is_some);
+        let later = (m..3).any(has)
+            || self.readers.iter().any(Option::is_some)
+            || self.writers.iter().any(Option::is_some);
         !has(m) && !(self.ordered && later)
     }
 
@@ -287,7 +289,10 @@ pub fn scene(program: Program) -> Scene<World> {
             let tracked: Vec<u8> = world.tracked.iter().map(|t| t.with(|value| *value)).collect();
             format!("{mutexes:?} {rwlocks:?} {tracked:?}")
         })
-        .settled(move |object| watched && object.key.id < 2 && (object.level == "M" || object.key.id == 0), settled);
+        .settled(
+            move |object| watched && matches!((object.level, object.key.id), ("M", 0 | 1) | ("R", 0)),
+            settled,
+        );
     for task in 0..program.tasks.len() {
         let program = program.clone();
         scene = scene.task(format!("t{task}"), move |world| {
