@@ -29,9 +29,11 @@ use crate::hook::{self, Hook, Kind, Object, Observed, Step};
 pub struct Mark<'m> {
     /// What had been observed there, inside an exploration that wants to know.
     at: Option<Observed>,
-    // Invariant, so that no other lifetime does; and not to be sent.
-    scope: PhantomData<(fn(&'m ()) -> &'m (), *const ())>,
+    scope: PhantomData<Scope<'m>>,
 }
+
+/// Invariant, so that no other lifetime does; and not to be sent.
+type Scope<'m> = (fn(&'m ()) -> &'m (), *const ());
 
 impl Mark<'_> {
     /// Of all that the task observed since the mark, only `key` counts: it must tell apart all from which the task goes

@@ -86,11 +86,11 @@ impl<'w> Local<'w> {
         let later = (m..3).any(has)
             || self.readers.iter().any(Option::is_some)
             || self.writers.iter().any(Option::is_some);
-        !has(m) && !(self.ordered && later)
+        !(has(m) || self.ordered && later)
     }
 
     fn is_free_rw(&self, r: usize) -> bool {
-        !self.holds_rw(r) && !(self.ordered && (r..2).any(|at| self.holds_rw(at)))
+        !(self.holds_rw(r) || self.ordered && (r..2).any(|at| self.holds_rw(at)))
     }
 
     fn holds_rw(&self, index: usize) -> bool {
@@ -197,7 +197,7 @@ impl<'w> Local<'w> {
             }
             Op::Make => {
                 self.made += 1;
-                let key = (self.task as u32) << 8 | self.made % 2;
+                let key = ((self.task as u32) << 8) | (self.made % 2);
                 let made = Mutex::<M, u8>::new(16 + key, self.value % 2);
                 let mut guard = made.lock_unordered(token);
                 *guard += 1;
