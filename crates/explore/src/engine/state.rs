@@ -72,6 +72,10 @@ pub(crate) enum Missing {
     Endless,
 }
 
+/// The most places before which others could go that one walk runs through. A transaction may go round for ever, which is
+/// noticed between walks.
+const POINTS: usize = 32;
+
 /// How far a walk came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -115,7 +119,12 @@ pub(crate) fn walk(
         match follow(learned, futures, state, task, (node, input), found, path)? {
             Next::Stands => return Ok(()),
             Next::GoesOn => {}
-            Next::Inside => *points += 1,
+            Next::Inside => {
+                *points += 1;
+                if *points == POINTS {
+                    return Ok(());
+                }
+            }
         }
     }
     Err(Missing::Endless)
