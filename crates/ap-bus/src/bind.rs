@@ -8,7 +8,8 @@ use locks::{After, Guard, Held, Nothing};
 
 use crate::bus::Bus;
 use crate::device::{
-    Binding, Card, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Use,
+    Binding, Card, CardState, Decided, DevState, DeviceKind, DeviceName, DeviceRef, Driver, QueueDevice,
+    QueueState, Use,
 };
 use crate::ownership::Ownership;
 
@@ -177,7 +178,8 @@ impl Bus {
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), BindError> {
         let device = self.find(name, task).ok_or(BindError::NoDevice)?;
-        let driver = task.lock(&self.ownership).0.driver(driver).cloned().ok_or(BindError::NoDevice)?;
+        let driver = self.ownership.look(task, |ownership| ownership.driver(driver).cloned());
+        let driver = driver.ok_or(BindError::NoDevice)?;
         self.bind_device(&device, Some(&driver), task)
     }
 
@@ -203,14 +205,14 @@ impl Bus {
         match device {
             DeviceRef::Card(card) => {
                 let (_alive, mut task) = task.lock(&card.device);
-                if card.state.lock(&mut task).0.driver() != Some(driver) {
+                if card.state.look(&mut task, CardState::driver) != Some(driver) {
                     return false;
                 }
                 self.detach_card(card, &mut task);
             }
             DeviceRef::Queue(queue) => {
                 let (_alive, mut task) = task.lock(&queue.device);
-                if queue.state.lock(&mut task).0.driver() != Some(driver) {
+                if queue.state.look(&mut task, QueueState::driver) != Some(driver) {
                     return false;
                 }
                 self.take_queue(queue, &mut task);
@@ -251,7 +253,7 @@ impl Bus {
                 if !*alive {
                     return Err(BindError::NoDevice);
                 }
-                if card.state.lock(&mut task).0.binding.is_some() {
+                if card.state.look(&mut task, |state| state.binding.is_some()) {
                     return Err(BindError::Bound);
                 }
                 let (mut ownership, mut task) = task.lock(&self.ownership);
@@ -265,7 +267,7 @@ impl Bus {
                 if !*alive {
                     return Err(BindError::NoDevice);
                 }
-                if queue.state.lock(&mut task).0.binding.is_some() {
+                if queue.is_bound(&mut task) {
                     return Err(BindError::Bound);
                 }
                 let (mut ownership, mut task) = task.lock(&self.ownership);
@@ -307,7 +309,8 @@ impl Bus {
         if !self.look(task, |registry| registry.autoprobe) {
             return;
         }
-        let Some(driver) = task.lock(&self.ownership).0.driver(driver).cloned() else { return };
+        let driver = self.ownership.look(task, |ownership| ownership.driver(driver).cloned());
+        let Some(driver) = driver else { return };
         for device in self.devices_in_order(task) {
             let _refused = self.bind_device(&device, Some(&driver), task);
         }
@@ -352,7 +355,7 @@ impl Bus {
             return;
         }
         let queues = self.queues_in_order(&mut task);
-        if !queues.iter().all(|queue| queue.state.lock(&mut task).0.binding.is_some()) {
+        if !queues.iter().all(|queue| queue.is_bound(&mut task)) {
             return;
         }
         ownership.announced = true;
@@ -384,7 +387,7 @@ impl Bus {
         if !*alive {
             return None;
         }
-        let driver = queue.state.lock(&mut task).0.binding.clone().map(|binding| binding.driver);
+        let driver = queue.state.look(&mut task, |state| state.binding.clone().map(|binding| binding.driver));
         steady(driver.as_ref(), queue, &mut task, act)
     }
 }
@@ -394,8 +397,10 @@ pub(crate) fn agrees<L>(queue: &QueueDevice, ownership: &Ownership, held: &mut H
 where
     Queue: After<L>,
 {
-    let (state, _held) = queue.state.lock(held);
-    ownership.agrees(queue.apqn, state.binding.as_ref().map(|binding| &binding.driver))
+    let agrees = |state: &QueueState| {
+        ownership.agrees(queue.apqn, state.binding.as_ref().map(|binding| &binding.driver))
+    };
+    queue.state.look(held, agrees)
 }
 
 /// Runs `act` with A of a queue and its use, which its driver keeps as it is.

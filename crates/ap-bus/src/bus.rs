@@ -1,5 +1,6 @@
 //! The bus: its data under its locks, and looking at them.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ap_machine::Hardware;
@@ -9,7 +10,7 @@ use ap_task::{DriverName, Kernel};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask};
 use locks::{After, Clock, Held, Mutex, Nothing, RwLock, Ticket};
 
-use crate::device::{Card, DeviceName, DeviceRef, DriverInfo, QueueDevice};
+use crate::device::{Card, DeviceName, DeviceRef, DriverInfo, IsDevice, QueueDevice};
 use crate::ownership::Ownership;
 use crate::registry::Registry;
 
@@ -78,19 +79,46 @@ impl Bus {
     /// # Locks
     /// Takes P.
     pub fn masks(&self, held: &mut Held<'_, Nothing>) -> (AdapterMask, DomainMask) {
-        let (ownership, _held) = self.ownership.lock(held);
-        (ownership.adapters, ownership.domains)
+        self.ownership.look(held, |ownership| (ownership.adapters, ownership.domains))
     }
 
-    /// Looks at the bus's lists.
+    /// Looks at the bus's lists; of what was seen only the answer counts (`locks::mark`).
     ///
     /// # Locks
     /// The registry's, for reading.
-    pub fn look<H, R>(&self, held: &mut Held<'_, H>, look: impl FnOnce(&Registry) -> R) -> R
+    #[track_caller]
+    pub fn look<H, R: Hash>(&self, held: &mut Held<'_, H>, look: impl Fn(&Registry) -> R) -> R
     where
         Devices: After<H>,
     {
-        look(&self.registry.read(held).0)
+        self.registry.look(held, look)
+    }
+
+    /// Goes through the bus's lists; all that was seen counts.
+    ///
+    /// # Locks
+    /// The registry's, for reading.
+    #[track_caller]
+    pub fn read<H, R>(&self, held: &mut Held<'_, H>, read: impl FnOnce(&Registry) -> R) -> R
+    where
+        Devices: After<H>,
+    {
+        read(&self.registry.read(held).0)
+    }
+
+    /// Looks for devices: which ones there are counts, over time, too.
+    #[track_caller]
+    fn devices<H, D, R>(&self, held: &mut Held<'_, H>, look: impl Fn(&Registry) -> R) -> R
+    where
+        Devices: After<H>,
+        for<'r> &'r R: IntoIterator<Item = &'r D>,
+        D: IsDevice,
+    {
+        let which = |found: &R| {
+            let names: Vec<(DeviceName, u32)> = found.into_iter().map(IsDevice::which).collect();
+            locks::hook::fingerprint(&names)
+        };
+        self.registry.look_by(held, look, which)
     }
 
     /// Changes a setting of the bus.
@@ -123,7 +151,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.shown.read(held).0.iter().find(|driver| driver.name == name).copied()
+        self.shown.look(held, |shown| shown.iter().find(|driver| driver.name == name).copied())
     }
 
     /// What is shown of the registered drivers, in that order.
@@ -134,7 +162,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.shown.read(held).0.clone()
+        self.shown.look(held, Clone::clone)
     }
 
     /// The device of that name.
@@ -145,7 +173,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.look(held, |registry| match name {
+        self.devices(held, |registry| match name {
             DeviceName::Card(id) => registry.cards.get(&id).cloned().map(DeviceRef::Card),
             DeviceName::Queue(apqn) => registry.queues.get(&apqn).cloned().map(DeviceRef::Queue),
         })
@@ -159,7 +187,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.look(held, |registry| registry.cards.get(&id).cloned())
+        self.devices(held, |registry| registry.cards.get(&id).cloned())
     }
 
     /// The queue of that APQN.
@@ -170,7 +198,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.look(held, |registry| registry.queues.get(&apqn).cloned())
+        self.devices(held, |registry| registry.queues.get(&apqn).cloned())
     }
 
     /// All devices in the order in which they were made.
@@ -181,7 +209,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.look(held, |registry| registry.order.values().cloned().collect())
+        self.devices(held, |registry| registry.order.values().cloned().collect::<Vec<_>>())
     }
 
     /// All queue devices in the order in which they were made.
@@ -192,7 +220,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.look(held, |registry| registry.made_order().cloned().collect())
+        self.devices(held, |registry| registry.made_order().cloned().collect::<Vec<_>>())
     }
 
     /// The queue devices of a card, ascending by domain.
@@ -203,7 +231,7 @@ impl Bus {
     where
         Devices: After<H>,
     {
-        self.look(held, |registry| registry.queues_of(card).cloned().collect())
+        self.devices(held, |registry| registry.queues_of(card).cloned().collect::<Vec<_>>())
     }
 
     /// Chooses the default domain, which must be one that exists and that aqmask reserves for the host.
@@ -229,9 +257,16 @@ impl Bus {
     /// # Locks
     /// The registry's, for reading; A of each queue, one at a time.
     pub fn bindings(&self, held: &mut Held<'_, Nothing>) -> Bindings {
-        let (queues, scanned) = self
-            .look(held, |registry| (registry.made_order().cloned().collect::<Vec<_>>(), registry.scanned()));
-        let bound = queues.iter().filter(|queue| queue.state.lock(held).0.binding.is_some()).count();
+        // One look: whether the first scan is over is known with the queues.
+        let (queues, scanned) = self.registry.look_by(
+            held,
+            |registry| (registry.made_order().cloned().collect::<Vec<_>>(), registry.scanned()),
+            |(queues, scanned)| {
+                let queues: Vec<_> = queues.iter().map(IsDevice::which).collect();
+                locks::hook::fingerprint(&(queues, scanned))
+            },
+        );
+        let bound = queues.iter().filter(|queue| queue.is_bound(held)).count();
         Bindings { bound, queues: queues.len(), scanned }
     }
 }

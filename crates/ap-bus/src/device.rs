@@ -367,6 +367,18 @@ impl Card {
 }
 
 impl QueueDevice {
+    /// Whether it has a driver.
+    ///
+    /// # Locks
+    /// A.
+    #[track_caller]
+    pub(crate) fn is_bound<H>(&self, held: &mut Held<'_, H>) -> bool
+    where
+        Queue: After<H>,
+    {
+        self.state.look(held, |state| state.binding.is_some())
+    }
+
     /// What uevents about it are about.
     #[must_use]
     pub fn subject(&self, driver: Option<DriverName>) -> Subject {
@@ -436,6 +448,35 @@ impl Hash for QueueDevice {
     }
 }
 
+/// What looks at bindings count: also since when.
+fn exactly(binding: &Option<Binding>) -> u64 {
+    locks::hook::fingerprint(&binding.as_ref().map(|binding| (binding.driver.name(), *binding.since)))
+}
+
+/// What devices are told apart by over time.
+pub(crate) trait IsDevice {
+    /// Its name, and which device of that name it is.
+    fn which(&self) -> (DeviceName, u32);
+}
+
+impl IsDevice for Arc<Card> {
+    fn which(&self) -> (DeviceName, u32) {
+        (DeviceName::Card(self.id), self.generation)
+    }
+}
+
+impl IsDevice for Arc<QueueDevice> {
+    fn which(&self) -> (DeviceName, u32) {
+        (DeviceName::Queue(self.apqn), self.generation)
+    }
+}
+
+impl IsDevice for DeviceRef {
+    fn which(&self) -> (DeviceName, u32) {
+        (self.name(), self.generation())
+    }
+}
+
 /// A device of the AP bus.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum DeviceRef {
@@ -455,8 +496,8 @@ impl DeviceRef {
         Queue: After<H>,
     {
         match self {
-            DeviceRef::Card(card) => card.state.lock(held).0.binding.clone(),
-            DeviceRef::Queue(queue) => queue.state.lock(held).0.binding.clone(),
+            DeviceRef::Card(card) => card.state.look_by(held, |state| state.binding.clone(), exactly),
+            DeviceRef::Queue(queue) => queue.state.look_by(held, |state| state.binding.clone(), exactly),
         }
     }
 

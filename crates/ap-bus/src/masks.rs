@@ -3,8 +3,8 @@
 use ap_task::{Action, DriverName, Flag, Notice, Subject, Task};
 use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, DomainMask, Mask, MaskError};
-use locks::Nothing;
-use locks::hook::{fingerprint, milestone};
+use locks::hook::fingerprint;
+use locks::{Nothing, marked};
 
 use crate::asked::{Asked, Holder};
 use crate::bind::agrees;
@@ -96,7 +96,7 @@ impl Bus {
         text: &[u8],
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), MaskWriteError> {
-        let (new, stored) = {
+        let asked = || {
             // Lock order: P -> what the drivers' answers take
             let (mut ownership, mut task) = task.lock(&self.ownership);
             if !text.is_empty() && !ownership.overrides.is_empty() {
@@ -105,7 +105,7 @@ impl Bus {
             let old = *M::of(&mut ownership);
             let new = mask_write(old, text)?;
             if new == old {
-                return Ok(());
+                return Ok(None);
             }
             let asked = self.becomes_the_hosts(old, new, &ownership);
             if let Some((driver, holder)) = ask(&ownership, &asked, &mut task) {
@@ -113,10 +113,12 @@ impl Bus {
             }
             *M::of(&mut ownership) = new;
             ownership.overrides.masks_in_use = self.has_overrides() && !ownership.reserves_all();
-            (new, ownership.clone())
+            // Whether "bindings complete" was announced is nothing to a revision.
+            Ok(Some((new, Ownership { announced: false, ..ownership.clone() })))
         };
-        self.revise_bindings(&stored, task);
-        milestone(|| fingerprint(&stored));
+        let counts = |asked: &Result<Option<(M, Ownership)>, _>| fingerprint(&format!("{asked:?}"));
+        let Some((new, stored)) = locks::only_by(asked, counts)? else { return Ok(()) };
+        locks::only(|| self.revise_bindings(&stored, task));
         task.uevent_with(Action::Change, Subject::ApRoot, vec![(M::VARIABLE.into(), format!("{new}\n"))]);
         Ok(())
     }
@@ -152,25 +154,26 @@ impl Bus {
     fn revise_bindings(&self, stored: &Ownership, task: &mut Task<'_, Nothing>) {
         Notice::Committed.announce();
         let queues = self.queues_in_order(task);
-        let list = || queues.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
-        for (index, queue) in queues.iter().enumerate() {
-            milestone(|| fingerprint(&(index, list(), stored)));
-            let agreed = if queue.overridable {
-                let (ownership, mut task) = task.lock(&self.ownership);
-                agrees(queue, &ownership, &mut task)
-            } else {
-                agrees(queue, stored, task)
-            };
-            if agreed {
-                continue;
+        marked(|mark| {
+            for (index, queue) in queues.iter().enumerate() {
+                mark.only(|| index);
+                let agreed = if queue.overridable {
+                    let (ownership, mut task) = task.lock(&self.ownership);
+                    agrees(queue, &ownership, &mut task)
+                } else {
+                    agrees(queue, stored, task)
+                };
+                if agreed {
+                    continue;
+                }
+                // Lock order: D -> P
+                let (alive, mut task) = task.lock(&queue.device);
+                if !*alive {
+                    continue;
+                }
+                self.reprobe_queue(queue, &mut task);
             }
-            // Lock order: D -> P
-            let (alive, mut task) = task.lock(&queue.device);
-            if !*alive {
-                continue;
-            }
-            self.reprobe_queue(queue, &mut task);
-        }
+        });
     }
 }
 

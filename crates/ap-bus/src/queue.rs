@@ -170,7 +170,7 @@ impl Bus {
     pub fn poll(&self, task: &mut Task<'_, Nothing>) {
         let mut active: Vec<_> = self.queues_in_order(task);
         active.sort_by_cached_key(|queue| {
-            let since = queue.state.lock(task).0.binding.as_ref().map(|binding| *binding.since);
+            let since = queue.state.look(task, |state| state.binding.as_ref().map(|binding| *binding.since));
             (zapq_order_key(queue.apqn), std::cmp::Reverse(since))
         });
         for queue in active {
@@ -189,18 +189,19 @@ impl Bus {
     }
 
     fn poll_device(&self, queue: &QueueDevice, task: &mut Task<'_, Nothing>) {
-        let driver = {
+        let due = |state: &QueueState| {
+            let driver = state.binding.as_ref().map(|binding| binding.driver.clone());
+            driver.filter(|_| is_due(state)).map(|driver| (state.state == DevState::LetGo, driver))
+        };
+        let Some((free, driver)) = queue.state.look(task, due) else { return };
+        if free {
+            // Its driver is busy with it and need not be asked: it has said that the queue is free.
             let (mut state, mut task) = task.lock(&queue.state);
             if state.state == DevState::LetGo && is_due(&state) {
-                // Its driver is busy with it and need not be asked: it has said that the queue is free.
                 Stepping { hw: &*self.hw, queue, state: &mut state, now: Use::Free }.step(&mut task);
                 return;
             }
-            match &state.binding {
-                Some(binding) if is_due(&state) => binding.driver.clone(),
-                _ => return,
-            }
-        };
+        }
         // D is not held: whoever has taken the queue from that driver since has it polled again.
         steady(Some(&driver), queue, &mut task.at(), |state, now, task| {
             let still = state.binding.as_ref().is_some_and(|binding| binding.driver == driver);

@@ -8,8 +8,7 @@ use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, Mode, NEWEST_TYPE,
     OLDEST_TYPE, ResponseCode, Status,
 };
-use locks::hook::{fingerprint, milestone};
-use locks::{Mutex, Nothing};
+use locks::{Mutex, Nothing, marked};
 
 use crate::bus::Bus;
 use crate::device::{Card, CardState, DevState, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Sm};
@@ -92,19 +91,22 @@ impl Bus {
             let (max_adapter, max_domain) = (registry.max_adapter, registry.max_domain);
             Sweep { changed, max_adapter, max_domain, cards, adapters, domains }
         });
-        for adapter in (sweep.adapters | sweep.cards).iter().filter(|id| id.0 <= sweep.max_adapter) {
-            milestone(|| fingerprint(&(adapter, sweep)));
-            self.scan_adapter(adapter, &sweep, task);
-        }
-        milestone(|| fingerprint(&("scanned", changed)));
+        marked(|mark| {
+            for adapter in (sweep.adapters | sweep.cards).iter().filter(|id| id.0 <= sweep.max_adapter) {
+                mark.only(|| adapter);
+                self.scan_adapter(adapter, &sweep, task);
+            }
+            mark.only(|| "scanned");
+        });
         if changed {
             self.tell(task, |driver, task| driver.scan_complete(task));
         }
-        let (first, config_time) = self.configure(task, |registry| {
-            registry.scans.0 += 1;
-            (registry.scans.0 == 1, registry.config_time)
+        let (first, config_time) = locks::only(|| {
+            self.configure(task, |registry| {
+                registry.scans.0 += 1;
+                (registry.scans.0 == 1, registry.config_time)
+            })
         });
-        milestone(|| fingerprint(&("counted", first, config_time)));
         if first {
             task.uevent_with(Action::Change, Subject::ApRoot, vec![("INITSCAN".into(), "done".into())]);
         }
@@ -114,7 +116,7 @@ impl Bus {
 
     /// Tells the registered drivers something, in that order.
     fn tell(&self, task: &mut Task<'_, Scan>, mut tell: impl FnMut(&Driver, &mut Task<'_, Scan>)) {
-        let drivers = task.lock(&self.ownership).0.drivers.clone();
+        let drivers = self.ownership.look(task, |ownership| ownership.drivers.clone());
         drivers.iter().for_each(|driver| tell(driver, task));
     }
 
@@ -129,7 +131,7 @@ impl Bus {
         if !(new.adapters - old.adapters).is_empty() || !(new.domains - old.domains).is_empty() {
             self.ownership.lock(task).0.announced = false;
         }
-        self.configure(task, |registry| registry.config = Some(new));
+        locks::only(|| self.configure(task, |registry| registry.config = Some(new)));
         self.tell(task, |driver, task| driver.config_changed(&new, &old, task));
         true
     }
@@ -140,10 +142,7 @@ impl Bus {
         if chosen {
             return;
         }
-        let (apm, aqm) = {
-            let (ownership, _task) = task.lock(&self.ownership);
-            (ownership.adapters, ownership.domains)
-        };
+        let (apm, aqm) = self.ownership.look(task, |ownership| (ownership.adapters, ownership.domains));
         let found = (configured.1 & aqm).iter().find(|domain| {
             (configured.0 & apm).iter().any(|adapter| {
                 let (status, _) = self.hw.tapq(Apqn::new(adapter, *domain), &mut task.at());
@@ -151,7 +150,7 @@ impl Bus {
             })
         });
         if let Some(domain) = found {
-            self.configure(task, |registry| registry.default_domain = Some(domain.0));
+            locks::only(|| self.configure(task, |registry| registry.default_domain = Some(domain.0)));
         }
     }
 
@@ -260,26 +259,28 @@ impl Bus {
 
     fn scan_domains(&self, card: &Arc<Card>, sweep: &Sweep, task: &mut Task<'_, Scan>) {
         let devices = self.queues_of(card.id, task);
-        let list = || devices.iter().map(|queue| (queue.apqn, queue.generation)).collect::<Vec<_>>();
         let mut devices = devices.iter().peekable();
-        for domain in (0..=sweep.max_domain).map(DomainId) {
-            let device = devices.next_if(|queue| queue.apqn.domain == domain);
-            if device.is_some() || sweep.domains.contains(domain) {
-                milestone(|| fingerprint(&(sweep, card.id, card.generation, domain, list())));
+        marked(|mark| {
+            for domain in (0..=sweep.max_domain).map(DomainId) {
+                let device = devices.next_if(|queue| queue.apqn.domain == domain);
+                if device.is_none() && !sweep.domains.contains(domain) {
+                    continue;
+                }
+                mark.only(|| domain);
+                let apqn = Apqn::new(card.id, domain);
+                let found = sweep
+                    .domains
+                    .contains(domain)
+                    .then(|| self.hw.tapq(apqn, &mut task.at()))
+                    .filter(|(status, _)| status.queue_exists());
+                match (device, found) {
+                    (Some(queue), None) => self.remove_queue_device(queue, task),
+                    (Some(queue), Some(found)) => self.update_queue(queue, found, task),
+                    (None, Some(found)) => self.make_queue(card, apqn, found, task),
+                    (None, None) => {}
+                }
             }
-            let apqn = Apqn::new(card.id, domain);
-            let found = sweep
-                .domains
-                .contains(domain)
-                .then(|| self.hw.tapq(apqn, &mut task.at()))
-                .filter(|(status, _)| status.queue_exists());
-            match (device, found) {
-                (Some(queue), None) => self.remove_queue_device(queue, task),
-                (Some(queue), Some(found)) => self.update_queue(queue, found, task),
-                (None, Some(found)) => self.make_queue(card, apqn, found, task),
-                (None, None) => {}
-            }
-        }
+        });
     }
 
     fn make_queue(

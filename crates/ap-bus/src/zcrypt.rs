@@ -86,7 +86,7 @@ impl ApDriver for Cex4Queue {
 
     /// Takes a queue whose card has a driver, and initialises it.
     fn probe(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Perms>) -> bool {
-        if !queue.card.has_mode() || queue.card.state.lock(task).0.binding.is_none() {
+        if !queue.card.has_mode() || queue.card.state.look(task, |state| state.binding.is_none()) {
             return false;
         }
         let (mut state, mut task) = task.lock(&queue.state);

@@ -99,7 +99,7 @@ fn masks(matrix: &Matrix) -> [String; 3] {
 #[must_use]
 pub fn text(machine: String) -> StateText {
     Box::new(move |tree, held| {
-        let mdevs = tree.host.vfio.look(held, |mdevs| {
+        let mdevs = tree.host.vfio.read(held, |mdevs| {
             let state = |mdev: &ap_vfio::Mdev| MdevState {
                 uuid: mdev.uuid.to_string(),
                 matrix: masks(&mdev.matrix),

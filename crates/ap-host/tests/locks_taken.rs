@@ -28,7 +28,7 @@ struct Recorder(RefCell<BTreeMap<u16, &'static str>>);
 
 impl Hook for Recorder {
     fn step(&self, step: Step) -> bool {
-        if matches!(step.kind, Kind::Lock | Kind::TryLock | Kind::ReadLock | Kind::TryReadLock) {
+        if matches!(step.kind, Kind::Lock | Kind::TryLock | Kind::ReadLock | Kind::TryReadLock | Kind::Look) {
             self.0.borrow_mut().insert(step.object.rank, step.object.level);
         }
         true

@@ -70,13 +70,15 @@ impl Machine {
         held: &mut Held<'_, Queue>,
         usual: impl FnOnce(&mut HwQueue, &MachineConfig) -> ResponseCode,
     ) -> (Status, bool) {
-        let (config, mut held) = self.config.read(held);
-        let (mut queue, _held) = self.queue(apqn).lock(&mut held);
-        let code = match config.answer(apqn, &queue) {
-            Some(code) => code,
-            None => usual(&mut queue, &config),
-        };
-        (queue.status(code), config.log)
+        locks::only(|| {
+            let (config, mut held) = self.config.read(held);
+            let (mut queue, _held) = self.queue(apqn).lock(&mut held);
+            let code = match config.answer(apqn, &queue) {
+                Some(code) => code,
+                None => usual(&mut queue, &config),
+            };
+            (queue.status(code), config.log)
+        })
     }
 }
 
@@ -86,25 +88,27 @@ impl Hardware for Machine {
     }
 
     fn facilities(&self, held: &mut Held<'_, Queue>) -> Facilities {
-        self.config.read(held).0.facilities
+        self.config.look(held, |config| config.facilities)
     }
 
     fn qci(&self, held: &mut Held<'_, Queue>) -> HostConfig {
-        self.config.read(held).0.qci
+        self.config.look(held, |config| config.qci)
     }
 
     fn tapq(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> (Status, HardwareInfo) {
-        let (config, mut held) = self.config.read(held);
-        let (mut queue, _held) = self.queue(apqn).lock(&mut held);
-        let code = match config.answer(apqn, &queue) {
-            Some(code) => code,
-            None => queue.test(),
-        };
-        let info = match code {
-            ResponseCode::Q_NOT_AVAIL => HardwareInfo::default(),
-            _ => config.info(apqn, queue.bs),
-        };
-        (queue.status(code), info)
+        locks::only(|| {
+            let (config, mut held) = self.config.read(held);
+            let (mut queue, _held) = self.queue(apqn).lock(&mut held);
+            let code = match config.answer(apqn, &queue) {
+                Some(code) => code,
+                None => queue.test(),
+            };
+            let info = match code {
+                ResponseCode::Q_NOT_AVAIL => HardwareInfo::default(),
+                _ => config.info(apqn, queue.bs),
+            };
+            (queue.status(code), info)
+        })
     }
 
     fn rapq(&self, apqn: Apqn, unbind: bool, task: &mut Task<'_, Queue>) -> Status {

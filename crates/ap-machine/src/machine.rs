@@ -4,6 +4,7 @@
 //! whole machine is behind one readers-writer lock that only its operator writes.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::OnceLock;
 
 use ap_task::order::{Devices, Hw, HwConfig};
@@ -180,8 +181,9 @@ impl Machine {
     ///
     /// # Locks
     /// `HwConfig`, for reading.
-    pub fn look<R>(&self, held: &mut Held<'_, Devices>, look: impl FnOnce(&MachineConfig) -> R) -> R {
-        look(&self.config.read(held).0)
+    #[track_caller]
+    pub fn look<R: Hash>(&self, held: &mut Held<'_, Devices>, look: impl Fn(&MachineConfig) -> R) -> R {
+        self.config.look(held, look)
     }
 
     /// Changes one queue.

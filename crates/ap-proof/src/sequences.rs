@@ -7,7 +7,7 @@
 //! An [`Operation`] is carried out by `perform` on the machine of `tiny`, alone (`alone`) and recorded (`recorder`);
 //! `bench` puts that together and knows `state`s. What it did is judged by `answers` (the answer that sets alone give),
 //! `rules` (of pages 2 and 3), the invariants, and `hands` (what the oracle of clean hand-over is told). `search` goes
-//! through all sequences of an [`Alphabet`] and makes a [`Report`].
+//! through all sequences of an [`Alphabet`] and makes a [`Report`]; `workers` does so on several machines at once.
 
 mod alone;
 mod alphabet;
@@ -23,8 +23,10 @@ mod rules;
 mod search;
 mod state;
 mod tiny;
+mod workers;
 
 pub use alphabet::{Alphabet, alphabet, alphabets};
 pub use operation::{Operation, Plugged, ResetFault};
 pub use report::{Report, Violation};
-pub use search::{Options, Progress, explore, judge, judge_on};
+pub use search::{Options, Progress, explore, explore_by, judge, judge_on};
+pub use workers::InParallel;

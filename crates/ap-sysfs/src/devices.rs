@@ -25,13 +25,13 @@ pub(crate) fn all(tree: &Tree, held: Root) -> Vec<Device> {
     if tree.host.loaded(held).has(Module::Zcrypt) {
         devices.push(device(DeviceNumber::Z90CRYPT, "z90crypt", 0o666));
     }
-    tree.host.vfio.look(held, |mdevs| {
+    tree.host.vfio.read(held, |mdevs| {
         for mdev in mdevs.list.values().filter(|mdev| !mdev.life.is_unbound()) {
             let number = mdev.groups.vfio_group;
             devices.push(device(DeviceNumber::vfio_group(number), format!("vfio/{number}"), 0o600));
         }
     });
-    tree.host.bus.look(held, |registry| {
+    tree.host.bus.read(held, |registry| {
         for node in &registry.zcrypt_nodes.list {
             devices.push(device(DeviceNumber::zcrypt_node(node.minor), node.name.clone(), 0o600));
         }

@@ -43,7 +43,7 @@ impl VfioAp {
             return gr1;
         };
         let apqn = Apqn::from_u16(gr0 as u16);
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         let status = if mdevs.linked_mdev(apqn) != Some(id) {
             failed(ResponseCode::Q_NOT_AVAIL)
         } else if gr1 & IR != 0 {
@@ -152,7 +152,7 @@ impl VfioAp {
     /// # Locks
     /// M.
     pub fn guest_unmap(&self, guest: &Guest, address: u64, task: &mut Task<'_, Nothing>) {
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         let page = address & !0xfff;
         let users: Vec<Apqn> = mdevs
             .queues

@@ -11,7 +11,7 @@ use crate::guest::Attached;
 use crate::state::{Mdev, Mdevs};
 
 /// Why a matrix was not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum AssignError {
     /// An id above the highest of the configuration (`ENODEV`).
     #[error("the id is above the highest of the configuration")]

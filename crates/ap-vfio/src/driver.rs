@@ -1,11 +1,13 @@
 //! The driver: its data under its locks, and the one way to an mdev and the APCB of its guest.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ap_machine::Hardware;
 use ap_task::order;
 use ap_task::order::{Guests, Mdevs as MdevsLevel};
 use ap_task::{DriverName, Kernel, MdevId, Task};
+use locks::hook::fingerprint;
 use locks::{After, Clock, Condvar, Held, Mutex, RwLock};
 
 use crate::guest::{Attached, Guest};
@@ -20,7 +22,8 @@ pub struct VfioAp {
     pub(crate) kernel: Kernel,
     /// **G**: guards nothing by itself; makes the choice of a guest's lock stable.
     pub(crate) guests: Mutex<order::Guests, ()>,
-    pub(crate) mdevs: Mutex<order::Mdevs, Mdevs>,
+    /// **M**: many may look at a time.
+    pub(crate) mdevs: RwLock<order::Mdevs, Mdevs>,
     /// A guest has closed an mdev.
     pub(crate) released: Condvar,
     /// The guests that exist, in the order in which they were made.
@@ -35,7 +38,7 @@ impl VfioAp {
             hw,
             kernel,
             guests: Mutex::new(0, ()),
-            mdevs: Mutex::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
+            mdevs: RwLock::with_fingerprint(0, Mdevs::default(), Mdevs::exactly),
             released: Condvar::new("released", 0),
             vms: RwLock::new(0, Vec::new()),
         }
@@ -45,15 +48,28 @@ impl VfioAp {
         self.hw.clock()
     }
 
-    /// Looks at what the driver knows.
+    /// Looks at what the driver knows; of what was seen only the answer counts (`locks::mark`).
     ///
     /// # Locks
     /// M.
-    pub fn look<H, R>(&self, held: &mut Held<'_, H>, look: impl FnOnce(&Mdevs) -> R) -> R
+    #[track_caller]
+    pub fn look<H, R: Hash>(&self, held: &mut Held<'_, H>, look: impl Fn(&Mdevs) -> R) -> R
     where
         MdevsLevel: After<H>,
     {
-        look(&self.mdevs.lock(held).0)
+        self.mdevs.look(held, look)
+    }
+
+    /// Goes through what the driver knows; all that was seen counts.
+    ///
+    /// # Locks
+    /// M.
+    #[track_caller]
+    pub fn read<H, R>(&self, held: &mut Held<'_, H>, read: impl FnOnce(&Mdevs) -> R) -> R
+    where
+        MdevsLevel: After<H>,
+    {
+        read(&self.mdevs.read(held).0)
     }
 
     /// Runs `f` with the locks of an operation that changes an mdev and perhaps its guest's APCB: K if a guest holds
@@ -63,21 +79,27 @@ impl VfioAp {
     ///
     /// # Locks
     /// M for the choice; then K and M.
-    pub(crate) fn with_guest_of<T, R, E>(
+    pub(crate) fn with_guest_of<T: Hash, R, E: Hash>(
         &self,
-        choose: impl FnOnce(&Mdevs) -> Result<(T, Option<MdevId>), E>,
+        choose: impl Fn(&Mdevs) -> Result<(T, Option<MdevId>), E>,
         task: &mut Task<'_, Guests>,
         f: impl FnOnce(T, &mut Mdevs, &mut Option<Attached<'_>>, &mut Task<'_, MdevsLevel>) -> Result<R, E>,
     ) -> Result<R, E> {
         // Lock order: (G ->) M, then K -> M
-        let (chosen, guest) = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            let (chosen, id) = choose(&mdevs)?;
-            (chosen, id.and_then(|id| mdevs.guest_of(id)))
-        };
+        let (chosen, guest) = self.mdevs.look_by(
+            task,
+            |mdevs| {
+                let (chosen, id) = choose(mdevs)?;
+                Ok((chosen, id.and_then(|id| mdevs.guest_of(id))))
+            },
+            |found: &Result<(T, Option<Arc<Guest>>), E>| {
+                let which = |guest: &Option<Arc<Guest>>| fingerprint(&guest.as_deref().map(Guest::which));
+                fingerprint(&found.as_ref().map(|(chosen, guest)| (chosen, which(guest))))
+            },
+        )?;
         let (kvm, mut task) = task.lock_opt(guest.as_deref().map(|guest| &guest.kvm));
         let mut attached = Attached::new(guest.as_deref(), kvm);
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         f(chosen, &mut mdevs, &mut attached, &mut task)
     }
 }

@@ -86,6 +86,13 @@ impl Hash for Guest {
     }
 }
 
+impl Guest {
+    /// What a look at guests counts: which guest it is, by its locks' number, too.
+    pub(crate) fn which(&self) -> (&str, u32) {
+        (&self.name, self.kvm.object().key.id)
+    }
+}
+
 /// A guest that an operation may have to give a new APCB: its lock K is held.
 pub(crate) struct Attached<'a> {
     pub guest: &'a Guest,

@@ -31,7 +31,7 @@ impl VfioAp {
             domains: new.domains - old.domains,
             control_domains: new.control_domains - old.control_domains,
         };
-        let (mut mdevs, _task) = task.lock(&self.mdevs);
+        let (mut mdevs, _task) = task.write(&self.mdevs);
         for mdev in mdevs.list.values_mut() {
             *mdev.fresh = false;
             mdev.adding = Matrix {

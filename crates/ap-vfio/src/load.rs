@@ -27,7 +27,7 @@ impl VfioAp {
                 self.hw.facilities(&mut task).qci.then(|| self.hw.qci(&mut task))
             };
             {
-                let (mut mdevs, _task) = task.lock(&self.mdevs);
+                let (mut mdevs, _task) = task.write(&self.mdevs);
                 mdevs.config = qci;
                 *mdevs.load = load;
             }
@@ -37,7 +37,7 @@ impl VfioAp {
         task.uevent(Action::Add, Subject::Driver { bus: "ap", name: "vfio_ap" });
         bus.announce_bindings(task);
         task.uevent(Action::Add, Subject::Driver { bus: "mdev", name: "vfio_ap_mdev" });
-        *task.lock(&self.mdevs).0.leaving = false;
+        *task.write(&self.mdevs).0.leaving = false;
         let state = vec![("MDEV_STATE".into(), "registered".into())];
         task.uevent_with(Action::Change, Subject::Matrix { bound: true }, state);
         task.log(6, "vfio_ap matrix: MDEV: Registered".into());
@@ -55,7 +55,7 @@ impl VfioAp {
     ) -> bool {
         // Lock order: G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         let leaving = mdevs.list.values().all(|mdev| mdev.opening().is_none());
         *mdevs.leaving = leaving;
         if leaving {
@@ -76,7 +76,7 @@ impl VfioAp {
         task.uevent(Action::Remove, Subject::Driver { bus: "mdev", name: "vfio_ap_mdev" });
         bus.unregister_driver(VFIO_AP, task);
         task.uevent(Action::Remove, Subject::Driver { bus: "ap", name: "vfio_ap" });
-        self.mdevs.lock(task).0.config = None;
+        self.mdevs.write(task).0.config = None;
         task.uevent(Action::Unbind, Subject::Matrix { bound: false });
         task.uevent(Action::Remove, Subject::Driver { bus: "matrix", name: "vfio_ap" });
         task.uevent(Action::Remove, Subject::Matrix { bound: false });

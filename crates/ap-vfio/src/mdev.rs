@@ -1,13 +1,14 @@
 //! Mediated devices as devices: how they come and go. (Page 3, "Creating and removing mdevs".)
 
 use std::convert::Infallible;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ap_task::order::{Guests, Mdevs as MdevsLevel, Modules, Perms};
 use ap_task::state::Unhashed;
 use ap_task::{Action, Flag, MdevId, Notice, Subject, Task, Work};
 use ap_types::{Matrix, Uuid};
-use locks::{Key, Mutex, Nothing};
+use locks::{After, Held, Key, Mutex, Nothing};
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
@@ -33,7 +34,7 @@ pub enum CreateError {
 }
 
 /// Why an mdev was not unbound or removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum UnbindMdevError {
     /// No such mdev, or it has no driver (`ENODEV`).
     #[error("no such mediated device")]
@@ -68,7 +69,7 @@ impl VfioAp {
     ) -> Result<MdevId, CreateError> {
         // Lock order: G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mut mdevs, task) = task.lock(&self.mdevs);
+        let (mut mdevs, task) = task.write(&self.mdevs);
         if *mdevs.leaving || load.is_some_and(|load| load != *mdevs.load) {
             return Err(CreateError::Leaving);
         }
@@ -128,12 +129,19 @@ impl VfioAp {
     /// # Locks
     /// As [`VfioAp::remove_mdev`].
     pub fn unbind_mdev(&self, uuid: &Uuid, task: &mut Task<'_, Nothing>) -> Result<(), UnbindMdevError> {
-        let id = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            let found = mdevs.find(uuid).filter(|(_, mdev)| mdev.life.on_bus());
-            found.map(|(id, _)| id).ok_or(UnbindMdevError::NoDevice)?
-        };
+        let found = self
+            .look(task, |mdevs| mdevs.find(uuid).filter(|(_, mdev)| mdev.life.on_bus()).map(|(id, _)| id));
+        let id = found.ok_or(UnbindMdevError::NoDevice)?;
         self.take_mdev(id, false, task)
+    }
+
+    /// The device of an mdev; a number is never given twice.
+    fn device_of<L>(&self, id: MdevId, held: &mut Held<'_, L>) -> Option<Arc<MdevDevice>>
+    where
+        MdevsLevel: After<L>,
+    {
+        let device = |mdevs: &Mdevs| mdevs.list.get(&id).map(|mdev| mdev.device.0.clone());
+        self.mdevs.look_by(held, device, |found| u64::from(found.is_some()))
     }
 
     fn take_mdev(
@@ -142,10 +150,7 @@ impl VfioAp {
         whole: bool,
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), UnbindMdevError> {
-        let device = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            mdevs.list.get(&id).ok_or(UnbindMdevError::NoDevice)?.device.0.clone()
-        };
+        let device = self.device_of(id, task).ok_or(UnbindMdevError::NoDevice)?;
         let (mut alive, mut task) = task.lock(&device.device);
         if !*alive {
             return Err(UnbindMdevError::NoDevice);
@@ -171,9 +176,9 @@ impl VfioAp {
                 return Ok(());
             }
             Begun::Open => {
-                let (mdevs, _task) = task.lock(&self.mdevs);
+                let (mdevs, _task) = task.write(&self.mdevs);
                 let open = |mdevs: &mut Mdevs| mdevs.list.get(&id).is_some_and(|m| m.opening().is_some());
-                drop(self.released.wait_while(mdevs, open));
+                drop(self.released.wait_writing_while(mdevs, open));
             }
         }
         self.end_mdev(id, whole, &mut task.at());
@@ -208,7 +213,7 @@ impl VfioAp {
     ///
     /// # Locks
     /// As [`VfioAp::with_guest_of`], or M.
-    fn with_asked<R, E>(
+    fn with_asked<R, E: Hash>(
         &self,
         id: MdevId,
         task: &mut Task<'_, Guests>,
@@ -221,7 +226,7 @@ impl VfioAp {
                 |(), mdevs, attached, task| f(mdevs, attached, task),
             );
         }
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         f(&mut mdevs, &mut None, &mut task)
     }
 
@@ -233,10 +238,7 @@ impl VfioAp {
     /// # Locks
     /// D of the mdev; under it G and M.
     pub fn finish_removal(&self, id: MdevId, task: &mut Task<'_, Nothing>) -> Result<(), UnbindMdevError> {
-        let device = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            mdevs.list.get(&id).ok_or(UnbindMdevError::NoDevice)?.device.0.clone()
-        };
+        let device = self.device_of(id, task).ok_or(UnbindMdevError::NoDevice)?;
         let (mut alive, mut task) = task.lock(&device.device);
         self.end_mdev(id, true, &mut task.at());
         *alive = false;
@@ -247,7 +249,7 @@ impl VfioAp {
     fn end_mdev(&self, id: MdevId, whole: bool, task: &mut Task<'_, Perms>) {
         // Lock order: G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         self.end_removal(id, whole, &mut mdevs, &mut task);
     }
 
@@ -302,17 +304,15 @@ impl VfioAp {
 
     /// All mdevs go, oldest first: the driver is being unloaded (nobody has one open: that holds the module).
     pub(crate) fn remove_all_mdevs(&self, task: &mut Task<'_, Modules>) {
-        let all: Vec<MdevId> = self.mdevs.lock(task).0.list.keys().copied().collect();
+        let all: Vec<MdevId> = self.look(task, |mdevs| mdevs.list.keys().copied().collect());
         for id in all {
-            let Some(device) = self.mdevs.lock(task).0.list.get(&id).map(|mdev| mdev.device.0.clone()) else {
-                continue;
-            };
+            let Some(device) = self.device_of(id, task) else { continue };
             let (mut alive, mut task) = task.lock(&device.device);
             if !std::mem::replace(&mut *alive, false) {
                 continue;
             }
             let unbound = {
-                let (mut mdevs, task) = task.lock(&self.mdevs);
+                let (mut mdevs, task) = task.write(&self.mdevs);
                 let Some(mdev) = mdevs.list.get_mut(&id) else { continue };
                 let (uuid, number) = (mdev.uuid, mdev.groups.vfio_device);
                 if mdev.life.is_unbound() {

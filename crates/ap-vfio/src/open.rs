@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ap_task::state::Unhashed;
 use ap_task::{Flag, Instruction, MdevId, Task};
 use ap_types::{Matrix, ResponseCode, Uuid};
+use locks::hook::fingerprint;
 use locks::{Held, Nothing};
 
 use crate::driver::VfioAp;
@@ -24,7 +25,7 @@ pub enum OpenStage {
 }
 
 /// Why a guest did not get an mdev.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
     /// No such mdev, or it is being removed (`ENOENT`).
     #[error("no such mediated device")]
@@ -116,12 +117,15 @@ pub const IRQ: (u32, u32) = (1, 1);
 impl VfioAp {
     /// The guest of that name.
     pub fn guest_named(&self, name: &str, held: &mut Held<'_, Nothing>) -> Option<Arc<Guest>> {
-        self.vms.read(held).0.iter().find(|guest| guest.name == name).cloned()
+        let named = |vms: &Vec<Arc<Guest>>| vms.iter().find(|guest| guest.name == name).cloned();
+        self.vms.look_by(held, named, |found| fingerprint(&found.as_deref().map(Guest::which)))
     }
 
     /// All guests, in the order in which they were made.
     pub fn guests(&self, held: &mut Held<'_, Nothing>) -> Vec<Arc<Guest>> {
-        self.vms.read(held).0.to_vec()
+        let which =
+            |vms: &Vec<Arc<Guest>>| fingerprint(&vms.iter().map(|guest| guest.which()).collect::<Vec<_>>());
+        self.vms.look_by(held, Clone::clone, which)
     }
 
     /// The guest of that name, made if need be.
@@ -157,7 +161,7 @@ impl VfioAp {
         let (_guests, mut task) = task.lock(&self.guests);
         let (mut kvm, mut task) = task.lock(&guest.kvm);
         let (mut hook, mut task) = task.write(&guest.hook);
-        let (mut mdevs, task) = task.lock(&self.mdevs);
+        let (mut mdevs, task) = task.write(&self.mdevs);
         let id = mdevs.find(uuid).map(|(id, _)| id).filter(|_| !*mdevs.leaving).ok_or(OpenError::NoMdev)?;
         let Some(mdev) = mdevs.list.get_mut(&id) else { return Err(OpenError::NoMdev) };
         let shadow = mdev.shadow;
@@ -182,12 +186,11 @@ impl VfioAp {
 
     /// What VFIO looks at before it names a guest to the driver.
     fn may_open(&self, uuid: &Uuid, held: &mut Held<'_, Nothing>) -> Result<(), OpenError> {
-        let (mdevs, _held) = self.mdevs.lock(held);
-        match mdevs.find(uuid) {
+        self.look(held, |mdevs| match mdevs.find(uuid) {
             Some((_, Mdev { life: Life::Live(Some(_)), .. })) => Err(OpenError::Busy),
             Some((_, Mdev { life: Life::Live(None), .. })) => Ok(()),
             _ => Err(OpenError::NoMdev),
-        }
+        })
     }
 
     /// A guest closes an mdev, or ends: its APCB is cleared, all linked queues are reset; a removal that waits goes
@@ -206,15 +209,16 @@ impl VfioAp {
     ) -> Result<(), CloseError> {
         // Lock order: G -> K -> H -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (id, opener) = {
-            let (mdevs, _task) = task.lock(&self.mdevs);
-            let (id, opening) = mdevs.opened(uuid, by).ok_or(CloseError)?;
-            (id, opening.by.clone())
-        };
+        let opened = self.mdevs.look_by(
+            &mut task,
+            |mdevs| mdevs.opened(uuid, by).map(|(id, opening)| (id, opening.by.clone())),
+            |opened| fingerprint(&opened.as_ref().map(|(id, by)| (id, by.which()))),
+        );
+        let (id, opener) = opened.ok_or(CloseError)?;
         let attached = opener.has_apcb.then_some(&*opener);
         let (kvm, mut task) = task.lock_opt(attached.map(|guest| &guest.kvm));
         let (hook, mut task) = task.write_opt(attached.map(|guest| &guest.hook));
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         if let (Some(mut kvm), Some(mut hook)) = (kvm, hook) {
             kvm.apcb = Matrix::default();
             *kvm.clear_count += 1;
@@ -244,7 +248,7 @@ impl VfioAp {
         by: Option<&str>,
         task: &mut Task<'_, Nothing>,
     ) -> Result<(), ResetFailed> {
-        let (mut mdevs, mut task) = task.lock(&self.mdevs);
+        let (mut mdevs, mut task) = task.write(&self.mdevs);
         let (id, _) = mdevs.opened(uuid, by).ok_or(ResetFailed::NotOpen)?;
         let linked = mdevs.linked_queues(id);
         self.reset_queues(&linked, &mut mdevs, &mut task);
@@ -268,8 +272,7 @@ impl VfioAp {
         by: Option<&str>,
         held: &mut Held<'_, Nothing>,
     ) -> Result<DeviceInfo, RequestError> {
-        let (mdevs, _held) = self.mdevs.lock(held);
-        mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        self.is_open(uuid, by, held)?;
         let num_irqs = if self.kernel.has(Flag::ConfigIrq) { 2 } else { 1 };
         Ok(DeviceInfo { flags: 33, num_regions: 0, num_irqs })
     }
@@ -287,8 +290,7 @@ impl VfioAp {
         by: Option<&str>,
         held: &mut Held<'_, Nothing>,
     ) -> Result<Infallible, RequestError> {
-        let (mdevs, _held) = self.mdevs.lock(held);
-        mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        self.is_open(uuid, by, held)?;
         let invalid = self.kernel.has(Flag::RegionInfoInvalid);
         Err(if invalid { RequestError::NoRegion } else { RequestError::NotSupported })
     }
@@ -308,7 +310,7 @@ impl VfioAp {
         target: IrqTarget,
         held: &mut Held<'_, Nothing>,
     ) -> Result<(), RequestError> {
-        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (mut mdevs, _held) = self.mdevs.write(held);
         let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         if !self.kernel.has(Flag::ConfigIrq) {
             return Err(RequestError::NoSuchIrq);
@@ -341,7 +343,7 @@ impl VfioAp {
         by: Option<&str>,
         held: &mut Held<'_, Nothing>,
     ) -> Result<u64, RequestError> {
-        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (mut mdevs, _held) = self.mdevs.write(held);
         let (id, opening) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         let eventfd = *opening.config;
         let mdev = mdevs.list.get_mut(&id);
@@ -362,8 +364,17 @@ impl VfioAp {
         by: Option<&str>,
         held: &mut Held<'_, Nothing>,
     ) -> Result<Option<Eventfd>, RequestError> {
-        let (mdevs, _held) = self.mdevs.lock(held);
-        mdevs.opened(uuid, by).map(|(_, opening)| *opening.config).ok_or(RequestError::NotOpen)
+        let config = |mdevs: &Mdevs| mdevs.opened(uuid, by).map(|(_, opening)| *opening.config);
+        self.look(held, config).ok_or(RequestError::NotOpen)
+    }
+
+    fn is_open(
+        &self,
+        uuid: &Uuid,
+        by: Option<&str>,
+        held: &mut Held<'_, Nothing>,
+    ) -> Result<(), RequestError> {
+        self.look(held, |mdevs| mdevs.opened(uuid, by).is_some()).then_some(()).ok_or(RequestError::NotOpen)
     }
 
     /// How often an eventfd that was registered for an mdev was signalled since the last question; 0 if another one
@@ -372,7 +383,7 @@ impl VfioAp {
     /// # Locks
     /// M.
     pub fn eventfd_count(&self, uuid: &Uuid, eventfd: Eventfd, held: &mut Held<'_, Nothing>) -> u64 {
-        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (mut mdevs, _held) = self.mdevs.write(held);
         let Some((id, _)) = mdevs.find(uuid) else { return 0 };
         mdevs.list.get_mut(&id).map_or(0, |mdev| mdev.config.take(eventfd))
     }
@@ -392,7 +403,7 @@ impl VfioAp {
         on: bool,
         held: &mut Held<'_, Nothing>,
     ) -> Result<(), RequestError> {
-        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (mut mdevs, _held) = self.mdevs.write(held);
         let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         if let Some(opening) = mdevs.list.get_mut(&id).and_then(Mdev::opening_mut) {
             opening.request = on.then_some(Unhashed(0));
@@ -413,7 +424,7 @@ impl VfioAp {
         by: Option<&str>,
         held: &mut Held<'_, Nothing>,
     ) -> Result<u64, RequestError> {
-        let (mut mdevs, _held) = self.mdevs.lock(held);
+        let (mut mdevs, _held) = self.mdevs.write(held);
         let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
         let opening = mdevs.list.get_mut(&id).and_then(Mdev::opening_mut);
         let count = opening.and_then(|opening| opening.request.as_mut()).map(std::mem::take);

@@ -132,7 +132,7 @@ impl ApDriver for VfioAp {
     fn in_use(&self, asked: &Asked, task: &mut Task<'_, Perms>) -> Option<Holder> {
         // Lock order: P -> G -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let (mdevs, task) = task.lock(&self.mdevs);
+        let (mdevs, task) = task.read(&self.mdevs);
         if !asked.meets_wanted(&mdevs.assigned, &mdevs.bound) {
             return None;
         }
@@ -160,9 +160,10 @@ impl ApDriver for VfioAp {
     /// M, while `act` runs.
     fn steady(&self, apqn: Apqn, task: &mut Task<'_, Device>, act: &mut Steady<'_>) {
         // Lock order: M -> A
-        let (mdevs, mut task) = task.lock(&self.mdevs);
-        let now = if mdevs.in_running_guest(apqn) { Use::Lent } else { Use::Free };
-        act(now, &mut task.at());
+        let out = task.sink();
+        let (lent, _kept, mut held) = self.mdevs.look_and_keep(task, |mdevs| mdevs.in_running_guest(apqn));
+        let now = if lent { Use::Lent } else { Use::Free };
+        act(now, &mut Task::new(&mut held, out).at());
     }
 
     fn config_changed(&self, new: &HostConfig, old: &HostConfig, task: &mut Task<'_, Scan>) {
@@ -182,15 +183,16 @@ impl VfioAp {
     pub fn queue_status(&self, apqn: Apqn, held: &mut Held<'_, Nothing>) -> Option<QueueStatus> {
         // Lock order: G -> M
         let (_guests, mut held) = self.guests.lock(held);
-        let (mdevs, _held) = self.mdevs.lock(&mut held);
-        mdevs.queues.get(&apqn)?;
-        let Some(mdev) = mdevs.linked_mdev(apqn).and_then(|id| mdevs.list.get(&id)) else {
-            return Some(QueueStatus::Unassigned);
-        };
-        Some(if mdev.running() && mdev.shadow.contains(apqn) {
-            QueueStatus::InUse
-        } else {
-            QueueStatus::Assigned
+        self.look(&mut held, |mdevs| {
+            mdevs.queues.get(&apqn)?;
+            let Some(mdev) = mdevs.linked_mdev(apqn).and_then(|id| mdevs.list.get(&id)) else {
+                return Some(QueueStatus::Unassigned);
+            };
+            Some(if mdev.running() && mdev.shadow.contains(apqn) {
+                QueueStatus::InUse
+            } else {
+                QueueStatus::Assigned
+            })
         })
     }
 }

@@ -62,7 +62,7 @@ impl VfioAp {
     /// # Locks
     /// All of the driver's, one at a time.
     pub fn state(&self, before: Option<&VfioState>, held: &mut Held<'_, Nothing>) -> VfioState {
-        let mdevs = Part::after(before.map(|b| &b.mdevs), &*self.mdevs.lock(held).0);
+        let mdevs = Part::after(before.map(|b| &b.mdevs), &*self.mdevs.read(held).0);
         let vms = self.vms.read(held).0.clone();
         let guests = vms.iter().map(|guest| GuestSnapshot::take(guest, held)).collect();
         VfioState { mdevs, guests: Part::or(before.map(|b| &b.guests), guests) }
@@ -77,7 +77,7 @@ impl VfioAp {
             for mdev in to.mdevs.list.values() {
                 *mdev.device.device.lock(held).0 = true;
             }
-            self.mdevs.lock(held).0.clone_from(&to.mdevs);
+            self.mdevs.write(held).0.clone_from(&to.mdevs);
         }
         if now.is_none_or(|now| !now.guests.is(&to.guests)) {
             to.guests.iter().for_each(|guest| guest.restore(held));

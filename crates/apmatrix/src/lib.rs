@@ -9,6 +9,7 @@ pub mod demo_system;
 pub mod error;
 pub mod inventory;
 pub mod plan;
+pub mod jobs;
 pub mod progress;
 pub mod replay;
 pub mod scenario;

@@ -34,7 +34,7 @@ impl Explorer {
     pub fn cross_check(&mut self, program: &mut dyn Program) -> CrossCheck {
         let first = self.run(program);
         let strategy = match self.options().strategy {
-            Strategy::StateCache => Strategy::Dpor,
+            Strategy::StateCache | Strategy::EveryState => Strategy::Dpor,
             _ => Strategy::StateCache,
         };
         let options = Options { strategy, shrink: false, ..self.options().clone() };

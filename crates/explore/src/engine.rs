@@ -13,6 +13,8 @@ pub(crate) mod clocks;
 pub(crate) mod cycles;
 pub(crate) mod deadlock;
 pub(crate) mod knowledge;
+pub(crate) mod lock_sets;
+pub(crate) mod mistakes;
 pub(crate) mod model;
 pub(crate) mod objects;
 pub(crate) mod races;
@@ -29,14 +31,21 @@ pub(crate) mod past;
 pub(crate) mod problem;
 pub(crate) mod run;
 pub(crate) mod trace;
+// Which states need not be looked at.
+pub(crate) mod effects;
+pub(crate) mod futures;
+pub(crate) mod persistent;
+pub(crate) mod state;
+pub(crate) mod transactions;
 // Searches.
-pub(crate) mod audit;
-pub(crate) mod cache;
 pub(crate) mod collect;
 pub(crate) mod depend;
 pub(crate) mod executions;
 pub(crate) mod random;
+pub(crate) mod warm;
+// Over states.
+pub(crate) mod audit;
+pub(crate) mod cache;
 pub(crate) mod replay;
 pub(crate) mod shrink;
-pub(crate) mod state;
 pub(crate) mod tree;

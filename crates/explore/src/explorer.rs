@@ -65,6 +65,7 @@ impl Explorer {
         let started = Instant::now();
         let conductor = Conductor::new(program, self.options.max_steps);
         hook::install_scoped(&conductor, || {
+            conductor.control.borrow_mut().mistake = self.options.mistake;
             let mut executor = Executor::new(&conductor, self.options.stack);
             let explored = self.explore(&mut executor);
             self.report(&mut executor, explored, started)
@@ -87,13 +88,13 @@ impl Explorer {
         let progress = self.progress.as_deref_mut().map(|show| show as &mut dyn FnMut(&Progress));
         let mut limits = Limits::new(&self.options, progress);
         loop {
-            let searched = search(executor, &mut limits, self.options.strategy);
+            let searched = search(executor, &mut limits, &self.options);
             let mut explored = {
                 let steps = executor.conductor.control.borrow().learned.steps;
                 Explored { searched, runs: executor.begun, steps, audit: None }
             };
             let sound = executor.conductor.control.borrow().learned.problem.is_none();
-            if let (Strategy::StateCache, Audit::Histories(pasts)) =
+            if let (Strategy::StateCache | Strategy::EveryState, Audit::Histories(pasts)) =
                 (self.options.strategy, self.options.audit)
                 && explored.searched.end == End::Exhausted
                 && sound
@@ -199,9 +200,10 @@ impl Explorer {
 }
 
 /// Searches until the end, or until something is learned that makes it begin anew.
-fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, strategy: Strategy) -> Searched {
-    match strategy {
-        Strategy::StateCache => cache::search(executor, limits),
+fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, options: &Options) -> Searched {
+    match options.strategy {
+        Strategy::StateCache => cache::search(executor, limits, options.mistake),
+        Strategy::EveryState => cache::every_state(executor, limits),
         Strategy::Dpor => executions::search(executor, limits, &mut Tree::new(true), None),
         Strategy::Dfs => executions::search(executor, limits, &mut Tree::new(false), None),
         Strategy::Random { seed, executions } => {

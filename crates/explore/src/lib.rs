@@ -47,7 +47,7 @@
 //! them, and it doesn't matter where between the locks they come). Both are learned: when the first try-lock or
 //! race of an object is met, the exploration begins anew with the finer steps.
 //!
-//! *The state cache* ([`Strategy::StateCache`]) visits each state once. A state is, for each task, the fingerprint
+//! *The state cache* ([`Strategy::StateCache`]) visits states, each once. A state is, for each task, the fingerprint
 //! of all that it observed so far (or of the key of its last `checkpoint`) and its pending step; for each object its
 //! holders, waiters and the fingerprint of its contents; and who knows of which access to `Tracked` data. Tasks are
 //! deterministic, so two executions that lead to equal states have the same futures. For the same reason a task
@@ -56,7 +56,16 @@
 //! transition that is executed again does something else, or contents change while nobody holds them, the report
 //! says so and is never `clean`.
 //!
-//! *Checkpoints and milestones* are promises: what the task does from there on depends on the key alone. A key that
+//! *As few states as show everything.* In most states most tasks can as well go later, so not all are taken. Five
+//! things work together, each in a module of its own, with the reason why nothing is missed by it (`engine/`):
+//! only what was used counts (`past`; [`locks::mark`]); a set of tasks is enough if nothing that the others may do depends on
+//! its steps (`persistent`); what others may do is learned, and ends at locks that the set holds (`futures`); from its first
+//! lock until it lets one go a task is not interrupted (`transactions`); and some executions by chance teach first what is
+//! shared (`warm`). A search that learns that its sets were too small is repeated. Where executions can come to a state
+//! again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
+//! [`Strategy::EveryState`] leaves nothing out: the fuzzer in the tests compares both, DPOR and DFS.
+//!
+//! *Checkpoints, marks and looks* are promises: what the task does from there on depends on the key alone. A key that
 //! leaves something out hides executions from the state cache, without a word. The audit ([`Audit`]) checks it,
 //! for one task at a time: pasts that led to the same key are told apart, what the task does up to the
 //! next key is executed for real after each of them, with everything that it may observe, and compared: its steps and
@@ -70,7 +79,7 @@
 //! interleavings; a fuzzer in the tests compares all three on random programs.
 //!
 //! *Oracles* must look at what their own steps order: under a lock, in a `Ghost`, or in [`Program::settled`], which
-//! is called whenever watched locks are released and free, and makes their releases depend on each other. What is
+//! is called whenever watched locks are released and held by readers at most, and makes their releases depend on each other. What is
 //! checked anywhere else may be reordered away by DPOR.
 //!
 //! *Races* are found by what locks order, not by what happened to come first: a failed try-lock, a notification or
@@ -111,6 +120,8 @@ pub use cross::CrossCheck;
 pub use engine::replay::ReplayError;
 pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
+#[doc(hidden)]
+pub use options::Mistake;
 pub use options::{Audit, Options, Strategy};
 pub use program::{Finding, Listener, Outcome, Program, Task};
 pub use report::{

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+pub use crate::engine::mistakes::Mistake;
+
 /// How interleavings are gone through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// Every state once: where each task stands and what all objects contain. The quickest by far; relies on
+    /// States: where each task stands and what all objects contain, each once, and as few as show all outcomes and
+    /// all that is wrong. The quickest by far; relies on
     /// fingerprints that tell all that tasks may base a decision on.
     #[default]
     StateCache,
+    /// Every state once, with nothing left out: what the state cache is checked by. Relies on fingerprints as well, and
+    /// on nothing that was learned of what tasks may do.
+    EveryState,
     /// Source-DPOR with sleep sets: one execution of each class that differs in the order of independent steps
     /// only. Relies on nothing but the steps themselves.
     Dpor,
@@ -24,16 +30,16 @@ pub enum Strategy {
     },
 }
 
-/// Whether checkpoints and milestones are taken at their word.
+/// Whether checkpoints, marks and looks are taken at their word.
 ///
-/// A task that passes a checkpoint or a milestone promises that what it does from there on depends on the key alone.
+/// A task that passes a checkpoint, a mark or a look promises that what it does from there on depends on the key alone.
 /// The state cache relies on it: what the task did after one past counts for all pasts that lead to the same key. A
 /// key that leaves something out hides executions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audit {
     /// They are taken at their word.
     Off,
-    /// At each place that tasks come to by a checkpoint or a milestone, so many different pasts are followed up to the
+    /// At each place that tasks come to by a checkpoint, a mark or a look, so many different pasts are followed up to the
     /// next one: what the task does is executed for real after each of them. If it does different things though it
     /// observes the same, the report says so, and is never `clean`. Pasts beyond that number are taken for the first.
     Histories(u32),
@@ -63,13 +69,16 @@ pub struct Options {
     pub shrink: bool,
     /// The most time that the search for such an execution may take, for all violations together.
     pub shrink_budget: Duration,
-    /// Whether checkpoints and milestones are taken at their word (the state cache only).
+    /// Whether checkpoints, marks and looks are taken at their word (the state cache only).
     pub audit: Audit,
     /// The most time that the audit may take; if it takes longer, it ends unfinished
     /// ([`AuditReport::finished`](crate::AuditReport::finished)), and nothing else changes.
     pub audit_budget: Duration,
     /// The size of a task's stack, in bytes.
     pub stack: usize,
+    /// A mistake to make on purpose, for tests of the tests.
+    #[doc(hidden)]
+    pub mistake: Option<Mistake>,
 }
 
 impl Default for Options {
@@ -85,6 +94,7 @@ impl Default for Options {
             audit: Audit::default(),
             audit_budget: Duration::from_secs(10),
             stack: 256 * 1024,
+            mistake: None,
         }
     }
 }

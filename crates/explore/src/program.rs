@@ -101,8 +101,9 @@ pub trait Program {
         false
     }
 
-    /// Called whenever a watched lock was released and none of the watched locks is held: the place for an
-    /// invariant that holds while they are free. It may take watched locks and any that no task holds.
+    /// Called whenever a watched lock was released and none of the watched locks is held but for reading: the place for
+    /// an invariant that holds while nobody may change what they protect, of which alone it must tell. It may take
+    /// watched locks, readers-writer locks for reading, and any lock that no task holds.
     fn settled(&mut self) -> Vec<Finding> {
         Vec::new()
     }

@@ -36,7 +36,7 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// Which locks were asked for while which were held.
     pub lock_order: LockOrder,
-    /// What the audit of checkpoints and milestones did, if there was one.
+    /// What the audit of checkpoints, marks and looks did, if there was one.
     pub audit: Option<AuditReport>,
     /// How long it took, shrinking included.
     pub elapsed: Duration,
@@ -176,12 +176,12 @@ pub struct OrderEdge {
     pub schedule: Schedule,
 }
 
-/// What the audit of checkpoints and milestones did ([`Audit`](crate::Audit)).
+/// What the audit of checkpoints, marks and looks did ([`Audit`](crate::Audit)).
 #[derive(Clone, Copy, Debug)]
 pub struct AuditReport {
     /// Whether it came to its end, rather than to the end of the time, or to a place where a task did different things.
     pub finished: bool,
-    /// To how many places tasks came by a checkpoint or a milestone.
+    /// To how many places tasks came by a checkpoint, a mark or a look.
     pub places: u64,
     /// To how many of them they came with different pasts, so that there was something to compare.
     pub compared: u64,

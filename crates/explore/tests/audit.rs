@@ -1,11 +1,11 @@
-//! Checkpoints and milestones that leave something out: the audit finds them, and accuses nobody else.
+//! Checkpoints and marks that leave something out: the audit finds them, and accuses nobody else.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use explore::{Audit, Explorer, Options, Report, Scene, Strategy, verdict};
-use locks::hook::{checkpoint, fingerprint, milestone};
-use locks::{Clock, Mutex, enter};
+use locks::hook::{checkpoint, fingerprint};
+use locks::{Clock, Mark, Mutex, enter, marked};
 
 locks::hierarchy! { mod order { A => B => C } }
 
@@ -40,22 +40,26 @@ impl World {
     }
 }
 
-/// What the task under test has in its hands when it comes through a checkpoint or milestone.
-type Forgets = fn(local: u32);
+/// What the task under test has in its hands when it comes through a checkpoint, or says what counts of what it observed
+/// since a mark.
+type Forgets = fn(mark: &mut Mark<'_>, local: u32);
 
 /// A task that looks at `a`, forgets what it saw as `forgets` says, and goes on as `rest` says; another sets `a`.
 fn scene(forgets: Forgets, rest: fn(&World, u32)) -> Scene<World> {
     Scene::new(World::new)
         .task("looks", move |world| {
-            let seen = world.look();
-            forgets(seen);
-            rest(world, seen);
+            marked(|mark| {
+                let seen = world.look();
+                forgets(mark, seen);
+                rest(world, seen);
+            });
             String::new()
         })
         .task("sets", World::set)
         .state(|world| enter(|held| world.c.lock(held).0.to_string()))
 }
 
+/// Without a warm-up (`EveryState`) nothing is noticed by chance.
 fn explore(strategy: Strategy, audit: Audit, scene: &mut Scene<World>) -> Report {
     Explorer::new(Options { strategy, audit, ..Options::default() }).run(scene)
 }
@@ -64,14 +68,14 @@ fn outcomes(report: &Report) -> BTreeSet<(Vec<String>, String)> {
     report.outcomes.iter().map(|outcome| (outcome.results.clone(), outcome.state.clone())).collect()
 }
 
-const MILESTONE: u32 = line!() + 2;
-fn bad_milestone(_seen: u32) {
-    milestone(|| 7);
+const ONLY: u32 = line!() + 2;
+fn bad_mark(mark: &mut Mark<'_>, _seen: u32) {
+    mark.only(|| 7);
     stays();
 }
 
 const CHECKPOINT: u32 = line!() + 2;
-fn bad_checkpoint(_seen: u32) {
+fn bad_checkpoint(_: &mut Mark<'_>, _seen: u32) {
     checkpoint(7);
     stays();
 }
@@ -81,11 +85,11 @@ fn stays() {
     std::hint::black_box(());
 }
 
-fn good_milestone(seen: u32) {
-    milestone(|| fingerprint(&(7, seen)));
+fn good_mark(mark: &mut Mark<'_>, seen: u32) {
+    mark.only(|| (7, seen));
 }
 
-fn good_checkpoint(seen: u32) {
+fn good_checkpoint(_: &mut Mark<'_>, seen: u32) {
     checkpoint(fingerprint(&(7, seen)));
 }
 
@@ -93,23 +97,22 @@ fn good_checkpoint(seen: u32) {
 /// nothing is said. With a complete key nothing is missed and nothing is said. Gives what the audit says.
 fn found(rest: fn(&World, u32)) -> String {
     let mut said = BTreeSet::new();
-    for (bad, good, line) in [
-        (bad_milestone as Forgets, good_milestone as Forgets, MILESTONE),
-        (bad_checkpoint, good_checkpoint, CHECKPOINT),
-    ] {
+    for (bad, good, line) in
+        [(bad_mark as Forgets, good_mark as Forgets, ONLY), (bad_checkpoint, good_checkpoint, CHECKPOINT)]
+    {
         let all = outcomes(&explore(Strategy::Dpor, Audit::Off, &mut scene(bad, rest)));
-        let missed = explore(Strategy::StateCache, Audit::Off, &mut scene(bad, rest));
+        let missed = explore(Strategy::EveryState, Audit::Off, &mut scene(bad, rest));
         assert_eq!((missed.verdict, &missed.why), (verdict::CLEAN, &None));
         assert!(outcomes(&missed).len() < all.len(), "{all:?}");
 
-        let report = explore(Strategy::StateCache, Audit::Histories(2), &mut scene(bad, rest));
+        let report = explore(Strategy::EveryState, Audit::Histories(2), &mut scene(bad, rest));
         assert_eq!((report.verdict, report.exhausted), (verdict::UNKNOWN, false));
         let why = report.why.unwrap();
         let place = format!("tests/audit.rs:{line} that it passed after unlock `A` leaves something out");
         assert!(why.contains(&place), "{why}");
         said.insert(why.split(';').next().unwrap().to_owned());
 
-        let report = explore(Strategy::StateCache, Audit::Histories(2), &mut scene(good, rest));
+        let report = explore(Strategy::EveryState, Audit::Histories(2), &mut scene(good, rest));
         assert_eq!((report.verdict, &report.why), (verdict::CLEAN, &None));
         assert_eq!(outcomes(&report), all);
     }
@@ -175,16 +178,18 @@ fn a_difference_in_contents_only_is_found() {
 }
 
 #[test]
-fn a_difference_that_a_later_milestone_leaves_out_as_well_is_found() {
+fn a_difference_that_a_later_key_leaves_out_as_well_is_found() {
     let rest = |world: &World, seen: u32| {
-        for number in 0..3 {
-            world.touch();
-            milestone(|| number);
-        }
+        marked(|mark| {
+            for number in 0..3 {
+                world.touch();
+                mark.only(|| number);
+            }
+        });
         world.touch();
         enter(|held| *world.c.lock(held).0 = seen);
     };
-    let report = explore(Strategy::StateCache, Audit::Histories(2), &mut scene(bad_milestone, rest));
+    let report = explore(Strategy::EveryState, Audit::Histories(2), &mut scene(bad_mark, rest));
     assert!(report.why.unwrap().contains("leaves other contents in `C`"));
 }
 
@@ -193,22 +198,26 @@ fn a_difference_in_results_and_keys_and_oracles_is_found() {
     let looks = |rest: fn(&World, u32) -> String| {
         Scene::new(World::new)
             .task("looks", move |world| {
-                let seen = world.look();
-                bad_milestone(seen);
-                rest(world, seen)
+                marked(|mark| {
+                    let seen = world.look();
+                    bad_mark(mark, seen);
+                    rest(world, seen)
+                })
             })
             .task("sets", World::set)
     };
-    let why = |rest| explore(Strategy::StateCache, Audit::Histories(2), &mut looks(rest)).why.unwrap();
+    let why = |rest| explore(Strategy::EveryState, Audit::Histories(2), &mut looks(rest)).why.unwrap();
     let result = why(|world, seen| {
         world.touch();
         seen.to_string()
     });
     assert!(result.contains("ends, with another result than at another time"), "{result}");
     let key = why(|world, seen| {
-        world.touch();
-        milestone(|| u64::from(seen));
-        world.touch();
+        marked(|mark| {
+            world.touch();
+            mark.only(|| seen);
+            world.touch();
+        });
         String::new()
     });
     assert!(
@@ -231,12 +240,14 @@ fn a_third_past_is_followed_if_three_are_asked_for() {
     // Only who saw 2 goes another way.
     let scene = || {
         let mut scene = Scene::new(World::new).task("looks", |world| {
-            let seen = world.look();
-            bad_milestone(seen);
-            world.touch();
-            if seen == 2 {
-                enter(|held| *world.c.lock(held).0 = 1);
-            }
+            marked(|mark| {
+                let seen = world.look();
+                bad_mark(mark, seen);
+                world.touch();
+                if seen == 2 {
+                    enter(|held| *world.c.lock(held).0 = 1);
+                }
+            });
             String::new()
         });
         for _ in 0..2 {
@@ -244,8 +255,8 @@ fn a_third_past_is_followed_if_three_are_asked_for() {
         }
         scene
     };
-    assert_eq!(explore(Strategy::StateCache, Audit::Off, &mut scene()).verdict, verdict::CLEAN);
-    let report = explore(Strategy::StateCache, Audit::Histories(3), &mut scene());
+    assert_eq!(explore(Strategy::EveryState, Audit::Off, &mut scene()).verdict, verdict::CLEAN);
+    let report = explore(Strategy::EveryState, Audit::Histories(3), &mut scene());
     assert_eq!(report.verdict, verdict::UNKNOWN);
     assert_eq!(report.audit.unwrap().beyond, 0);
 }
@@ -256,8 +267,8 @@ fn an_audit_says_what_it_did_and_changes_nothing_else() {
         world.touch();
         enter(|held| *world.c.lock(held).0 = seen);
     });
-    let plain = explore(Strategy::StateCache, Audit::Off, &mut scene);
-    let audited = explore(Strategy::StateCache, Audit::Histories(2), &mut scene);
+    let plain = explore(Strategy::EveryState, Audit::Off, &mut scene);
+    let audited = explore(Strategy::EveryState, Audit::Histories(2), &mut scene);
     assert!(plain.audit.is_none());
     let audit = audited.audit.unwrap();
     assert!(audit.finished && audit.runs > 0 && audit.states > 0);
@@ -307,7 +318,7 @@ fn an_audit_of_a_loop_without_end_ends() {
             String::new()
         });
     for pasts in [1, 2, 5] {
-        let report = explore(Strategy::StateCache, Audit::Histories(pasts), &mut scene);
+        let report = explore(Strategy::EveryState, Audit::Histories(pasts), &mut scene);
         assert_eq!((report.verdict, &report.why), (verdict::CLEAN, &None));
         assert!(report.audit.unwrap().finished);
     }

@@ -69,6 +69,11 @@ pub enum Kind {
     TryReadLock,
     /// Releases a read lock.
     ReadUnlock,
+    /// Takes a mutex, or an rwlock for reading, for a look at what it protects: nothing is changed and no other step
+    /// is taken until the [`Kind::Looked`] that follows. Waits while somebody else may change it.
+    Look,
+    /// A look has ended.
+    Looked,
     /// Waits on a condition variable; the mutex was released by the [`Kind::Unlock`] before in one step with it.
     Wait,
     /// Wakes the tasks that wait.
@@ -94,6 +99,17 @@ pub struct Step {
     pub object: Object,
     /// Where in the source.
     pub at: &'static Location<'static>,
+}
+
+/// What a task had observed at a mark, as its driver keeps it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observed {
+    /// A fingerprint of all that counted there.
+    pub counts: u64,
+    /// How many checkpoints the task had passed: a later one forgets what was observed before the mark, too.
+    pub checkpoints: u32,
+    /// How often it was said since what counts.
+    pub times: u32,
 }
 
 /// Whoever drives the tasks of a thread.
@@ -128,8 +144,16 @@ pub trait Hook {
     /// The task's local state from here on is a function of `key` alone; see [`checkpoint`].
     fn checkpoint(&self, _key: u64) {}
 
-    /// The task's local state is a function of that at its last checkpoint and of `key`; see [`milestone`].
-    fn milestone(&self, _key: u64) {}
+    /// What the task has observed so far, which [`Hook::forgets`] may be given later by the same task.
+    fn mark(&self) -> Observed {
+        Observed::default()
+    }
+
+    /// Of all that the task observed since the mark, only `key` counts; see [`crate::mark`].
+    fn forgets(&self, _mark: &mut Observed, _key: u64) {}
+
+    /// The task keeps a lock that it holds, and can't reach what it protects any more.
+    fn keeps(&self, _object: Object) {}
 
     /// Whether [`Hook::note`] is wanted.
     fn wants_notes(&self) -> bool {
@@ -305,20 +329,6 @@ pub fn note(text: impl FnOnce() -> String) {
     with(|hook| {
         if hook.wants_notes() {
             hook.note(text());
-        }
-    });
-}
-
-/// Tells an explorer that the task's local state is a function of what it was at its last [`checkpoint`] (or at its
-/// beginning) and of `key()`; nothing in production.
-///
-/// It is the checkpoint of code that does not know where it was called from: what was observed since the last
-/// checkpoint, and is not in the key, no longer counts.
-#[inline]
-pub fn milestone(key: impl FnOnce() -> u64) {
-    with(|hook| {
-        if hook.wants_contents() {
-            hook.milestone(key());
         }
     });
 }

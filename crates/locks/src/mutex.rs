@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::{self, PoisonError, TryLockError};
 
 use crate::hook::{self, Hook, Key, Kind, Object, Step};
+use crate::mark;
 use crate::order::{After, Held, Level, Unordered};
 
 /// A mutual exclusion lock of level `L` around a `T`.
@@ -59,6 +60,84 @@ impl<L: Level, T> Mutex<L, T> {
         L: After<H>,
     {
         self.try_acquire(Location::caller()).map(|guard| (guard, Held::token()))
+    }
+
+    /// Looks at what the lock protects: takes it, asks `look`, and releases it. Of all that was seen only the answer counts
+    /// ([`crate::mark`]).
+    #[track_caller]
+    #[inline]
+    pub fn look<H, R: Hash>(&self, _held: &mut Held<'_, H>, look: impl Fn(&T) -> R) -> R
+    where
+        L: After<H>,
+    {
+        self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
+    }
+
+    /// The same for an answer whose `Hash` leaves out what the task decides by; `key` is a fingerprint of all of it.
+    #[track_caller]
+    #[inline]
+    pub fn look_by<H, R>(
+        &self,
+        _held: &mut Held<'_, H>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R
+    where
+        L: After<H>,
+    {
+        self.looks(Location::caller(), look, key)
+    }
+
+    /// Looks at what the lock protects wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    pub fn look_unordered<R: Hash>(&self, token: &Unordered, look: impl Fn(&T) -> R) -> R {
+        token.check();
+        self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
+    }
+
+    /// Takes the lock, asks `look`, and keeps the lock: what it protects stays as it was seen, and can't be reached any
+    /// more. Of all that was seen only the answer counts ([`crate::mark`]).
+    #[track_caller]
+    #[inline]
+    pub fn look_and_keep<'a, H, R: Hash>(
+        &'a self,
+        _held: &'a mut Held<'_, H>,
+        look: impl Fn(&T) -> R,
+    ) -> (R, Kept<'a, L, T>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        let (answer, kept) = self.keep(Location::caller(), look);
+        (answer, kept, Held::token())
+    }
+
+    /// The same wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    pub fn look_and_keep_unordered<'a, R: Hash>(
+        &'a self,
+        token: &'a Unordered,
+        look: impl Fn(&T) -> R,
+    ) -> (R, Kept<'a, L, T>) {
+        token.check();
+        self.keep(Location::caller(), look)
+    }
+
+    #[inline]
+    fn keep<R: Hash>(&self, at: &'static Location<'static>, look: impl Fn(&T) -> R) -> (R, Kept<'_, L, T>) {
+        let mark = hook::with(mark::before).flatten();
+        let guard = self.acquire(at);
+        let answer = look(&guard);
+        hook::with(|hook| {
+            hook.keeps(self.object());
+            mark::after(hook, mark, || hook::fingerprint(&answer));
+        });
+        (answer, Kept(guard))
     }
 
     /// Takes the lock of an object that may not be there; the token is the same either way.
@@ -133,7 +212,12 @@ impl<L: Level, T> Mutex<L, T> {
     // into what `hook::with` calls where there is a hook, and that never is: one frame to unwind for each suspended task.
     #[inline]
     fn acquire_hooked(&self, hook: &dyn Hook, at: &'static Location<'static>) -> sync::MutexGuard<'_, T> {
-        let step = Step { kind: Kind::Lock, object: self.object(), at };
+        self.wait_hooked(hook, Step { kind: Kind::Lock, object: self.object(), at })
+    }
+
+    /// Announces a step that takes the lock, and takes it.
+    #[inline]
+    fn wait_hooked(&self, hook: &dyn Hook, step: Step) -> sync::MutexGuard<'_, T> {
         hook.step(step);
         let inner = loop {
             match self.try_now() {
@@ -156,6 +240,43 @@ impl<L: Level, T> Mutex<L, T> {
         }
         drop(inner);
         hook.step(Step { kind: Kind::Unlock, object, at: Location::caller() });
+    }
+
+    #[inline]
+    fn looks<R>(
+        &self,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
+        let (mut look, mut key) = (Some(look), Some(key));
+        let hooked = hook::with(|hook| {
+            let (look, key) = (look.take().expect("taken once"), key.take().expect("taken once"));
+            self.looks_hooked(hook, at, look, key)
+        });
+        match (hooked, look) {
+            (Some(answer), _) => answer,
+            (None, Some(look)) => look(&self.inner.lock().unwrap_or_else(PoisonError::into_inner)),
+            (None, None) => unreachable!("a hook that was called has answered"),
+        }
+    }
+
+    #[inline]
+    fn looks_hooked<R>(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
+        let mark = mark::before(hook);
+        let inner = self.wait_hooked(hook, Step { kind: Kind::Look, object: self.object(), at });
+        let looking = mark::Looking { hook, object: self.object(), at };
+        let answer = look(&inner);
+        drop(inner);
+        drop(looking);
+        mark::after(hook, mark, || key(&answer));
+        answer
     }
 
     #[inline]
@@ -221,6 +342,9 @@ impl<'a, L: Level, T> Guard<'a, L, T> {
         (self.mutex.fingerprint)(self)
     }
 }
+
+/// A locked [`Mutex`] whose value was looked at and can't be reached any more; dropping it releases the lock.
+pub struct Kept<'a, L: Level, T>(#[expect(dead_code, reason = "held, not used")] Guard<'a, L, T>);
 
 impl<L: Level, T> Deref for Guard<'_, L, T> {
     type Target = T;

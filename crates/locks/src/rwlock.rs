@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::{self, PoisonError, TryLockError};
 
 use crate::hook::{self, Hook, Key, Kind, Object, Step};
+use crate::mark;
 use crate::order::{After, Held, Level, Unordered};
 
 /// A lock of level `L` that many may hold for reading, or one for writing.
@@ -54,6 +55,88 @@ impl<L: Level, T> RwLock<L, T> {
         L: After<H>,
     {
         (self.acquire_read(Location::caller()), Held::token())
+    }
+
+    /// Looks at what the lock protects: takes it for reading, asks `look`, and releases it. Of all that was seen only the
+    /// answer counts ([`crate::mark`]).
+    #[track_caller]
+    #[inline]
+    pub fn look<H, R: Hash>(&self, _held: &mut Held<'_, H>, look: impl Fn(&T) -> R) -> R
+    where
+        L: After<H>,
+    {
+        self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
+    }
+
+    /// The same for an answer whose `Hash` leaves out what the task decides by; `key` is a fingerprint of all of it.
+    #[track_caller]
+    #[inline]
+    pub fn look_by<H, R>(
+        &self,
+        _held: &mut Held<'_, H>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R
+    where
+        L: After<H>,
+    {
+        self.looks(Location::caller(), look, key)
+    }
+
+    /// Looks at what the lock protects wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    pub fn look_unordered<R: Hash>(&self, token: &Unordered, look: impl Fn(&T) -> R) -> R {
+        token.check();
+        self.looks(Location::caller(), look, |answer| hook::fingerprint(answer))
+    }
+
+    /// Takes the lock for reading, asks `look`, and keeps the lock: what it protects stays as it was seen, and can't be
+    /// reached any more. Of all that was seen only the answer counts ([`crate::mark`]).
+    #[track_caller]
+    #[inline]
+    pub fn look_and_keep<'a, H, R: Hash>(
+        &'a self,
+        _held: &'a mut Held<'_, H>,
+        look: impl Fn(&T) -> R,
+    ) -> (R, KeptRead<'a, L, T>, Held<'a, L>)
+    where
+        L: After<H>,
+    {
+        let (answer, kept) = self.keep(Location::caller(), look);
+        (answer, kept, Held::token())
+    }
+
+    /// The same wherever the task stands: for specimens only.
+    ///
+    /// # Panics
+    /// Outside an exploration.
+    #[track_caller]
+    pub fn look_and_keep_unordered<'a, R: Hash>(
+        &'a self,
+        token: &'a Unordered,
+        look: impl Fn(&T) -> R,
+    ) -> (R, KeptRead<'a, L, T>) {
+        token.check();
+        self.keep(Location::caller(), look)
+    }
+
+    #[inline]
+    fn keep<R: Hash>(
+        &self,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+    ) -> (R, KeptRead<'_, L, T>) {
+        let mark = hook::with(mark::before).flatten();
+        let guard = self.acquire_read(at);
+        let answer = look(&guard);
+        hook::with(|hook| {
+            hook.keeps(self.object());
+            mark::after(hook, mark, || hook::fingerprint(&answer));
+        });
+        (answer, KeptRead(guard))
     }
 
     /// Takes the lock for writing, waiting for it.
@@ -161,7 +244,49 @@ impl<L: Level, T> RwLock<L, T> {
         hook: &dyn Hook,
         at: &'static Location<'static>,
     ) -> sync::RwLockReadGuard<'_, T> {
-        let step = Step { kind: Kind::ReadLock, object: self.object(), at };
+        self.wait_read_hooked(hook, Step { kind: Kind::ReadLock, object: self.object(), at })
+    }
+
+    #[inline]
+    fn looks<R>(
+        &self,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
+        let (mut look, mut key) = (Some(look), Some(key));
+        let hooked = hook::with(|hook| {
+            let (look, key) = (look.take().expect("taken once"), key.take().expect("taken once"));
+            self.looks_hooked(hook, at, look, key)
+        });
+        match (hooked, look) {
+            (Some(answer), _) => answer,
+            (None, Some(look)) => look(&self.inner.read().unwrap_or_else(PoisonError::into_inner)),
+            (None, None) => unreachable!("a hook that was called has answered"),
+        }
+    }
+
+    #[inline]
+    fn looks_hooked<R>(
+        &self,
+        hook: &dyn Hook,
+        at: &'static Location<'static>,
+        look: impl Fn(&T) -> R,
+        key: impl FnOnce(&R) -> u64,
+    ) -> R {
+        let mark = mark::before(hook);
+        let inner = self.wait_read_hooked(hook, Step { kind: Kind::Look, object: self.object(), at });
+        let looking = mark::Looking { hook, object: self.object(), at };
+        let answer = look(&inner);
+        drop(inner);
+        drop(looking);
+        mark::after(hook, mark, || key(&answer));
+        answer
+    }
+
+    /// Announces a step that takes the lock for reading, and takes it.
+    #[inline]
+    fn wait_read_hooked(&self, hook: &dyn Hook, step: Step) -> sync::RwLockReadGuard<'_, T> {
         hook.step(step);
         let inner = loop {
             match self.try_read_now() {
@@ -176,7 +301,7 @@ impl<L: Level, T> RwLock<L, T> {
     }
 
     #[inline]
-    fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
+    pub(crate) fn acquire_write(&self, at: &'static Location<'static>) -> WriteGuard<'_, L, T> {
         let inner = match hook::with(|hook| self.acquire_write_hooked(hook, at)) {
             None => self.inner.write().unwrap_or_else(PoisonError::into_inner),
             Some(inner) => inner,
@@ -300,6 +425,10 @@ impl<L: Level, T> RwLock<L, T> {
     }
 }
 
+/// An [`RwLock`] that is held for reading, whose value was looked at and can't be reached any more; dropping it releases
+/// the lock.
+pub struct KeptRead<'a, L: Level, T>(#[expect(dead_code, reason = "held, not used")] ReadGuard<'a, L, T>);
+
 /// The right to read the value of an [`RwLock`].
 pub struct ReadGuard<'a, L: Level, T> {
     inner: ManuallyDrop<sync::RwLockReadGuard<'a, T>>,
@@ -330,6 +459,19 @@ pub struct WriteGuard<'a, L: Level, T> {
     lock: &'a RwLock<L, T>,
 }
 
+impl<'a, L: Level, T> WriteGuard<'a, L, T> {
+    /// Takes the guard apart without releasing anything, for a wait.
+    pub(crate) fn into_parts(self) -> (sync::RwLockWriteGuard<'a, T>, &'a RwLock<L, T>) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` was moved in here and is never dropped, so this is the only time that its `inner` is taken.
+        (unsafe { ManuallyDrop::take(&mut this.inner) }, this.lock)
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        (self.lock.fingerprint)(self)
+    }
+}
+
 impl<L: Level, T> Deref for WriteGuard<'_, L, T> {
     type Target = T;
     #[inline]
@@ -348,8 +490,8 @@ impl<L: Level, T> DerefMut for WriteGuard<'_, L, T> {
 impl<L: Level, T> Drop for WriteGuard<'_, L, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this is the only place that takes `inner`, and the guard is going away, so it happens once. What
-        // follows (a fingerprint that panics, a hook that suspends the task) has the value that was taken, which is
+        // SAFETY: this is the only place besides `into_parts` that takes `inner`, and a guard that went through
+        // `into_parts` is never dropped; this guard is going away, so it happens once. What follows (a fingerprint that panics, a hook that suspends the task) has the value that was taken, which is
         // dropped once wherever it ends.
         let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
         // Where there is no hook the closure is dropped, and `inner` with it: that releases the lock.

@@ -87,6 +87,8 @@ impl Hook for Shared {
             | Kind::Write
             | Kind::Free
             | Kind::Ghost
+            | Kind::Look
+            | Kind::Looked
             | Kind::Sleep(_) => {}
         }
         true

@@ -148,7 +148,7 @@ impl Stage {
                 .collect();
             let apcbs: Vec<(&str, Matrix)> =
                 guests.iter().map(|(guest, apcb)| (guest.name.as_str(), *apcb)).collect();
-            host.vfio.look(held, |mdevs| {
+            host.vfio.read(held, |mdevs| {
                 invariants::exclusive_mdevs(mdevs, found);
                 invariants::exclusive_guests(&apcbs, found);
                 invariants::linked_records(mdevs, found);

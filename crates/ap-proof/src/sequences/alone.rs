@@ -66,14 +66,14 @@ impl Hook for Alone {
     fn step(&self, step: LockStep) -> bool {
         let mut held = self.held.borrow_mut();
         match step.kind {
-            Kind::Lock | Kind::ReadLock => held.push(step.object),
+            Kind::Lock | Kind::ReadLock | Kind::Look => held.push(step.object),
             Kind::TryLock | Kind::TryReadLock => {
                 if held.contains(&step.object) {
                     return false;
                 }
                 held.push(step.object);
             }
-            Kind::Unlock | Kind::ReadUnlock => {
+            Kind::Unlock | Kind::ReadUnlock | Kind::Looked => {
                 if let Some(at) = held.iter().rposition(|object| *object == step.object) {
                     held.remove(at);
                 }

@@ -3,6 +3,7 @@
 //! Only the states of one level are kept as such (as long as they are few). From there on a state is made again by
 //! running the operations of the tree, depth first: each inner node once per level.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ap_task::Kernel;
@@ -15,6 +16,7 @@ use crate::sequences::judge::judge as judge_transition;
 use crate::sequences::operation::Operation;
 use crate::sequences::report::{Report, Violation};
 use crate::sequences::state::{Ran, State};
+use crate::sequences::workers::{self, Came, Expanded, InParallel, Level, Shared, Tree};
 
 /// How many states of one level are kept at the most.
 const KEPT: usize = 60_000;
@@ -56,6 +58,42 @@ pub fn explore(alphabet: &Alphabet, options: Options, tell: &mut dyn FnMut(Progr
     search.report()
 }
 
+/// The same by several workers, which `run` runs: the same report, sooner.
+pub fn explore_by(
+    workers: usize,
+    run: InParallel<'_>,
+    alphabet: &Alphabet,
+    options: Options,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Report {
+    let shared = Shared::new(alphabet, workers);
+    let (tell, report) = (Mutex::new(Some(tell)), Mutex::new(None));
+    run(workers + 1, &|number| {
+        if number > 0 {
+            return shared.work(alphabet.kernel);
+        }
+        // Workers end also if this panics.
+        let _end = End(&shared);
+        let Some(tell) = tell.lock().ok().and_then(|mut tell| tell.take()) else { return };
+        let mut tell = |progress| tell(progress);
+        let mut search = Search::new(alphabet, options, &mut tell);
+        search.run_by(&shared);
+        if let Ok(mut report) = report.lock() {
+            *report = Some(search.report());
+        }
+    });
+    report.into_inner().ok().flatten().expect("whoever runs the workers runs all of them")
+}
+
+/// Ends the workers when it is dropped.
+struct End<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for End<'_, '_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Runs one sequence on the tiny machine with the default kernel; answers what does not hold, with the number of the
 /// operation after which.
 #[must_use]
@@ -93,10 +131,9 @@ struct Search<'a> {
     tell: &'a mut dyn FnMut(Progress),
     bench: Bench,
     seen: FxHashSet<u128>,
-    /// The operation that led to each state, in the order in which they were met; beginnings first.
-    by: Vec<u8>,
-    /// The first child of each state that was explored; the last is where the next one's would begin.
-    children: Vec<u32>,
+    /// The states in the order in which they were met, beginnings first; the last first child is where the next one's
+    /// would begin.
+    tree: Tree,
     levels: Vec<u64>,
     transitions: u64,
     depth: u32,
@@ -119,8 +156,7 @@ impl<'a> Search<'a> {
             tell,
             bench: Bench::new(alphabet.kernel),
             seen: FxHashSet::default(),
-            by: Vec::new(),
-            children: Vec::new(),
+            tree: Tree::default(),
             levels: Vec::new(),
             transitions: 0,
             depth: 0,
@@ -133,24 +169,89 @@ impl<'a> Search<'a> {
     }
 
     fn begin(&mut self) -> Vec<Node> {
-        let boot = self.bench.take();
         let mut roots = Vec::new();
-        let mut ignored = Vec::new();
-        for beginning in &self.alphabet.beginnings {
-            self.bench.go_to(&boot);
-            let mut state = self.bench.take();
-            for operation in beginning {
-                if let Ran::Returned(returned) = self.bench.run(operation, &state, &mut ignored) {
-                    state = returned.after;
-                }
-            }
+        for state in workers::roots(self.alphabet, &mut self.bench) {
             self.seen.insert(state.fingerprint());
-            roots.push((self.by.len() as u32, state));
-            self.by.push(0);
+            roots.push((self.tree.by.len() as u32, state));
+            self.tree.by.push(0);
         }
         self.levels.push(roots.len() as u64);
-        self.children.push(roots.len() as u32);
+        self.tree.children.push(roots.len() as u32);
         roots
+    }
+
+    fn run_by(&mut self, shared: &Shared<'_>) {
+        self.begin();
+        let mut level = Level { kept: 0..self.tree.by.len() as u32, below: 0 };
+        let limit = self.options.depth.or(self.alphabet.depth).unwrap_or(u32::MAX);
+        while self.depth < limit {
+            {
+                let mut tree = shared.tree.write().unwrap_or_else(PoisonError::into_inner);
+                let (by, children) = (tree.by.len(), tree.children.len());
+                tree.by.extend_from_slice(&self.tree.by[by..]);
+                tree.children.extend_from_slice(&self.tree.children[children..]);
+            }
+            let first = self.tree.by.len();
+            shared.explore(level.clone(), |expanded| self.merge(expanded));
+            if self.cut.is_some() || !self.ends_level(first) {
+                return;
+            }
+            let new = first as u32..self.tree.by.len() as u32;
+            level = if new.len() <= KEPT {
+                Level { kept: new, below: 0 }
+            } else {
+                Level { below: level.below + 1, ..level }
+            };
+        }
+    }
+
+    /// Takes over what a worker found out about one state; whether to go on.
+    fn merge(&mut self, expanded: Expanded) -> bool {
+        let Expanded { number, came } = expanded;
+        for Came { operation, to, found } in came {
+            self.transitions += 1;
+            if self.transitions.is_multiple_of(LOOK) && !self.look(number) {
+                return false;
+            }
+            self.found = found;
+            match to {
+                Ok(print) => self.met(number, operation, print),
+                Err(why) => {
+                    self.found.push(why.into());
+                    self.broken(number, operation);
+                    self.cut = Some("an operation did not return");
+                    return false;
+                }
+            };
+        }
+        self.tree.children.push(self.tree.by.len() as u32);
+        true
+    }
+
+    /// An operation led to a state; gives its number if it is a new one that is worth going on from.
+    fn met(&mut self, from: u32, operation: u8, print: u128) -> Option<u32> {
+        if !self.found.is_empty() && self.broken(from, operation) || !self.seen.insert(print) {
+            return None;
+        }
+        self.tree.by.push(operation);
+        Some(self.tree.by.len() as u32 - 1)
+    }
+
+    /// A level was explored, whose states' children begin with this number; whether there is another one.
+    fn ends_level(&mut self, first: usize) -> bool {
+        debug_assert_eq!(self.tree.children.len(), first + 1, "every state of the level was explored");
+        self.depth += 1;
+        let new = (self.tree.by.len() - first) as u64;
+        if new == 0 {
+            self.closed = true;
+            return false;
+        }
+        self.levels.push(new);
+        if self.options.stop_early && self.violations.iter().any(|v| v.known.is_none()) {
+            self.cut = Some("a violation was found");
+            return false;
+        }
+        true
     }
 
     fn run(&mut self) {
@@ -159,7 +260,7 @@ impl<'a> Search<'a> {
         let mut above = 0;
         let limit = self.options.depth.or(self.alphabet.depth).unwrap_or(u32::MAX);
         while self.depth < limit {
-            let first = self.by.len();
+            let first = self.tree.by.len();
             let mut next = (above == 0).then(Vec::new);
             for (number, state) in &kept {
                 self.descend(*number, state, above, &mut next);
@@ -167,20 +268,12 @@ impl<'a> Search<'a> {
                     return;
                 }
             }
-            debug_assert_eq!(self.children.len(), first + 1, "every state of the level was explored");
-            self.depth += 1;
-            let new = (self.by.len() - first) as u64;
-            if new == 0 {
-                self.closed = true;
+            if !self.ends_level(first) {
                 return;
             }
-            self.levels.push(new);
-            if self.options.stop_early && self.violations.iter().any(|v| v.known.is_none()) {
-                self.cut = Some("a violation was found");
-                return;
-            }
+            let new = self.tree.by.len() - first;
             match next {
-                Some(next) if next.len() == new as usize => kept = next,
+                Some(next) if next.len() == new => kept = next,
                 _ => above += 1,
             }
         }
@@ -192,10 +285,10 @@ impl<'a> Search<'a> {
             self.expand(number, state, next);
             return;
         }
-        let (from, to) = (self.children[number as usize], self.children[number as usize + 1]);
+        let (from, to) = (self.tree.children[number as usize], self.tree.children[number as usize + 1]);
         for child in from..to {
             self.bench.go_to(state);
-            let operation = self.alphabet.operations[usize::from(self.by[child as usize])];
+            let operation = self.alphabet.operations[usize::from(self.tree.by[child as usize])];
             self.found.clear();
             if let Ran::Returned(returned) = self.bench.run(&operation, state, &mut self.found) {
                 self.descend(child, &returned.after, levels - 1, next);
@@ -232,22 +325,17 @@ impl<'a> Search<'a> {
             };
             judge_transition(state, operation, &returned, &self.bench.statuses(), &mut self.found);
             let after = returned.after;
-            if !self.found.is_empty() && self.broken(number, index as u8) {
-                continue;
-            }
-            if self.seen.insert(after.fingerprint()) {
-                let child = self.by.len() as u32;
-                self.by.push(index as u8);
-                if let Some(kept) = next {
-                    if kept.len() < KEPT {
-                        kept.push((child, after));
-                    } else {
-                        *next = None;
-                    }
+            if let Some(child) = self.met(number, index as u8, after.fingerprint())
+                && let Some(kept) = next
+            {
+                if kept.len() < KEPT {
+                    kept.push((child, after));
+                } else {
+                    *next = None;
                 }
             }
         }
-        self.children.push(self.by.len() as u32);
+        self.tree.children.push(self.tree.by.len() as u32);
     }
 
     /// Keeps what was found; whether the state is not worth going on from.
@@ -274,15 +362,9 @@ impl<'a> Search<'a> {
 
     /// The beginning and the operations that lead to a state.
     fn way_to(&self, number: u32) -> (Vec<Operation>, Vec<Operation>) {
-        let mut sequence = Vec::new();
-        let mut number = number;
-        while number >= self.children[0] {
-            sequence.push(self.alphabet.operations[usize::from(self.by[number as usize])]);
-            // The parent is the last state whose children begin at or before this one.
-            number = self.children.partition_point(|first| *first <= number) as u32 - 1;
-        }
-        sequence.reverse();
-        (self.alphabet.beginnings[number as usize].clone(), sequence)
+        let (beginning, way) = self.tree.way_to(number);
+        let operation = |number: u8| self.alphabet.operations[usize::from(number)];
+        (self.alphabet.beginnings[beginning].clone(), way.into_iter().map(operation).collect())
     }
 
     /// Tells how far it is; whether it may go on.
@@ -293,7 +375,7 @@ impl<'a> Search<'a> {
         (self.tell)(Progress {
             depth: self.depth + 1,
             transitions: self.transitions,
-            states: self.by.len() as u64,
+            states: self.tree.by.len() as u64,
             done: (u64::from(number).saturating_sub(before), level),
             time,
         });
@@ -309,7 +391,7 @@ impl<'a> Search<'a> {
             alphabet: self.alphabet.name,
             operations: self.alphabet.operations.len(),
             transitions: self.transitions,
-            states: self.by.len() as u64,
+            states: self.tree.by.len() as u64,
             depth: self.depth,
             closed: self.closed,
             cut: self.cut,

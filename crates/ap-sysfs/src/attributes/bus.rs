@@ -1,5 +1,7 @@
 //! The attributes of the buses. (Specification, pages 2 and 5.)
 
+use std::hash::Hash;
+
 use ap_bus::Bindings;
 use ap_bus::device::DeviceName;
 use ap_bus::registry::Registry;
@@ -90,7 +92,7 @@ pub(crate) const MDEV: &[Attribute<Plain>] = &[
 ];
 
 /// Looks at the bus's lists. Takes the registry's lock for reading.
-pub(crate) fn registry<R>(tree: &Tree, held: Root, look: impl FnOnce(&Registry) -> R) -> R {
+pub(crate) fn registry<R: Hash>(tree: &Tree, held: Root, look: impl Fn(&Registry) -> R) -> R {
     tree.host.bus.look(held, look)
 }
 
@@ -99,12 +101,8 @@ pub(crate) fn default_domain(registry: &Registry) -> i32 {
     registry.default_domain.map_or(-1, i32::from)
 }
 
-fn config(
-    tree: &Tree,
-    held: Root,
-    look: impl FnOnce(&ap_types::HostConfig) -> String,
-) -> Result<Vec<u8>, Errno> {
-    let text = registry(tree, held, |r| r.config.filter(|c| !c.features.is_empty()).as_ref().map(look));
+fn config(tree: &Tree, held: Root, look: impl Fn(&ap_types::HostConfig) -> String) -> Result<Vec<u8>, Errno> {
+    let text = registry(tree, held, |r| r.config.filter(|c| !c.features.is_empty()).as_ref().map(&look));
     line(text.unwrap_or_else(|| "not supported".into()))
 }
 

@@ -3,7 +3,7 @@
 use crate::errno::Errno;
 
 /// A verb that could not be carried out: an error number, and a sentence for people.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{text}")]
 pub struct ControlError {
     /// What a write to the control file answers.

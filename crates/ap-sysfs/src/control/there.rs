@@ -2,6 +2,8 @@
 //!
 //! Commands of transcripts (`raw`) ask none of this: they describe hardware before it is there.
 
+use std::hash::Hash;
+
 use ap_machine::MachineConfig;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Features};
 
@@ -29,7 +31,7 @@ pub(super) fn too_late(tree: &Tree, key: &str, held: Root) -> Option<String> {
     })
 }
 
-fn config<R>(tree: &Tree, held: Root, look: impl FnOnce(&MachineConfig) -> R) -> R {
+fn config<R: Hash>(tree: &Tree, held: Root, look: impl Fn(&MachineConfig) -> R) -> R {
     tree.machine.look(&mut held.at(), look)
 }
 

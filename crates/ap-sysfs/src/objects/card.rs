@@ -65,7 +65,7 @@ pub(crate) struct Cards;
 /// Takes the registry's lock for reading.
 impl Members for Cards {
     fn all(&self, tree: &Tree, _: Key, held: Root, put: &mut PutMember) {
-        tree.host.bus.look(held, |registry| {
+        tree.host.bus.read(held, |registry| {
             registry.cards.values().for_each(|card| put(0, format!("card{}", card.id), key(card)));
         });
     }

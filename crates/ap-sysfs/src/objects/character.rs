@@ -34,7 +34,7 @@ impl Members for CharacterDevices {
                 put(VFIO_GROUP, DeviceNumber::vfio_group(number).to_string(), key);
             }
         });
-        tree.host.bus.look(held, |registry| {
+        tree.host.bus.read(held, |registry| {
             registry.zcrypt_nodes.list.iter().for_each(|node| {
                 put(ZCRYPT_NODE, DeviceNumber::zcrypt_node(node.minor).to_string(), node::key(*node.id));
             });

@@ -37,7 +37,7 @@ pub(crate) struct Devices;
 /// Takes the registry's lock for reading.
 impl Members for Devices {
     fn all(&self, tree: &Tree, _: Key, held: Root, put: &mut PutMember) {
-        tree.host.bus.look(held, |registry| {
+        tree.host.bus.read(held, |registry| {
             registry.order.values().for_each(|device| {
                 let (which, key) = member(device);
                 put(which, name(device), key);

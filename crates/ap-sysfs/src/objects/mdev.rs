@@ -3,20 +3,23 @@
 use ap_host::module::Module;
 use ap_task::{MdevId, Subject};
 use ap_types::Uuid;
-use ap_vfio::{Groups, Life, Mdev, Mdevs as Records};
+use ap_vfio::{Groups, Mdev, Mdevs as Records};
 
 use crate::node::Key;
 use crate::object::{Members, Object, PutMember};
 use crate::tree::{Root, Tree};
 
 /// What is looked at of an mdev at one moment.
+#[derive(Hash)]
 pub(crate) struct MdevView {
     /// Its number.
     pub id: MdevId,
     /// Its name.
     pub uuid: Uuid,
-    /// Where it is in its life.
-    pub life: Life,
+    /// Where it is in its life, as far as that is seen.
+    live: bool,
+    unbound: bool,
+    on_bus: bool,
     /// Its numbers.
     pub groups: Groups,
 }
@@ -28,22 +31,24 @@ pub(crate) fn key(id: MdevId) -> Key {
 
 impl MdevView {
     fn of(id: MdevId, mdev: &Mdev) -> MdevView {
-        MdevView { id, uuid: mdev.uuid, life: mdev.life.clone(), groups: mdev.groups }
+        let life = &mdev.life;
+        let (live, unbound, on_bus) = (life.is_live(), life.is_unbound(), life.on_bus());
+        MdevView { id, uuid: mdev.uuid, live, unbound, on_bus, groups: mdev.groups }
     }
 
     /// Whether it is usable: with its driver, and not being removed.
     pub(crate) fn is_live(&self) -> bool {
-        self.life.is_live()
+        self.live
     }
 
     /// Whether it has its groups, which it keeps until its removal has ended.
     pub(crate) fn has_groups(&self) -> bool {
-        !self.life.is_unbound()
+        !self.unbound
     }
 
     /// Whether the device shows itself on its bus, which it does not while its removal waits.
     pub(crate) fn is_on_bus(&self) -> bool {
-        self.life.on_bus()
+        self.on_bus
     }
 
     /// The name of its own directory.
@@ -199,7 +204,7 @@ impl Wanted {
 /// Takes M.
 impl Members for Mdevs {
     fn all(&self, tree: &Tree, _: Key, held: Root, put: &mut PutMember) {
-        tree.host.vfio.look(held, |mdevs| {
+        tree.host.vfio.read(held, |mdevs| {
             let views = mdevs.list.iter().map(|(id, mdev)| MdevView::of(*id, mdev));
             views.filter(self.shown).for_each(|mdev| put(0, self.text(&mdev), key(mdev.id)));
         });
@@ -207,8 +212,10 @@ impl Members for Mdevs {
 
     fn named(&self, tree: &Tree, _: Key, name: &str, held: Root) -> Option<(u8, Key)> {
         let wanted = self.wanted(name)?;
-        let found = tree.host.vfio.look(held, |mdevs| wanted.find(mdevs, self.shown));
-        found.map(|mdev| (0, key(mdev.id)))
+        tree.host
+            .vfio
+            .look(held, |mdevs| wanted.find(mdevs, self.shown).map(|mdev| mdev.id))
+            .map(|id| (0, key(id)))
     }
 
     fn name(&self, tree: &Tree, _: Key, _: u8, key: Key, held: Root) -> Option<String> {

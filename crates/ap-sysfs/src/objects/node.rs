@@ -15,7 +15,7 @@ impl Object for ZcryptNode {
     /// Takes the registry's lock for reading.
     fn find(tree: &Tree, key: Key, held: Root) -> Option<ZcryptNode> {
         let id = u32::try_from(key.0).ok()?;
-        tree.host.bus.look(held, |registry| registry.zcrypt_nodes.get(id).cloned())
+        tree.host.bus.read(held, |registry| registry.zcrypt_nodes.get(id).cloned())
     }
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct SomeNode;
 impl Object for SomeNode {
     /// Takes the registry's lock for reading.
     fn find(tree: &Tree, _: Key, held: Root) -> Option<SomeNode> {
-        tree.host.bus.look(held, |registry| (!registry.zcrypt_nodes.list.is_empty()).then_some(SomeNode))
+        tree.host.bus.look(held, |registry| !registry.zcrypt_nodes.list.is_empty()).then_some(SomeNode)
     }
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Nodes;
 /// Takes the registry's lock for reading.
 impl Members for Nodes {
     fn all(&self, tree: &Tree, _: Key, held: Root, put: &mut PutMember) {
-        tree.host.bus.look(held, |registry| {
+        tree.host.bus.read(held, |registry| {
             registry.zcrypt_nodes.list.iter().for_each(|node| put(0, node.name.clone(), key(*node.id)));
         });
     }

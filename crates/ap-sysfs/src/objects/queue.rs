@@ -78,7 +78,7 @@ pub(crate) struct Queues;
 /// Takes the registry's lock for reading.
 impl Members for Queues {
     fn all(&self, tree: &Tree, card: Key, held: Root, put: &mut PutMember) {
-        tree.host.bus.look(held, |registry| {
+        tree.host.bus.read(held, |registry| {
             let queues = registry.queues_of(AdapterId(card.id() as u8));
             queues.for_each(|queue| put(0, queue.apqn.to_string(), key(queue)));
         });

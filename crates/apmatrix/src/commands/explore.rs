@@ -33,6 +33,7 @@ pub fn run(args: &Args) -> Outcome {
             kernel: args.kernel.as_ref().map(|choice| choice.kernel),
             depth: args.depth,
             budget: args.budget,
+            jobs: args.jobs,
             json: args.json,
         });
     }

@@ -3,7 +3,10 @@
 mod report;
 mod trace;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ap_proof::scenario::{Checked, Explored, OnProgress};
@@ -11,8 +14,8 @@ use explore::{Options, Progress, Schedule, Strategy};
 
 use super::explore::args::{Args, Engine};
 use crate::error::{CliError, Outcome};
-use crate::progress;
 use crate::scenario::Playable;
+use crate::{jobs, progress};
 
 /// Where `--list` looks.
 pub const DIRECTORY: &str = "scenarios";
@@ -43,7 +46,7 @@ fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
     Ok(Playable::read(&find(argument))?.with_kernel(args.kernel.as_ref()))
 }
 
-/// Explores scenarios one after the other.
+/// Explores scenarios, as many at once as there are processors; they are told of in their order.
 ///
 /// # Errors
 /// If a file is wrong, or the schedule does not fit.
@@ -56,19 +59,25 @@ pub fn run(args: &Args) -> Outcome {
         };
         return replay(play, schedule, args);
     }
-    let mut documents = Vec::new();
-    let mut status = 0;
-    for play in &plays {
-        let Seen { explored, wrong, other } = explore(play, args)?;
-        let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
-        let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
-        status = status.max(u8::from(failed));
-        if args.json {
-            documents.push(report::document(play, &explored, wrong.as_deref(), other));
-        } else {
-            report::print(play, &explored, wrong.as_deref(), other.as_ref())?;
+    let told = Mutex::new(Told { waiting: BTreeMap::new(), next: 0, documents: Vec::new(), status: Ok(0) });
+    let next = AtomicUsize::new(0);
+    let threads = jobs::wanted(args.jobs).min(plays.len());
+    jobs::run(threads, &|_| {
+        while let Some((index, play)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            plays.get(index).map(|play| (index, play))
+        } {
+            let seen = explore(play, args, threads == 1);
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.waiting.insert(index, seen);
+            told.tell(&plays, args);
+            if told.status.is_err() {
+                return;
+            }
         }
-    }
+    });
+    let Told { documents, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let status = status?;
     if args.json {
         match documents.as_slice() {
             [document] => super::print_json(document)?,
@@ -76,6 +85,38 @@ pub fn run(args: &Args) -> Outcome {
         }
     }
     Ok(status)
+}
+
+/// What was said of scenarios, in their order.
+struct Told {
+    /// Those that were explored sooner than one before them.
+    waiting: BTreeMap<usize, Result<Seen, CliError>>,
+    next: usize,
+    documents: Vec<report::Document>,
+    status: Outcome,
+}
+
+impl Told {
+    /// Says what is known of the next ones.
+    fn tell(&mut self, plays: &[Playable], args: &Args) {
+        while let (Ok(status), Some(seen)) = (&self.status, self.waiting.remove(&self.next)) {
+            let (status, play) = (*status, &plays[self.next]);
+            self.next += 1;
+            self.status = seen.and_then(|seen| self.tell_one(play, seen, args)).map(|new| status.max(new));
+        }
+    }
+
+    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args) -> Outcome {
+        let Seen { explored, wrong, other } = seen;
+        let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
+        let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
+        if args.json {
+            self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
+        } else {
+            report::print(play, &explored, wrong.as_deref(), other.as_ref())?;
+        }
+        Ok(u8::from(failed))
+    }
 }
 
 fn expected(play: &Playable) -> &str {
@@ -92,13 +133,18 @@ struct Seen {
 }
 
 /// Explores one.
-fn explore(play: &Playable, args: &Args) -> Result<Seen, CliError> {
+fn explore(play: &Playable, args: &Args, alone: bool) -> Result<Seen, CliError> {
     let started = Instant::now();
     let budget = args.budget.map(Duration::from_secs);
     let ready = play.ready(budget)?;
     let left = budget.map(|budget| budget.saturating_sub(started.elapsed()));
-    let strategy = if args.engine == Engine::Dpor { Strategy::Dpor } else { Strategy::StateCache };
+    let strategy = match args.engine {
+        Engine::Cache | Engine::Both => Strategy::StateCache,
+        Engine::Every => Strategy::EveryState,
+        Engine::Dpor => Strategy::Dpor,
+    };
     let options = Options { strategy, budget: left, ..Options::default() };
+    let progress = |play| if alone { progress(play) } else { None };
     let (explored, other) = if args.engine == Engine::Both {
         let Checked { explored, other, differences } = ready.cross_check(options, progress(play));
         (explored, Some(report::Other::new(&other, differences)))

@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use ap_proof::oracle::Known;
-use ap_proof::sequences::{Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore};
+use ap_proof::sequences::{
+    Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore, explore_by,
+};
 use ap_task::Kernel;
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome};
-use crate::progress;
+use crate::{jobs, progress};
 
 /// The alphabet that is explored if none is named: it closes.
 const DEFAULT: &str = "core";
@@ -25,6 +27,8 @@ pub struct Wanted<'a> {
     pub depth: Option<u32>,
     /// At most so many seconds.
     pub budget: Option<u64>,
+    /// How many workers; `None`: one for each processor.
+    pub jobs: Option<u16>,
     /// One JSON document instead of text.
     pub json: bool,
 }
@@ -76,7 +80,11 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     let options =
         Options { depth: wanted.depth, budget: wanted.budget.map(Duration::from_secs), ..Options::default() };
     let bar = progress::line();
-    let report = explore(&alphabet, options, &mut |progress| bar.set_message(said(progress)));
+    let mut tell = |progress| bar.set_message(said(progress));
+    let report = match jobs::wanted(wanted.jobs) {
+        1 => explore(&alphabet, options, &mut tell),
+        workers => explore_by(workers, &jobs::run, &alphabet, options, &mut tell),
+    };
     bar.finish_and_clear();
     if wanted.json {
         document(&alphabet, &report)?;

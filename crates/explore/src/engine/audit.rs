@@ -1,6 +1,6 @@
-//! The audit of checkpoints and milestones.
+//! The audit of checkpoints, marks and looks.
 //!
-//! A task that passes a checkpoint or a milestone promises that what it does from there on is a function of the key.
+//! A task that passes a checkpoint, a mark or a look promises that what it does from there on is a function of the key.
 //! A walk over states takes its word: what the task did after one past counts for every past that led to the same
 //! key. The audit doesn't take its word. For each task that ever forgot something it walks over the states once more
 //! and tells some of that task's pasts apart at each place, up to the next place; all others are taken as before. So
@@ -54,7 +54,7 @@ pub(crate) fn search(
     (end, report)
 }
 
-/// Looks up where in the source the checkpoint or milestone stands that a task passed before it did different things:
+/// Looks up where in the source the checkpoint, mark or look stands that a task passed before it did different things:
 /// the execution is run once more.
 pub(crate) fn locate(executor: &mut Executor<'_, '_>) {
     let sought = match &executor.conductor.control.borrow().learned.problem {

@@ -7,10 +7,14 @@
 
 use rustc_hash::FxHashMap;
 
+use super::lock_sets::{HeldId, Lock, LockSets};
 use super::mix::mix;
 use super::objects::{ObjectId, Op};
 
 pub(crate) type NodeId = u32;
+
+/// An edge's number, in the order in which they were learned.
+pub(crate) type EdgeId = u32;
 
 /// Where a task stands.
 pub(crate) struct Node {
@@ -18,6 +22,9 @@ pub(crate) struct Node {
     pub op: Option<Op>,
     /// It takes the step at once, whatever the step is (it is panicking).
     pub forced: bool,
+    pub task: usize,
+    /// The locks that it holds there.
+    pub held: HeldId,
 }
 
 impl Node {
@@ -43,19 +50,29 @@ pub(crate) struct Automaton {
     nodes: Vec<Node>,
     by_hash: FxHashMap<u64, NodeId>,
     edges: Vec<Edge>,
-    by_input: FxHashMap<(NodeId, u64), u32>,
+    /// Where each edge begins.
+    from: Vec<NodeId>,
+    by_input: FxHashMap<(NodeId, u64), EdgeId>,
+    locks: LockSets,
 }
 
 impl Automaton {
-    /// The node of a task with this history that is about to take this step.
-    pub(crate) fn node(&mut self, task: usize, history: u64, op: Option<Op>, forced: bool) -> NodeId {
+    /// The node of a task with this history that is about to take this step, while it holds these locks.
+    pub(crate) fn node(
+        &mut self,
+        task: usize,
+        history: u64,
+        op: Option<Op>,
+        forced: bool,
+        held: impl Iterator<Item = Lock>,
+    ) -> NodeId {
         let step = op.map_or(1, |op| {
             let what = (op.kind as u64) << 33 | u64::from(forced) << 32 | u64::from(op.object);
             mix(mix(what, u64::from(op.mutex)), std::ptr::from_ref(op.at) as usize as u64)
         });
         let hash = mix(mix(history, step), task as u64);
         *self.by_hash.entry(hash).or_insert_with(|| {
-            self.nodes.push(Node { op, forced });
+            self.nodes.push(Node { op, forced, task, held: self.locks.number(held) });
             u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 places")
         })
     }
@@ -67,7 +84,37 @@ impl Automaton {
 
     #[inline]
     pub(crate) fn edge(&self, node: NodeId, input: u64) -> Option<&Edge> {
-        self.by_input.get(&(node, input)).map(|&edge| &self.edges[edge as usize])
+        self.edge_number(node, input).map(|edge| self.edge_at(edge))
+    }
+
+    #[inline]
+    pub(crate) fn edge_number(&self, node: NodeId, input: u64) -> Option<EdgeId> {
+        self.by_input.get(&(node, input)).copied()
+    }
+
+    #[inline]
+    pub(crate) fn edge_at(&self, edge: EdgeId) -> &Edge {
+        &self.edges[edge as usize]
+    }
+
+    /// All edges in the order of their numbers, each with the place where it begins.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (NodeId, &Edge)> {
+        self.from.iter().copied().zip(&self.edges)
+    }
+
+    /// How many edges there are.
+    pub(crate) fn edges_len(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// How many places there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The sets of locks that are held at places.
+    pub(crate) fn locks(&self) -> &LockSets {
+        &self.locks
     }
 
     /// Notes an edge that was executed.
@@ -80,6 +127,7 @@ impl Automaton {
         }
         let number = u32::try_from(self.edges.len()).expect("fewer than 2^32 edges");
         self.edges.push(edge);
+        self.from.push(node);
         self.by_input.insert((node, input), number);
         Ok(())
     }

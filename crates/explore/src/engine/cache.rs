@@ -11,21 +11,104 @@ use super::cycles::Cycles;
 use super::deadlock::Deadlock;
 use super::executor::Executor;
 use super::findings;
+use super::futures::Futures;
+use super::mistakes::Mistake;
 use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
+use super::persistent;
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
+use super::warm;
 use crate::report::Progress;
 
 /// Walks over all states.
-pub(crate) fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
+pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
+    over_all(executor, limits, &mut None, (u64::MAX, u64::MAX)).0
+}
+
+/// A search of fewer states needs no warm-up.
+const COLD: u64 = 2000;
+
+/// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small cost
+/// states, and more so those before which nothing was known; but what is not learned now is learned late.)
+const PATIENCE: u64 = 20_000;
+
+/// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
+/// have had it look at more.
+pub(crate) fn search(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    mistake: Option<Mistake>,
+) -> Searched {
+    let mut futures = Some(Futures::new(mistake));
+    let (mut warm, mut patience) = (false, PATIENCE);
+    loop {
+        if executor.conductor.control.borrow().learned.cyclic {
+            return every_state(executor, limits);
+        }
+        begin(executor, &mut futures);
+        let bounds = if warm { (u64::MAX, patience) } else { (COLD, u64::MAX) };
+        let (searched, again) = over_all(executor, limits, &mut futures, bounds);
+        if again {
+            patience *= 4;
+            continue;
+        }
+        if searched.end == End::Cut && !warm && searched.states >= COLD {
+            warm::up(executor, limits);
+            warm = true;
+            continue;
+        }
+        let mut control = executor.conductor.control.borrow_mut();
+        let learned = &mut control.learned;
+        if searched.end == End::Restart && learned.cyclic {
+            learned.restart = false;
+            continue;
+        }
+        if searched.end != End::Exhausted || learned.problem.is_some() {
+            return searched;
+        }
+        let tasks = learned.names.len();
+        if !learned.entangled
+            && mistake != Some(Mistake::HiddenDeadlocks)
+            && learned.graph.is_entangled(tasks)
+        {
+            learned.entangled = true;
+            continue;
+        }
+        let grown = futures.as_mut().is_some_and(|futures| {
+            futures.take_grown(&learned.automaton, &learned.objects, !learned.entangled)
+        });
+        if !grown {
+            return searched;
+        }
+    }
+}
+
+/// Computes what tasks may do from all that is known.
+fn begin(executor: &mut Executor<'_, '_>, futures: &mut Option<Futures>) {
+    let learned = &executor.conductor.control.borrow().learned;
+    if let Some(futures) = futures {
+        futures.begin(&learned.automaton, &learned.objects, !learned.entangled);
+    }
+}
+
+fn over_all(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    futures: &mut Option<Futures>,
+    (most, patience): (u64, u64),
+) -> (Searched, bool) {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
-    let forgetful = walk.executor.conductor.control.borrow().learned.forgetful;
-    walk.cycles = (forgetful != 0).then(Cycles::default);
-    walk.searched()
+    let returning = walk.executor.conductor.control.borrow().learned.returning;
+    walk.cycles = returning.then(Cycles::default);
+    walk.futures = futures.take();
+    (walk.most, walk.patience) = (most, patience);
+    let (searched, left, again) = walk.searched();
+    *futures = left;
+    (searched, again)
 }
 
 /// Walks over the states of executions with at most so many context switches, in search of these findings.
@@ -36,7 +119,7 @@ pub(crate) fn bounded(
     wanted: Vec<u32>,
 ) -> Searched {
     let collector = Collector::new(limits.stop_at_first, Some(wanted));
-    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched()
+    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched().0
 }
 
 /// Walks over all states in which pasts of this task are told apart. What it finds is of no use, but everything that
@@ -48,7 +131,7 @@ pub(crate) fn audit(
     pasts: usize,
 ) -> Searched {
     let mode = Mode::Audit { task, pasts };
-    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched()
+    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched().0
 }
 
 struct Frame {
@@ -58,15 +141,16 @@ struct Frame {
     /// The task of the step before, and how often tasks took turns up to here.
     last: Option<usize>,
     switches: u32,
-    /// The length of the path up to here.
+    /// The length of the path up to here, and how many places before which others could go the last step ran through.
     steps: usize,
+    points: usize,
     /// It is watched for cycles.
     marked: bool,
 }
 
 impl Frame {
     fn new(state: State) -> Self {
-        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, marked: false }
+        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, points: 0, marked: false }
     }
 }
 
@@ -90,6 +174,15 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     terminals: FxHashMap<u64, usize>,
     /// Watches for executions that never end; only where there can be cycles.
     cycles: Option<Cycles>,
+    /// Tells which tasks are enough; all are taken without it.
+    futures: Option<Futures>,
+    /// The states after which it ends.
+    most: u64,
+    /// It begins anew when so many states taught nothing, and something that was used before has grown; and when it
+    /// learned something last.
+    patience: u64,
+    taught: (usize, u64),
+    again: bool,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -115,10 +208,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             found: Vec::new(),
             terminals: FxHashMap::default(),
             cycles: None,
+            futures: None,
+            most: u64::MAX,
+            patience: u64::MAX,
+            taught: (0, 0),
+            again: false,
         }
     }
 
-    fn searched(mut self) -> Searched {
+    fn searched(mut self) -> (Searched, Option<Futures>, bool) {
         self.run();
         self.executor.abandon();
         let end = if self.restart() {
@@ -129,7 +227,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             End::Exhausted
         };
         let (states, bounded) = (self.visited.len(), self.visited.is_bounded());
-        Searched { collector: self.collector, end, states, bounded }
+        let again = self.again && end == End::Cut;
+        (Searched { collector: self.collector, end, states, bounded }, self.futures, again)
     }
 
     fn run(&mut self) {
@@ -143,8 +242,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 if self.depth == 0 {
                     return;
                 }
+                let points = self.frames[self.depth].points;
                 self.depth -= 1;
-                self.choices.pop();
+                self.choices.truncate(self.choices.len() - points);
                 continue;
             }
             let task = match frame.last {
@@ -155,8 +255,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             if !self.advance(task) {
                 return;
             }
-            self.choices.push(task as u8);
             self.depth += 1;
+            let points = self.frames[self.depth].points;
+            self.choices.extend(std::iter::repeat_n(task as u8, points));
             self.enter();
             self.tick();
         }
@@ -170,7 +271,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let done = frames.iter().map(|f| (f.width - f.todo.count_ones().min(f.width), f.width));
             Progress { executions, states, depth, elapsed, done: estimate(done) }
         });
-        self.collector.cut |= late;
+        self.collector.cut |= late || states >= self.most || self.again;
     }
 
     /// Whether going on makes no sense.
@@ -197,7 +298,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         for task in 0..tasks {
             let root = control.root(task);
             state.nodes[task] = root;
-            if follow(&mut control.learned, &mut state, task, root, 0, &mut self.found, &self.path).is_err() {
+            let walked =
+                follow(&mut control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
+            if walked.is_err() {
                 drop(control);
                 self.problem("the tasks begin in different ways".to_owned());
                 return false;
@@ -255,7 +358,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let state = State::new(self.frames[0].state.model.tasks);
             self.frames.push(Frame::new(state));
         }
-        for _ in 0..2 {
+        let mut executed = 0;
+        loop {
+            let mut points = 0;
             let (before, after) = self.frames.split_at_mut(self.depth + 1);
             let (frame, next) = (&before[self.depth], &mut after[0]);
             next.state.copy(&frame.state);
@@ -266,14 +371,16 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let mut control = self.executor.conductor.control.borrow_mut();
             match walk(
                 &mut control.learned,
+                self.futures.as_ref(),
                 &mut next.state,
                 task,
                 &mut self.path,
                 &mut self.found,
-                self.limits.max_steps,
+                (self.limits.max_steps, &mut points),
             ) {
                 Ok(()) => {
                     next.steps = self.path.len();
+                    next.points = points + 1;
                     drop(control);
                     self.report();
                     return !self.restart();
@@ -286,16 +393,25 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 Err(Missing::Edge) => {}
             }
             drop(control);
-            if !self.sync() || !self.execute(task) {
+            // As far as it is known, and one step further.
+            if points < executed {
+                self.problem("a step that was just executed is not known".to_owned());
                 return false;
             }
+            if executed == 0 && !self.sync() {
+                return false;
+            }
+            for _ in executed..=points {
+                if !self.execute(task) {
+                    return false;
+                }
+            }
+            executed = points + 1;
             if self.executor.conductor.control.borrow().run.overrun {
                 self.livelock();
                 return false;
             }
         }
-        self.problem("a step that was just executed is not known".to_owned());
-        false
     }
 
     /// Notes what the last step found.
@@ -327,6 +443,14 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         if !self.visited.insert(fingerprint, frame.last, frame.switches) {
             self.collector.executions += 1;
             if let (Some(cycles), Some(last)) = (&mut self.cycles, frame.last) {
+                if let Some(futures) = &self.futures
+                    && cycles.is_open(fingerprint)
+                    && futures.minds_cycles()
+                {
+                    // Where there are cycles, what is put off could be put off for ever.
+                    let learned = &mut self.executor.conductor.control.borrow_mut().learned;
+                    (learned.cyclic, learned.restart) = (true, true);
+                }
                 cycles.meets(fingerprint, last, &self.path);
             }
             if let Some(&outcome) = self.terminals.get(&fingerprint) {
@@ -338,7 +462,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             return self.livelock();
         }
         let control = self.executor.conductor.control.borrow();
-        let enabled = frame.state.enabled(&control.learned);
+        let learned = &control.learned;
+        let enabled = frame.state.enabled(learned);
         if enabled == 0 {
             drop(control);
             self.collector.executions += 1;
@@ -358,6 +483,21 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 };
                 if let Some(task) = members(enabled).find(sleeps) {
                     frame.todo = 1 << task;
+                } else if let Some(futures) = &mut self.futures
+                    && enabled & (enabled - 1) != 0
+                {
+                    let (automaton, objects) = (&learned.automaton, &learned.objects);
+                    let states = self.visited.len();
+                    if automaton.edges_len() != self.taught.0 {
+                        self.taught = (automaton.edges_len(), states);
+                    }
+                    let quiet = states - self.taught.1 == self.patience;
+                    if quiet || futures.is_stale(automaton) {
+                        futures.renew(automaton, objects, !learned.entangled);
+                        self.again |= quiet && futures.has_more();
+                    }
+                    frame.todo =
+                        persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
                 }
             }
             Visited::Bounded { bound, hit, .. } => {

@@ -114,8 +114,8 @@ impl Clocks {
         match op.kind {
             OpKind::Lock => self.acquired(task, op.object, objects),
             OpKind::TryLock if ok => self.acquired(task, op.object, objects),
-            OpKind::ReadLock => self.acquired_read(task, op.object, objects),
-            OpKind::TryReadLock if ok => self.acquired_read(task, op.object, objects),
+            OpKind::ReadLock | OpKind::Look => self.acquired_read(task, op.object),
+            OpKind::TryReadLock if ok => self.acquired_read(task, op.object),
             OpKind::TryLock => {
                 let (clock, object) = (&mut self.at[task], &mut self.objects[op.object as usize]);
                 join(clock, &object.changed);
@@ -128,7 +128,7 @@ impl Clocks {
                 join(&mut object.failed_read, clock);
             }
             OpKind::Unlock => self.released(task, op.object, objects),
-            OpKind::ReadUnlock => self.released_read(task, op.object, objects),
+            OpKind::ReadUnlock | OpKind::Looked => self.released_read(task, op.object),
             OpKind::Wait => {
                 self.share(task, op.object);
                 self.released(task, op.mutex, objects);
@@ -178,9 +178,8 @@ impl Clocks {
         join(clock, &object.released_read);
     }
 
-    fn acquired_read(&mut self, task: usize, id: ObjectId, objects: &Objects) {
+    fn acquired_read(&mut self, task: usize, id: ObjectId) {
         if self.causal {
-            self.watch_acquired(task, id, objects);
             self.share(task, id);
         }
         join(&mut self.sync[task], &self.objects[id as usize].released);
@@ -198,9 +197,8 @@ impl Clocks {
         self.sync[task][task] += 1;
     }
 
-    fn released_read(&mut self, task: usize, id: ObjectId, objects: &Objects) {
+    fn released_read(&mut self, task: usize, id: ObjectId) {
         if self.causal {
-            self.watch_released(task, id, objects);
             let (clock, object) = (&mut self.at[task], &mut self.objects[id as usize]);
             join(clock, &object.failed);
             join(&mut object.shared, clock);

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::cell::RefCell;
 
 use locks::Object;
-use locks::hook::{Hook, Step};
+use locks::hook::{Hook, Observed, Step};
 
 use super::control::Control;
 use super::objects::{self, Op, OpKind};
@@ -40,7 +40,7 @@ impl<'p> Conductor<'p> {
         if !std::mem::take(&mut run.settle) || run.is_bypassed() || !run.model.is_settled(&learned.objects) {
             return;
         }
-        let state = run.model.hash;
+        let state = run.model.seen(&learned.objects);
         if mode.learns() && learned.settled.contains_key(&state) {
             return;
         }
@@ -145,10 +145,22 @@ impl Hook for Conductor<'_> {
         }
     }
 
-    fn milestone(&self, key: u64) {
+    fn mark(&self) -> Observed {
+        let run = &self.control.borrow().run;
+        run.pasts[run.current].mark()
+    }
+
+    fn forgets(&self, mark: &mut Observed, key: u64) {
         let mut control = self.control.borrow_mut();
         if control.mode.learns() && !control.run.is_bypassed() {
-            control.milestone(key);
+            control.forgets(mark, key);
+        }
+    }
+
+    fn keeps(&self, object: Object) {
+        let mut control = self.control.borrow_mut();
+        if !control.run.is_bypassed() {
+            control.keeps(object);
         }
     }
 
@@ -223,7 +235,9 @@ impl Conductor<'_> {
         let (id, new) = control.learned.objects.id(object);
         if new {
             // `settled` is never active here: tasks don't run inside it.
-            control.learned.objects.get_mut(id).watched = self.program.borrow().watches(&object);
+            if self.program.borrow().watches(&object) {
+                control.learned.objects.watch(id);
+            }
         }
     }
 }

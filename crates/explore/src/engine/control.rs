@@ -4,10 +4,11 @@
 //! them. This module knows nothing of stacks or programs, nor of who chooses the steps.
 
 use locks::Object;
-use locks::hook::Step;
+use locks::hook::{Observed, Step};
 
 use super::automaton::{Edge, NodeId};
 use super::learned::Learned;
+use super::mistakes::Mistake;
 use super::mode::Mode;
 use super::model::Phase;
 use super::objects::{ObjectId, Op, OpKind};
@@ -23,11 +24,13 @@ pub(crate) struct Control {
     /// The most steps that a task may take in one go.
     pub max_steps: usize,
     pub run: Run,
+    /// A mistake to make on purpose.
+    pub mistake: Option<Mistake>,
 }
 
 impl Control {
     pub(crate) fn new(max_steps: usize) -> Self {
-        Control { learned: Learned::default(), mode: Mode::Plain, max_steps, run: Run::new() }
+        Control { learned: Learned::default(), mode: Mode::Plain, max_steps, run: Run::new(), mistake: None }
     }
 
     /// Prepares for an execution of so many tasks.
@@ -41,7 +44,7 @@ impl Control {
         if self.mode.audits(task) {
             counts = super::past::Whole::new().mark(counts);
         }
-        self.learned.automaton.node(task, counts, None, true)
+        self.learned.automaton.node(task, counts, None, true, std::iter::empty())
     }
 
     /// Begins the first segment of a task, before its first step.
@@ -50,7 +53,8 @@ impl Control {
         self.run.eager = 0;
         if self.mode.learns() {
             self.run.nodes[task] = self.root(task);
-            self.run.plain[task] = self.learned.automaton.node(task, Past::new(task).counts, None, true);
+            self.run.plain[task] =
+                self.learned.automaton.node(task, Past::new(task).counts, None, true, std::iter::empty());
             self.open(task, 0);
         }
     }
@@ -98,13 +102,14 @@ impl Control {
         let (run, automaton) = (&mut self.run, &mut self.learned.automaton);
         let task = run.current;
         let counts = run.pasts[task].counts;
-        let plain = automaton.node(task, counts, op, run.forced);
+        let held = run.held[task].iter().map(|held| (held.object, held.read));
+        let plain = automaton.node(task, counts, op, run.forced, held.clone());
         run.plain[task] = plain;
         run.nodes[task] = plain;
         let Some(mut open) = run.open.take() else { return };
         open.edge.next = plain;
         if self.mode.audits(task) {
-            let node = automaton.node(task, run.whole.mark(counts), op, run.forced);
+            let node = automaton.node(task, run.whole.mark(counts), op, run.forced, held);
             run.nodes[task] = node;
             let edge = Edge { next: node, ..open.edge.clone() };
             if let Err(edge) = automaton.learn(open.node, open.input, edge) {
@@ -207,7 +212,7 @@ impl Control {
         }
         self.run.hold(task, &taken);
         let waits = op.kind == OpKind::Wait && !woken;
-        self.run.settle |= (op.kind.is_release() || waits) && self.learned.objects.get(op.mutex).watched;
+        self.run.settle |= self.learned.objects.settles(&op, waits);
         self.run.answer = ok;
         if waits {
             return false;
@@ -243,22 +248,33 @@ impl Control {
     /// What the task observed no longer counts, but for the contents of what it holds.
     pub(super) fn checkpoint(&mut self, key: u64) {
         let (task, steps) = (self.run.current, self.run.taken.len());
+        self.learned.returns();
         self.run.pasts[task].checkpoint(task, key, steps);
         self.forget(task);
     }
 
-    /// What the task observed since its last checkpoint no longer counts, but for the contents of what it holds.
-    pub(super) fn milestone(&mut self, key: u64) {
+    /// What the task observed since the mark no longer counts, but for the key and the contents of what it holds.
+    pub(super) fn forgets(&mut self, mark: &mut Observed, key: u64) {
         let (task, steps) = (self.run.current, self.run.taken.len());
-        self.run.pasts[task].milestone(key, steps);
+        self.run.pasts[task].since(mark, key, steps);
         self.forget(task);
     }
 
+    /// The task can't reach any more what that lock protects, which it holds.
+    pub(super) fn keeps(&mut self, object: Object) {
+        let id = self.learned.object(object);
+        let held = &mut self.run.held[self.run.current];
+        if let Some(holding) = held.iter_mut().rfind(|holding| holding.object == id) {
+            holding.kept = true;
+        }
+    }
+
     fn forget(&mut self, task: usize) {
-        self.learned.forgets(task);
+        self.learned.forgetful |= 1 << task;
         let run = &mut self.run;
         for held in &run.held[task] {
-            run.pasts[task].holds(held.object, run.model.cell(held.object).content);
+            let content = if held.kept { 0 } else { run.model.cell(held.object).content };
+            run.pasts[task].holds(held.object, content);
         }
         if let Mode::Audit { task: audited, pasts } = self.mode
             && audited == task
@@ -321,6 +337,12 @@ impl Control {
     pub(super) fn published(&mut self, object: Object, fingerprint: u64) {
         let id: ObjectId = self.learned.object(object);
         let content = self.learned.normal(id, fingerprint.max(1));
+        // (Only what the task holds: something that it makes may be made anew with contents that it had before.)
+        let held = self.run.held[self.run.current].iter().any(|holding| holding.object == id)
+            || self.mistake == Some(Mistake::SilentMaking);
+        if held && self.run.model.cell(id).content == content {
+            return;
+        }
         self.run.model.set_content(id, content);
         if let Some(open) = &mut self.run.open {
             open.edge.published.push((id, content));

@@ -59,6 +59,11 @@ impl Cycles {
         self.marks.push(Mark { index, low: index, enabled, below, ..Mark::default() });
     }
 
+    /// Whether the walk is above that state.
+    pub(crate) fn is_open(&self, fingerprint: u64) -> bool {
+        self.open.contains_key(&fingerprint)
+    }
+
     /// A step by the task leads from the state on top to one that was entered before.
     pub(crate) fn meets(&mut self, fingerprint: u64, task: usize, path: &[u8]) {
         let Some(&index) = self.open.get(&fingerprint) else { return };

@@ -39,10 +39,10 @@ fn roles(op: &Op) -> [Option<(ObjectId, Role)>; 2] {
     let role = match op.kind {
         OpKind::Lock => Role::Acquire { read: false, tries: false },
         OpKind::TryLock => Role::Acquire { read: false, tries: true },
-        OpKind::ReadLock => Role::Acquire { read: true, tries: false },
+        OpKind::ReadLock | OpKind::Look => Role::Acquire { read: true, tries: false },
         OpKind::TryReadLock => Role::Acquire { read: true, tries: true },
         OpKind::Unlock => Role::Release { read: false },
-        OpKind::ReadUnlock => Role::Release { read: true },
+        OpKind::ReadUnlock | OpKind::Looked => Role::Release { read: true },
         OpKind::Notify | OpKind::Ghost | OpKind::Write | OpKind::Free => Role::Change,
         OpKind::Read => Role::Share,
         OpKind::Wait => {
@@ -55,10 +55,14 @@ fn roles(op: &Op) -> [Option<(ObjectId, Role)>; 2] {
 
 /// Whether the order of two steps by different tasks can matter to anybody.
 pub(crate) fn dependent(a: &Op, b: &Op, objects: &Objects) -> bool {
-    roles(a).iter().flatten().any(|a| roles(b).iter().flatten().any(|b| related(a, b, objects)))
+    let watched = |op: &Op, id| objects.is_watched_by(op.kind, id);
+    roles(a).iter().flatten().any(|of_a| {
+        let related = |of_b: &(ObjectId, Role)| related(of_a, of_b, watched(a, of_a.0) && watched(b, of_b.0));
+        roles(b).iter().flatten().any(related)
+    })
 }
 
-fn related(a: &(ObjectId, Role), b: &(ObjectId, Role), objects: &Objects) -> bool {
+fn related(a: &(ObjectId, Role), b: &(ObjectId, Role), watched: bool) -> bool {
     let same = a.0 == b.0;
     let ordinary = same
         && match (a.1, b.1) {
@@ -68,7 +72,7 @@ fn related(a: &(ObjectId, Role), b: &(ObjectId, Role), objects: &Objects) -> boo
             (Role::Change, Role::Change | Role::Share) | (Role::Share, Role::Change) => true,
             _ => false,
         };
-    ordinary || (objects.get(a.0).watched && objects.get(b.0).watched && seen(a.1, b.1, same))
+    ordinary || (watched && seen(a.1, b.1, same))
 }
 
 /// Whether an oracle that looks whenever watched locks are free can tell the order of two such steps.

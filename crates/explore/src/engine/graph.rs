@@ -12,6 +12,8 @@ use super::objects::{At, ObjectId, Op, OpKind};
 pub(crate) struct Holding {
     pub object: ObjectId,
     pub read: bool,
+    /// The task can't reach what it protects any more.
+    pub kept: bool,
     pub at: At,
 }
 
@@ -48,7 +50,7 @@ impl Graph {
     /// Notes that a task asks for a lock. A try-lock can't wait, so it is not asked for.
     #[inline]
     pub(crate) fn asks(&mut self, task: usize, op: &Op, held: &[Holding], path: impl Iterator<Item = u8>) {
-        if held.is_empty() || !matches!(op.kind, OpKind::Lock | OpKind::ReadLock) {
+        if held.is_empty() || !matches!(op.kind, OpKind::Lock | OpKind::ReadLock | OpKind::Look) {
             return;
         }
         let asked = (op.kind as u64) << 40 | (task as u64) << 32 | u64::from(op.object);
@@ -68,7 +70,7 @@ impl Graph {
                 task,
                 held_read: holding.read,
                 held_at: holding.at,
-                asked_read: op.kind == OpKind::ReadLock,
+                asked_read: op.kind.is_read(),
                 asked_at: op.at,
                 gates: gates.map(|gate| (gate.object, gate.read)).collect(),
                 witness: witness.clone(),
@@ -94,6 +96,11 @@ impl Graph {
             self.walk(&after, &mut path, &mut Vec::new(), &mut cycles);
         }
         cycles
+    }
+
+    /// Whether tasks could wait for each other in a circle of any length.
+    pub(crate) fn is_entangled(&self, tasks: usize) -> bool {
+        !self.entangled().is_empty() && (tasks > LONGEST || !self.cycles().is_empty())
     }
 
     /// The edges that may be part of a cycle: without those from or to locks before or after which there is

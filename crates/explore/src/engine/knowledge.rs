@@ -95,10 +95,10 @@ impl Knowledge {
             _ if woken => self.acquired(task, op.mutex, true),
             OpKind::Lock => self.acquired(task, op.object, true),
             OpKind::TryLock if ok => self.acquired(task, op.object, true),
-            OpKind::ReadLock => self.acquired(task, op.object, false),
+            OpKind::ReadLock | OpKind::Look => self.acquired(task, op.object, false),
             OpKind::TryReadLock if ok => self.acquired(task, op.object, false),
             OpKind::Unlock => self.released(task, self.released_row(op.object)),
-            OpKind::ReadUnlock => self.released(task, self.released_row(op.object) + 1),
+            OpKind::ReadUnlock | OpKind::Looked => self.released(task, self.released_row(op.object) + 1),
             OpKind::Wait => self.released(task, self.released_row(op.mutex)),
             _ => {}
         }

@@ -29,7 +29,7 @@ pub(crate) struct Learned {
     /// The whole pasts with which audited tasks came to places.
     pub pasts: Pasts,
     pub findings: Findings,
-    /// What the oracle over settled states found, by the fingerprint of all objects.
+    /// What the oracle over settled states found, by the fingerprint of what it looks at.
     pub settled: FxHashMap<u64, Box<[u32]>>,
     /// Fingerprints of objects' contents at the beginning; 0 where they were not met yet.
     initial: Vec<u64>,
@@ -39,8 +39,14 @@ pub(crate) struct Learned {
     pub steps: u64,
     /// It was learned that more must be told apart: the search begins anew.
     pub restart: bool,
-    /// The tasks that passed a checkpoint or a milestone, so that they may come to a state again.
+    /// The tasks that said that something no longer counts: what an audit looks at.
     pub forgetful: Tasks,
+    /// Some task passed a checkpoint, so that it may come to a state again.
+    pub returning: bool,
+    /// An execution comes to a state that it was in: nothing may be left out.
+    pub cyclic: bool,
+    /// Locks are taken in a circle: tasks are interrupted between them.
+    pub entangled: bool,
 }
 
 impl Learned {
@@ -49,11 +55,11 @@ impl Learned {
         self.objects.id(object).0
     }
 
-    /// Takes note that a task passes a checkpoint or a milestone. If none ever did, the search begins anew: from now on
-    /// there may be cycles.
-    pub(crate) fn forgets(&mut self, task: usize) {
-        self.restart |= self.forgetful == 0;
-        self.forgetful |= 1 << task;
+    /// Takes note that a task passes a checkpoint. If none ever did, the search begins anew: from now on there may be
+    /// cycles.
+    pub(crate) fn returns(&mut self) {
+        self.restart |= !self.returning;
+        self.returning = true;
     }
 
     /// Takes note of why nothing that is found can be trusted, if nothing is known to be wrong yet.

@@ -101,7 +101,7 @@ impl Model {
             Phase::Woken => self.free(op.mutex),
             Phase::Ready => match op.kind {
                 OpKind::Lock => self.free(op.object),
-                OpKind::ReadLock => self.cell(op.object).writer == 0,
+                OpKind::ReadLock | OpKind::Look => self.cell(op.object).writer == 0,
                 _ => true,
             },
         }
@@ -113,9 +113,18 @@ impl Model {
         cell.writer == 0 && cell.readers == 0
     }
 
-    /// Whether none of the locks that the program's oracle watches is held.
+    /// Whether nobody may change what the program's oracle looks at: of the locks that it watches none is held but for
+    /// reading.
     pub(crate) fn is_settled(&self, objects: &Objects) -> bool {
-        (0..self.cells.len()).all(|id| !objects.get(id as ObjectId).watched || self.free(id as ObjectId))
+        objects.watched().iter().all(|&id| self.cell(id).writer == 0)
+    }
+
+    /// A fingerprint of all that the program's oracle looks at: what the locks that it watches protect.
+    pub(crate) fn seen(&self, objects: &Objects) -> u64 {
+        objects.watched().iter().fold(0, |sum, &id| {
+            let content = self.cell(id).content;
+            if content == 0 { sum } else { mix(sum, mix(u64::from(id), content)) }
+        })
     }
 
     /// What a step that was just taken lets its task observe.
@@ -123,7 +132,7 @@ impl Model {
     pub(crate) fn input(&self, op: &Op, ok: bool, woken: bool) -> u64 {
         match op.kind {
             _ if woken => self.cell(op.mutex).content,
-            OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock if ok => {
+            OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look if ok => {
                 self.cell(op.object).content
             }
             OpKind::TryLock | OpKind::TryReadLock => 1 << 63 | 0x7A11,
@@ -148,7 +157,9 @@ impl Model {
                 }
                 self.change(op.object, |cell| cell.writer = task as u8 + 1);
             }
-            OpKind::ReadLock => self.change(op.object, |cell| cell.readers += 1 << (4 * task)),
+            OpKind::ReadLock | OpKind::Look => {
+                self.change(op.object, |cell| cell.readers += 1 << (4 * task));
+            }
             OpKind::TryReadLock => {
                 if self.cell(op.object).writer != 0 {
                     return false;
@@ -156,7 +167,9 @@ impl Model {
                 self.change(op.object, |cell| cell.readers += 1 << (4 * task));
             }
             OpKind::Unlock => self.change(op.object, |cell| cell.writer = 0),
-            OpKind::ReadUnlock => self.change(op.object, |cell| cell.readers -= 1 << (4 * task)),
+            OpKind::ReadUnlock | OpKind::Looked => {
+                self.change(op.object, |cell| cell.readers -= 1 << (4 * task));
+            }
             OpKind::Wait => {
                 self.change(op.mutex, |cell| cell.writer = 0);
                 self.phases[task] = Phase::Waiting(op.object);

@@ -31,6 +31,8 @@ pub(crate) enum OpKind {
     Free,
     Ghost,
     Sleep,
+    Look,
+    Looked,
 }
 
 impl From<Kind> for OpKind {
@@ -49,6 +51,8 @@ impl From<Kind> for OpKind {
             Kind::Free => OpKind::Free,
             Kind::Ghost => OpKind::Ghost,
             Kind::Sleep(_) => OpKind::Sleep,
+            Kind::Look => OpKind::Look,
+            Kind::Looked => OpKind::Looked,
         }
     }
 }
@@ -70,12 +74,19 @@ impl OpKind {
             OpKind::Free => "free",
             OpKind::Ghost => "oracle",
             OpKind::Sleep => "sleep",
+            OpKind::Look => "look",
+            OpKind::Looked => "looked",
         }
     }
 
     /// Whether it takes a lock for reading, if it takes one.
     pub(crate) fn is_read(self) -> bool {
-        matches!(self, OpKind::ReadLock | OpKind::TryReadLock)
+        matches!(self, OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look)
+    }
+
+    /// Whether it takes a lock, or releases one, with which nothing could be changed.
+    pub(crate) fn only_reads(self) -> bool {
+        self.is_read() || matches!(self, OpKind::ReadUnlock | OpKind::Looked)
     }
 
     pub(crate) fn is_wait(self) -> bool {
@@ -87,11 +98,11 @@ impl OpKind {
     }
 
     pub(crate) fn is_release(self) -> bool {
-        matches!(self, OpKind::Unlock | OpKind::ReadUnlock)
+        matches!(self, OpKind::Unlock | OpKind::ReadUnlock | OpKind::Looked)
     }
 
     pub(crate) fn is_acquire(self) -> bool {
-        matches!(self, OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock)
+        matches!(self, OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look)
     }
 }
 
@@ -129,6 +140,7 @@ pub(crate) struct Objects {
     quick: FxHashMap<(usize, u16, Key), ObjectId>,
     exact: FxHashMap<Object, ObjectId>,
     trackeds: u32,
+    watched: Vec<ObjectId>,
 }
 
 impl Objects {
@@ -161,6 +173,35 @@ impl Objects {
         });
         self.quick.insert(quick, id);
         (id, new)
+    }
+
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.infos.len()
+    }
+
+    /// The program's oracle looks at the object.
+    pub(crate) fn watch(&mut self, id: ObjectId) {
+        if !std::mem::replace(&mut self.get_mut(id).watched, true) {
+            self.watched.push(id);
+        }
+    }
+
+    /// The objects that the program's oracle looks at.
+    pub(crate) fn watched(&self) -> &[ObjectId] {
+        &self.watched
+    }
+
+    /// Whether steps of different tasks on the object can depend on each other.
+    pub(crate) fn is_shared(&self, id: ObjectId) -> bool {
+        let info = self.get(id);
+        info.racy || (info.users.count_ones() > 1 && info.changers != 0)
+    }
+
+    /// Whether no task but this one changes the object, or, if this one does, uses it.
+    pub(crate) fn is_private(&self, task: usize, id: ObjectId) -> bool {
+        let (info, others) = (self.get(id), !(1 << task));
+        info.users & others == 0 || info.changers == 0
     }
 
     pub(crate) fn get(&self, id: ObjectId) -> &Info {
@@ -196,7 +237,7 @@ impl Objects {
         let info = &mut self.infos[op.object as usize];
         let (users, changers) = (info.users, info.changers);
         match op.kind {
-            OpKind::ReadLock | OpKind::TryReadLock => info.users |= 1 << task,
+            OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look => info.users |= 1 << task,
             OpKind::Lock | OpKind::TryLock | OpKind::Wait | OpKind::Notify | OpKind::Ghost => {
                 info.users |= 1 << task;
                 info.changers |= 1 << task;
@@ -233,14 +274,29 @@ impl Objects {
         let info = &self.infos[op.object as usize];
         let others = !(1 << task);
         match op.kind {
-            OpKind::Unlock | OpKind::ReadUnlock => info.tried || (info.watched && reduced),
+            OpKind::Unlock => info.tried || (info.watched && reduced),
+            OpKind::ReadUnlock | OpKind::Looked => info.tried,
             OpKind::Read | OpKind::Write | OpKind::Free => info.racy,
-            OpKind::ReadLock | OpKind::TryReadLock => info.watched || info.changers & others != 0,
+            OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look => info.changers & others != 0,
             OpKind::Lock | OpKind::TryLock | OpKind::Notify | OpKind::Ghost => {
                 info.watched || info.users & others != 0
             }
             OpKind::Wait | OpKind::Sleep => true,
         }
+    }
+
+    /// Whether the program's oracle looks after this step, if nobody may change what it watches then.
+    ///
+    /// Not after a step with which nothing could have been changed.
+    #[inline]
+    pub(crate) fn settles(&self, op: &Op, waits: bool) -> bool {
+        (waits || op.kind.is_release()) && self.is_watched_by(op.kind, op.mutex)
+    }
+
+    /// Whether the program's oracle can tell steps of this kind on the object from none at all.
+    #[inline]
+    pub(crate) fn is_watched_by(&self, kind: OpKind, id: ObjectId) -> bool {
+        self.infos[id as usize].watched && !kind.only_reads()
     }
 
     /// The object's name for people: its level, and its key where that says anything.

@@ -1,9 +1,11 @@
 //! What a task's future depends on: what it observed, as far as it counts.
 //!
-//! A task's past is a fingerprint of all that it observed since its beginning. A checkpoint or a milestone replaces
-//! it by a key: the task comes to a *place*, which is the same for all pasts that lead to the same key. An audit
-//! tells some of these pasts apart all the same. This module knows nothing of what is observed, or of the steps.
+//! A task's past is a fingerprint of all that it observed since its beginning. A checkpoint replaces it by a key; a mark
+//! or a look replaces what was observed since by what the task made of it (`locks::mark`). Either way the task comes
+//! to a *place*, which is the same for all pasts that lead to the same key. An audit tells some of these pasts apart all
+//! the same. This module knows nothing of what is observed, or of the steps.
 
+use locks::hook::Observed;
 use rustc_hash::FxHashMap;
 
 use super::mix::mix;
@@ -22,9 +24,10 @@ pub(crate) struct Forgot {
 pub(crate) struct Past {
     /// The fingerprint of all that counts.
     pub counts: u64,
-    /// The key of the last checkpoint; what counts at the beginning if there was none.
-    base: u64,
-    /// The last checkpoint or milestone.
+    /// What counted after the last checkpoint, and how many there were.
+    checkpoint: u64,
+    checkpoints: u32,
+    /// Where the task last said that something no longer counts.
     pub forgot: Option<Forgot>,
 }
 
@@ -32,7 +35,7 @@ impl Past {
     /// The past of a task that has not begun.
     pub(crate) fn new(task: usize) -> Self {
         let root = mix(0xB0A7, task as u64);
-        Past { counts: root, base: root, forgot: None }
+        Past { counts: root, checkpoint: root, checkpoints: 0, forgot: None }
     }
 
     /// Adds what a step let the task observe.
@@ -53,13 +56,27 @@ impl Past {
 
     /// Replaces all that was observed by the key of a checkpoint.
     pub(crate) fn checkpoint(&mut self, task: usize, key: u64, steps: usize) {
-        self.base = mix(key, task as u64 + 1);
-        self.forgets(self.base, steps);
+        self.checkpoint = mix(key, task as u64 + 1);
+        self.checkpoints += 1;
+        self.forgets(self.checkpoint, steps);
     }
 
-    /// Replaces all that was observed since the last checkpoint by the key of a milestone.
-    pub(crate) fn milestone(&mut self, key: u64, steps: usize) {
-        self.forgets(mix(self.base, key), steps);
+    /// What counts now, for later.
+    pub(crate) fn mark(&self) -> Observed {
+        Observed { counts: self.counts, checkpoints: self.checkpoints, times: 0 }
+    }
+
+    /// Replaces all that was observed since a mark by a key.
+    ///
+    /// A checkpoint after the mark forgot what was observed before it, which must not come back: the mark moves there. How
+    /// often something was said of the mark counts, which keeps the task from coming to a place again: only
+    /// checkpoints make cycles.
+    pub(crate) fn since(&mut self, mark: &mut Observed, key: u64, steps: usize) {
+        if mark.checkpoints != self.checkpoints {
+            *mark = Observed { counts: self.checkpoint, checkpoints: self.checkpoints, times: 0 };
+        }
+        mark.times += 1;
+        self.forgets(mix(mix(mark.counts, key), 0x100C + u64::from(mark.times)), steps);
     }
 
     fn forgets(&mut self, key: u64, steps: usize) {
@@ -73,7 +90,7 @@ impl Past {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Whole {
     observed: u64,
-    /// What was observed up to the last checkpoint or milestone: by this pasts are told apart that came to one place.
+    /// What was observed up to the last place: by this pasts are told apart that came to one place.
     identity: u64,
 }
 
@@ -158,8 +175,9 @@ mod tests {
         one.observes(1);
         other.observes(2);
         assert_ne!(one.counts, other.counts);
-        one.milestone(7, 0);
-        other.milestone(7, 3);
+        let mark = Past::new(0).mark();
+        one.since(&mut { mark }, 7, 0);
+        other.since(&mut { mark }, 7, 3);
         assert_eq!(one.counts, other.counts);
         assert_eq!((one.forgot.unwrap().times, other.forgot.unwrap().steps), (1, 3));
         other.checkpoint(0, 7, 4);

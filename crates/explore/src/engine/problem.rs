@@ -34,13 +34,13 @@ pub(crate) struct Differs {
     pub name: String,
     /// What it did this time, and what it had done before.
     pub what: String,
-    /// The checkpoint or milestone that it had come through last.
+    /// The checkpoint, mark or look that it had come through last.
     pub forgot: Option<Forgot>,
     /// The tasks of all steps of the execution up to there.
     pub path: Vec<u8>,
-    /// The step after which it came through that checkpoint or milestone.
+    /// The step after which it came through that.
     pub after: Option<String>,
-    /// The checkpoint's or milestone's place in the source, if it could be told.
+    /// Its place in the source, if it could be told.
     pub place: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Differs {
             let place = self.place.as_ref().map_or(String::new(), |place| format!(" at {place}"));
             let after = self.after.as_deref().unwrap_or("its beginning");
             format!(
-                "the checkpoint or milestone{place} that it passed after {after} leaves something out, or contents \
+                "the checkpoint, mark or look{place} that it passed after {after} leaves something out, or contents \
                  that a fingerprint leaves out decide"
             )
         } else {
@@ -95,16 +95,19 @@ pub(crate) fn difference(
     if !now.is_same_step(then) {
         return format!("{after} {goes_on}, and {went_on} at another time");
     }
-    let object =
-        edge.published.iter().zip(&known.published).find(|(now, then)| now != then).map(|(now, _)| now.0);
-    if let Some(object) = object {
+    // (What is left as it was is not listed.)
+    let differs = |one: &Edge, other: &Edge| {
+        one.published
+            .iter()
+            .find(|published| !other.published.contains(published))
+            .map(|published| published.0)
+    };
+    if let Some(object) = differs(edge, known).or_else(|| differs(known, edge)) {
         let name = objects.name(object);
         return format!("{after} {goes_on}, and leaves other contents in `{name}` than at another time");
     }
-    if edge.published.len() != known.published.len() {
-        return format!(
-            "{after} {goes_on}, and leaves contents in more or fewer objects than at another time"
-        );
+    if edge.published != known.published {
+        return format!("{after} {goes_on}, and leaves contents in another order than at another time");
     }
     if edge.findings != known.findings {
         return format!("{after} {goes_on}, and its oracles find something else than at another time");

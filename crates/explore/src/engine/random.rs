@@ -16,12 +16,26 @@ pub(crate) struct Chance {
     last: Option<usize>,
     /// The most steps of an execution.
     deepest: usize,
+    mode: Mode,
 }
 
 impl Chance {
     /// So many executions, by these choices.
     pub(crate) fn new(seed: u64, executions: u64) -> Self {
-        Chance { random: Random(seed), begun: 0, executions, stay: 0, last: None, deepest: 0 }
+        Chance {
+            random: Random(seed),
+            begun: 0,
+            executions,
+            stay: 0,
+            last: None,
+            deepest: 0,
+            mode: Mode::Plain,
+        }
+    }
+
+    /// The same; what tasks do is learned.
+    pub(crate) fn learning(seed: u64, executions: u64) -> Self {
+        Chance { mode: Mode::Learn, ..Chance::new(seed, executions) }
     }
 }
 
@@ -29,7 +43,7 @@ impl Scheduler for Chance {
     const PATIENCE: u32 = 16;
 
     fn mode(&self) -> Mode {
-        Mode::Plain
+        self.mode
     }
 
     fn next_execution(&mut self) -> bool {

@@ -42,7 +42,7 @@ pub(crate) struct Open {
     pub input: u64,
     /// What it did so far.
     pub edge: Edge,
-    /// The last checkpoint or milestone before.
+    /// Where the task had said last that something no longer counts.
     pub forgot: Option<Forgot>,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct Run {
     pub nodes: [NodeId; MAX_TASKS],
     pub plain: [NodeId; MAX_TASKS],
     pub open: Option<Open>,
-    /// Which checkpoint or milestone of which task is looked for in the source, and where it was seen.
+    /// Where which task said what counts is looked for in the source, and where it was seen.
     pub sought: Option<(usize, u32)>,
     pub seen: Option<String>,
 }
@@ -195,11 +195,12 @@ impl Taken {
     pub(crate) fn takes(&self) -> Option<Holding> {
         let op = &self.op;
         if self.woken {
-            return Some(Holding { object: op.mutex, read: false, at: op.at });
+            return Some(Holding { object: op.mutex, read: false, kept: false, at: op.at });
         }
         (op.kind.is_acquire() && self.ok).then(|| Holding {
             object: op.object,
             read: op.kind.is_read(),
+            kept: false,
             at: op.at,
         })
     }

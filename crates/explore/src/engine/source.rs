@@ -1,4 +1,4 @@
-//! Where in the source a checkpoint or a milestone stands.
+//! Where in the source a checkpoint, a mark or a look stands.
 //!
 //! The hook is not told, so the stack is looked at: once, for a report that is about this place. Where the compiler left
 //! a frame out (the call was the last thing that its function did), the place is that function's call. This module
@@ -6,7 +6,7 @@
 
 use std::backtrace::Backtrace;
 
-/// Gives the place in the source, `file:line`, of the code that called `locks::hook`, if the program was built with
+/// Gives the place in the source, `file:line`, of the code that called the crate `locks`, if the program was built with
 /// what is needed to tell.
 #[cold]
 pub(crate) fn caller() -> Option<String> {
@@ -23,7 +23,7 @@ fn first_beyond_hook(backtrace: &str) -> Option<String> {
 }
 
 fn of_hook(place: &str) -> bool {
-    place.contains("/engine/conductor.rs:") || place.contains("locks/src/hook.rs:")
+    ["/engine/conductor.rs:", "locks/src/"].iter().any(|part| place.contains(part))
 }
 
 #[cfg(test)]
@@ -34,9 +34,9 @@ mod tests {
     fn the_place_beyond_the_hook_is_found() {
         let backtrace = "   0: force_capture\n\
                          \x20            at /rustc/59807/library/std/src/backtrace.rs:300:5\n\
-                         \x20  1: milestone\n\
+                         \x20  1: checkpoint\n\
                          \x20            at ./src/engine/conductor.rs:161:21\n\
-                         \x20  2: milestone<closure>\n\
+                         \x20  2: checkpoint<closure>\n\
                          \x20            at /x/crates/locks/src/hook.rs:181:9\n\
                          \x20  3: scan\n\
                          \x20            at ./src/bus.rs:68:13\n\
@@ -47,6 +47,6 @@ mod tests {
             backtrace.replace("/x/crates/locks/src/hook.rs:181:9", "/rustc/59807/library/core/src/x.rs:1:1");
         assert_eq!(first_beyond_hook(&inlined).as_deref(), Some("src/bus.rs:68"));
         assert_eq!(first_beyond_hook("   0: scan\n             at ./src/bus.rs:68:13\n"), None);
-        assert_eq!(first_beyond_hook("   0: milestone\n   1: scan\n   2: main\n"), None);
+        assert_eq!(first_beyond_hook("   0: checkpoint\n   1: scan\n   2: main\n"), None);
     }
 }

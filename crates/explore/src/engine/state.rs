@@ -4,6 +4,7 @@
 //! states are walked to.
 
 use super::automaton::NodeId;
+use super::futures::Futures;
 use super::knowledge::{self, Knowledge};
 use super::learned::Learned;
 use super::mix::mix;
@@ -71,14 +72,31 @@ pub(crate) enum Missing {
     Endless,
 }
 
-/// Walks the task's pending step and all that follow at once.
+/// The most places before which others could go that one walk runs through. A transaction may go round for ever, which is
+/// noticed between walks.
+const POINTS: usize = 32;
+
+/// How far a walk came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The task stands where others may go first, or can't go on.
+    Stands,
+    /// It goes on at once: others can't tell.
+    GoesOn,
+    /// Others could go first, but need not: it is inside a transaction.
+    Inside,
+}
+
+/// Walks the task's pending step and all that follow at once, to the end of its transaction. Counts in `points` the
+/// places on the way before which others could have gone.
 pub(crate) fn walk(
     learned: &mut Learned,
+    futures: Option<&Futures>,
     state: &mut State,
     task: usize,
     path: &mut Vec<u8>,
     found: &mut Vec<(u32, usize)>,
-    max_steps: usize,
+    (max_steps, points): (usize, &mut usize),
 ) -> Result<(), Missing> {
     for _ in 0..=max_steps {
         let node = state.nodes[task];
@@ -91,15 +109,22 @@ pub(crate) fn walk(
         let ok = state.model.perform(task, &op);
         state.knowledge.perform(task, &op, ok, woken);
         let waits = op.kind == OpKind::Wait && !woken;
-        if (op.kind.is_release() || waits) && learned.objects.get(op.mutex).watched {
+        if learned.objects.settles(&op, waits) {
             settle(learned, &state.model, path.len(), found)?;
         }
         if waits {
             return Ok(());
         }
         let input = state.model.input(&op, ok, woken);
-        if !follow(learned, state, task, node, input, found, path)? {
-            return Ok(());
+        match follow(learned, futures, state, task, (node, input), found, path)? {
+            Next::Stands => return Ok(()),
+            Next::GoesOn => {}
+            Next::Inside => {
+                *points += 1;
+                if *points == POINTS {
+                    return Ok(());
+                }
+            }
         }
     }
     Err(Missing::Endless)
@@ -108,13 +133,13 @@ pub(crate) fn walk(
 /// Follows an edge; says whether the task goes on at once.
 pub(crate) fn follow(
     learned: &mut Learned,
+    futures: Option<&Futures>,
     state: &mut State,
     task: usize,
-    node: NodeId,
-    input: u64,
+    (node, input): (NodeId, u64),
     found: &mut Vec<(u32, usize)>,
     path: &[u8],
-) -> Result<bool, Missing> {
+) -> Result<Next, Missing> {
     let edge = learned.automaton.edge(node, input).ok_or(Missing::Edge)?;
     for &(object, content) in &edge.published {
         state.model.set_content(object, content);
@@ -124,9 +149,19 @@ pub(crate) fn follow(
     let next = learned.automaton.get(edge.next);
     let Some(op) = &next.op else {
         state.model.phases[task] = Phase::Ended;
-        return Ok(false);
+        return Ok(Next::Stands);
     };
-    Ok(next.forced || !learned.objects.is_point(task, op, false) && state.model.enabled(task, op))
+    if next.forced {
+        return Ok(Next::GoesOn);
+    }
+    if !state.model.enabled(task, op) {
+        return Ok(Next::Stands);
+    }
+    Ok(match futures {
+        _ if !learned.objects.is_point(task, op, false) => Next::GoesOn,
+        Some(futures) if futures.is_inside(edge.next) => Next::Inside,
+        _ => Next::Stands,
+    })
 }
 
 fn access(
@@ -155,7 +190,7 @@ fn settle(
     found: &mut Vec<(u32, usize)>,
 ) -> Result<(), Missing> {
     if model.is_settled(&learned.objects) {
-        let findings = learned.settled.get(&model.hash).ok_or(Missing::Edge)?;
+        let findings = learned.settled.get(&model.seen(&learned.objects)).ok_or(Missing::Edge)?;
         found.extend(findings.iter().map(|&finding| (finding, steps)));
     }
     Ok(())

@@ -46,8 +46,19 @@ pub enum Op {
     Panic(u8),
     /// Forgets the local value, and says so: what was observed no longer counts.
     Forget,
-    /// Says what is remembered: what was observed besides no longer counts.
-    Milestone,
+    /// From here on there is a mark.
+    Mark,
+    /// Says what is remembered: what was observed since the last mark besides no longer counts.
+    Only,
+    /// Looks at a mutex or an rwlock: whether its value is odd counts, and nothing else.
+    Peek(usize),
+    PeekRw(usize),
+    /// The same with a mutex that is kept.
+    Keep(usize),
+    /// Comes back to the same place until a mutex has another value than 0: a cycle, unless somebody changes it.
+    Until(usize),
+    /// Makes an object that only this task knows, with a value of two.
+    Make,
     /// Skips the next statement if the local value is even.
     SkipIfEven,
 }
@@ -55,8 +66,10 @@ pub enum Op {
 #[derive(Clone, Debug)]
 pub struct Program {
     pub tasks: Vec<Vec<Op>>,
-    /// Whether an oracle watches the mutexes 0 and 1.
+    /// Whether an oracle watches the mutexes 0 and 1, and the rwlock 0.
     pub watched: bool,
+    /// Whether locks are only taken in the order of their numbers.
+    pub ordered: bool,
     /// Whether what is said to be forgotten is kept, and what is said to be remembered leaves the local value out.
     pub forgetful: bool,
 }
@@ -64,13 +77,22 @@ pub struct Program {
 impl Program {
     /// Whether tasks say anywhere what they remember.
     pub fn forgets(&self) -> bool {
-        self.tasks.iter().flatten().any(|op| matches!(op, Op::Forget | Op::Milestone))
+        let says = |op: &Op| {
+            matches!(op, Op::Forget | Op::Only | Op::Peek(_) | Op::PeekRw(_) | Op::Keep(_) | Op::Until(_))
+        };
+        self.tasks.iter().flatten().any(says)
+    }
+
+    /// Whether a task may come to a place again.
+    pub fn cycles(&self) -> bool {
+        self.tasks.iter().flatten().any(|op| matches!(op, Op::Until(_)))
     }
 }
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "watched: {}, forgetful: {}", self.watched, self.forgetful)?;
+        let Program { tasks: _, watched, ordered, forgetful } = self;
+        writeln!(f, "watched: {watched}, ordered: {ordered}, forgetful: {forgetful}")?;
         for (task, ops) in self.tasks.iter().enumerate() {
             writeln!(f, "task {task}: {ops:?}")?;
         }
@@ -88,6 +110,9 @@ struct Flavour {
     ghosts: bool,
     trouble: bool,
     marks: bool,
+    looks: bool,
+    cycles: bool,
+    makes: bool,
 }
 
 pub fn generate(random: &mut Random) -> Program {
@@ -100,6 +125,9 @@ pub fn generate(random: &mut Random) -> Program {
         ghosts: random.chance(30),
         trouble: random.chance(30),
         marks: random.chance(40),
+        looks: random.chance(50),
+        cycles: random.chance(8),
+        makes: random.chance(20),
     };
     let watched = random.chance(25);
     let tasks = if random.chance(55) { 2 } else { 3 + usize::from(random.chance(15)) };
@@ -108,7 +136,9 @@ pub fn generate(random: &mut Random) -> Program {
         3 => 2 + random.below(7),
         _ => 2 + random.below(3),
     };
-    Program { tasks: (0..tasks).map(|_| task(random, &flavour, length)).collect(), watched, forgetful: false }
+    let ordered = random.chance(55);
+    let tasks = (0..tasks).map(|_| task(random, &flavour, length)).collect();
+    Program { tasks, watched, ordered, forgetful: false }
 }
 
 fn task(random: &mut Random, flavour: &Flavour, length: u64) -> Vec<Op> {
@@ -121,7 +151,7 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
         let rwlock = random.below(flavour.rwlocks.max(1)) as usize;
         let datum = random.below(2) as usize;
         let rw = flavour.rwlocks > 0;
-        let op = match random.below(36) {
+        let op = match random.below(46) {
             0..=5 => Op::Lock(mutex),
             6..=8 => Op::Unlock(mutex),
             9 | 10 if flavour.tries => Op::TryLock(mutex),
@@ -143,7 +173,13 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
             29 if flavour.trouble && random.chance(40) => Op::Panic(random.below(8) as u8),
             30 if random.chance(if flavour.marks { 60 } else { 15 }) => Op::Forget,
             31 if random.chance(50) => Op::SkipIfEven,
-            32..=35 if flavour.marks => Op::Milestone,
+            32..=34 if flavour.marks => Op::Only,
+            35 if flavour.marks => Op::Mark,
+            36..=39 if flavour.looks => Op::Peek(mutex),
+            40 if rw && flavour.looks => Op::PeekRw(rwlock),
+            41 | 42 if flavour.looks => Op::Keep(mutex),
+            43 if flavour.cycles => Op::Until(mutex),
+            44 | 45 if flavour.makes => Op::Make,
             _ => continue,
         };
         return op;

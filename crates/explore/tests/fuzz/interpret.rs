@@ -1,12 +1,13 @@
 //! Runs a random program on the real locks.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use explore::{Finding, Scene};
-use locks::hook::{checkpoint, milestone};
-use locks::mutex::Guard;
+use locks::hook::checkpoint;
+use locks::mutex::{Guard, Kept};
 use locks::rwlock::{ReadGuard, WriteGuard};
-use locks::{Clock, Condvar, Ghost, Mutex, RwLock, Tracked, Unordered, violation};
+use locks::{Clock, Condvar, Ghost, Mark, Mutex, RwLock, Tracked, Unordered, marked, violation};
 
 use crate::generate::{Op, Program};
 
@@ -38,10 +39,15 @@ struct Local<'w> {
     task: usize,
     value: u8,
     mutexes: [Option<Guard<'w, M, u8>>; 3],
+    kept: [Option<Kept<'w, M, u8>>; 3],
     readers: [Option<ReadGuard<'w, R, u8>>; 2],
     writers: [Option<WriteGuard<'w, R, u8>>; 2],
     /// What it holds may differ from what it found there.
     changed: bool,
+    /// Locks are only taken after those of lower numbers.
+    ordered: bool,
+    /// How many objects it made.
+    made: u32,
     /// It says less of what it remembers than it should.
     forgetful: bool,
 }
@@ -74,6 +80,19 @@ impl<'w> Local<'w> {
         values.into_iter().for_each(|value| self.observe(value));
     }
 
+    /// Whether it may take the mutex: it has not got it, nor, if there is an order, one that comes later.
+    fn is_free(&self, m: usize) -> bool {
+        let has = |at: usize| self.mutexes[at].is_some() || self.kept[at].is_some();
+        let later = (m..3).any(has)
+            || self.readers.iter().any(Option::is_some)
+            || self.writers.iter().any(Option::is_some);
+        !(has(m) || self.ordered && later)
+    }
+
+    fn is_free_rw(&self, r: usize) -> bool {
+        !(self.holds_rw(r) || self.ordered && (r..2).any(|at| self.holds_rw(at)))
+    }
+
     fn holds_rw(&self, index: usize) -> bool {
         self.readers[index].is_some() || self.writers[index].is_some()
     }
@@ -84,6 +103,10 @@ impl<'w> Local<'w> {
         let held = |held: bool| u64::from(held);
         let value = if self.forgetful { 0 } else { self.value };
         let mut key = (place as u64) << 4 | u64::from(self.changed) << 3 | u64::from(value);
+        key = key << 4 | u64::from(self.made);
+        for kept in &self.kept {
+            key = key << 1 | held(kept.is_some());
+        }
         for guard in &self.mutexes {
             let value = guard.as_ref().filter(|_| self.changed).map_or(0, |guard| u64::from(**guard));
             key = key << 5 | held(guard.is_some()) << 4 | value;
@@ -97,8 +120,14 @@ impl<'w> Local<'w> {
         key
     }
 
-    fn run(&mut self, world: &'w World, token: &'w Unordered, ops: &[Op]) {
-        let mut place = 0;
+    fn run(
+        &mut self,
+        world: &'w World,
+        token: &'w Unordered,
+        ops: &[Op],
+        mut place: usize,
+        mark: &mut Mark<'_>,
+    ) {
         while place < ops.len() {
             let op = &ops[place];
             place += 1;
@@ -110,7 +139,20 @@ impl<'w> Local<'w> {
                     }
                     checkpoint(self.key(place));
                 }
-                Op::Milestone => milestone(|| self.key(place)),
+                Op::Only => mark.only(|| self.key(place)),
+                Op::Mark => return marked(|mark| self.run(world, token, ops, place, mark)),
+                Op::Until(m) if self.is_free(m) => {
+                    if !self.forgetful {
+                        self.value = 0;
+                    }
+                    checkpoint(self.key(place));
+                    let value = world.mutexes[m].look_unordered(token, |value| *value);
+                    if value == 0 {
+                        place -= 1;
+                    } else {
+                        self.observe(value);
+                    }
+                }
                 _ => self.step(world, token, op),
             }
         }
@@ -119,7 +161,7 @@ impl<'w> Local<'w> {
     fn step(&mut self, world: &'w World, token: &'w Unordered, op: &Op) {
         match *op {
             // A mutex that is held already deadlocks with itself in some programs.
-            Op::Lock(m) if self.mutexes[m].is_none() || self.value == 5 => {
+            Op::Lock(m) if self.is_free(m) || (self.value == 5 && !self.ordered) => {
                 let guard = world.mutexes[m].lock_unordered(token);
                 self.observe(*guard);
                 self.mutexes[m] = Some(guard);
@@ -131,13 +173,44 @@ impl<'w> Local<'w> {
                 }
                 None => self.observe(2),
             },
-            Op::Unlock(m) => self.mutexes[m] = None,
-            Op::Read(r) if !self.holds_rw(r) => {
+            Op::Unlock(m) => {
+                self.mutexes[m] = None;
+                self.kept[m] = None;
+            }
+            Op::Peek(m) if self.is_free(m) || (self.value == 5 && !self.ordered) => {
+                // One that is forgetful sees more than it says.
+                let (seen, forgetful) = (Cell::new(0), self.forgetful);
+                let odd = world.mutexes[m].look_unordered(token, |value| {
+                    seen.set(*value);
+                    *value % 2
+                });
+                self.observe(if forgetful { seen.get() } else { odd });
+            }
+            Op::PeekRw(r) if self.is_free_rw(r) => {
+                let odd = world.rwlocks[r].look_unordered(token, |value| *value % 2);
+                self.observe(odd);
+            }
+            Op::Keep(m) if self.is_free(m) => {
+                let (odd, kept) = world.mutexes[m].look_and_keep_unordered(token, |value| *value % 2);
+                self.observe(odd);
+                self.kept[m] = Some(kept);
+            }
+            Op::Make => {
+                self.made += 1;
+                let key = ((self.task as u32) << 8) | (self.made % 2);
+                let made = Mutex::<M, u8>::new(16 + key, self.value % 2);
+                let mut guard = made.lock_unordered(token);
+                *guard += 1;
+                let value = *guard;
+                drop(guard);
+                self.observe(value);
+            }
+            Op::Read(r) if self.is_free_rw(r) => {
                 let guard = world.rwlocks[r].read_unordered(token);
                 self.observe(*guard);
                 self.readers[r] = Some(guard);
             }
-            Op::Write(r) if !self.holds_rw(r) || self.value == 5 => {
+            Op::Write(r) if self.is_free_rw(r) || (self.value == 5 && !self.ordered) => {
                 let guard = world.rwlocks[r].write_unordered(token);
                 self.observe(*guard);
                 self.writers[r] = Some(guard);
@@ -198,8 +271,9 @@ impl<'w> Local<'w> {
 fn settled(world: &World) -> Vec<Finding> {
     let token = Unordered::specimen();
     let (a, b) = (*world.mutexes[0].lock_unordered(&token), *world.mutexes[1].lock_unordered(&token));
-    if (a + b) % 4 == 3 {
-        return vec![Finding::new("unfiltered", format!("{a} and {b} are seen together"))];
+    let c = *world.rwlocks[0].read_unordered(&token);
+    if (a + b + c) % 4 == 3 {
+        return vec![Finding::new("unfiltered", format!("{a}, {b} and {c} are seen together"))];
     }
     Vec::new()
 }
@@ -215,7 +289,10 @@ pub fn scene(program: Program) -> Scene<World> {
             let tracked: Vec<u8> = world.tracked.iter().map(|t| t.with(|value| *value)).collect();
             format!("{mutexes:?} {rwlocks:?} {tracked:?}")
         })
-        .settled(move |object| watched && object.level == "M" && object.key.id < 2, settled);
+        .settled(
+            move |object| watched && matches!((object.level, object.key.id), ("M", 0 | 1) | ("R", 0)),
+            settled,
+        );
     for task in 0..program.tasks.len() {
         let program = program.clone();
         scene = scene.task(format!("t{task}"), move |world| {
@@ -224,12 +301,15 @@ pub fn scene(program: Program) -> Scene<World> {
                 task,
                 value: 0,
                 mutexes: [None, None, None],
+                kept: [None, None, None],
                 readers: [None, None],
                 writers: [None, None],
                 changed: false,
+                ordered: program.ordered,
+                made: 0,
                 forgetful: program.forgetful,
             };
-            local.run(world, &token, &program.tasks[task]);
+            marked(|mark| local.run(world, &token, &program.tasks[task], 0, mark));
             local.value.to_string()
         });
     }

@@ -33,7 +33,7 @@ pub struct Args {
     /// Only sequences of at most so many operations
     #[arg(long, value_name = "N", requires = "sequences")]
     pub depth: Option<u32>,
-    /// Which explorer: cache (every state once), dpor (every order of dependent steps once), both (they must agree)
+    /// Which explorer: cache (as few states as show everything), every (every state once), dpor (every order of dependent steps once), both (they must agree)
     #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
     #[arg(default_value = "cache", hide_default_value = true)]
     pub engine: Engine,
@@ -43,6 +43,11 @@ pub struct Args {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub budget: Option<u64>,
+    /// How many threads: of sequences the workers, of scenario files how many are explored at once; else as many as
+    /// there are processors
+    #[arg(long, visible_alias = "workers", value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
     /// Follow this schedule, as a report names it, step by step
     #[arg(long, value_name = "SCHEDULE")]
     pub replay: Option<String>,
@@ -54,9 +59,12 @@ pub struct Args {
 /// An explorer of interleavings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
-    /// Every state once; the quickest by far.
-    #[value(help = "every state once; the quickest by far (the default)")]
+    /// As few states as show everything, each once; the quickest by far.
+    #[value(help = "as few states as show everything, each once; the quickest by far (the default)")]
     Cache,
+    /// Every state once, and none left out.
+    #[value(help = "every state once, and none left out; what the cache is checked by")]
+    Every,
     /// Every order of dependent steps once.
     #[value(help = "every order of dependent steps once; relies on nothing but the steps")]
     Dpor,
