@@ -39,25 +39,24 @@ enum Kind {
     NotRun(String),
 }
 
-fn kind(page: &Page, code: &Code) -> Kind {
+fn kind(code: &Code) -> Result<Kind, String> {
     if let Some(reason) = code.mark("not run") {
-        return Kind::NotRun(reason.to_owned());
+        return Ok(Kind::NotRun(reason.to_owned()));
     }
     if let Some(script) = code.mark("run by") {
-        return Kind::RunBy(script.to_owned());
+        return Ok(Kind::RunBy(script.to_owned()));
     }
     if let Some(name) = code.mark("file") {
-        return Kind::File(name.to_owned());
+        return Ok(Kind::File(name.to_owned()));
     }
     match code.language.as_deref() {
-        Some("sh") => Kind::Script(code.text.clone()),
-        Some("yaml") => Kind::Script(workflow(&code.text)),
-        Some("rust") => Kind::Excerpt,
-        None | Some("text") => Kind::Text,
-        Some(other) => panic!(
-            "{}: a block of `{other}`: sh, yaml, rust and text are checked, others need `<!-- file: NAME -->`",
-            page.at(code.range.start)
-        ),
+        Some("sh") => Ok(Kind::Script(code.text.clone())),
+        Some("yaml") => Ok(Kind::Script(workflow(&code.text))),
+        Some("rust") => Ok(Kind::Excerpt),
+        None | Some("text") => Ok(Kind::Text),
+        Some(other) => Err(format!(
+            "a block of `{other}`: sh, yaml, rust and text are checked, others need `<!-- file: NAME -->`"
+        )),
     }
 }
 
@@ -243,7 +242,14 @@ fn play(page: &Page, told: &Mutex<Told>) {
     let wrong = |what: String| told.lock().expect("nobody panics").wrong.push(what);
     for (number, code) in page.codes.iter().enumerate() {
         let place = page.at(code.range.start);
-        let script = match kind(page, code) {
+        let kind = match kind(code) {
+            Ok(kind) => kind,
+            Err(why) => {
+                wrong(format!("{place}: {why}"));
+                continue;
+            }
+        };
+        let script = match kind {
             Kind::Text => continue,
             Kind::File(name) => {
                 fs::write(directory.join(&name), &code.text).expect("a file for the block");
@@ -289,7 +295,7 @@ fn play(page: &Page, told: &Mutex<Told>) {
             told.ran += 1;
             told.compared += usize::from(below.is_some());
         } else if asked("rewrite") {
-            edits.push(rewritten(code, below, &got));
+            edits.push(rewritten(code, below, &marked(&expected, &got)));
         } else {
             wrong(format!(
                 "{place}: {}\n--- printed:\n{printed}",
@@ -310,7 +316,32 @@ fn play(page: &Page, told: &Mutex<Told>) {
     }
 }
 
-fn rewritten(code: &Code, below: Option<&Code>, printed: &[&str]) -> (Range<usize>, String) {
+/// What was printed, with the marks of what the page shows now, as far as its lines are still there in that order.
+fn marked(shown: &[&str], printed: &[&str]) -> Vec<String> {
+    let (mut lines, mut at, mut left_out) = (Vec::new(), 0, false);
+    for line in shown {
+        if *line == "..." {
+            left_out = true;
+            continue;
+        }
+        let Some(found) = (at..printed.len()).find(|&found| like(line, printed[found])) else { continue };
+        if left_out && found > at {
+            lines.push("...".to_owned());
+        } else {
+            lines.extend(printed[at..found].iter().map(|&line| line.to_owned()));
+        }
+        lines.push((*line).to_owned());
+        (at, left_out) = (found + 1, false);
+    }
+    if left_out && at < printed.len() {
+        lines.push("...".to_owned());
+    } else {
+        lines.extend(printed[at..].iter().map(|&line| line.to_owned()));
+    }
+    lines
+}
+
+fn rewritten(code: &Code, below: Option<&Code>, printed: &[String]) -> (Range<usize>, String) {
     let fenced = format!("```text\n{}\n```", printed.join("\n"));
     match below {
         None => (code.range.end..code.range.end, format!("\n\n{fenced}")),
@@ -433,6 +464,15 @@ fn the_comparison_of_outputs_can_fail() {
     assert!(same("…: … of …", "x: 1 of 2"));
     assert!(!same("took … s, … MiB", "took 0.02 s"));
     assert!(!same("ab", "abc"), "a line's end");
+}
+
+#[test]
+fn marks_outlive_a_change_of_the_output() {
+    let marks = |shown: &str, printed: &str| marked(&lines(shown), &lines(printed)).join("\n");
+    assert_eq!(marks("a\ntook … s\n...\nz", "a\ntook 1 s\nb\nc\nz"), "a\ntook … s\n...\nz");
+    assert_eq!(marks("a\ntook … s", "new\na\ntook 2 s\nmore"), "new\na\ntook … s\nmore");
+    assert_eq!(marks("a\n...", "b\nc"), "...", "what is left out may be everything");
+    assert_eq!(marks("", "b"), "b");
 }
 
 #[test]
