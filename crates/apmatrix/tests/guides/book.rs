@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,7 +31,8 @@ fn the_book_builds_without_warnings_and_its_links_resolve() {
         !Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success())
     };
     if let Some(program) = ["mdbook", "python3"].into_iter().find(|program| lacks(program)) {
-        println!("SKIPPED the book: {program} is not installed (`ci/book` installs mdbook)");
+        let line = format!("book: SKIPPED: {program} is not installed (`ci/book` installs mdbook)\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");

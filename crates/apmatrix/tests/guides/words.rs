@@ -143,3 +143,18 @@ fn the_table_of_kernels_is_the_programs() {
         assert!(version.name() == number || page.contains(number), "kernels.md says nothing of {number}");
     }
 }
+
+#[test]
+fn h18_a_suite_gets_a_machine_for_each_test_by_25_lines() {
+    let page = Page::read("docs/guide/run-a-suite.md");
+    let fixture =
+        page.codes.iter().find(|code| code.mark("file") == Some("conftest.py")).expect("a conftest.py");
+    let lines = fixture.text.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 25, "{lines} lines");
+    for words in ["What leaks from one test to the next", "What does not leak", "## In parallel"] {
+        assert!(page.text.contains(words), "the page says {words}");
+    }
+    let runs =
+        page.codes.iter().filter(|code| code.mark("needs").is_some_and(|needs| needs.contains("pytest")));
+    assert!(runs.count() >= 3, "and is run, alone, together and in parallel");
+}
