@@ -202,7 +202,7 @@ impl Explorer {
 /// Searches until the end, or until something is learned that makes it begin anew.
 fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, options: &Options) -> Searched {
     match options.strategy {
-        Strategy::StateCache => cache::search(executor, limits, options.mistake),
+        Strategy::StateCache => cache::search(executor, limits, (options.mistake, options.reach)),
         Strategy::EveryState => cache::every_state(executor, limits),
         Strategy::Dpor => executions::search(executor, limits, &mut Tree::new(true), None),
         Strategy::Dfs => executions::search(executor, limits, &mut Tree::new(false), None),

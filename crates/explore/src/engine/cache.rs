@@ -17,6 +17,7 @@ use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
 use super::persistent;
+use super::reach::Reach;
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
@@ -28,34 +29,27 @@ pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'
     over_all(executor, limits, &mut None, (u64::MAX, u64::MAX)).0
 }
 
-/// A search of fewer states needs no warm-up.
-const COLD: u64 = 2000;
-
-/// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small cost
-/// states, and more so those before which nothing was known; but what is not learned now is learned late.)
-const PATIENCE: u64 = 20_000;
-
 /// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
 /// have had it look at more.
 pub(crate) fn search(
     executor: &mut Executor<'_, '_>,
     limits: &mut Limits<'_>,
-    mistake: Option<Mistake>,
+    (mistake, reach): (Option<Mistake>, Reach),
 ) -> Searched {
-    let mut futures = Some(Futures::new(mistake));
-    let (mut warm, mut patience) = (false, PATIENCE);
+    let mut futures = Some(Futures::new(mistake, reach));
+    let (mut warm, mut patience) = (false, reach.patience);
     loop {
         if executor.conductor.control.borrow().learned.cyclic {
             return every_state(executor, limits);
         }
         begin(executor, &mut futures);
-        let bounds = if warm { (u64::MAX, patience) } else { (COLD, u64::MAX) };
+        let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
         let (searched, again) = over_all(executor, limits, &mut futures, bounds);
         if again {
             patience *= 4;
             continue;
         }
-        if searched.end == End::Cut && !warm && searched.states >= COLD {
+        if searched.end == End::Cut && !warm && searched.states >= reach.cold {
             warm::up(executor, limits);
             warm = true;
             continue;
@@ -491,7 +485,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     if automaton.edges_len() != self.taught.0 {
                         self.taught = (automaton.edges_len(), states);
                     }
-                    let quiet = states - self.taught.1 == self.patience;
+                    let quiet = states - self.taught.1 >= self.patience;
                     if quiet || futures.is_stale(automaton) {
                         futures.renew(automaton, objects, !learned.entangled);
                         self.again |= quiet && futures.has_more();
