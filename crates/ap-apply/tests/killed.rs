@@ -368,9 +368,10 @@ fn two_applies_do_not_meet() {
     let mut second = first.other(2);
     first.take_lock().expect("it is free");
     let mut said = Vec::new();
-    let error = apply(&mut host, &mut second, &plan, &Options { wait: 2, ..Options::default() }, &mut |report| {
-        said.push(format!("{report:?}"));
-    });
+    let error =
+        apply(&mut host, &mut second, &plan, &Options { wait: 2, ..Options::default() }, &mut |report| {
+            said.push(format!("{report:?}"));
+        });
     let error = error.expect_err("the lock is held");
     assert_eq!(
         error.to_string(),

@@ -39,7 +39,8 @@ pub fn usual_run_directory(root: &Path) -> PathBuf {
     if fs::metadata(&own).is_ok_and(|own| own.is_dir() && own.dev() != device) {
         return own;
     }
-    let mounted = tree.map_or_else(|_| String::new(), |tree| format!("{}.{:09}", tree.ctime(), tree.ctime_nsec()));
+    let mounted =
+        tree.map_or_else(|_| String::new(), |tree| format!("{}.{:09}", tree.ctime(), tree.ctime_nsec()));
     let user = user().unwrap_or_default();
     std::env::temp_dir().join(format!("apmatrix-{user}-{device}-{mounted}"))
 }
@@ -74,7 +75,9 @@ fn directory(path: &Path, others: Others) -> Result<(), Fault> {
         Others::Nobody if found.mode() & 0o077 != 0 => "is open to other users",
         Others::Add if !ours && found.uid() != 0 => "belongs to another user",
         // The sticky bit leaves names to their owners.
-        Others::Add if found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0 => "can be changed by other users",
+        Others::Add if found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0 => {
+            "can be changed by other users"
+        }
         _ => return Ok(()),
     };
     Err(Fault {
@@ -246,5 +249,60 @@ impl Desk for FileDesk {
 
     fn sleep(&mut self, milliseconds: u64) {
         std::thread::sleep(Duration::from_millis(milliseconds));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ap_files::journal::{At, Begin, End, Journal, Record, SCHEMA};
+
+    use super::*;
+
+    /// A desk in a directory of its own.
+    fn desk() -> (tempfile::TempDir, FileDesk) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut desk = FileDesk::new(&directory.path().join("run"), Path::new("/sys"));
+        desk.take_lock().expect("nobody has it");
+        (directory, desk)
+    }
+
+    #[test]
+    fn a_line_that_was_not_written_whole_is_cut_wherever_it_ends() {
+        let (_directory, mut desk) = desk();
+        let begin = Begin {
+            schema: SCHEMA.to_owned(),
+            id: "1-2-3".to_owned(),
+            at: 1,
+            confirm: None,
+            held: std::collections::BTreeMap::new(),
+            steps: Vec::new(),
+        };
+        let line = Record::Begin(Box::new(begin)).line();
+        let torn = Record::Doing(0).line();
+        for cut in 0..=torn.len() {
+            desk.begin(&line).expect("there is room");
+            let text = desk.journal().expect("it is there");
+            fs::write(&desk.journal, format!("{text}{}", &torn[..cut])).expect("it can be written");
+            desk.append(&Record::Ended(End::Before).line()).expect("there is room");
+            let text = desk.journal().expect("it is there");
+            let found = Journal::parse(&text).expect("each line is whole").expect("it tells of one");
+            assert!(matches!(found.at, At::Ended(End::Before)), "cut at {cut}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().expect("a directory");
+        let run = directory.path().join("run");
+        let trap = run.join(DIRECTORY);
+        fs::create_dir_all(&trap).expect("a directory");
+        fs::set_permissions(&trap, fs::Permissions::from_mode(0o777)).expect("its mode");
+        let error = FileDesk::new(&run, Path::new("/sys")).take_lock().expect_err("it is a trap");
+        assert!(error.to_string().contains("open to other users"), "{error}");
+        fs::remove_dir(&trap).expect("it is empty");
+        std::os::unix::fs::symlink(directory.path(), &trap).expect("a link");
+        let error = FileDesk::new(&run, Path::new("/sys")).take_lock().expect_err("it is a trap");
+        assert!(error.to_string().contains("is no directory"), "{error}");
     }
 }

@@ -79,9 +79,7 @@ fn look(tree: &mut dyn Tree, desk: &mut dyn Desk, watched: &Watched<'_>) -> Look
         }
         Some(At::Waiting(_)) => false,
         Some(At::Ended(_)) => true,
-        Some(At::Doing(_) | At::Back(_)) => {
-            !lives && recover(tree, desk, &options, &mut |_| {}).is_ok()
-        }
+        Some(At::Doing(_) | At::Back(_)) => !lives && recover(tree, desk, &options, &mut |_| {}).is_ok(),
         None => !lives,
     };
     if ended { Look::Over } else { Look::Again }
