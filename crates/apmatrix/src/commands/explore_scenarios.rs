@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Outcome {
     let told = Mutex::new(Told { waiting: BTreeMap::new(), next: 0, documents: Vec::new(), status: Ok(0) });
     let next = AtomicUsize::new(0);
     let threads = jobs::wanted(args.jobs).min(plays.len());
-    jobs::run(threads, &|_| {
+    let work = |_| {
         while let Some((index, play)) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
             plays.get(index).map(|play| (index, play))
@@ -75,7 +75,10 @@ pub fn run(args: &Args) -> Outcome {
                 return;
             }
         }
-    });
+    };
+    if jobs::run(threads, &work).is_err() {
+        work(0);
+    }
     let Told { documents, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if args.json {
