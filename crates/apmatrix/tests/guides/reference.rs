@@ -202,3 +202,52 @@ fn every_command_is_in_the_reference() {
          sentence, and a block `apmatrix NAME --help`; APMATRIX_PAGES=rewrite fills in what it prints"
     );
 }
+
+/// What the program says of an environment that lacks something: the words before the first colon, bracket or value.
+fn complaints() -> Vec<String> {
+    let source = fs::read_to_string(root().join("crates/ap-fuse/src/error.rs")).expect("the messages");
+    let mut found = Vec::new();
+    for rest in source.split("#[error(").skip(1) {
+        let text = rest.split_once('"').expect("a message").1;
+        let words: Vec<&str> = text.split('"').next().expect("its end").split_whitespace().collect();
+        let text = words.join(" ").replace("\\ ", "");
+        let end = text.find([':', ';', '{', '`']).unwrap_or(text.len());
+        let head = text[..end].split(" (").next().expect("its beginning").trim();
+        if head.split(' ').count() >= 3 {
+            found.push(head.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn h25_troubleshooting_has_every_complaint_about_the_environment() {
+    let page = Page::read("docs/troubleshooting.md").text;
+    let complaints = complaints();
+    assert!(complaints.len() > 12, "{complaints:?}");
+    // These are about arguments, and say all there is to say.
+    let others = ["there is no processor"];
+    let missing: Vec<_> = complaints
+        .iter()
+        .filter(|words| !others.contains(&words.as_str()) && !page.contains(&format!("`{words}`")))
+        .collect();
+    assert!(missing.is_empty(), "docs/troubleshooting.md lacks {missing:?}");
+    for words in ["fuse", "AppArmor", "timeout", "guest stop", "dash"] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn h3_the_rows_that_pages_name_are_there() {
+    let rows = Page::read("docs/deviations.md").text;
+    for page in crate::pages::shown() {
+        for kind in ["DEV-", "KNOWN-"] {
+            for rest in page.text.split(kind).skip(1) {
+                let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                if number.len() == 3 {
+                    assert!(rows.contains(&format!("| {kind}{number} |")), "{}: {kind}{number}", page.name);
+                }
+            }
+        }
+    }
+}
