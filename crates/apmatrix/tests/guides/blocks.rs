@@ -124,7 +124,8 @@ fn lacking(code: &Code) -> Option<String> {
     })
 }
 
-fn asked(what: &str) -> bool {
+/// Whether the environment asks for it: `rewrite`, `long`.
+pub fn asked(what: &str) -> bool {
     std::env::var("APMATRIX_PAGES").is_ok_and(|text| text.split(',').any(|word| word == what))
 }
 

@@ -83,7 +83,7 @@ impl Page {
         let parser =
             Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES).into_offset_iter();
         let (mut code, mut heading, mut link) = (None::<Code>, None::<String>, None::<String>);
-        let (mut marks, mut directly) = (Vec::new(), false);
+        let (mut marks, mut directly, mut broken) = (Vec::new(), false, false);
         for (event, range) in parser {
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
@@ -133,7 +133,16 @@ impl Page {
                 Event::Text(words) | Event::Code(words) if heading.is_some() => {
                     heading.as_mut().expect("it is").push_str(&words);
                 }
+                // The end of a line ends no phrase.
+                Event::SoftBreak => broken = true,
+                Event::Text(words) if broken && self.prose.last().is_some_and(|last| last.link == link) => {
+                    let last = self.prose.last_mut().expect("it is there");
+                    last.text.push(' ');
+                    last.text.push_str(&words);
+                    broken = false;
+                }
                 Event::Text(words) => {
+                    broken = false;
                     self.prose.push(Prose {
                         text: words.into_string(),
                         link: link.clone(),
@@ -142,7 +151,7 @@ impl Page {
                     directly = false;
                 }
                 _ => {
-                    directly = false;
+                    (directly, broken) = (false, false);
                     marks.clear();
                 }
             }

@@ -211,7 +211,7 @@ fn complaints() -> Vec<String> {
         let text = rest.split_once('"').expect("a message").1;
         let words: Vec<&str> = text.split('"').next().expect("its end").split_whitespace().collect();
         let text = words.join(" ").replace("\\ ", "");
-        let end = text.find([':', ';', '{', '`']).unwrap_or(text.len());
+        let end = text.find([':', ';', ',', '{', '`']).unwrap_or(text.len());
         let head = text[..end].split(" (").next().expect("its beginning").trim();
         if head.split(' ').count() >= 3 {
             found.push(head.to_owned());
