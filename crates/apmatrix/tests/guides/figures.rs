@@ -62,10 +62,14 @@ fn h16_the_figures_of_the_explorers_page_are_the_programs() {
     assert!(seen >= 6, "the page has {seen} rows of specimens");
 
     // The table of all scenarios: the page's after, and its sum.
+    let rows: Vec<&str> =
+        page.text.lines().filter(|line| line.starts_with("| ") && line.contains(" | clean | ")).collect();
+    let files: Vec<String> = rows.iter().map(|line| format!("scenarios/{}.toml", cells(line)[0])).collect();
+    let all = explored(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut sum, mut scenarios, mut edits) = (0, 0, Vec::new());
-    for line in page.text.lines().filter(|line| line.starts_with("| ") && line.contains(" | clean | ")) {
+    for (line, document) in rows.into_iter().zip(all["scenarios"].as_array().expect("a list")) {
         let cells = cells(line);
-        let document = explored(&[&format!("scenarios/{}.toml", cells[0])]);
+        assert_eq!(document["file"], format!("scenarios/{}.toml", cells[0]));
         let states = document["states"].as_u64().expect("a number");
         let outcomes = document["outcomes"].as_array().expect("a list");
         check(&cells[0], "states", states, &cells[4..5]);
