@@ -94,6 +94,13 @@ fn workflow(text: &str) -> String {
     scripts.join("\n")
 }
 
+impl Code {
+    /// Whether it builds the project anew, in a copy.
+    fn builds(&self) -> bool {
+        self.mark("needs").is_some_and(|needs| needs.split(' ').any(|need| need == "checkout"))
+    }
+}
+
 /// What a block needs that is not here.
 fn lacking(code: &Code) -> Option<String> {
     code.mark("needs")?.split(' ').find_map(|need| match need {
@@ -140,7 +147,7 @@ fn run(script: &str, code: &Code, directory: &Path) -> Result<String, String> {
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let out = directory.join(".printed");
     let log = fs::File::create(&out).expect("a file for the output");
-    let builds = code.mark("needs").is_some_and(|needs| needs.split(' ').any(|need| need == "checkout"));
+    let builds = code.builds();
     let mut command = Command::new("sh");
     command
         .args(["-eu", "-c", script])
@@ -152,7 +159,7 @@ fn run(script: &str, code: &Code, directory: &Path) -> Result<String, String> {
         .stdout(log.try_clone().expect("a second handle"))
         .stderr(log);
     if builds {
-        command.env("CARGO_TARGET_DIR", root().join("target/pages")).env("CARGO_TERM_QUIET", "true");
+        command.env("CARGO_TARGET_DIR", root().join("target/pages/target")).env("CARGO_TERM_QUIET", "true");
     }
     let mut child = command.spawn().expect("a shell");
     let (start, limit) = (Instant::now(), LIMIT * if builds { 10 } else { 1 });
@@ -230,14 +237,18 @@ struct Told {
 }
 
 fn play(page: &Page, told: &Mutex<Told>) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let directory = directory.path();
+    let temporary = tempfile::tempdir().expect("a directory");
+    // What is built a second time is quick if it stands where it stood.
+    let lasting = (long() && page.codes.iter().any(Code::builds)).then(|| root().join("target/pages/copy"));
+    if let Some(directory) = &lasting {
+        let _ = fs::remove_dir_all(directory);
+        fs::create_dir_all(directory).expect("a directory for the copy");
+    }
+    let directory = lasting.as_deref().unwrap_or(temporary.path());
     for name in ["scenarios", "specimens"] {
         std::os::unix::fs::symlink(root().join(name), directory.join(name)).expect("a link");
     }
-    if long()
-        && page.codes.iter().any(|code| code.mark("needs").is_some_and(|needs| needs.contains("checkout")))
-    {
+    if lasting.is_some() {
         clone(directory);
     }
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
@@ -378,7 +389,7 @@ fn below_length(below: &Code) -> usize {
 /// A copy of what git knows, with the changes that are not committed, to be built and changed.
 fn clone(directory: &Path) {
     let status = Command::new("sh")
-        .args(["-eu", "-c", "mkdir \"$1/apmatrix\"; git ls-files -z | xargs -0 cp --parents -t \"$1/apmatrix\"; cd \"$1/apmatrix\"; git init -q; git add .; git -c user.name=a -c user.email=a@b commit -qm copy", "sh"])
+        .args(["-eu", "-c", "mkdir \"$1/apmatrix\"; git ls-files -z | xargs -0 cp -p --parents -t \"$1/apmatrix\"; cd \"$1/apmatrix\"; git init -q; git add .; git -c user.name=a -c user.email=a@b commit -qm copy", "sh"])
         .arg(directory)
         .current_dir(root())
         .status()
