@@ -11,7 +11,7 @@ locks::hierarchy! { mod order { A } }
 fn scene(tasks: u32) -> Scene<Mutex<order::A, u32>> {
     let mut scene = Scene::new(|| Mutex::new(0, 0));
     for number in 1..=tasks {
-        scene = scene.task(&format!("task {number}"), move |world: &Mutex<order::A, u32>| {
+        scene = scene.task(format!("task {number}"), move |world: &Mutex<order::A, u32>| {
             for _ in 0..2 {
                 enter(|held| *world.lock(held).0 = number);
             }
