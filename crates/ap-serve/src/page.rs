@@ -12,6 +12,8 @@ use crate::document::{Details, State};
 pub const HTML: &str = include_str!("page/page.html");
 /// Its looks.
 pub const CSS: &str = include_str!("page/page.css");
+/// The sign by which browsers tell it from other pages.
+pub const ICON: &str = include_str!("page/icon.svg");
 /// What it does.
 pub const JS: &str = include_str!("page/page.js");
 
@@ -55,7 +57,14 @@ impl Frozen {
         let mut state = State::of_host(host);
         state.moment = u64::try_from(self.steps.len()).unwrap_or(u64::MAX).saturating_add(1);
         let (why, line) = (why.to_owned(), line.to_owned());
-        self.steps.push(Step { why, line, state, details: details(host) });
+        let mut details = details(host);
+        if !self.steps.is_empty() {
+            // What could be done next instead is not what a page of steps is for, and much.
+            let all =
+                self.steps.iter_mut().flat_map(|step| step.details.values_mut()).chain(details.values_mut());
+            all.for_each(|details| details.actions.clear());
+        }
+        self.steps.push(Step { why, line, state, details });
     }
 
     /// The page.
@@ -69,7 +78,8 @@ impl Frozen {
              script-src 'unsafe-inline'\">\n<style>\n{CSS}</style>\n\
              <script type=\"application/json\" id=\"frozen\">{json}</script>"
         );
-        let page = HTML.replace("<link rel=\"stylesheet\" href=\"/page.css\">", &head);
+        let page = HTML.replace("<link rel=\"icon\" href=\"/icon.svg\">\n", "");
+        let page = page.replace("<link rel=\"stylesheet\" href=\"/page.css\">", &head);
         // At the end, when everything that it looks for is there.
         let page = page.replace("<script src=\"/page.js\" defer></script>\n", "");
         page.replace("</body>", &format!("<script>\n{JS}</script>\n</body>"))

@@ -53,6 +53,7 @@ pub(crate) fn routes(app: Arc<App>, remote: bool) -> Router {
         .route("/", text("text/html; charset=utf-8", page::HTML))
         .route("/page.css", text("text/css; charset=utf-8", page::CSS))
         .route("/page.js", text("text/javascript; charset=utf-8", page::JS))
+        .route("/icon.svg", text("image/svg+xml", page::ICON))
         .route("/api/state", get(state))
         .route("/api/events", get(events))
         .route("/api/why", get(why))

@@ -243,7 +243,7 @@ impl View {
         let name = |row: usize| app.adapters.get(row).map(ToString::to_string).unwrap_or_default();
         let domain = |column: usize| app.domains.get(column).map(ToString::to_string).unwrap_or_default();
         format!(
-            "{}-{} × {}-{}, o: all",
+            "{}-{} × {}-{}, o: overview",
             name(self.first.0),
             name(self.first.0 + self.rows - 1),
             domain(self.first.1),
@@ -332,18 +332,16 @@ impl View {
             style = style.patch(app.depth.selected());
         }
         let letter = cell.whose.letter();
-        let number = if number.len() <= 2 { number } else { String::new() };
+        let number = if number.len() <= 1 { number } else { String::new() };
         // A cell that is selected is bracketed, too: a terminal need not show what is reversed.
-        let (open, close) = if selected { ("[", "]") } else { ("", "") };
         match self.width {
+            Width::Wide if selected => {
+                let text = format!("{letter}{number}{mark}");
+                vec![Span::styled(format!("{:<5}", format!("[{}]", text.trim_end())), style)]
+            }
             Width::Wide => {
-                let text = format!("{open}{letter}{number}{mark}");
-                let text = if selected {
-                    format!("{:<4}", text.trim_end().to_owned() + close)
-                } else {
-                    format!(" {text:<3}")
-                };
-                vec![Span::styled(text.chars().take(4).collect::<String>(), style), Span::raw(" ")]
+                let text: String = format!(" {letter}{number}{mark}  ").chars().take(4).collect();
+                vec![Span::styled(text, style), Span::raw(" ")]
             }
             Width::Narrow => vec![Span::styled(format!("{letter}{mark}"), style), Span::raw(" ")],
             Width::Tight => vec![Span::styled(format!("{letter}{mark}"), style)],

@@ -124,8 +124,11 @@ fn keys_select_and_search() {
     assert_eq!(selected(&app), "04.0047");
     press(&mut app, "PageDown");
     assert_eq!(selected(&app), "0c.0047");
-    press(&mut app, "/free Enter n");
+    press(&mut app, "/free Enter");
     assert_eq!(selected(&app), "0a.0016", "it begins again after the last");
+    press(&mut app, "n");
+    assert_eq!(selected(&app), "0b.0047");
+    press(&mut app, "n");
     press(&mut app, "/nonsense Enter");
     assert_eq!(selected(&app), "0a.0016");
     assert!(text(&mut app, (80, 24)).contains("nothing is found by `nonsense`"));
@@ -198,7 +201,7 @@ fn the_mouse_selects_what_it_points_at() {
     let (column, row) = place("0047");
     click(&mut app, column, row);
     assert_eq!(selected(&app), ".0047");
-    let (column, row) = place("M2 ");
+    let (column, row) = place("M2 a0000002");
     click(&mut app, column, row);
     assert!(selected(&app).starts_with("a0000002"), "{}", selected(&app));
     for (column, row) in [(0, 0), (79, 23), (200, 200), (40, 8)] {

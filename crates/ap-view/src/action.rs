@@ -120,7 +120,7 @@ impl List<'_> {
             Err(refusal) => Verdict::Refused {
                 errno: refusal.errno(),
                 why: refusal.to_string(),
-                remedy: refusal.remedy(state),
+                remedy: as_write(&refusal.remedy(state)),
             },
         };
         self.actions.push(Action { sort, label, operation, verdict });
@@ -270,6 +270,17 @@ impl List<'_> {
     }
 }
 
+/// A remedy that is said as a line of a desired file, as the write that it comes to.
+fn as_write(remedy: &str) -> String {
+    for mask in ["apmask", "aqmask"] {
+        let line = remedy.strip_prefix(&format!("[host] {mask} = \""));
+        if let Some((text, rest)) = line.and_then(|line| line.split_once('"')) {
+            return format!("echo {text} > /sys/bus/ap/{mask}{rest}");
+        }
+    }
+    remedy.to_owned()
+}
+
 /// What a write changes, in a few words.
 fn changes(before: &State, after: &State) -> String {
     let mut parts = Vec::new();
@@ -300,10 +311,14 @@ fn changes(before: &State, after: &State) -> String {
                 None => "its guest".to_owned(),
             };
             parts.push(match was == is {
-                true => format!("{who} gets {is} queues, as before"),
-                false => format!("{who} gets {is} queues instead of {was}"),
+                true => format!("{who} gets {}, as before", queues(is)),
+                false => format!("{who} gets {} instead of {was}", queues(is)),
             });
         }
     }
     if parts.is_empty() { "no queue changes hands".to_owned() } else { parts.join("; ") }
+}
+
+fn queues(count: usize) -> String {
+    if count == 1 { "1 queue".to_owned() } else { format!("{count} queues") }
 }

@@ -1,8 +1,9 @@
 //! Everything that is said of what is selected: in a sentence, as facts, why, and what could be done next.
 
-use ap_plan::reason::{adapters, domains};
+use std::fmt;
+
 use ap_plan::state::Driver;
-use ap_types::{AdapterId, Apqn, DomainId, Uuid};
+use ap_types::{AdapterId, Apqn, DomainId, Matrix, Uuid};
 
 use crate::action::Action;
 use crate::cell::Whose;
@@ -248,16 +249,10 @@ impl Host {
 
     fn mdev_facts(&self, uuid: Uuid) -> Vec<(&'static str, String)> {
         let Some(mdev) = self.state.mdevs.get(&uuid) else { return Vec::new() };
-        let none = |empty: bool, text: String| if empty { "none".to_owned() } else { text };
-        let (a, d) = (&mdev.matrix.adapters, &mdev.matrix.domains);
-        let (sa, sd) = (&mdev.shadow.adapters, &mdev.shadow.domains);
         vec![
             ("name", uuid.to_string()),
-            ("matrix", format!("{} × {}", none(a.is_empty(), adapters(a)), none(d.is_empty(), domains(d)))),
-            (
-                "guest_matrix",
-                format!("{} × {}", none(sa.is_empty(), adapters(sa)), none(sd.is_empty(), domains(sd))),
-            ),
+            ("matrix", product(&mdev.matrix)),
+            ("guest_matrix", product(&mdev.shadow)),
             ("guest", mdev.holder.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
         ]
     }
@@ -272,6 +267,15 @@ impl Host {
         facts.push(("aqmask", short(&self.state.masks.domains.to_string())));
         facts
     }
+}
+
+/// A matrix by the names that rows and columns have: `0a × 0006 0047`.
+fn product(matrix: &Matrix) -> String {
+    fn names<I: fmt::Display>(ids: impl Iterator<Item = I>) -> String {
+        let names: Vec<String> = ids.map(|id| id.to_string()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    }
+    format!("{} × {}", names(matrix.adapters.iter()), names(matrix.domains.iter()))
 }
 
 fn digit(on: bool) -> String {

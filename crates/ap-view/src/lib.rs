@@ -7,11 +7,11 @@
 //! | module | is for | does not know |
 //! | --- | --- | --- |
 //! | `host` | a host as far as it is shown | how it was read |
-//! | `touched` | what an event is about | trees |
 //! | `read` | reading a host, and again what was touched | what is shown of it |
 //! | `cell` | a queue's owner, letter and marks | why |
 //! | `selection` | what can be selected, naming it, finding it | what is said of it |
 //! | `operation` | what one can do, as a line of text | who carries it out |
+//! | `touched` | what an event or an operation is about | trees |
 //! | `action` | the next writes to what is selected, and their answers | texts about the rest |
 //! | `detail` | everything that is said of what is selected | drawing |
 //! | `shown` | one moment of a host that lives, and the trait of such a host | threads, servers |

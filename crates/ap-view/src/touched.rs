@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ap_types::{AdapterId, Apqn};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId};
+
+use crate::operation::Operation;
 
 /// What was touched since a host was read. Masks, mediated devices and guests are read again in any case: they are
 /// few, and not everything that happens to them is an event.
@@ -30,6 +32,11 @@ impl Touched {
             (Some("devices"), Some("ap"), Some(card), queue) => {
                 let adapter = card.strip_prefix("card").and_then(|hex| u8::from_str_radix(hex, 16).ok());
                 match (queue.and_then(|name| name.parse().ok()), adapter) {
+                    // Of a scan that finds an adapter changed, not every queue of it tells.
+                    (Some(apqn), Some(adapter)) if action == "change" => {
+                        self.queues.insert(apqn);
+                        self.cards.insert(AdapterId(adapter));
+                    }
                     (Some(apqn), _) => drop(self.queues.insert(apqn)),
                     (None, Some(adapter)) => drop(self.cards.insert(AdapterId(adapter))),
                     (None, None) => self.everything = true,
@@ -43,6 +50,44 @@ impl Touched {
         }
     }
 
+    /// An operation: what it names, of a host with these adapters. What hardware does to queues that are not the host's
+    /// is not always an event.
+    pub fn operation(&mut self, operation: &Operation, adapters: &AdapterMask) {
+        let words: Vec<&str> = match operation {
+            Operation::Write { path, .. } => return self.add("change", path),
+            Operation::Guest(_) => return,
+            Operation::Hw(line) => line.split_ascii_whitespace().collect(),
+        };
+        let number = |text: &str| match text.strip_prefix("0x") {
+            Some(hex) => u8::from_str_radix(hex, 16).ok(),
+            None => text.parse().ok(),
+        };
+        let range = |text: &str| {
+            let (low, high) = text.split_once('-').unwrap_or((text, text));
+            Some(number(low)?..=number(high)?)
+        };
+        match words.as_slice() {
+            [
+                "plug" | "unplug" | "configure" | "deconfigure" | "checkstop" | "repair" | "type" | "fault",
+                what,
+                ..,
+            ] => {
+                if let Some(domains) = what.strip_prefix('.').and_then(range) {
+                    for domain in domains {
+                        self.queues.extend(adapters.iter().map(|id| Apqn::new(id, DomainId(domain))));
+                    }
+                } else if let Ok(apqn) = what.parse::<Apqn>() {
+                    self.queues.insert(apqn);
+                    self.cards.insert(apqn.adapter);
+                } else {
+                    self.cards.extend(range(what).into_iter().flatten().map(AdapterId));
+                }
+            }
+            ["control" | "keys" | "advance", ..] => {}
+            _ => self.everything = true,
+        }
+    }
+
     /// Whether nothing was.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -52,9 +97,25 @@ impl Touched {
 
 #[cfg(test)]
 mod tests {
-    use ap_types::DomainId;
-
     use super::*;
+
+    #[test]
+    fn an_operation_touches_what_it_names() {
+        let mut touched = Touched::default();
+        let adapters = AdapterMask::of([AdapterId(4), AdapterId(5)]);
+        let mut add = |line: &str| {
+            touched.operation(&Operation::parse(line).expect("an operation"), &adapters);
+        };
+        add("hw plug 10-11");
+        add("hw checkstop .6");
+        add("echo 0 > /sys/devices/ap/card05/04.0047/online");
+        let queues = [(4, 6), (5, 6), (4, 0x47)].map(|(a, d)| Apqn::new(AdapterId(a), DomainId(d)));
+        assert_eq!(touched.queues, BTreeSet::from(queues));
+        assert_eq!(touched.cards, BTreeSet::from([5, 10, 11].map(AdapterId)));
+        assert!(!touched.everything);
+        touched.operation(&Operation::Hw("modules unload vfio_ap".to_owned()), &adapters);
+        assert!(touched.everything);
+    }
 
     #[test]
     fn an_event_touches_its_device() {

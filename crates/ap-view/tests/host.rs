@@ -143,6 +143,8 @@ fn reading_again_what_was_touched_is_reading_everything() {
         "hw configure 5",
         "hw repair 04.0047",
         "hw checkstop 11",
+        "hw checkstop 0a.0006",
+        "hw repair 0a.0006",
         "hw repair 11",
         "hw type 4 CEX6A",
         "guest stop g1",
@@ -157,7 +159,10 @@ fn reading_again_what_was_touched_is_reading_everything() {
     ];
     for line in lines {
         // What is refused changes nothing, and is an operation like any other.
-        match ap_view::Operation::parse(line).expect("an operation") {
+        let operation = ap_view::Operation::parse(line).expect("an operation");
+        let mut touched = Touched::default();
+        touched.operation(&operation, &live.adapters());
+        match operation {
             ap_view::Operation::Write { path, text } => {
                 let _ = ap_apply::tree::Tree::write(&mut session, &path, &format!("{text}\n"));
             }
@@ -168,7 +173,6 @@ fn reading_again_what_was_touched_is_reading_everything() {
                 let _ = session.guest(&verb);
             }
         }
-        let mut touched = Touched::default();
         for event in session.events() {
             if let Event::Uevent(uevent) = event {
                 touched.add(&uevent.action, &uevent.devpath);

@@ -186,24 +186,32 @@ impl<B: Backend> Engine<B> {
             match asked.recv_timeout(TURN) {
                 Ok(Ask(operation, answer)) => {
                     let said = self.backend.operate(&operation);
-                    self.look(true);
+                    self.look(Some(&operation));
                     let _ = answer.send(said);
                 }
-                Err(RecvTimeoutError::Timeout) => self.look(false),
+                Err(RecvTimeoutError::Timeout) => self.look(None),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     /// Hears what happened, reads again what was touched, and shows it if it is new.
-    fn look(&mut self, operated: bool) {
+    fn look(&mut self, operated: Option<&Operation>) {
         let mut touched = Touched::default();
+        if let Some(operation) = operated {
+            touched.operation(operation, &self.host.adapters());
+        }
         let lines = self.backend.happened(&mut touched);
         let (few, everything) = self.backend.rhythm();
         touched.everything |= self.trouble.is_some() && self.few.elapsed() >= few;
         touched.everything |= self.everything.elapsed() >= everything;
         let resets = !self.host.marks.resetting.is_empty();
-        if !(operated || resets || !touched.is_empty() || !lines.is_empty() || self.few.elapsed() >= few) {
+        if !(operated.is_some()
+            || resets
+            || !touched.is_empty()
+            || !lines.is_empty()
+            || self.few.elapsed() >= few)
+        {
             return;
         }
         let before = self.host.clone();
