@@ -282,3 +282,20 @@ fn colours_are_of_the_terminals_depth_only() {
     assert!(kinds(Depth::Indexed).iter().all(|color| matches!(color, Color::Indexed(_))));
     assert!(kinds(Depth::True).iter().all(|color| matches!(color, Color::Rgb(..))));
 }
+
+/// The picture with which the README begins; `PICTURES=1` draws it anew.
+#[test]
+fn the_picture_of_the_readme_is_what_is_drawn() {
+    let host = every::host(&mut every::every());
+    let mut app = App::new(shown(host, 1), Depth::True);
+    press(&mut app, "/filtered Enter");
+    let title =
+        "apmatrix view: a matrix of adapters and domains, and why queue 0c.0006 does not reach its guest";
+    let drawn = ap_term::svg::svg(&buffer(&mut app, (110, 26)), title);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/pictures/view.svg");
+    if std::env::var_os("PICTURES").is_some() {
+        std::fs::write(path, &drawn).expect("a file");
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == drawn, "{path} is not what is drawn: PICTURES=1 cargo test -p ap-term draws it anew");
+}

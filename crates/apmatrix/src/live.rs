@@ -244,3 +244,6 @@ impl<B: Backend> Engine<B> {
         self.shared.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

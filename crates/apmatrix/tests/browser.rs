@@ -397,7 +397,7 @@ fn apmatrix(directory: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-const DESIRED: &str = "schema = \"apmatrix.desired/1\"\n[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000001\"\n\
+const DESIRED: &str = "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4,-5\"\n[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000001\"\n\
                        adapters = [4, 5]\ndomains = [6, 71]\n";
 
 #[test]

@@ -118,7 +118,14 @@ fn the_state_is_a_document_with_a_schema() {
     let state = server.state();
     assert_eq!((&state["schema"], &state["name"]), (&json!("apmatrix.view/1"), &json!("tiny")));
     assert_eq!(state["adapters"][0]["owners"], "HH");
-    let schema = server.get("/api/schema").json();
+    let answer = server.get("/api/schema");
+    let schema = answer.json();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/view.schema.json");
+    if std::env::var_os("WRITE").is_some() {
+        std::fs::write(path, &answer.body).expect("a file");
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(written == answer.body, "{path} is not what is served: WRITE=1 writes it anew");
     let names: Vec<&String> = schema["properties"].as_object().expect("properties").keys().collect();
     assert_eq!(names, ["change", "detail", "found", "operate", "said", "state"]);
     // Everything that is sent is in the schema, and the other way round.

@@ -342,12 +342,12 @@ const page = {
   all() {
     const { state } = this.model;
     document.title = `${state.name} - apmatrix`;
-    setText($('name'), state.name);
+    setText($('name'), this.frozen ? this.frozen.title : state.name);
     const there = state.adapters.filter((adapter) => adapter.there).length;
     const { counts, marks } = this.model.counts();
     const queues = ['H', 'F', 'M', 'G', 'U'].reduce((sum, letter) => sum + (counts.get(letter) || 0), 0);
     const kernel = state.kernel ? `Linux ${state.kernel}, ` : '';
-    setText($('summary'), `${kernel}${countOf(there, 'adapter')} × ${countOf(state.domains.length, 'domain')}, ${countOf(queues, 'queue')}${state.operable ? '' : '; only read'}`);
+    setText($('summary'), `${kernel}${countOf(there, 'adapter')} × ${countOf(state.domains.length, 'domain')}, ${countOf(queues, 'queue')}${state.operable || this.frozen ? '' : '; only read'}`);
     if (state.trouble) this.trouble(`Not the newest: ${state.trouble}`);
     this.legend(counts, marks);
     this.mdevs();
@@ -591,7 +591,7 @@ const page = {
     const last = frozen.steps.length - 1;
     if (last > 0) {
       $('stepper').hidden = $('before').hidden = $('after-caption').hidden = false;
-      $('masks').hidden = false;
+      document.body.classList.add('steps');
       this.gridBefore = new Grid($('grid-before'), (name, focus) => { this.select(name, { scroll: focus }); if (focus) this.gridBefore.focus(); });
       set(this.gridBefore.window, 'aria-label', 'queues before the first step');
       $('step').max = String(last);
@@ -601,7 +601,16 @@ const page = {
     }
     $('events').hidden = true;
     this.goTo(last);
+    if (last > 0) { const moved = this.firstMoved(); if (moved) this.select(moved, {}); }
     document.title = `${frozen.title} - apmatrix`;
+  },
+
+  firstMoved() {
+    const { adapters, domains } = this.model.state;
+    for (let row = 0; row < adapters.length; row += 1) {
+      for (let column = 0; column < domains.length; column += 1) if (this.grid.differs(row, column)) return this.model.name(row, column);
+    }
+    return null;
   },
 
   goTo(step) {
