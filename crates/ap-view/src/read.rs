@@ -162,10 +162,10 @@ fn again_queue(tree: &mut dyn Tree, host: &mut Host, apqn: Apqn) {
     }
     host.marks.forget(apqn);
     state.overrides.set(apqn, None);
-    if tree.list(&queue_path(apqn, "")).is_err() {
+    let driver = tree.link(&queue_path(apqn, "driver")).ok();
+    if driver.is_none() && tree.list(&queue_path(apqn, "")).is_err() {
         return;
     }
-    let driver = tree.link(&queue_path(apqn, "driver")).ok();
     match driver.as_deref().map(|target| target.rsplit('/').next().unwrap_or_default()) {
         None => drop(state.queues.none.insert(apqn)),
         Some("vfio_ap") => drop(state.queues.vfio.insert(apqn)),

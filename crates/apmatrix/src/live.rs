@@ -37,6 +37,9 @@ trait Backend {
     /// How it is called, if it does not say so itself.
     fn name(&self) -> String;
 
+    /// Where it is, for messages.
+    fn place(&self) -> String;
+
     /// What happened since the last question: a line each, and what was touched by it. Time passes here.
     fn happened(&mut self, touched: &mut Touched) -> Vec<String>;
 
@@ -91,8 +94,8 @@ impl Hosted {
         // What a session is made of stays on one thread: it is made there.
         thread::spawn(move || {
             let begun = open().and_then(|mut backend| {
-                let name = backend.name();
-                let host = read::read(backend.tree(), &name).map_err(|error| unreadable(&name, error))?;
+                let (name, place) = (backend.name(), backend.place());
+                let host = read::read(backend.tree(), &name).map_err(|error| unreadable(&place, error))?;
                 Ok((backend, host))
             });
             match begun {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ap_apply::tree::Tree;
 use ap_view::{Operation, Touched, shown};
+use rustix::system::uname;
 
 use crate::control::Control;
 use crate::live::Backend;
@@ -39,7 +40,15 @@ impl Backend for Files {
         &mut self.tree
     }
 
+    /// The tree of this host is called as the host is.
     fn name(&self) -> String {
+        if self.root == Path::new("/sys") {
+            return uname().nodename().to_string_lossy().into_owned();
+        }
+        self.place()
+    }
+
+    fn place(&self) -> String {
         self.root.display().to_string()
     }
 

@@ -36,6 +36,10 @@ impl Backend for Machine {
         self.name.clone()
     }
 
+    fn place(&self) -> String {
+        self.name.clone()
+    }
+
     fn happened(&mut self, touched: &mut Touched) -> Vec<String> {
         let milliseconds = u64::try_from(self.seen.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.seen += Duration::from_millis(milliseconds);
