@@ -9,6 +9,7 @@ pub mod demo_system;
 pub mod error;
 pub mod inventory;
 pub mod jobs;
+pub mod live;
 pub mod plan;
 pub mod progress;
 pub mod replay;
