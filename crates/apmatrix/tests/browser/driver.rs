@@ -79,6 +79,7 @@ impl Browser {
             let mut builder = ClientBuilder::new(HttpConnector::new());
             if let Ok(client) = builder.capabilities(wanted.clone()).connect(&address).await {
                 let browser = Browser { client, driver, _profile: profile };
+                browser.own("timeouts", json!({ "script": 300_000 })).await;
                 browser.size(1280, 800, false).await;
                 return browser;
             }
