@@ -169,7 +169,11 @@ async fn operate(Shared(app): Shared<Arc<App>>, request: Request) -> Response {
         Ok(Ok(Json(asked))) => asked,
         Ok(Err(rejected)) => return rejected.into_response(),
         Err(_) => {
-            return said(StatusCode::REQUEST_TIMEOUT, false, "the request did not come to its end".to_owned());
+            return said(
+                StatusCode::REQUEST_TIMEOUT,
+                false,
+                "the request did not come to its end".to_owned(),
+            );
         }
     };
     if !app.operate || !app.live.now().operable {
