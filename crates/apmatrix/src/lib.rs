@@ -15,3 +15,4 @@ pub mod progress;
 pub mod replay;
 pub mod scenario;
 pub mod stand_ins;
+pub mod timeline;
