@@ -70,8 +70,8 @@ impl KernelArgs {
     ///
     /// # Errors
     /// If there is no such machine, or its file is wrong.
-    pub fn load(&self, machine: &str) -> Result<MachineFile, CliError> {
-        let mut loaded = MachineFile::load(machine)?;
+    pub fn load(&self, name: &str) -> Result<MachineFile, CliError> {
+        let mut loaded = MachineFile::load(name)?;
         match self.choice() {
             Some(kernel) => loaded.kernel = kernel,
             None => loaded.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
