@@ -37,6 +37,6 @@ pub mod wire;
 
 pub use error::Error;
 pub use mounting::preflight;
-pub use run::{Ended, Instead, RunOptions, StandIn, run};
+pub use run::{Ended, Instead, RUN_DIRECTORY, RunOptions, StandIn, run};
 pub use serve_at::{MountOptions, mount};
 pub use session::Factory;

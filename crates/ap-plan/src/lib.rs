@@ -11,6 +11,7 @@
 //! | `state` | a host as far as plans go | where it was read |
 //! | `write` | writes, what each does, its inverse | what is wanted |
 //! | `reason` | why a write is refused, and the smallest change | plans |
+//! | `filter` | why a guest does not get what is assigned | writes |
 //! | `target` | what is wanted, made of a state and a file | writes |
 //! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
 //! | `search` | the fewest writes, in order | texts, reasons |
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allow;
+pub mod filter;
 pub mod fits;
 mod hindrances;
 mod ids;
@@ -34,6 +36,7 @@ pub mod target;
 pub mod write;
 
 pub use allow::Allow;
+pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};

@@ -55,6 +55,8 @@ enum Command {
     Run(commands::run::Args),
     Mount(commands::mount::Args),
     Shell(commands::shell::Args),
+    View(commands::view::Args),
+    Serve(commands::serve::Args),
     Ls(commands::ls::Args),
     Hw(commands::hw::Args),
     Guest(commands::guest::Args),
@@ -88,7 +90,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Colour::Never => ColorChoice::Never,
     }
     .write_global();
-    match run(cli.command) {
+    match run(cli.command, cli.color) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             if error.kind != Kind::BrokenPipe {
@@ -101,12 +103,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Outcome {
+fn run(command: Command, colour: Colour) -> Outcome {
     match command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Run(args) => commands::run::run(&args),
         Command::Mount(args) => commands::mount::run(&args),
         Command::Shell(args) => commands::shell::run(&args),
+        Command::View(args) => commands::view::run(&args, colour != Colour::Never),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Ls(args) => commands::ls::run(&args),
         Command::Hw(args) => commands::hw::run(&args),
         Command::Guest(args) => commands::guest::run(&args),

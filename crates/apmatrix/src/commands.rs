@@ -19,7 +19,9 @@ pub mod mount;
 pub mod plan;
 pub mod replay;
 pub mod run;
+pub mod serve;
 pub mod shell;
+pub mod view;
 
 use ap_files::{KernelChoice, MachineFile};
 use ap_sysfs::control::Verbs;
@@ -63,6 +65,19 @@ impl KernelArgs {
         }
         Some(choice)
     }
+
+    /// A machine, checked, with the kernel that was asked for.
+    ///
+    /// # Errors
+    /// If there is no such machine, or its file is wrong.
+    pub fn load(&self, machine: &str) -> Result<MachineFile, CliError> {
+        let mut loaded = MachineFile::load(machine)?;
+        match self.choice() {
+            Some(kernel) => loaded.kernel = kernel,
+            None => loaded.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
+        }
+        Ok(loaded)
+    }
 }
 
 impl MachineArgs {
@@ -71,12 +86,7 @@ impl MachineArgs {
     /// # Errors
     /// If there is no such machine, or its file is wrong.
     pub fn load(&self) -> Result<MachineFile, CliError> {
-        let mut loaded = MachineFile::load(&self.machine)?;
-        match self.kernel.choice() {
-            Some(kernel) => loaded.kernel = kernel,
-            None => loaded.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
-        }
-        Ok(loaded)
+        self.kernel.load(&self.machine)
     }
 }
 
@@ -86,6 +96,13 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)?;
     writeln!(anstream::stdout(), "{text}")?;
     Ok(())
+}
+
+/// Writes a page that stands alone.
+fn write_page(path: &std::path::Path, page: &ap_serve::page::Frozen) -> Result<(), CliError> {
+    std::fs::write(path, page.page()).map_err(|error| {
+        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+    })
 }
 
 /// What `--help` says of the verbs of a control file, a line each.

@@ -1,13 +1,18 @@
 //! `apmatrix ls`: cards, queues, drivers, owners.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use ap_files::said;
+use ap_serve::page::Frozen;
 use ap_types::AdapterId;
+use ap_view::read;
 
-use crate::commands::{Root, print_json};
+use crate::commands::{Root, print_json, write_page};
 use crate::error::{CliError, Outcome};
 use crate::inventory::{Card, Inventory, Owner, Queue};
+use crate::plan::host::unreadable;
+use crate::plan::tree::FileTree;
 
 /// List cards, queues, drivers and owners, of an emulated or a real host
 #[derive(Debug, clap::Args)]
@@ -15,6 +20,7 @@ use crate::inventory::{Card, Inventory, Owner, Queue};
     apmatrix ls                                         this host, or inside `apmatrix run` the machine\n  \
     apmatrix ls 04\n  \
     apmatrix ls 04.0006 --json\n  \
+    apmatrix ls --html matrix.html                      a page to look at, or to send to somebody\n  \
     apmatrix ls --root /mnt/ap")]
 pub struct Args {
     #[command(flatten)]
@@ -22,6 +28,9 @@ pub struct Args {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// Write a page that shows it to this file, for a browser: complete, and asks nobody
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "only"], value_hint = clap::ValueHint::FilePath)]
+    html: Option<PathBuf>,
     /// Only this card or queue, in hex as in their names: 04, 04.0006
     #[arg(value_name = "CARD[.DOMAIN]")]
     only: Option<String>,
@@ -51,7 +60,11 @@ pub fn run(args: &Args) -> Outcome {
             None => format!("there is no card {adapter}"),
         }));
     }
-    if args.json {
+    if let Some(path) = &args.html {
+        let host = read::read(&mut FileTree::new(root), &root.display().to_string());
+        let host = host.map_err(|error| unreadable(&root.display().to_string(), error))?;
+        write_page(path, &Frozen::host(&host.name, &host))?;
+    } else if args.json {
         print_json(&inventory)?;
     } else {
         let table = table(&inventory.cards, only.is_some_and(|(_, domain)| domain.is_some()));

@@ -17,6 +17,8 @@ fn help_tells_the_commands() {
       run          Run a command with a private /sys that is the machine
       mount        Mount the tree on a directory, in the foreground
       shell        Operate a machine in this process: no FUSE, no privileges, machine time
+      view         Look at the matrix in the terminal: whose each queue is, and why; live
+      serve        Serve the matrix as a web page: whose each queue is, and why; live
       ls           List cards, queues, drivers and owners, of an emulated or a real host
       hw           Do what the machine's operator does: plug, unplug, configure, break
       guest        Start, stop and watch guests on mediated devices
@@ -54,6 +56,8 @@ fn each_command_has_help_with_an_example() {
         "run",
         "mount",
         "shell",
+        "view",
+        "serve",
         "ls",
         "hw",
         "guest",

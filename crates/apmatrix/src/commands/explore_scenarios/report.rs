@@ -5,23 +5,14 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use ap_files::scenario::Results;
-use ap_proof::scenario::{BACKGROUND, Explored};
+use ap_proof::scenario::{Explored, Picture};
 use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
-use super::trace;
+use super::results::{count, named, names, results, text};
+use super::{telling, trace};
 use crate::error::CliError;
 use crate::scenario::Playable;
-
-/// The results of an outcome, by task, without the background's.
-fn results(explored: &Explored, outcome: &OutcomeReport) -> Results {
-    named(&explored.report.tasks, &outcome.results)
-}
-
-fn named(tasks: &[String], results: &[String]) -> Results {
-    let pairs = tasks.iter().zip(results).filter(|(name, _)| *name != BACKGROUND);
-    pairs.map(|(name, result)| (name.clone(), result.clone())).collect()
-}
 
 /// How what was found differs from what the author expects, in a sentence.
 pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
@@ -45,23 +36,6 @@ pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
         }
     }
     (!wrong.is_empty()).then(|| wrong.join("; "))
-}
-
-fn text(results: &Results) -> String {
-    results.iter().map(|(name, result)| format!("{name}={result}")).collect::<Vec<_>>().join(" ")
-}
-
-/// Numbers with separators for thousands.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// What the second explorer says, in short.
@@ -99,6 +73,7 @@ impl Other {
 /// Prints the report for people.
 pub fn print(
     play: &Playable,
+    beginning: &Picture,
     explored: &Explored,
     wrong: Option<&str>,
     other: Option<&Other>,
@@ -141,7 +116,7 @@ pub fn print(
         }
     }
     for violation in &report.violations {
-        print_violation(&mut out, &report.tasks, violation)?;
+        print_violation(&mut out, (play, beginning), &report.tasks, violation)?;
     }
     for cycle in &report.lock_order.cycles {
         writeln!(out, "\n  locks are taken in a circle, though no interleaving of this scenario deadlocks:")?;
@@ -159,6 +134,7 @@ pub fn print(
 
 fn print_violation(
     out: &mut impl std::io::Write,
+    (play, beginning): (&Playable, &Picture),
     tasks: &[String],
     violation: &Violation,
 ) -> Result<(), CliError> {
@@ -171,29 +147,20 @@ fn print_violation(
         violation.switches,
         violation.schedule
     )?;
-    for line in trace::columns(tasks, &violation.trace).lines() {
-        writeln!(out, "    {line}")?;
-    }
-    if let Some(deadlock) = &violation.deadlock {
-        for waiting in deadlock.cycle.iter().chain(&deadlock.others) {
-            let holders: Vec<String> =
-                waiting.holders.iter().map(|(name, at)| format!("{name} (from {at})")).collect();
-            let held = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
-            writeln!(
-                out,
-                "    {} waits at {} for {}, held by {held}",
-                waiting.name, waiting.at, waiting.object
-            )?;
-        }
+    let steps = telling::steps(play, &violation.trace, &mut beginning.clone());
+    write!(out, "{}", trace::text(tasks, &steps, WIDTH))?;
+    for (task, waits) in telling::waits(violation.deadlock.as_ref()) {
+        writeln!(out, "    {} {waits}", tasks[task])?;
     }
     Ok(())
 }
 
 /// Prints a replayed execution.
-pub fn print_replay(play: &Playable, replay: &Replay) -> Result<(), CliError> {
+pub fn print_replay(play: &Playable, beginning: &Picture, replay: &Replay) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", play.scenario.title)?;
-    write!(out, "{}", trace::columns(&names(play), &replay.trace))?;
+    let steps = telling::steps(play, &replay.trace, &mut beginning.clone());
+    write!(out, "{}", trace::text(&names(play), &steps, WIDTH))?;
     for finding in &replay.findings {
         writeln!(out, "{}: {}", finding.verdict, finding.what)?;
     }
@@ -206,10 +173,8 @@ pub fn print_replay(play: &Playable, replay: &Replay) -> Result<(), CliError> {
     Ok(())
 }
 
-fn names(play: &Playable) -> Vec<String> {
-    let tasks = play.scenario.tasks.iter().map(|task| task.name.clone());
-    tasks.chain([BACKGROUND.to_owned()]).collect()
-}
+/// How wide traces are.
+const WIDTH: usize = 80;
 
 /// The document of several scenarios.
 #[derive(Serialize)]
