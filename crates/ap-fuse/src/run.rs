@@ -21,6 +21,7 @@ use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use ap_sysfs::modules::ModuleFile;
 use ap_sysfs::{Device, Filesystem, Uevent};
@@ -41,7 +42,7 @@ use crate::guard::{Guard, Watch};
 use crate::intercept::{Interceptor, filter};
 use crate::mounting::{attach, detached, open_device, preflight_sys};
 use crate::processor::pin;
-use crate::session::{Factory, Session, UeventSink};
+use crate::session::{Factory, Session, UeventSink, Waits};
 use crate::uevent::Uevents;
 
 /// What to run, and how.
@@ -63,6 +64,8 @@ pub struct RunOptions {
     pub keep: Vec<String>,
     /// The files of the machine's modules.
     pub modules: Vec<ModuleFile>,
+    /// After how long it is said on standard error which calls wait, and for whom; none: never.
+    pub tell_waits_after: Option<Duration>,
     /// Programs of ours for those that this host lacks, or that can't work here.
     pub stand_ins: Vec<StandIn>,
 }
@@ -77,6 +80,7 @@ impl Default for RunOptions {
             banner: None,
             keep: Vec::new(),
             modules: Vec::new(),
+            tell_waits_after: Some(Duration::from_secs(10)),
             stand_ins: Vec::new(),
         }
     }
@@ -147,8 +151,10 @@ impl Run<'_> {
             let _ = tell.send((graft.paths(), graft.devices()));
             Box::new(graft)
         });
+        let tell = |text: &str| eprintln!("apmatrix: {text}");
+        let waits = options.tell_waits_after.map(|after| Waits { after, tell: Box::new(tell) });
         let session = DevFuse::new(device)
-            .and_then(|channel| Session::start(channel, with_grafts, Some(sink), copy(&self.proc)))
+            .and_then(|channel| Session::start(channel, with_grafts, Some(sink), copy(&self.proc), waits))
             .map_err(Error::setup("serving the tree"))?;
         attach(&mount, Path::new("/sys")).map_err(|errno| match errno {
             Errno::PERM | Errno::ACCESS => Error::MountDenied(errno.into()),

@@ -52,6 +52,7 @@ commands! {
     "true" false flow::yes, "true", "does nothing, successfully";
     "unset" true flow::unset, "unset NAME…", "forgets variables";
     "wait" true jobs::wait, "wait [N…]", "waits for background jobs";
+    "why" true operator::why, "why [PATH TEXT]", "says why the last write was refused, or why TEXT to PATH would be";
 }
 
 /// All commands, by name.

@@ -61,6 +61,15 @@ pub trait Operator<F: ?Sized> {
     ///
     /// The verb's error.
     fn events(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError>;
+
+    /// Why a write to a file would be refused, or why the last one was.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`, unless the operator knows rules.
+    fn why(&mut self, _tree: &mut F, _write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here knows the rules: `apmatrix shell` does"))
+    }
 }
 
 /// The verbs as lines for the tree's control files `hw`, `guests` and `events`, which is how other processes say them.

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod replay;
 pub mod run;
 pub mod shell;
+pub mod why;
 
 use ap_files::{KernelChoice, MachineFile};
 use ap_sysfs::control::Verbs;
@@ -66,6 +67,12 @@ impl KernelArgs {
 }
 
 impl MachineArgs {
+    /// That machine, with the kernel that it names.
+    #[must_use]
+    pub fn named(machine: &str) -> MachineArgs {
+        MachineArgs { machine: machine.to_owned(), kernel: KernelArgs { kernel: None } }
+    }
+
     /// The machine, checked.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `hw`, `guest` and `events` hand their arguments to the World as a line, and know no verb themselves.
+//! `hw`, `guest`, `events` and `why` hand their arguments to the World as a line, and know no verb themselves.
 
 use crate::operator::OperatorError;
 use crate::outcome::Status;
@@ -17,6 +17,23 @@ pub(super) fn guest(context: &mut Context<'_>, args: &[String]) -> Result<Status
 pub(super) fn events(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let answer = context.world.events(&args.join(" "));
     show(context, "events", answer)
+}
+
+pub(super) fn why(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
+    let answer = match args {
+        [] => context.world.why(None),
+        [path, text @ ..] if !text.is_empty() => {
+            let path = match context.absolute(path) {
+                Ok(path) => path,
+                Err(errno) => return Ok(context.failed_on("why", path, errno)),
+            };
+            // What `echo` would write.
+            let text = format!("{}\n", text.join(" "));
+            context.world.why(Some((&path, &text)))
+        }
+        _ => return Ok(context.misused("why", "a path and a text are needed, or nothing")),
+    };
+    show(context, "why", answer)
 }
 
 fn show(

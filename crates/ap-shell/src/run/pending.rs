@@ -25,17 +25,18 @@ pub(super) fn settle(context: &mut Context<'_>, parked: Parked, source: &str) ->
 pub(super) fn answered(context: &mut Context<'_>, parked: &Parked, answer: Result<usize, Failure>) -> Status {
     match answer {
         Ok(_) => parked.status,
-        Err(failure) => write_failed(context, &parked.command, &parked.path, failure),
+        Err(failure) => write_failed(context, parked.line, &parked.path, failure),
     }
 }
 
-/// Says that a write failed.
-pub(super) fn write_failed(context: &mut Context<'_>, command: &str, path: &str, failure: Failure) -> Status {
+/// Says that a write failed: where the command stands, which file, and what it answered.
+pub(super) fn write_failed(context: &mut Context<'_>, line: u32, path: &str, failure: Failure) -> Status {
     let Failure { errno, at_open } = failure;
+    let (script, _) = context.whereabouts();
     if at_open {
-        context.complain(&format!("sh: cannot create {path}: {errno}"));
+        context.complain(&format!("{script}:{line}: {path}: cannot be written: {errno} ({})", errno.name()));
     } else {
-        context.complain(&format!("{command}: write error: {errno}"));
+        context.complain(&format!("{script}:{line}: {path}: {errno} ({})", errno.name()));
     }
     Status::failed(errno)
 }

@@ -48,10 +48,11 @@ impl Environment {
 #[derive(Clone, Debug)]
 pub(crate) struct Parked {
     pub job: JobId,
-    pub command: String,
     pub path: String,
     /// The command's own status, if the write succeeds.
     pub status: Status,
+    /// Where the command stands.
+    pub line: u32,
 }
 
 /// A list in the background.
