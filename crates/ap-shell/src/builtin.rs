@@ -28,6 +28,7 @@ macro_rules! commands {
 commands! {
     ":" false flow::yes, ": [WORD…]", "does nothing, successfully";
     "[" false test::bracket, "[ EXPRESSION ]", "the same as test";
+    "apmatrix" true operator::program, "apmatrix VERB …", "what the program has as commands: ls, hw, guest, events, why";
     "break" false flow::leave, "break", "leaves the innermost loop";
     "cat" true files::cat, "cat PATH…", "prints files";
     "cd" true files::cd, "cd [PATH]", "changes the current directory (to /sys without PATH)";

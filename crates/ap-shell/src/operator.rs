@@ -62,6 +62,15 @@ pub trait Operator<F: ?Sized> {
     /// The verb's error.
     fn events(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError>;
 
+    /// The cards and queues, as `apmatrix ls` prints them.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`, unless the operator makes lists.
+    fn list(&mut self, _tree: &mut F, _args: &[String]) -> Result<String, OperatorError> {
+        Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here makes lists: `apmatrix shell` does"))
+    }
+
     /// Why a write to a file would be refused, or why the last one was.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ use ap_files::{KernelChoice, MachineFile};
 use ap_sysfs::control::Verbs;
 
 use crate::error::CliError;
+use crate::terminal::{Table, width};
 
 /// Where a mounted tree is, for those who look at it from outside.
 #[derive(Clone, Debug, clap::Args)]
@@ -97,5 +98,9 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
 
 /// What `--help` says of the verbs of a control file, a line each.
 fn verbs(verbs: &Verbs) -> String {
-    verbs.help(50).lines().map(|line| format!("  {line}\n")).collect()
+    let mut table = Table::indented(2);
+    for verb in verbs.shown() {
+        table.row([verb.name, verb.arguments, verb.help]);
+    }
+    table.render(width())
 }

@@ -4,6 +4,31 @@ use crate::operator::OperatorError;
 use crate::outcome::Status;
 use crate::run::context::{Context, Flow};
 
+/// The program's own commands, by the names that its messages give them.
+pub(super) fn program(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
+    let Some((verb, rest)) = args.split_first() else {
+        return Ok(context.misused("apmatrix", "a verb is missing: ls, hw, guest, events or why"));
+    };
+    match verb.as_str() {
+        "ls" => {
+            let answer = context.world.inventory(rest);
+            show(context, "apmatrix ls", answer)
+        }
+        "hw" => hw(context, rest),
+        "guest" => guest(context, rest),
+        "events" => events(context, rest),
+        "why" => why(context, rest),
+        "--help" | "-h" | "help" => {
+            context.print_line("Here the program has: apmatrix ls, hw, guest, events, why. `help` lists the rest.");
+            Ok(Status::OK)
+        }
+        other => {
+            let what = format!("`{other}` is no command here: ls, hw, guest, events and why are; leave the shell for others");
+            Ok(context.misused("apmatrix", &what))
+        }
+    }
+}
+
 pub(super) fn hw(context: &mut Context<'_>, args: &[String]) -> Result<Status, Flow> {
     let answer = context.world.hw(&args.join(" "));
     show(context, "hw", answer)

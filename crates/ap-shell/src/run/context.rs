@@ -27,6 +27,8 @@ pub(crate) const MAX_PATH: usize = 4096;
 pub(crate) enum Flow {
     /// The shell ends.
     Exit(Status),
+    /// Somebody has the command end, and all that it stands in; the shell goes on.
+    Interrupted(Status),
     /// The innermost loop ends.
     Break,
     /// The innermost loop goes on with its next word.
@@ -196,8 +198,11 @@ impl Context<'_> {
 
 /// Limits.
 impl Context<'_> {
-    /// Pays for work.
+    /// Pays for work; whoever waits for its end can have it end here.
     pub fn charge(&mut self, cost: u64) -> Result<(), Flow> {
+        if self.state.interrupted() {
+            return Err(Flow::Interrupted(self.note(Status::interrupted())));
+        }
         if self.left < cost {
             self.left = 0;
             return Err(self.abort("the script does more than it may: stopped"));
