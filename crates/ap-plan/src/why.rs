@@ -69,6 +69,20 @@ pub struct Change {
     pub text: String,
     /// As writes, in order, where it consists of writes.
     pub writes: Vec<Write>,
+    /// The same as people write them: one id at a time.
+    pub stores: Vec<Store>,
+}
+
+impl Change {
+    /// One that consists of no writes.
+    fn words(text: impl Into<String>) -> Change {
+        Change { text: text.into(), writes: Vec::new(), stores: Vec::new() }
+    }
+
+    fn of(text: impl Into<String>, writes: Vec<Write>) -> Change {
+        let stores = writes.iter().map(Write::store).collect();
+        Change { text: text.into(), writes, stores }
+    }
 }
 
 /// A rule of the AP bus or of vfio_ap.
@@ -187,7 +201,7 @@ pub fn why(state: &State, store: &Store) -> Why {
             queues: Vec::new(),
             more: 0,
             rule: if errno == "ENODEV" { Rule::Highest } else { Rule::Text },
-            change: Change { text: remedy, writes: Vec::new() },
+            change: Change::words(remedy),
         }),
         Reading::Asks(write) => match state.after(&write) {
             Ok(_) => Why::Allowed,
@@ -245,7 +259,7 @@ pub fn whose(state: &State, queue: Apqn) -> Whose {
         by.push(format!("its override names {name}"));
     } else {
         let (adapter, domain) = (queue.adapter.0, queue.domain.0);
-        let has = |yes: bool| if yes { "has" } else { "has not" };
+        let has = |yes: bool| if yes { "has" } else { "lacks" };
         let apmask = has(state.masks.adapters.contains(queue.adapter));
         let aqmask = has(state.masks.domains.contains(queue.domain));
         by.push(format!("apmask {apmask} adapter {adapter}, aqmask {aqmask} domain {domain}"));
@@ -280,21 +294,29 @@ fn without(mdev: &Mdev, queues: &Matrix) -> Matrix {
 /// What takes queues from an mdev.
 fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> Change {
     let part = smaller_part(queues);
-    let running = holder.map_or_else(String::new, |holder| format!("; {holder} loses them while it runs"));
+    let running =
+        holder.map_or_else(String::new, |holder| format!("; {holder} loses what is taken while it runs"));
     let text = format!("take {part} from mdev {mdev}{running}");
-    let writes =
-        state.mdevs.get(&mdev).map(|found| Write::Config(mdev, without(found, queues))).into_iter().collect();
-    Change { text, writes }
+    let Some(found) = state.mdevs.get(&mdev) else { return Change::words(text) };
+    let left = without(found, queues);
+    let store = |file: &str, id: u8| Store {
+        path: format!("devices/vfio_ap/matrix/{mdev}/unassign_{file}"),
+        text: id.to_string(),
+    };
+    let adapters =
+        (found.matrix.adapters - left.adapters).iter().map(|id| store("adapter", id.0)).collect::<Vec<_>>();
+    let domains = (found.matrix.domains - left.domains).iter().map(|id| store("domain", id.0)).collect();
+    Change { text, writes: vec![Write::Config(mdev, left)], stores: [adapters, domains].concat() }
 }
 
 fn change(state: &State, refusal: &Refusal) -> Change {
-    let words = || Change { text: refusal.remedy(state), writes: Vec::new() };
+    let words = || Change::words(refusal.remedy(state));
     match refusal {
         Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
         Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
         Refusal::Reserved { queues, .. } if state.overrides.is_empty() => {
             let give_up = GiveUp::of(state, queues);
-            Change { text: give_up.to_string(), writes: vec![give_up.write] }
+            Change::of(give_up.to_string(), vec![give_up.write])
         }
         Refusal::Reserved { queues, .. } => {
             let mut writes = Vec::new();
@@ -309,10 +331,10 @@ fn change(state: &State, refusal: &Refusal) -> Change {
                     writes.push(Write::Bind(queue, Driver::Vfio));
                 }
             }
-            Change { text: "give the queues to vfio_ap by driver_override".to_owned(), writes }
+            Change::of("give the queues to vfio_ap by driver_override", writes)
         }
-        Refusal::NoMdev(uuid) => Change { text: "create it".to_owned(), writes: vec![Write::Create(*uuid)] },
-        Refusal::NoVfioAp => Change { text: "modprobe vfio_ap".to_owned(), writes: Vec::new() },
+        Refusal::NoMdev(uuid) => Change::of("create it", vec![Write::Create(*uuid)]),
+        Refusal::NoVfioAp => Change::words("modprobe vfio_ap"),
         Refusal::Overridden(_) => {
             let sets = [&state.overrides.vfio, &state.overrides.host, &state.overrides.other];
             let all: Vec<Apqn> = sets.into_iter().flat_map(|set| set.iter().collect::<Vec<_>>()).collect();
@@ -322,24 +344,17 @@ fn change(state: &State, refusal: &Refusal) -> Change {
             } else {
                 format!("all {} overrides", all.len())
             };
-            Change { text: format!("clear {count}"), writes }
+            Change::of(format!("clear {count}"), writes)
         }
-        Refusal::Unprotected { queue, mdev, .. } => Change {
-            text: format!("give queue {queue} of mdev {mdev} its override again, or take it from the mdev"),
-            writes: state
-                .mdevs
-                .get(mdev)
-                .map(|found| {
-                    let single = Matrix {
-                        adapters: AdapterMask::single(queue.adapter),
-                        domains: DomainMask::single(queue.domain),
-                        ..Matrix::default()
-                    };
-                    Write::Config(*mdev, without(found, &single))
-                })
-                .into_iter()
-                .collect(),
-        },
+        Refusal::Unprotected { queue, mdev, holder } => {
+            let single = Matrix {
+                adapters: AdapterMask::single(queue.adapter),
+                domains: DomainMask::single(queue.domain),
+                ..Matrix::default()
+            };
+            let taken = take(state, *mdev, &single, holder.as_ref());
+            Change { text: format!("give queue {queue} its override again, or {}", taken.text), ..taken }
+        }
         Refusal::MasksInUse => {
             let all = crate::state::Masks::ALL;
             let adapters = Delta::between(state.masks.adapters, all.adapters);
@@ -351,38 +366,29 @@ fn change(state: &State, refusal: &Refusal) -> Change {
             if domains != Delta::default() {
                 writes.push(Write::Aqmask(domains));
             }
-            Change {
-                text:
-                    "set both masks to all ones: then the host's drivers get all queues that have no override"
-                        .to_owned(),
-                writes,
-            }
+            let text = "set both masks to all ones: the host's drivers get all queues that have no override";
+            Change::of(text, writes)
         }
         Refusal::Binding { queue, driver, how } => match how {
             Unbindable::Bound => match state.driver(*queue) {
                 Some(now) if now != *driver => {
-                    Change { text: "unbind it first".to_owned(), writes: vec![Write::Unbind(*queue, now)] }
+                    Change::of("unbind it first", vec![Write::Unbind(*queue, now)])
                 }
                 _ => words(),
             },
             Unbindable::NotBound => words(),
-            Unbindable::NotTheirs if state.way() != Some(Give::Masks) && state.kernel.driver_override => {
-                Change {
-                    text: format!("let its override name {}", driver.name()),
-                    writes: vec![Write::Override(*queue, Some(*driver))],
-                }
+            Unbindable::NotTheirs if state.kernel.driver_override && state.way() != Some(Give::Masks) => {
+                let text = format!("let its override name {}", driver.name());
+                Change::of(text, vec![Write::Override(*queue, Some(*driver))])
             }
             Unbindable::NotTheirs => words(),
         },
-        Refusal::Held { holder, mdev } => Change {
-            text: match &holder.guest {
-                Some(guest) if holder.process.is_none() => {
-                    format!("stop the guest: apmatrix guest stop {guest}; until then the write waits")
-                }
-                _ => format!("stop {holder}, which has mdev {mdev} open; until then the write waits"),
-            },
-            writes: Vec::new(),
-        },
+        Refusal::Held { holder, mdev } => Change::words(match &holder.guest {
+            Some(guest) if holder.process.is_none() => {
+                format!("stop the guest: apmatrix guest stop {guest}; until then the write waits")
+            }
+            _ => format!("stop {holder}, which has mdev {mdev} open; until then the write waits"),
+        }),
         Refusal::TooHigh { .. } | Refusal::Exists(_) | Refusal::NoInstances | Refusal::NoQueue(_) => words(),
     }
 }

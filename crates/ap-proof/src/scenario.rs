@@ -33,6 +33,7 @@ mod watch;
 mod words;
 
 pub use definition::{Mistake, Part, Scenario, SetupError, Task};
+pub use in_turn::BEGINS;
 pub use outcome::{Ended, Outcome};
 pub use ready::{Checked, Explored, MAX_TASKS, OnProgress, Ready};
 pub use serial::Serial;

@@ -65,7 +65,10 @@ pub fn adapter(text: &str) -> Result<u8, IdError> {
 pub fn domain(text: &str) -> Result<u8, IdError> {
     if text.len() == 4 && !text.starts_with("0x") && !text.starts_with("0X") {
         return hex(text).ok_or_else(|| {
-            IdError::new(format!("`{text}` is no domain's name"), "expected four hex digits up to 00ff, like 0047")
+            IdError::new(
+                format!("`{text}` is no domain's name"),
+                "expected four hex digits up to 00ff, like 0047",
+            )
         });
     }
     number(text)

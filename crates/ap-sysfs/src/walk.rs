@@ -178,7 +178,8 @@ impl Tree {
         let directory = self.parent(ino, held).and_then(|parent| self.path(parent, held)).ok()?;
         let name = directory.rsplit('/').next().unwrap_or_default().to_owned();
         let open = self.host.vfio.look(held, |mdevs| {
-            let open = mdevs.list.values().filter_map(|mdev| Some((mdev.uuid, mdev.opening()?.by.name.clone())));
+            let open =
+                mdevs.list.values().filter_map(|mdev| Some((mdev.uuid, mdev.opening()?.by.name.clone())));
             open.collect::<Vec<_>>()
         });
         let own = open.iter().find(|(uuid, _)| uuid.to_string() == name);

@@ -71,6 +71,7 @@ enum Command {
     Recover(commands::again::RecoverArgs),
     Fits(commands::fits::Args),
     Completions(commands::completions::Args),
+    Schema(commands::schema::Args),
     Man(commands::man::Args),
 }
 
@@ -123,6 +124,7 @@ fn run(command: Command) -> Outcome {
         Command::Revert(args) => commands::again::run_revert(&args),
         Command::Recover(args) => commands::again::run_recover(&args),
         Command::Fits(args) => commands::fits::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
         Command::Completions(args) => commands::completions::run(&args, Cli::command()),
         Command::Man(args) => commands::man::run(&args, Cli::command()),
     }

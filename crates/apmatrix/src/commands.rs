@@ -19,6 +19,7 @@ pub mod mount;
 pub mod plan;
 pub mod replay;
 pub mod run;
+pub mod schema;
 pub mod shell;
 pub mod why;
 

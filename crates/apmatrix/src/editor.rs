@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ap_shell::{Shell, World};
-use ap_sysfs::control::{GUEST, HW};
 use ap_sysfs::Kind;
+use ap_sysfs::control::{GUEST, HW};
 use rustyline::completion::{Completer, Pair};
 use rustyline::config::{Behavior, BellStyle, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
@@ -127,7 +127,8 @@ impl<W: World> Helper for Help<W> {}
 /// What the last word of a line can become: where it begins, and the words.
 fn complete<W: World>(shell: &mut Shell<W>, line: &str) -> (usize, Vec<Pair>) {
     let command = line.rfind(BETWEEN).map_or(0, |at| at + 1);
-    let begins = |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter) || BESIDE.contains(&letter);
+    let begins =
+        |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter) || BESIDE.contains(&letter);
     let start = line.rfind(begins).map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
     let (before, word) = (&line[command.min(start)..start], &line[start..]);
     let words: Vec<&str> = before.split_whitespace().collect();

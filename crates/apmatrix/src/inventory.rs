@@ -14,7 +14,7 @@ const DEVICES: &str = "bus/ap/devices";
 const MATRIX: &str = "devices/vfio_ap/matrix";
 
 /// A host's cards.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Inventory {
     /// Always `apmatrix.ls/1`.
     pub schema: &'static str,
@@ -23,7 +23,7 @@ pub struct Inventory {
 }
 
 /// A card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Card {
     /// `04`.
     pub card: String,
@@ -51,7 +51,7 @@ pub struct Card {
 }
 
 /// A queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Queue {
     /// `04.0006`.
     pub queue: String,
@@ -77,7 +77,7 @@ pub struct Queue {
 }
 
 /// Whose a queue is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Owner {
     /// The host's own drivers'.

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod progress;
 pub mod replay;
 pub mod scenario;
+pub mod schema;
 pub mod stand_ins;
 pub mod terminal;
 pub mod why;

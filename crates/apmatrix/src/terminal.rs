@@ -78,7 +78,8 @@ impl Table {
                 cells.filter_map(|row| row.get(column)).map(|cell| display_width(cell)).max().unwrap_or(0)
             })
             .collect();
-        let before = self.indent + widths.iter().take(count.saturating_sub(1)).map(|width| width + 2).sum::<usize>();
+        let before =
+            self.indent + widths.iter().take(count.saturating_sub(1)).map(|width| width + 2).sum::<usize>();
         let beside = width.saturating_sub(before) >= 24.min(width / 3);
         let margin = " ".repeat(self.indent);
         let mut text = String::new();
@@ -116,7 +117,11 @@ mod tests {
     #[test]
     fn no_line_is_longer_than_the_width_and_the_room_is_used() {
         let mut table = Table::indented(2);
-        table.row(["plug", "AP[-AP] | .DOM", "adapters and usage domains come into the configuration, all at once"]);
+        table.row([
+            "plug",
+            "AP[-AP] | .DOM",
+            "adapters and usage domains come into the configuration, all at once",
+        ]);
         table.row(["a-very-long-name", "X", "y"]);
         for width in [40, 60, 80, 200] {
             let text = table.render(width);

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use ap_apply::import::import;
 use ap_apply::tree::Tree;
-use ap_plan::write::Store;
-use ap_plan::{Because, Why, why};
+use ap_plan::{Because, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
 use ap_sysfs::nearest::meant;
@@ -73,7 +72,8 @@ fn explain(
 
 /// The file that a path names: below the root, below `/sys`, or shorter (`apmask`, `UUID/assign_domain`).
 fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError> {
-    let inside = path.strip_prefix(root).or_else(|| path.strip_prefix("/sys")).unwrap_or(path).trim_matches('/');
+    let inside =
+        path.strip_prefix(root).or_else(|| path.strip_prefix("/sys")).unwrap_or(path).trim_matches('/');
     for below in BELOW {
         let full = format!("{below}{inside}");
         let (directory, name) = full.rsplit_once('/').unwrap_or(("", &full));
@@ -88,7 +88,8 @@ fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError>
         None if known.is_empty() => format!("there is no directory {root}/{directory} either"),
         None => format!("`ls {root}/{directory}` lists what is there"),
     };
-    Err(CliError::failed(format!("there is no file {path}: a write to it is refused with ENOENT or EACCES")).hint(hint))
+    Err(CliError::failed(format!("there is no file {path}: a write to it is refused with ENOENT or EACCES"))
+        .hint(hint))
 }
 
 impl Explained {
@@ -161,9 +162,8 @@ impl Explained {
             Why::Allowed | Why::Unknown => None,
         };
         Document {
-            schema: "apmatrix.why/1",
-            path: &self.store.path,
-            text: &self.store.text,
+            path: Some(&self.store.path),
+            text: Some(&self.store.text),
             refused: self.refused.map(Errno::name),
             now: match self.why {
                 Why::Allowed => "allowed",
@@ -182,23 +182,37 @@ impl Explained {
             more_queues: because.map_or(0, |because| because.more),
             change: because.map(|because| ChangeDocument {
                 text: &because.change.text,
-                writes: because.change.writes.iter().map(|write| write.store()).map(WriteDocument::from).collect(),
+                writes: because.change.stores.iter().cloned().map(WriteDocument::from).collect(),
             }),
+            ..Document::nothing()
+        }
+    }
+}
+
+impl Document<'_> {
+    /// That nothing was refused so far.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Document {
+            schema: "apmatrix.why/1",
+            path: None,
+            text: None,
+            refused: None,
+            now: "nothing",
+            errno: None,
+            reason: None,
+            rule: None,
+            queues: Vec::new(),
+            more_queues: 0,
+            change: None,
         }
     }
 }
 
 /// The change as commands of a shell.
 fn commands(because: &Because) -> Vec<String> {
-    because
-        .change
-        .writes
-        .iter()
-        .map(|write| {
-            let store = write.store();
-            format!("echo {} > /sys/{}", quoted(&store.text), store.path)
-        })
-        .collect()
+    let command = |store: &Store| format!("echo {} > /sys/{}", quoted(&store.text), store.path);
+    because.change.stores.iter().map(command).collect()
 }
 
 /// A text as a shell's word; without its last newline, which `echo` adds.
@@ -213,17 +227,16 @@ fn quoted(text: &str) -> String {
 
 /// A document for scripts.
 #[derive(Serialize, schemars::JsonSchema)]
-#[schemars(title = "apmatrix.why/1")]
 pub struct Document<'a> {
     /// Always `apmatrix.why/1`.
     schema: &'static str,
-    /// The file, below `/sys`.
-    path: &'a str,
+    /// The file, below `/sys`; `null` if nothing was refused so far.
+    path: Option<&'a str>,
     /// What is written.
-    text: &'a str,
+    text: Option<&'a str>,
     /// What the write was answered, if it is the last one that was refused.
     refused: Option<&'static str>,
-    /// What would come of it now: `allowed`, `waits`, `refused`, `unknown`.
+    /// What would come of it now: `allowed`, `waits`, `refused`, `unknown`; `nothing` if nothing was refused so far.
     now: &'static str,
     /// What write(2) would answer now.
     errno: Option<&'static str>,

@@ -19,11 +19,15 @@ pub(super) fn program(context: &mut Context<'_>, args: &[String]) -> Result<Stat
         "events" => events(context, rest),
         "why" => why(context, rest),
         "--help" | "-h" | "help" => {
-            context.print_line("Here the program has: apmatrix ls, hw, guest, events, why. `help` lists the rest.");
+            context.print_line(
+                "Here the program has: apmatrix ls, hw, guest, events, why. `help` lists the rest.",
+            );
             Ok(Status::OK)
         }
         other => {
-            let what = format!("`{other}` is no command here: ls, hw, guest, events and why are; leave the shell for others");
+            let what = format!(
+                "`{other}` is no command here: ls, hw, guest, events and why are; leave the shell for others"
+            );
             Ok(context.misused("apmatrix", &what))
         }
     }

@@ -59,10 +59,25 @@ const fn key(command: &'static str, name: &'static str, values: &'static str, me
 
 /// All keys.
 pub const KEYS: &[Key] = &[
-    key("q", "rc", "a response code, 0-255 or 0x and hex digits: 0 is normal, 3 deconfigured, 4 checkstopped", "what the queue answers from now on"),
-    key("q", "busy", "a count, 0-4294967295", "so many of the next tests of the queue answer that it is busy"),
+    key(
+        "q",
+        "rc",
+        "a response code, 0-255 or 0x and hex digits: 0 is normal, 3 deconfigured, 4 checkstopped",
+        "what the queue answers from now on",
+    ),
+    key(
+        "q",
+        "busy",
+        "a count, 0-4294967295",
+        "so many of the next tests of the queue answer that it is busy",
+    ),
     key("q", "rip", "a count, 0-4294967295", "so many of the next tests answer that a reset is in progress"),
-    key("q", "resetlat", "a count, 0-4294967295", "how many tests after each reset still find it in progress"),
+    key(
+        "q",
+        "resetlat",
+        "a count, 0-4294967295",
+        "how many tests after each reset still find it in progress",
+    ),
     key("q", "zrc", "CODE:TIMES, like 0x10:1", "what so many of the next resets answer"),
     key("q", "trc", "CODE:TIMES, like 0x10:1", "what so many of the next tests answer"),
     key("q", "bs", "a bind state, 0-3", "of a Secure Execution guest: how the queue is bound"),

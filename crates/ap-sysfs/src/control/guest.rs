@@ -182,12 +182,11 @@ where
 }
 
 fn uuid(text: &str) -> Result<Uuid, ControlError> {
-    ap_types::grammar::uuid(text.as_bytes())
-        .ok()
-        .filter(|_| text.len() == 36)
-        .ok_or_else(|| ControlError::invalid(format!(
-                "`{text}` is no UUID: expected 36 characters like 62177883-f1bb-47f0-914d-32a22e3a8804"
-            )))
+    ap_types::grammar::uuid(text.as_bytes()).ok().filter(|_| text.len() == 36).ok_or_else(|| {
+        ControlError::invalid(format!(
+            "`{text}` is no UUID: expected 36 characters like 62177883-f1bb-47f0-914d-32a22e3a8804"
+        ))
+    })
 }
 
 fn number(text: &str) -> Result<u64, ControlError> {
@@ -200,7 +199,8 @@ fn number(text: &str) -> Result<u64, ControlError> {
 
 fn named(tree: &Tree, name: &str, held: Root) -> Result<Arc<Guest>, ControlError> {
     tree.host.vfio.guest_named(name, held).ok_or_else(|| {
-        let others: Vec<String> = tree.host.vfio.guests(held).iter().map(|guest| guest.name.clone()).collect();
+        let others: Vec<String> =
+            tree.host.vfio.guests(held).iter().map(|guest| guest.name.clone()).collect();
         let there = match others.as_slice() {
             [] => format!("there are none; `guest start {name} UUID` makes one"),
             all => format!("there are {}; `guest start {name} UUID` makes another one", all.join(", ")),

@@ -7,9 +7,9 @@ use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode, Respons
 use crate::control::command;
 use crate::control::error::ControlError;
 use crate::control::there;
-use crate::ids::{self, IdError};
 use crate::control::verb::{Verbs, verb};
 use crate::errno::Errno;
+use crate::ids::{self, IdError};
 use crate::tree::{Doing, Root, Tree};
 
 /// The most milliseconds of one `advance`.
@@ -25,19 +25,26 @@ pub const HW: Verbs = Verbs {
             "adapters, usage domains or a queue come into the configuration",
             |t, w, task| plug(t, w, true, task),
         ),
-        verb("unplug", "AP[-AP] | .DOM[-DOM] | APQN", "and leave it", |t, w, task| {
-            plug(t, w, false, task)
-        }),
+        verb("unplug", "AP[-AP] | .DOM[-DOM] | APQN", "and leave it", |t, w, task| plug(t, w, false, task)),
         verb("control", "plug|unplug DOM[-DOM]", "control domains come or leave", control),
         verb("configure", "AP", "an adapter can be used again", |t, w, task| deconfigure(t, w, false, task)),
-        verb("deconfigure", "AP", "an adapter stays and cannot be used", |t, w, task| deconfigure(t, w, true, task)),
-        verb("checkstop", "AP | APQN", "an adapter or a queue breaks", |t, w, task| checkstop(t, w, true, task)),
+        verb("deconfigure", "AP", "an adapter stays and cannot be used", |t, w, task| {
+            deconfigure(t, w, true, task)
+        }),
+        verb("checkstop", "AP | APQN", "an adapter or a queue breaks", |t, w, task| {
+            checkstop(t, w, true, task)
+        }),
         verb("repair", "AP | APQN", "and works again", |t, w, task| checkstop(t, w, false, task)),
         verb("type", "AP CEX8C", "another adapter takes its place", set_type),
         verb("fault", "APQN KEY=VALUE…", "what a queue answers: rc busy rip resetlat zrc trc bs irq", fault),
         verb("keys", "APQN new|current|old=PATTERN…", "master keys: 0x and 16 hex digits, or none", keys),
         verb("set", "KEY=VALUE…", "what the machine has: na nd flags fac12 fac15 fac65 se instr vm log", set),
-        verb("modules", "load|unload NAME [PARAMS]", "the host's modules: ap zcrypt zcrypt_cex4 mdev vfio_ap", modules),
+        verb(
+            "modules",
+            "load|unload NAME [PARAMS]",
+            "the host's modules: ap zcrypt zcrypt_cex4 mdev vfio_ap",
+            modules,
+        ),
         verb("advance", "MILLISECONDS", "machine time passes", advance),
         verb("raw", "COMMAND", "a command of the transcripts", raw).hidden(),
         verb("pqap", "NAME GR0 GR1 GR2", "a guest's instruction", pqap).hidden(),
@@ -187,7 +194,9 @@ fn furnish(tree: &Tree, adapters: AdapterMask, held: Root) -> String {
     }
     match made.as_slice() {
         [] => String::new(),
-        [id] => format!("adapter {id} is new: card{id:02x}, a CEX8C; `hw type {id} …` makes it another one\n"),
+        [id] => {
+            format!("adapter {id} is new: card{id:02x}, a CEX8C; `hw type {id} …` makes it another one\n")
+        }
         all => format!("adapters {} are new: a CEX8C each\n", there::listed(all.iter().copied())),
     }
 }

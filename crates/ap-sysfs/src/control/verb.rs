@@ -89,7 +89,8 @@ impl Verbs {
             Some(answer) => Ok(answer),
             None if verb.hidden => Err(self.unknown(name)),
             None => {
-                let given = if arguments.is_empty() { "needs more words" } else { "does not take these words" };
+                let given =
+                    if arguments.is_empty() { "needs more words" } else { "does not take these words" };
                 let takes = if verb.arguments.is_empty() { "none" } else { verb.arguments };
                 Err(ControlError::invalid(format!("`{} {name}` {given}: expected {takes}", self.command)))
             }

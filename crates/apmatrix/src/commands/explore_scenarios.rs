@@ -15,7 +15,24 @@ use explore::{Options, Progress, Schedule, Strategy};
 use super::explore::args::{Args, Engine};
 use crate::error::{CliError, Outcome};
 use crate::scenario::Playable;
+use crate::schema::{Named, of};
+use crate::terminal::{cut, width};
 use crate::{jobs, progress};
+
+/// What it prints.
+pub const SCHEMAS: [Named; 3] = [
+    Named::new(
+        "explorations",
+        "several scenarios: `apmatrix explore A B --json`",
+        of::<report::Several<'static>>,
+    ),
+    Named::new("explore", "a scenario: `apmatrix explore SCENARIO --json`", of::<report::Document>),
+    Named::new(
+        "replayed",
+        "a schedule: `apmatrix explore SCENARIO --replay … --json`",
+        of::<report::ReplayDocument>,
+    ),
+];
 
 /// Where `--list` looks.
 pub const DIRECTORY: &str = "scenarios";
@@ -59,8 +76,14 @@ pub fn run(args: &Args) -> Outcome {
         };
         return replay(play, schedule, args);
     }
-    let told = Mutex::new(Told { waiting: BTreeMap::new(), next: 0, documents: Vec::new(), status: Ok(0) });
-    let next = AtomicUsize::new(0);
+    let told = Mutex::new(Told {
+        waiting: BTreeMap::new(),
+        next: 0,
+        documents: Vec::new(),
+        sums: BTreeMap::new(),
+        status: Ok(0),
+    });
+    let (next, started) = (AtomicUsize::new(0), Instant::now());
     let threads = jobs::wanted(args.jobs).min(plays.len());
     jobs::run(threads, &|_| {
         while let Some((index, play)) = {
@@ -76,13 +99,15 @@ pub fn run(args: &Args) -> Outcome {
             }
         }
     });
-    let Told { documents, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Told { documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if args.json {
         match documents.as_slice() {
             [document] => super::print_json(document)?,
             scenarios => super::print_json(&report::Several::new(scenarios))?,
         }
+    } else if plays.len() > 1 {
+        report::print_sum(plays.len(), &sums, started.elapsed())?;
     }
     Ok(status)
 }
@@ -93,6 +118,8 @@ struct Told {
     waiting: BTreeMap<usize, Result<Seen, CliError>>,
     next: usize,
     documents: Vec<report::Document>,
+    /// How many there were of each result.
+    sums: BTreeMap<&'static str, usize>,
     status: Outcome,
 }
 
@@ -102,18 +129,27 @@ impl Told {
         while let (Ok(status), Some(seen)) = (&self.status, self.waiting.remove(&self.next)) {
             let (status, play) = (*status, &plays[self.next]);
             self.next += 1;
-            self.status = seen.and_then(|seen| self.tell_one(play, seen, args)).map(|new| status.max(new));
+            self.status =
+                seen.and_then(|seen| self.tell_one(play, seen, args, plays.len())).map(|new| status.max(new));
         }
     }
 
-    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args) -> Outcome {
+    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args, plays: usize) -> Outcome {
         let Seen { explored, wrong, other } = seen;
         let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
         let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
         if args.json {
             self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
         } else {
-            report::print(play, &explored, wrong.as_deref(), other.as_ref())?;
+            let (wrong, other) = (wrong.as_deref(), other.as_ref());
+            let worst = &mut self.sums;
+            *worst.entry(report::word(&explored, wrong, other).0).or_default() += 1;
+            if plays > 1 {
+                report::print_line(play, &explored, wrong, other, width())?;
+            }
+            if plays == 1 || failed {
+                report::print(play, &explored, wrong, other, width())?;
+            }
         }
         Ok(u8::from(failed))
     }
@@ -165,7 +201,10 @@ fn progress(play: &Playable) -> Option<OnProgress> {
     Some(Box::new(move |at: &Progress| {
         let Progress { executions, states, elapsed, .. } = at;
         let seconds = elapsed.as_secs();
-        line.set_message(format!("{title}: {executions} interleavings, {states} states, {seconds} s"));
+        // A line that is longer than the terminal would be a new one each time.
+        let counts = format!(": {executions} interleavings, {states} states, {seconds} s");
+        let room = width().saturating_sub(counts.len() + 4);
+        line.set_message(format!("{}{counts}", cut(&title, room)));
     }))
 }
 
@@ -181,7 +220,7 @@ fn replay(play: &Playable, schedule: &str, args: &Args) -> Outcome {
     if args.json {
         super::print_json(&report::replay_document(play, &replay))?;
     } else {
-        report::print_replay(play, &replay)?;
+        report::print_replay(play, &replay, width())?;
     }
     Ok(u8::from(!replay.findings.is_empty()))
 }

@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use crate::commands::print_json;
 use crate::error::{CliError, Outcome};
+use crate::schema::{Named, of};
+use crate::terminal::{Table, width, wrapped};
 
 /// List, show and check machines
 #[derive(Debug, clap::Args)]
@@ -61,13 +63,13 @@ enum What {
     Schema,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct List {
     schema: &'static str,
     machines: Vec<Listed>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Listed {
     name: &'static str,
     about: &'static str,
@@ -76,7 +78,7 @@ struct Listed {
     queues: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Checked<'a> {
     schema: &'static str,
     file: String,
@@ -96,6 +98,17 @@ struct Checked<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
 }
+
+/// What it prints.
+pub const SCHEMAS: [Named; 3] = [
+    Named::new("kernels", "the kernels: `apmatrix machine list --kernels --json`", of::<kernels::Document>),
+    Named::new(
+        "machine-check",
+        "a machine file, checked: `apmatrix machine check --json`",
+        of::<Checked<'static>>,
+    ),
+    Named::new("machines", "the built-in machines: `apmatrix machine list --json`", of::<List>),
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
@@ -117,10 +130,10 @@ pub fn run(args: &Args) -> Outcome {
 
 fn list(json: bool) -> Outcome {
     let mut machines = Vec::new();
-    let mut text = String::new();
+    let mut table = Table::indented(0);
     for built_in in BUILT_IN {
         let machine = MachineFile::parse(built_in.name, built_in.text)?;
-        text.push_str(&format!("{:8} {:46} {machine}\n", built_in.name, built_in.about));
+        table.row([built_in.name, &format!("{}: {machine}", built_in.about)]);
         machines.push(Listed {
             name: built_in.name,
             about: built_in.about,
@@ -132,7 +145,7 @@ fn list(json: bool) -> Outcome {
     if json {
         print_json(&List { schema: "apmatrix.machines/1", machines })?;
     } else {
-        write!(anstream::stdout(), "{text}")?;
+        write!(anstream::stdout(), "{}", table.render(width()))?;
     }
     Ok(0)
 }
@@ -161,7 +174,7 @@ fn check(file: &Path, json: bool) -> Outcome {
     let checked = MachineFile::read(file);
     if !json {
         let machine = checked?;
-        writeln!(anstream::stdout(), "ok: {}: {machine}", machine.name)?;
+        writeln!(anstream::stdout(), "{}", wrapped(&format!("ok: {}: {machine}", machine.name), width(), 2))?;
         return Ok(0);
     }
     let empty = Checked {

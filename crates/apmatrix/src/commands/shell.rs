@@ -106,11 +106,7 @@ impl Operator<Session> for Verbs {
         Ok(events.iter().map(|event| events::line(event) + "\n").collect())
     }
 
-    fn why(
-        &mut self,
-        session: &mut Session,
-        write: Option<(&str, &str)>,
-    ) -> Result<String, OperatorError> {
+    fn why(&mut self, session: &mut Session, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         match why::explain(session, "/sys", write) {
             Ok(Some(explained)) => Ok(explained.text(width())),
             Ok(None) => Ok("nothing was refused so far\n".to_owned()),
@@ -123,7 +119,12 @@ impl Operator<Session> for Verbs {
         let only = match args {
             [] => None,
             [only] => Some(only.as_str()),
-            _ => return Err(OperatorError::new(Errno::EINVAL, "one card or queue at the most: apmatrix ls 04")),
+            _ => {
+                return Err(OperatorError::new(
+                    Errno::EINVAL,
+                    "one card or queue at the most: apmatrix ls 04",
+                ));
+            }
         };
         ls::text(session, "/sys", only, width()).map_err(|error| told(&error))
     }

@@ -2,15 +2,13 @@
 
 use std::io::Write as _;
 
-use ap_apply::tree::Tree;
-use ap_files::boot;
-use serde::Serialize;
-
 use crate::commands::{MachineArgs, Root, print_json};
 use crate::error::{CliError, Outcome};
 use crate::plan::tree::FileTree;
 use crate::terminal::width;
-use crate::why::{Explained, asked, last};
+use crate::why::{Document, Explained, asked, last};
+use ap_apply::tree::Tree;
+use ap_files::boot;
 
 /// Say why the last write was refused, or why a write would be
 ///
@@ -41,12 +39,6 @@ pub struct Args {
     text: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Nothing {
-    schema: &'static str,
-    now: &'static str,
-}
-
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let root = args.root.root.display().to_string();
@@ -60,7 +52,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let Some(explained) = explained else {
         if args.json {
-            print_json(&Nothing { schema: "apmatrix.why/1", now: "nothing" })?;
+            print_json(&Document::nothing())?;
         } else {
             writeln!(anstream::stdout(), "nothing was refused so far")?;
         }
