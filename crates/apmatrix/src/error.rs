@@ -129,7 +129,12 @@ impl CliError {
                 .without_cause_chain()
                 .with_width(crate::terminal::width().min(100));
             let mut text = String::new();
-            if handler.render_report(&mut text, file).is_ok() {
+            let all = std::iter::once(file).chain(file.others());
+            if all.map(|mistake| handler.render_report(&mut text, mistake)).all(|shown| shown.is_ok()) {
+                let count = file.others().len() + 1;
+                if count > 1 {
+                    text += &format!("{count} mistakes in {}\n", file.file());
+                }
                 return text;
             }
         }

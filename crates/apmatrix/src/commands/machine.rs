@@ -5,8 +5,8 @@ mod kernels;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ap_files::MachineFile;
 use ap_files::machine::{self, BUILT_IN};
+use ap_files::{FileError, MachineFile};
 use serde::Serialize;
 
 use crate::commands::print_json;
@@ -97,6 +97,26 @@ struct Checked<'a> {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
+    /// What else is wrong, by line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Mistake<'a>>,
+}
+
+/// Something that is wrong with a file.
+#[derive(Serialize, schemars::JsonSchema)]
+struct Mistake<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+}
+
+impl<'a> From<&'a FileError> for Mistake<'a> {
+    fn from(error: &'a FileError) -> Mistake<'a> {
+        let expected = Some(error.expected()).filter(|expected| !expected.is_empty());
+        Mistake { line: error.line(), message: error.to_string(), expected }
+    }
 }
 
 /// What it prints.
@@ -188,6 +208,7 @@ fn check(file: &Path, json: bool) -> Outcome {
         line: None,
         message: None,
         expected: None,
+        others: Vec::new(),
     };
     match &checked {
         Ok(machine) => print_json(&Checked {
@@ -202,6 +223,7 @@ fn check(file: &Path, json: bool) -> Outcome {
             line: error.line(),
             message: Some(error.to_string()),
             expected: Some(error.expected()).filter(|expected| !expected.is_empty()),
+            others: error.others().iter().map(Mistake::from).collect(),
             ..empty
         })?,
     }
