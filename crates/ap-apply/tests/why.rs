@@ -11,23 +11,26 @@ use ap_plan::{Store, Why, why};
 use ap_sysfs::Session;
 use ap_sysfs::control::Refused;
 use ap_task::Version;
-use support::{Rng, machine, random_host, random_masks, random_mdevs, read, uuid};
+use support::{Rng, machine, random_host, random_masks, read, uuid};
 
 const MATRIX: &str = "devices/vfio_ap/matrix";
+const CREATE: &str = "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
 
 fn hosts() -> u64 {
-    if std::env::var_os("APMATRIX_LONG").is_some() { 4000 } else { 400 }
+    if std::env::var_os("APMATRIX_LONG").is_some() { 2000 } else { 120 }
 }
 
 /// A host of a kernel that has overrides, with some of them.
 fn overridden(rng: &mut Rng) -> Session {
     let mut machine = machine("tiny");
     machine.kernel = ap_task::Kernel::of(Version::V7_1).into();
-    if rng.chance(2) {
-        (machine.apmask, machine.aqmask) = random_masks(rng, &machine);
-        machine.mdevs = random_mdevs(rng, &machine, 2, machine.apmask, machine.aqmask);
-    }
+    // Masks that are written: of those that the machine came up with no file says that they are not "in use".
+    let (apmask, aqmask) = if rng.chance(2) { random_masks(rng, &machine) } else { Default::default() };
     let mut session = boot(&machine).expect("it boots");
+    if apmask != Default::default() {
+        session.write("bus/ap/apmask", &apmask.to_string()).expect("nothing is in use");
+        session.write("bus/ap/aqmask", &aqmask.to_string()).expect("nothing is in use");
+    }
     for _ in 0..rng.below(6) {
         let store = random_write(rng);
         let _ = session.write(&store.path, &store.text);
@@ -37,21 +40,18 @@ fn overridden(rng: &mut Rng) -> Session {
 
 /// A write that somebody could try: most are sensible, some are mistyped.
 fn random_write(rng: &mut Rng) -> Store {
-    let id = |rng: &mut Rng| [0, 1, 4, 5, 6, 7, 71, 200, 300][rng.below(9) as usize];
+    let id = |rng: &mut Rng| [4, 4, 4, 6, 6, 6, 5, 71, 200, 300][rng.below(10) as usize];
     let name = |rng: &mut Rng| {
         format!("{:02x}.{:04x}", [0, 4, 5, 9][rng.below(4) as usize], [4, 6, 71][rng.below(3) as usize])
     };
-    let mdev = |rng: &mut Rng| uuid(rng.below(5) as u8 + 1);
-    let (path, text) = match rng.below(10) {
+    let mdev = |rng: &mut Rng| uuid(rng.below(3) as u8 + 1);
+    let (path, text) = match rng.below(14) {
         0 | 1 => ("bus/ap/apmask".to_owned(), format!("+{}\n", id(rng))),
         2 => (
             "bus/ap/aqmask".to_owned(),
             format!("{}{}", ["+", "-", "", "0x"][rng.below(4) as usize], id(rng)),
         ),
-        3 => (
-            format!("{MATRIX}/mdev_supported_types/vfio_ap-passthrough/create"),
-            if rng.chance(5) { "nonsense".to_owned() } else { mdev(rng).to_string() },
-        ),
+        3 => (CREATE.to_owned(), if rng.chance(5) { "nonsense".to_owned() } else { mdev(rng).to_string() }),
         4 => {
             let file = ["ap_config", "remove", "assign_control_domain"][rng.below(3) as usize];
             (format!("{MATRIX}/{}/{file}", mdev(rng)), format!("{}", id(rng)))
@@ -71,7 +71,7 @@ fn random_write(rng: &mut Rng) -> Store {
         }
         _ => {
             let file = ["assign_adapter", "assign_domain", "unassign_domain"][rng.below(3) as usize];
-            let text = if rng.chance(8) { "0a".to_owned() } else { id(rng).to_string() };
+            let text = if rng.chance(16) { "0a".to_owned() } else { id(rng).to_string() };
             (format!("{MATRIX}/{}/{file}", mdev(rng)), text)
         }
     };
@@ -85,7 +85,14 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
         let mut rng = Rng::of(seed);
         let name = if rng.chance(3) { "tiny" } else { "default" };
         let mut host = if rng.chance(3) { overridden(&mut rng) } else { random_host(&mut rng, name, true) };
-        for _ in 0..12 {
+        if rng.chance(2) {
+            // Nothing is the host's, and there are mdevs to fight over queues.
+            let _ = host.write("bus/ap/apmask", "0x0");
+            for n in 1..=3 {
+                let _ = host.write(CREATE, &uuid(n).to_string());
+            }
+        }
+        for _ in 0..16 {
             let store = random_write(&mut rng);
             let (directory, file) = store.path.rsplit_once('/').expect("a path");
             if !host.list(directory).is_ok_and(|names| names.iter().any(|name| name == file)) {
@@ -129,7 +136,7 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
     }
     println!("refused {refused:?}; let through by the change {helped:?}");
     for rule in ["text", "reserved", "shared", "in-use", "highest-id", "mdevs", "overrides", "binding"] {
-        assert!(refused.get(rule).is_some_and(|count| *count >= 5), "{rule}: {refused:?}");
+        assert!(refused.get(rule).is_some_and(|count| *count >= 3), "{rule}: {refused:?}");
     }
     for rule in ["reserved", "shared", "in-use", "overrides", "binding"] {
         assert!(helped.get(rule).is_some_and(|count| *count >= 3), "{rule}: {helped:?}");

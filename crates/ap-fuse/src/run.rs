@@ -8,6 +8,7 @@ mod command;
 mod copies;
 mod cover;
 mod dev;
+mod entrance;
 mod keep;
 mod kmod;
 mod namespaces;
@@ -31,6 +32,7 @@ use rustix::io::Errno;
 pub use self::command::Ended;
 use self::command::Signals;
 use self::dev::Nodes;
+pub use self::entrance::{Entrance, enter};
 use self::keep::{Kept, hide_whole_ones};
 use self::namespaces::Entered;
 use self::programs::Programs;
@@ -66,6 +68,8 @@ pub struct RunOptions {
     pub modules: Vec<ModuleFile>,
     /// After how long it is said on standard error which calls wait, and for whom; none: never.
     pub tell_waits_after: Option<Duration>,
+    /// Where the run is written down, so that others can [`enter`] it; none: nowhere.
+    pub entrance: Option<PathBuf>,
     /// Programs of ours for those that this host lacks, or that can't work here.
     pub stand_ins: Vec<StandIn>,
 }
@@ -80,6 +84,7 @@ impl Default for RunOptions {
             banner: None,
             keep: Vec::new(),
             modules: Vec::new(),
+            entrance: None,
             tell_waits_after: Some(Duration::from_secs(10)),
             stand_ins: Vec::new(),
         }
@@ -228,6 +233,18 @@ impl Run<'_> {
         environment.extend(programs.path().map(|path| ("PATH", path)));
         if shell && std::io::stdin().is_terminal() {
             eprintln!("{}", options.banner.as_deref().unwrap_or(BANNER));
+        }
+        if let Some(path) = &options.entrance {
+            let text =
+                |(key, value): &(&str, OsString)| Some(((*key).to_owned(), value.to_str()?.to_owned()));
+            let mounts = std::fs::read_link("/proc/thread-self/ns/mnt").unwrap_or_default();
+            let entrance = Entrance {
+                server: std::process::id(),
+                first: self.guard.first(),
+                mounts: mounts.to_string_lossy().into_owned(),
+                environment: environment.iter().filter_map(text).collect(),
+            };
+            entrance::write(path, &entrance)?;
         }
         // No thread can be made from here on.
         self.guard.adopt_children()?;

@@ -111,6 +111,8 @@ pub enum Refusal {
 /// Why a queue cannot be bound, or unbound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unbindable {
+    /// There is no such queue.
+    Absent,
     /// That driver does not have it.
     NotBound,
     /// A driver has it already.
@@ -123,6 +125,7 @@ impl Unbindable {
     /// What is said of the queue.
     fn text(self, driver: Driver) -> String {
         match self {
+            Unbindable::Absent => "does not exist".to_owned(),
             Unbindable::NotBound => format!("is not bound to {}", driver.name()),
             Unbindable::Bound => "has a driver already".to_owned(),
             Unbindable::NotTheirs => {
@@ -185,6 +188,7 @@ impl Refusal {
             Refusal::MasksInUse => "[host] give = \"masks\", or set both masks to all ones".to_owned(),
             Refusal::NoQueue(queue) => format!("leave queue {queue} out"),
             Refusal::Binding { queue, driver, how } => match how {
+                Unbindable::Absent => format!("leave queue {queue} out"),
                 Unbindable::NotBound => format!("leave it: queue {queue} is not bound to {}", driver.name()),
                 Unbindable::Bound => match state.driver(*queue) {
                     Some(now) if now != *driver => format!("unbind queue {queue} from {} first", now.name()),

@@ -376,7 +376,7 @@ fn change(state: &State, refusal: &Refusal) -> Change {
                 }
                 _ => words(),
             },
-            Unbindable::NotBound => words(),
+            Unbindable::Absent | Unbindable::NotBound => words(),
             Unbindable::NotTheirs if state.kernel.driver_override && state.way() != Some(Give::Masks) => {
                 let text = format!("let its override name {}", driver.name());
                 Change::of(text, vec![Write::Override(*queue, Some(*driver))])

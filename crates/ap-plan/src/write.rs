@@ -349,7 +349,7 @@ impl State {
     fn bind(&mut self, apqn: Apqn, driver: Driver) -> Result<(), Refusal> {
         let unbindable = |how| Refusal::Binding { queue: apqn, driver, how };
         if !self.exists(apqn) {
-            return Err(Refusal::NoQueue(apqn));
+            return Err(unbindable(Unbindable::Absent));
         }
         if self.driver(apqn).is_some() {
             return Err(unbindable(Unbindable::Bound));

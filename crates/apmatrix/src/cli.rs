@@ -53,6 +53,7 @@ enum Colour {
 enum Command {
     Demo(commands::demo::Args),
     Run(commands::run::Args),
+    Exec(commands::exec::Args),
     Mount(commands::mount::Args),
     Shell(commands::shell::Args),
     Ls(commands::ls::Args),
@@ -73,6 +74,12 @@ enum Command {
     Completions(commands::completions::Args),
     Schema(commands::schema::Args),
     Man(commands::man::Args),
+}
+
+/// The names of all commands.
+#[must_use]
+pub fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 /// Does what the arguments say; the first is the program's name.
@@ -107,6 +114,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Exec(args) => commands::exec::run(&args),
         Command::Mount(args) => commands::mount::run(&args),
         Command::Shell(args) => commands::shell::run(&args),
         Command::Ls(args) => commands::ls::run(&args),

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod completions;
 pub mod demo;
 pub mod events;
+pub mod exec;
 pub mod explore;
 pub mod explore_scenarios;
 pub mod explore_sequences;

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod plan;
 pub mod progress;
 pub mod replay;
+pub mod running;
 pub mod scenario;
 pub mod schema;
 pub mod stand_ins;

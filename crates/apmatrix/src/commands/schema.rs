@@ -6,7 +6,9 @@ use ap_sysfs::nearest::meant;
 use schemars::Schema;
 use serde_json::Value;
 
-use crate::commands::{events, explore, explore_scenarios, explore_sequences, guest, machine, print_json};
+use crate::commands::{
+    events, exec, explore, explore_scenarios, explore_sequences, guest, machine, print_json,
+};
 use crate::error::{CliError, Outcome};
 use crate::inventory::Inventory;
 use crate::plan::document::{AppliedDocument, FitsDocument, NoPlanDocument, PlanDocument};
@@ -49,6 +51,7 @@ pub fn all() -> Vec<Named> {
         Named::new("no-plan", "why there is no plan: `apmatrix plan --json`", of::<NoPlanDocument>),
         Named::new("plan", "a plan: `apmatrix plan --json`; `apply` reads it", of::<PlanDocument>),
         Named::new("replay", "what came of transcripts: `apmatrix replay --json`", report::schema),
+        Named::new("running", "the machines that run: `apmatrix exec --list --json`", of::<exec::Running>),
         Named::new("state", "the control file kernel/debug/apmatrix/state", ap_files::state::schema),
         Named::new("why", "why a write is refused: `apmatrix why --json`", of::<why::Document<'static>>),
         Named::new("desired", "a file that is read: what is wanted of a host", || {

@@ -16,7 +16,7 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
-const PRINTED: [Document; 22] = [
+const PRINTED: [Document; 23] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &[]),
@@ -33,6 +33,7 @@ const PRINTED: [Document; 22] = [
     ("plan", &["host", "wanted", "allow", "writes", "least", "most", "steps", "queues", "guarantees", "warnings"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
     ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
+    ("running", &["names"], &[]),
     ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
     ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
@@ -165,6 +166,7 @@ fn what_is_printed_under_a_name_has_its_keys() {
         &["replay", "t.jsonl", "--json"],
         &["explore", "--list", "--json"],
         &["explore", "--sequences", "--depth", "1", "--json"],
+        &["exec", "--list", "--json"],
         &["why", "--machine", "tiny", "apmask", "+4", "--json"],
         &["why", "--machine", "tiny", "apmask", "zz", "--json"],
     ] {
