@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::CompleteEnv;
 
 use crate::commands;
+use crate::complete::VARIABLE;
 use crate::error::{Kind, Outcome};
 
 /// The Linux s390 AP bus and vfio_ap in user space: try it, replay it, explore it.
@@ -77,13 +79,13 @@ enum Command {
 }
 
 /// The names of all commands.
-#[must_use]
-pub fn commands() -> Vec<String> {
+fn commands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -113,7 +115,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Demo(args) => commands::demo::run(&args),
-        Command::Run(args) => commands::run::run(&args),
+        Command::Run(args) => commands::run::run(&args, &commands()),
         Command::Exec(args) => commands::exec::run(&args),
         Command::Mount(args) => commands::mount::run(&args),
         Command::Shell(args) => commands::shell::run(&args),
@@ -133,7 +135,7 @@ fn run(command: Command) -> Outcome {
         Command::Recover(args) => commands::again::run_recover(&args),
         Command::Fits(args) => commands::fits::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args, Cli::command()),
     }
 }

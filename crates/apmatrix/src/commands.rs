@@ -27,6 +27,7 @@ pub mod why;
 use ap_files::{KernelChoice, MachineFile};
 use ap_sysfs::control::Verbs;
 
+use crate::complete;
 use crate::error::CliError;
 use crate::terminal::{Table, width};
 
@@ -42,7 +43,7 @@ pub struct Root {
 #[derive(Clone, Debug, clap::Args)]
 pub struct MachineArgs {
     /// A built-in machine (default, tiny, wide, max) or a machine file
-    #[arg(long, value_name = "M", default_value = "default", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "M", default_value = "default", add = complete::machine())]
     pub machine: String,
     /// Which kernel it runs.
     #[command(flatten)]
@@ -53,7 +54,7 @@ pub struct MachineArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct KernelArgs {
     /// The kernel: a version that `apmatrix machine list --kernels` lists; default: what the machine says, else 6.12
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", add = complete::kernel())]
     kernel: Option<KernelChoice>,
 }
 

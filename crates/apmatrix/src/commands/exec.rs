@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use ap_sysfs::modules;
 
 use crate::commands::print_json;
+use crate::complete;
 use crate::error::Outcome;
 use crate::running;
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(long, requires = "list")]
     json: bool,
     /// The machine's name
-    #[arg(value_name = "NAME", required_unless_present = "list")]
+    #[arg(value_name = "NAME", required_unless_present = "list", add = complete::running())]
     name: Option<String>,
     /// The command and its arguments; default: $SHELL
     #[arg(trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]

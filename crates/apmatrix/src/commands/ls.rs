@@ -7,6 +7,7 @@ use ap_sysfs::ids;
 use ap_types::AdapterId;
 
 use crate::commands::{Root, print_json};
+use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::inventory::{Card, Inventory, Owner, Queue};
 use crate::plan::tree::FileTree;
@@ -28,7 +29,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Only this card (4, 0x04, card04) or queue (04.0006)
-    #[arg(value_name = "CARD[.DOMAIN]")]
+    #[arg(value_name = "CARD[.DOMAIN]", add = complete::device())]
     only: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use ap_files::{FileError, MachineFile};
 use serde::Serialize;
 
 use crate::commands::print_json;
+use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::schema::{Named, of};
 use crate::terminal::{Table, width, wrapped};
@@ -44,7 +45,7 @@ enum What {
     /// Print a machine's file
     Show {
         /// A built-in machine or a machine file
-        #[arg(value_name = "M", value_hint = clap::ValueHint::FilePath)]
+        #[arg(value_name = "M", add = complete::machine())]
         machine: String,
         /// Print one JSON document: the machine file, key by key
         #[arg(long)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 use ap_files::boot::factory;
 use ap_fuse::RunOptions;
 
-use crate::cli;
 use crate::commands::MachineArgs;
 use crate::error::{CliError, Outcome};
 use crate::running::Named;
@@ -49,8 +48,8 @@ pub struct Args {
     pub command: Vec<OsString>,
 }
 
-/// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+/// Runs the command; `own` are the names of this program's commands.
+pub fn run(args: &Args, own: &[String]) -> Outcome {
     let machine = args.machine.load()?;
     let mut options = RunOptions::default();
     options.command.clone_from(&args.command);
@@ -64,18 +63,18 @@ pub fn run(args: &Args) -> Outcome {
     options.entrance = named.as_ref().map(|named| named.path().to_owned());
     let ended = ap_fuse::run(&options, factory(machine));
     drop(named);
-    let ended = ended.map_err(|error| with_tip(error, &args.command))?;
+    let ended = ended.map_err(|error| with_tip(error, &args.command, own))?;
     ended.follow();
     // A status beyond 255 does not exist.
     Ok(u8::try_from(ended.status()).unwrap_or(125))
 }
 
 /// A command that is not there, but is one of this program's: what was meant.
-fn with_tip(error: ap_fuse::Error, command: &[OsString]) -> CliError {
+fn with_tip(error: ap_fuse::Error, command: &[OsString], own: &[String]) -> CliError {
     let missing = matches!(error, ap_fuse::Error::CommandNotFound(_));
     let shown = CliError::from(error);
     let Some(name) = command.first().and_then(|name| name.to_str()).filter(|_| missing) else { return shown };
-    if cli::commands().iter().any(|known| known == name) {
+    if own.iter().any(|known| known == name) {
         return shown.hint(format!("`apmatrix run -- apmatrix {name}` runs that command of apmatrix"));
     }
     shown.hint("the command has to be a program on PATH; `apmatrix run` alone starts a shell")

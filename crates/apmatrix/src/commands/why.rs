@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use crate::commands::{MachineArgs, Root, print_json};
+use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::plan::tree::FileTree;
 use crate::terminal::width;
@@ -26,13 +27,13 @@ pub struct Args {
     #[command(flatten)]
     root: Root,
     /// Of a built-in machine or a machine file as it is right after it has booted, instead of a tree
-    #[arg(long, value_name = "M", conflicts_with = "root", requires = "path", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "M", conflicts_with = "root", requires = "path", add = complete::machine())]
     machine: Option<String>,
     /// Print one JSON document: apmatrix.why/1
     #[arg(long)]
     json: bool,
     /// The file: below /sys, or shorter (apmask, UUID/assign_domain)
-    #[arg(value_name = "PATH", requires = "text", value_hint = clap::ValueHint::FilePath)]
+    #[arg(value_name = "PATH", requires = "text", add = complete::attribute())]
     path: Option<String>,
     /// What would be written to it, as `echo` would
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
