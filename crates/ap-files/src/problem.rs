@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ap_sysfs::nearest::nearest;
+use ap_sysfs::nearest::meant;
 use toml::Spanned;
 
 use crate::error::Problem;
@@ -122,13 +122,14 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
 fn unknown_key(span: Range<usize>, rest: &str) -> Problem {
     let (key, known) = quoted(rest);
     let message = format!("unknown key `{key}`");
-    match nearest(key, known.iter().copied()) {
-        Some(nearest) => {
-            Problem::new(span, message, format!("expected a known key; the nearest is `{nearest}`"))
-                .help(format!("known here: {}", known.join(", ")))
-        }
-        None => Problem::new(span, message, "expected no key here"),
+    if known.is_empty() {
+        return Problem::new(span, message, "expected no key here");
     }
+    let expected = match meant(key, known.iter().copied()) {
+        Some(near) => format!("expected a known key; did you mean `{near}`?"),
+        None => "expected a known key".to_owned(),
+    };
+    Problem::new(span, message, expected).help(format!("known here: {}", known.join(", ")))
 }
 
 /// The words in backticks: the first, and the others.

@@ -58,7 +58,7 @@ fn writes_that_fail() {
     );
     check(
         "echo 1 > /sys/bus/ap/ap_domain",
-        "! test:1: /sys/bus/ap/ap_domain: cannot be written: Permission denied (EACCES)\n= 1 EACCES\n",
+        "! test:1: /sys/bus/ap/ap_domain: cannot be written: Permission denied (EACCES); it is only read\n= 1 EACCES\n",
     );
     check(
         "echo 1 > /sys/bus/ap/none",
@@ -113,7 +113,7 @@ fn redirections() {
     // A command with effects does not run when its output has nowhere to go.
     check(
         "hw plug 4 > /sys/bus/ap/ap_domain",
-        "! test:1: /sys/bus/ap/ap_domain: cannot be written: Permission denied (EACCES)\n= 1 EACCES\n",
+        "! test:1: /sys/bus/ap/ap_domain: cannot be written: Permission denied (EACCES); it is only read\n= 1 EACCES\n",
     );
     let mut shell = shell();
     run(&mut shell, "hw plug 4 > /sys/bus/ap/ap_domain");

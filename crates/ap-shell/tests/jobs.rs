@@ -109,7 +109,7 @@ fn a_prompt_tells_of_jobs() {
     shell.notify(&mut |_, text| told.push_str(text));
     assert_eq!(
         told,
-        "sh:1: /sys/m/remove: Device or resource busy (EBUSY)\n[1] Exit 1 (EBUSY) echo 1 > /sys/m/remove\n"
+        "test:1: /sys/m/remove: Device or resource busy (EBUSY); `why` says the reason\n[1] Exit 1 (EBUSY) echo 1 > /sys/m/remove\n"
     );
     told.clear();
     shell.notify(&mut |_, text| told.push_str(text));

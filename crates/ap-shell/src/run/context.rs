@@ -265,8 +265,32 @@ impl Context<'_> {
 
     /// Says why `command` failed on `path`.
     pub fn failed_on(&mut self, command: &str, path: &str, errno: Errno) -> Status {
-        self.complain(&format!("{command}: {path}: {errno}"));
+        let near = if errno == Errno::ENOENT { self.near(path) } else { None };
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+        self.complain(&format!("{command}: {path}: {errno}{hint}"));
         Status::failed(errno)
+    }
+
+    /// The path that is probably meant by one that leads nowhere. A task does not look: each look would be a step.
+    pub fn near(&mut self, path: &str) -> Option<String> {
+        if self.state.strict {
+            return None;
+        }
+        let full = self.absolute(path).ok()?;
+        let mut names = full.split('/').filter(|name| !name.is_empty() && *name != ".");
+        let mut at = String::new();
+        let missing = loop {
+            let name = names.next()?;
+            let next = format!("{at}/{name}");
+            if name != ".." && self.world.stat(&next, true).is_err() {
+                break name;
+            }
+            at = next;
+        };
+        let entries = self.world.list(if at.is_empty() { "/" } else { &at }).ok()?;
+        let near = meant(missing, entries.iter().map(|entry| entry.name.as_str()))?;
+        let rest: String = names.map(|name| format!("/{name}")).collect();
+        Some(format!("{at}/{near}{rest}"))
     }
 }
 

@@ -52,8 +52,8 @@ pub(crate) struct Parked {
     pub path: String,
     /// The command's own status, if the write succeeds.
     pub status: Status,
-    /// Where the command stands.
-    pub line: u32,
+    /// Where the command stands: script and line.
+    pub at: (Arc<str>, u32),
 }
 
 /// A list in the background.

@@ -1,8 +1,10 @@
 //! `apmatrix schema`: the JSON schema of everything that is printed or read.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 
 use ap_sysfs::nearest::meant;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use schemars::Schema;
 use serde_json::Value;
 
@@ -28,8 +30,19 @@ use crate::why;
     apmatrix schema machine > machine.schema.json       for editors")]
 pub struct Args {
     /// The name, as `apmatrix schema` lists it; apmatrix.ls/1 is understood, too
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = names())]
     name: Option<String>,
+}
+
+/// The names, for the completion of shells.
+fn names() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let word = word.to_string_lossy();
+        let known = all().into_iter().filter(|named| named.name.starts_with(&*word));
+        known
+            .map(|named| CompletionCandidate::new(named.name).help(Some(named.about.into())))
+            .collect::<Vec<_>>()
+    })
 }
 
 /// A schema that is written down as text.
