@@ -237,7 +237,9 @@ impl Run<'_> {
         if let Some(path) = &options.entrance {
             let text =
                 |(key, value): &(&str, OsString)| Some(((*key).to_owned(), value.to_str()?.to_owned()));
-            let mounts = std::fs::read_link("/proc/thread-self/ns/mnt").unwrap_or_default();
+            // There is another /proc by now, which does not know us.
+            let mounts =
+                rustix::fs::readlinkat(&self.proc, "thread-self/ns/mnt", Vec::new()).unwrap_or_default();
             let entrance = Entrance {
                 server: std::process::id(),
                 first: self.guard.first(),

@@ -5,12 +5,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::CompleteEnv;
 
 use crate::commands;
 use crate::complete::VARIABLE;
 use crate::error::{Kind, Outcome};
+use crate::terminal::{examples, width};
+
+/// Longer lines of help are hard to read, however wide the terminal is.
+const WIDEST: usize = 120;
 
 /// The Linux s390 AP bus and vfio_ap in user space: try it, replay it, explore it.
 #[derive(Debug, Parser)]
@@ -18,7 +22,6 @@ use crate::error::{Kind, Outcome};
     name = "apmatrix",
     version,
     arg_required_else_help = true,
-    max_term_width = 100,
     after_help = "Begin with `apmatrix demo`. `apmatrix help COMMAND` says more about each.\n\n\
                   Exit status: 0 done, nothing wrong; 1 a check failed; 2 usage; 3 the environment lacks \
                   something; 4 bad input file."
@@ -83,10 +86,28 @@ fn commands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
+/// The command line as it is described in that width.
+fn described(width: usize) -> clap::Command {
+    fn fit(command: clap::Command, width: usize) -> clap::Command {
+        let help = command.get_after_help().map(|help| examples(&help.to_string(), width));
+        let command = match help {
+            Some(help) => command.after_help(help),
+            None => command,
+        };
+        command.mut_subcommands(|inner| fit(inner, width))
+    }
+    fit(Cli::command(), width).term_width(width)
+}
+
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
-    let cli = match Cli::try_parse_from(arguments) {
+    let help = width().min(WIDEST);
+    let parsed = described(help).try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|mut matches| {
+        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut described(help)))
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -136,6 +157,6 @@ fn run(command: Command) -> Outcome {
         Command::Fits(args) => commands::fits::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
-        Command::Man(args) => commands::man::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, described(80)),
     }
 }

@@ -28,6 +28,43 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     text.split('\n').map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
 }
 
+/// The lines of a text, each wrapped where it is too long, and indented further than it was.
+#[must_use]
+pub fn lines_wrapped(text: &str, width: usize) -> String {
+    let line = |line: &str| {
+        let indent = line.chars().take_while(|letter| *letter == ' ').count();
+        wrapped(line, width, indent + 2) + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+/// The examples that help shows, in that width: what is typed, and beside it what is said of it, which two blanks or
+/// more stand before.
+#[must_use]
+pub fn examples(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut table: Option<Table> = None;
+    for line in text.lines() {
+        let typed = line.strip_prefix("  ").filter(|rest| rest.starts_with("apmatrix "));
+        match typed {
+            Some(typed) => {
+                let table = table.get_or_insert_with(|| Table::indented(2));
+                match typed.split_once("  ") {
+                    Some((command, said)) => table.row([command, said.trim_start()]),
+                    None => table.row([typed]),
+                }
+            }
+            None => {
+                out.extend(table.take().map(|table| table.render(width)));
+                out += line;
+                out.push('\n');
+            }
+        }
+    }
+    out.extend(table.take().map(|table| table.render(width)));
+    out.trim_end().to_owned()
+}
+
 /// A text cut to so many columns, with an ellipsis where something is left out.
 #[must_use]
 pub fn cut(text: &str, width: usize) -> String {
@@ -74,7 +111,8 @@ impl Table {
         let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..count)
             .map(|column| {
-                let cells = self.rows.iter().filter(|row| row.len() > column + 1 || column + 1 < count);
+                // What nothing stands beside needs no column.
+                let cells = self.rows.iter().filter(|row| row.len() > column + 1);
                 cells.filter_map(|row| row.get(column)).map(|cell| display_width(cell)).max().unwrap_or(0)
             })
             .collect();
@@ -86,7 +124,9 @@ impl Table {
         for row in &self.rows {
             let mut line = margin.clone();
             for (column, cell) in row.iter().enumerate() {
-                if column + 1 < count {
+                if row.len() == 1 {
+                    line += cell;
+                } else if column + 1 < count {
                     line += cell;
                     line += &" ".repeat(widths[column].saturating_sub(display_width(cell)) + 2);
                 } else if beside {

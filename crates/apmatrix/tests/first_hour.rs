@@ -1,6 +1,7 @@
 //! What somebody who has never seen a mainframe meets in the first hour: a test for each row of that list, named after
 //! it.
 
+#[allow(dead_code, reason = "other tests use more of it")]
 #[path = "it/common.rs"]
 mod common;
 #[path = "first_hour/help.rs"]

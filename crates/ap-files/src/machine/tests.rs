@@ -246,11 +246,14 @@ fn h20_all_mistakes_are_told_at_once() {
         [[adapter]]\nid = 4\ntype = \"CEX9C\"\n\
         [[adapter]]\nid = 5\ntype = \"CEX8P\"\ndepht = 3\n\
         [[mdev]]\nuuid = \"nonsense\"\n";
-    // Of a shape that is wrong nothing more can be read, but the keys before it.
-    assert_eq!(
-        mistakes(text),
-        [(2, "unknown key `domain`".into()), (3, "invalid value: integer `300`".into())]
-    );
+    // Of a shape that is wrong nothing more can be read.
+    let shape = |line: usize, text: &str| (line, text.to_owned());
+    let unread = [
+        shape(2, "unknown key `domain`"),
+        shape(3, "invalid value: integer `300`"),
+        shape(11, "unknown key `depht`"),
+    ];
+    assert_eq!(mistakes(text), unread);
     let text = text.replace("300", "200");
     assert_eq!(
         mistakes(&text),

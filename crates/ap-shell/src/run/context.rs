@@ -288,7 +288,8 @@ impl Context<'_> {
             at = next;
         };
         let entries = self.world.list(if at.is_empty() { "/" } else { &at }).ok()?;
-        let near = meant(missing, entries.iter().map(|entry| entry.name.as_str()))?;
+        let others = entries.iter().map(|entry| entry.name.as_str()).filter(|name| *name != missing);
+        let near = meant(missing, others)?;
         let rest: String = names.map(|name| format!("/{name}")).collect();
         Some(format!("{at}/{near}{rest}"))
     }

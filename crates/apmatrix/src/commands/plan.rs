@@ -16,6 +16,7 @@ use crate::error::{CliError, Outcome};
 use crate::plan::document::{NoPlanDocument, PlanDocument};
 use crate::plan::host::Host;
 use crate::plan::show;
+use crate::terminal::{lines_wrapped, width};
 
 /// What may happen that else must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -139,7 +140,8 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         print_json(&document)?;
     } else {
-        write!(anstream::stdout(), "{}", show::plan(&ready.plan, &ready.rehearsed, proof.as_ref()))?;
+        let text = show::plan(&ready.plan, &ready.rehearsed, proof.as_ref());
+        write!(anstream::stdout(), "{}", lines_wrapped(&text, width()))?;
     }
     Ok(u8::from(proof.is_some_and(|proof: Proof| !proof.worse.is_empty())))
 }

@@ -31,7 +31,7 @@ use crate::terminal::width;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix shell                                      on a terminal: a prompt\n  \
-    apmatrix shell --machine tiny -c 'echo -4 > /sys/bus/ap/apmask; ls /sys/bus/ap/drivers/vfio_ap'\n  \
+    apmatrix shell --machine tiny -c 'echo -4 > /sys/bus/ap/apmask; tree /sys/bus'\n  \
     apmatrix shell try.sh")]
 pub struct Args {
     /// Which machine.

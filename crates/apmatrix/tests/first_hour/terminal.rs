@@ -141,9 +141,11 @@ fn h10_control_c_ends_a_write_that_waits_and_a_command_that_runs() {
     terminal.until(PROMPT);
     // The write waits for the guest; it goes on as a job, or ^C has ended the wait: the shell answers again.
     terminal.press(&format!("echo 1 > $M/{uuid}/remove\r"));
-    terminal.until("remove");
-    terminal.press("\u{3}");
-    terminal.press("\recho $?\r");
+    terminal.until("as job 1");
+    terminal.until(PROMPT);
+    terminal.press("wait 1 \u{3}");
+    terminal.until(PROMPT);
+    terminal.press("echo $?\r");
     terminal.until("\n130");
     terminal.until(PROMPT);
     // A command that would run for a long time.

@@ -128,7 +128,10 @@ fn shown(width: u16, directory: &Path, command: &[&str]) -> String {
         }
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    Terminal::start(width, &arguments).end().1.replace('\r', "")
+    let text = Terminal::start(width, &arguments).end().1;
+    // What is shown of a line is what was written last: progress goes again.
+    let last = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default().to_owned();
+    text.split('\n').map(last).collect::<Vec<_>>().join("\n")
 }
 
 /// The lines without what colours them.
