@@ -21,6 +21,8 @@ use crate::undo::Undoable;
 /// How an apply is done.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// What the apply is called, for whoever watches over it; none: by its time and its process.
+    pub id: Option<String>,
     /// How long to wait for the lock, in seconds.
     pub wait: u64,
     /// In how many seconds it has to be confirmed.
@@ -158,7 +160,7 @@ fn locked(
     let at = desk.now();
     let begin = Begin {
         schema: SCHEMA.to_owned(),
-        id: format!("{at}-{}", desk.pid()),
+        id: options.id.clone().unwrap_or_else(|| format!("{at}-{}", desk.pid())),
         at,
         confirm: options.confirm,
         held: held.iter().map(|(uuid, holder)| (uuid.to_string(), holder.clone())).collect(),
@@ -320,7 +322,7 @@ fn unbind_again(tree: &mut dyn Tree, step: &Undoable) -> Result<(), Trouble> {
     if !matches!(step.write, Write::Apmask(_) | Write::Aqmask(_)) {
         return Ok(());
     }
-    for write in &step.back[1..] {
+    for write in step.back.iter().skip(1) {
         if let Write::Unbind(apqn, driver) = write
             && tree.link(&format!("bus/ap/drivers/{}/{apqn}", driver.name())).is_ok()
         {
@@ -470,7 +472,8 @@ fn end(
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<Outcome, ApplyError> {
     let steps: Option<Vec<Undoable>> = found.begin.steps.iter().map(Undoable::parse).collect();
-    let steps = steps.ok_or(JournalError { line: 1, source: None })?;
+    // An apply without steps keeps no journal.
+    let steps = steps.filter(|steps| !steps.is_empty()).ok_or(JournalError { line: 1, source: None })?;
     let uuid = |text: &String| ap_types::grammar::uuid(text.as_bytes()).ok();
     let held = found.begin.held.iter().filter_map(|(mdev, holder)| Some((uuid(mdev)?, holder.clone())));
     let held: Held = held.collect();

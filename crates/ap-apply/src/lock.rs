@@ -50,13 +50,18 @@ pub fn take(
         let gone = owner.parse::<u32>().is_ok_and(|pid| !desk.lives(pid));
         let unfinished = owner.is_empty() && waited_ms >= 5_000;
         if gone || unfinished {
-            report(Report::StaleLock(&owner));
             match desk.drop_lock() {
-                Err(fault) if fault.kind != Kind::NotFound => return Err(fault.into()),
-                _ => continue,
+                Ok(()) => {
+                    report(Report::StaleLock(&owner));
+                    continue;
+                }
+                Err(fault) if fault.kind == Kind::NotFound => continue,
+                // Another one is about to take it over.
+                Err(fault) if fault.kind == Kind::Exists => {}
+                Err(fault) => return Err(fault.into()),
             }
         }
-        if waited_ms >= wait_seconds * 1000 {
+        if waited_ms >= wait_seconds.saturating_mul(1000) {
             return Err(LockError::Held { owner, waited: wait_seconds });
         }
         if waited_ms == 0 {

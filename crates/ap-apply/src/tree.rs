@@ -64,7 +64,7 @@ pub trait Desk {
     /// Removes the lock's file.
     ///
     /// # Errors
-    /// What the system says.
+    /// [`Kind::Exists`] if another one is about to take it over, and it is not for us to; else what the system says.
     fn drop_lock(&mut self) -> Result<(), Fault>;
 
     /// Whether a process lives.

@@ -24,14 +24,13 @@ impl Undoable {
         Undoable { write: step.write, back: step.inverse.clone() }
     }
 
-    /// A step of a journal; `None` if it is none that a plan consists of.
+    /// A step of a journal; `None` if it is none that a plan consists of: each can be taken back.
     #[must_use]
     pub fn parse(text: &StepText) -> Option<Undoable> {
         let write = |text: &Text| Write::parse(&Store { path: text.path.clone(), text: text.text.clone() });
-        Some(Undoable {
-            write: write(&text.write)?,
-            back: text.back.iter().map(write).collect::<Option<_>>()?,
-        })
+        let back: Vec<Write> = text.back.iter().map(write).collect::<Option<_>>()?;
+        let write = write(&text.write)?;
+        (!back.is_empty()).then_some(Undoable { write, back })
     }
 
     /// As a journal keeps it.

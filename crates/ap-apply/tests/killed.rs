@@ -368,9 +368,10 @@ fn two_applies_do_not_meet() {
     let mut second = first.other(2);
     first.take_lock().expect("it is free");
     let mut said = Vec::new();
-    let error = apply(&mut host, &mut second, &plan, &Options { wait: 2, confirm: None }, &mut |report| {
-        said.push(format!("{report:?}"));
-    });
+    let error =
+        apply(&mut host, &mut second, &plan, &Options { wait: 2, ..Options::default() }, &mut |report| {
+            said.push(format!("{report:?}"));
+        });
     let error = error.expect_err("the lock is held");
     assert_eq!(
         error.to_string(),
@@ -413,7 +414,7 @@ fn what_is_not_confirmed_is_taken_back() {
     let plan = planned(&read(&mut host));
     let ends = Ends::of(&plan);
     let mut desk = MemoryDesk::new(1);
-    let options = Options { wait: 0, confirm: Some(60) };
+    let options = Options { confirm: Some(60), ..Options::default() };
     let outcome = apply(&mut host, &mut desk, &plan, &options, &mut |_| {}).expect("it is applied");
     assert_eq!(outcome, Outcome::After { confirm_by: Some(1_000_060) });
     let error = apply(&mut host, &mut desk, &plan, &options, &mut |_| {}).expect_err("one at a time");

@@ -60,7 +60,18 @@ impl Bus {
         ownership: &mut Ownership,
         task: &mut Task<'_, Perms>,
     ) -> bool {
-        if driver.drives() != DeviceKind::Queue || !ownership.allows(queue.apqn, &driver) {
+        ownership.allows(queue.apqn, &driver) && self.bind_queue(queue, driver, ownership, task)
+    }
+
+    /// Lets one driver have a queue, whatever masks and overrides say.
+    fn bind_queue(
+        &self,
+        queue: &Arc<QueueDevice>,
+        driver: Driver,
+        ownership: &mut Ownership,
+        task: &mut Task<'_, Perms>,
+    ) -> bool {
+        if driver.drives() != DeviceKind::Queue {
             return false;
         }
         ownership.announced = false;
@@ -84,15 +95,15 @@ impl Bus {
         self.detach_queue(queue, &mut Decision(None), &mut task.at());
     }
 
-    /// Takes a queue from its driver, which may not have it any more, and gives it to the one that may. D of the queue
-    /// is held.
+    /// Takes a queue from its driver, which may not have it any more, and gives it to the one that may; one that is in
+    /// use since the mask write asked stays, or becomes, its user's ([`user`](Bus::user)). D of the queue is held.
     ///
     /// One hold of P, from the decision on, unless the driver lets P go while it takes long: then who gets the queue
     /// is decided by what the masks and overrides say when it is free.
     pub(crate) fn reprobe_queue(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Device>) {
         {
             let (ownership, mut task) = task.lock(&self.ownership);
-            if agrees(queue, &ownership, &mut task) {
+            if agrees(queue, &ownership, &mut task) || self.is_users(queue, &ownership, &mut task) {
                 return;
             }
             let mut decision = Decision(Some(ownership));
@@ -104,7 +115,20 @@ impl Bus {
         }
         Notice::Free.announce();
         let (mut ownership, mut task) = task.lock(&self.ownership);
-        self.attach_queue(queue, &mut ownership, &mut task);
+        let user = self.user(queue.apqn, &ownership, &mut task);
+        match user.and_then(|name| ownership.driver(name)).cloned() {
+            Some(user) => self.bind_queue(queue, user, &mut ownership, &mut task),
+            None => self.attach_queue(queue, &mut ownership, &mut task),
+        };
+    }
+
+    /// Whether a queue is with the driver that uses it.
+    fn is_users(&self, queue: &QueueDevice, ownership: &Ownership, task: &mut Task<'_, Perms>) -> bool {
+        let user = self.user(queue.apqn, ownership, task);
+        user.is_some_and(|user| {
+            let has = |state: &QueueState| state.binding.as_ref().map(|binding| binding.driver.name());
+            queue.state.look(task, has) == Some(user)
+        })
     }
 
     /// Takes a queue from its driver, if it has one: the driver's remove callback, then ZAPQ. D of the queue is held.

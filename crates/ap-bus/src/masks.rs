@@ -1,8 +1,9 @@
 //! Writing apmask and aqmask: the question, the store, the revision. (Specification, page 2, "Writing a mask".)
 
+use ap_task::order::Perms;
 use ap_task::{Action, DriverName, Flag, Notice, Subject, Task};
 use ap_types::grammar::mask_write;
-use ap_types::{AdapterMask, DomainMask, Mask, MaskError};
+use ap_types::{AdapterMask, Apqn, DomainMask, Mask, MaskError};
 use locks::hook::fingerprint;
 use locks::{Nothing, marked};
 
@@ -133,6 +134,24 @@ impl Bus {
         if self.has_overrides() { asked.and_taken(new.beside(ownership)) } else { asked }
     }
 
+    /// The driver that uses a queue which the masks reserve, if there is one: an override that came and went since the
+    /// mask write asked let it be assigned (`DEV-018`). A revision asks under the same hold of P under which it would
+    /// take or give the queue. Where an override names a driver, that is the administrator's will; without overrides
+    /// nothing can be assigned that the masks reserve. P is held.
+    pub(crate) fn user(
+        &self,
+        apqn: Apqn,
+        ownership: &Ownership,
+        task: &mut Task<'_, Perms>,
+    ) -> Option<DriverName> {
+        let reserved = ownership.overrides.of(apqn).is_none() && ownership.reserved(apqn);
+        if !self.has_overrides() || !reserved {
+            return None;
+        }
+        let queue = Asked::product(AdapterMask::single(apqn.adapter), DomainMask::single(apqn.domain));
+        ask(ownership, &queue, task).map(|(driver, _)| driver)
+    }
+
     /// The question alone, as a mask write asks it: with P taken. For measurements.
     ///
     /// # Locks
@@ -179,11 +198,7 @@ impl Bus {
 
 /// Asks the registered drivers, in that order; the first that says yes has said it. The host's default drivers are
 /// not asked: what becomes the host's becomes theirs.
-fn ask(
-    ownership: &Ownership,
-    asked: &Asked,
-    task: &mut Task<'_, ap_task::order::Perms>,
-) -> Option<(DriverName, Holder)> {
+fn ask(ownership: &Ownership, asked: &Asked, task: &mut Task<'_, Perms>) -> Option<(DriverName, Holder)> {
     if asked.is_empty() {
         return None;
     }

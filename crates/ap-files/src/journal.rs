@@ -131,7 +131,7 @@ impl Journal {
                 }
                 (Record::Begin(_), _) | (_, None) => return Err(strange(None)),
                 (Record::Doing(_) | Record::Undoing(_), Some(_)) => {}
-                (Record::Done(step), Some(journal)) => journal.at = At::Doing(step + 1),
+                (Record::Done(step), Some(journal)) => journal.at = At::Doing(step.saturating_add(1)),
                 (Record::Applied(0), Some(journal)) => journal.at = At::Ended(End::After),
                 (Record::Applied(until), Some(journal)) => journal.at = At::Waiting(until),
                 (Record::Back(why), Some(journal)) => journal.at = At::Back(why),

@@ -22,6 +22,7 @@ pub mod boot;
 pub mod desired;
 mod error;
 pub mod journal;
+mod json_schema;
 pub mod kernel;
 pub mod machine;
 mod problem;

@@ -17,12 +17,9 @@ pub use line::{Entries, Guest, Irq, IrqAnswer, Kernel, KernelWord, Kind, Line, L
 pub use lines::{Lines, TranscriptError};
 
 /// The JSON schema of a line.
-///
-/// # Panics
-/// Never: a schema is JSON.
 #[must_use]
 pub fn schema() -> String {
-    serde_json::to_string_pretty(&schemars::schema_for!(Line)).expect("a schema is JSON")
+    crate::json_schema::of::<Line>()
 }
 
 #[cfg(test)]

@@ -60,10 +60,11 @@ impl Interceptor {
             };
             // Whatever goes wrong, nobody must wait for ever.
             let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&client, tree)));
-            client.answer(answer.unwrap_or(Answer::Continue));
+            client.answer(answer.unwrap_or_else(|_| if_broken(client.number())));
         }
     }
 
+    /// The answer to a call.
     fn answer(&self, client: &Client<'_>, tree: Option<(u32, u32)>) -> Answer {
         let fd = client.argument(0) as i32;
         match client.number() {
@@ -146,20 +147,35 @@ impl Interceptor {
             if stat.st_mode & libc::S_IFMT != libc::S_IFCHR {
                 return None;
             }
+            let flags = OFlags::from_bits_retain(flags as u32 as _);
+            if flags.contains(OFlags::CREATE | OFlags::EXCL) {
+                return Some(Answer::Error(Errno::EXIST));
+            }
+            if !client.may_read_and_write(stat.st_uid, stat.st_gid, stat.st_mode)? || !client.still_waits() {
+                return Some(Answer::Error(Errno::ACCESS));
+            }
             let number = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
             let kept = OFlags::ACCMODE | OFlags::NONBLOCK | OFlags::APPEND;
-            let wanted = OFlags::from_bits_retain(flags as u32 as _) & kept | OFlags::CLOEXEC;
+            let wanted = flags & kept | OFlags::CLOEXEC;
             let name = nodes::served(number);
             let served = match rustix::fs::openat(&self.tree, &*name, wanted, Mode::empty()) {
                 Ok(served) => served,
                 Err(errno) => return Some(Answer::Error(errno)),
             };
-            Some(match client.give(&served, flags & libc::O_CLOEXEC as u64 != 0) {
+            Some(match client.give(&served, flags.contains(OFlags::CLOEXEC)) {
                 Ok(fd) => Answer::Value(i64::from(fd)),
                 Err(error) => Answer::Error(Errno::from_io_error(&error).unwrap_or(Errno::MFILE)),
             })
         };
         opened().unwrap_or(Answer::Continue)
+    }
+}
+
+/// The answer where ours can't be had: the kernel's, but none that changes this host.
+fn if_broken(number: i64) -> Answer {
+    match number {
+        call::INIT_MODULE | call::FINIT_MODULE | call::DELETE_MODULE => Answer::Error(Errno::PERM),
+        _ => Answer::Continue,
     }
 }
 
@@ -232,6 +248,14 @@ fn is_sysfs(client: &Client<'_>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_of_ours_lets_no_module_through() {
+        for number in [call::INIT_MODULE, call::FINIT_MODULE, call::DELETE_MODULE] {
+            assert_eq!(if_broken(number), Answer::Error(Errno::PERM));
+        }
+        assert_eq!(if_broken(call::STATFS), Answer::Continue);
+    }
 
     #[test]
     fn names_of_modules() {

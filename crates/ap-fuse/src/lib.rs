@@ -38,6 +38,6 @@ pub mod wire;
 
 pub use error::Error;
 pub use mounting::preflight;
-pub use run::{Ended, Entrance, Instead, RunOptions, StandIn, enter, run};
+pub use run::{Ended, Entrance, Instead, RUN_DIRECTORY, RunOptions, StandIn, enter, run};
 pub use serve_at::{MountOptions, mount};
 pub use session::Factory;

@@ -39,7 +39,7 @@ use self::programs::Programs;
 pub use self::programs::{Instead, StandIn};
 use crate::channel::DevFuse;
 use crate::error::Error;
-use crate::graft::Graft;
+use crate::graft::{Graft, Stem};
 use crate::guard::{Guard, Watch};
 use crate::intercept::{Interceptor, filter};
 use crate::mounting::{attach, detached, open_device, preflight_sys};
@@ -149,7 +149,8 @@ impl Run<'_> {
         let mount = detached(&device)?;
         let nodes = self.nodes(&mount);
         let sink = sink(options.uevents, &nodes, copy(&self.proc))?;
-        let stems = kept.stems();
+        let mut stems = kept.stems();
+        stems.push((RUN_DIRECTORY.to_owned(), Stem::Unlisted));
         let (tell, told) = mpsc::channel();
         let with_grafts: Factory = Box::new(move || {
             let mut graft = Graft::new(factory(), &stems);
@@ -167,6 +168,7 @@ impl Run<'_> {
         })?;
         let (grafted, devices) = told.recv().unwrap_or_default();
         kept.put_back(&grafted)?;
+        private::provide_directory(&Path::new("/sys").join(RUN_DIRECTORY));
         self.cover_the_rest(&nodes, &devices);
         let intercepted = self.intercept(mount);
         let own = self.own.as_deref();
@@ -253,6 +255,10 @@ impl Run<'_> {
         Ok(command::start(&command, &environment)?.wait(self.signals))
     }
 }
+
+/// A directory below the tree's root, in no listing, for files that are about this machine: it is the run's own, and goes
+/// with it.
+pub const RUN_DIRECTORY: &str = "kernel/debug/apmatrix/run";
 
 /// The machine's modules as `/proc/modules` lists them.
 const MODULES: &str = "/sys/kernel/debug/apmatrix/modules";

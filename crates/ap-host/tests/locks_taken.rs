@@ -14,7 +14,7 @@ use ap_bus::zcdn::NodeMask;
 use ap_bus::zcrypt::CEX4QUEUE;
 use ap_bus::{Asked, Through};
 use ap_host::{Host, Module};
-use ap_task::{MdevId, Task, Work};
+use ap_task::{Kernel, MdevId, Task, Version, Work};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix, Uuid};
 use ap_vfio::{Part, VFIO_AP};
 use locks::hook::{Hook, Kind, Step, install};
@@ -66,7 +66,11 @@ fn taken(rig: &Rig, act: impl FnOnce(&Host, &mut Task<'_, Nothing>)) -> String {
 
 /// Adapters 4 and 10 and domain 71 are left to vfio_ap, domain 6 is the host's; vfio_ap is loaded.
 fn rig() -> Rig {
-    let rig = Rig::with_masks("0x0", "0x0");
+    rig_of(Kernel::default())
+}
+
+fn rig_of(kernel: Kernel) -> Rig {
+    let rig = Rig::of(kernel).boot("0x0", "0x0");
     rig.does(|host, task| {
         host.load_module(Module::VfioAp, "", task).expect("vfio_ap loads");
         host.bus.write_aqmask(b"+6", task).expect("nobody has it");
@@ -90,7 +94,11 @@ fn domain(id: u8) -> Part {
 
 /// The same with an mdev that has adapter 4 and domain 71, and a guest that runs with it.
 fn running() -> Rig {
-    let rig = rig();
+    running_on(Kernel::default())
+}
+
+fn running_on(kernel: Kernel) -> Rig {
+    let rig = rig_of(kernel);
     rig.does(|host, task| {
         host.vfio.create_mdev(uuid(), task).expect("an mdev");
         host.vfio.assign(&host.bus, ID, adapter, 4, task).expect("assigns");
@@ -275,6 +283,16 @@ fn of_the_host() {
         assert!(h.unregister(ap_task::DriverName("none"), t).is_err());
     });
     row("run relay", "Guests Mdevs", &|h, t| h.run(Work::Relay, t));
+    // Where a removal takes its guest's queues at once, it needs that guest's APCB.
+    let newer = |what: &str, expected: &str, act: &dyn Fn(&Host, &mut Task<'_, Nothing>)| {
+        assert_eq!(taken(&running_on(Kernel::of(Version::V7_1)), |h, t| act(h, t)), expected, "7.1: {what}");
+    };
+    newer("begin_removal", "Guests Kvm Mdevs", &|h, t| h.vfio.begin_removal(ID, t).expect("ok"));
+    newer("relay_requests, nobody removes", "Guests Mdevs", &|h, t| h.vfio.relay_requests(t));
+    newer("relay_requests", "Guests Kvm Mdevs", &|h, t| {
+        h.vfio.begin_removal(ID, t).expect("ok");
+        h.vfio.relay_requests(t);
+    });
     let rig = rig();
     let levels = taken(&rig, |h, t| {
         let state = h.snapshot(&rig.machine, t);

@@ -72,8 +72,10 @@ fn a_request_interrupt_ends_with_the_guest_that_registered_it() {
 }
 
 #[test]
-fn short_sequences_of_both_alphabets_are_clean() {
-    for (name, depth, states) in [("core", 5, 4_000), ("whole", 3, 4_000)] {
+fn short_sequences_of_all_alphabets_are_clean() {
+    for (name, depth, states) in
+        [("core", 5, 4_000), ("whole", 3, 4_000), ("overrides", 4, 100), ("removals", 5, 100)]
+    {
         let alphabet = alphabet(name).expect("it is there");
         let report = explore(&alphabet, Options { depth: Some(depth), ..Options::default() }, &mut |_| {});
         assert!(report.clean(), "{name}: {:?}", report.violations);

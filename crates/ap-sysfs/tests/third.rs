@@ -59,7 +59,8 @@ fn config_irq_counts_each_set_masks() {
     assert_eq!((changes(&mut rig), changes(&mut rig)), (1, 0), "reading it takes it");
     rig.run("reset 1\nM1/assign_domain <- 71\nAP/scans <- 1");
     assert_eq!(changes(&mut rig), 0, "nothing has changed");
-    rig.session.guest_config_irq(&uuid("1"), IrqTarget::Invalid).expect_err("it is no eventfd");
+    let invalid = rig.session.guest_config_irq(&uuid("1"), IrqTarget::Invalid);
+    assert_eq!(invalid.expect_err("it is no eventfd").name(), "EINVAL");
     rig.run("M1/unassign_domain <- 71");
     assert_eq!(changes(&mut rig), 1, "what was refused changes nothing");
     rig.session.guest_config_irq(&uuid("1"), IrqTarget::Off).expect("ok");
@@ -67,6 +68,16 @@ fn config_irq_counts_each_set_masks() {
     assert_eq!(changes(&mut rig), 0);
     let kept = rig.session.guest_config_eventfd(&uuid("1")).expect("it is open").expect("one was registered");
     rig.session.guest_config_irq(&uuid("1"), IrqTarget::Eventfd).expect("ok");
+    let counted =
+        rig.session.guest_config_eventfd(&uuid("1")).expect("it is open").expect("one was registered");
+    rig.run("M1/unassign_domain <- 71");
+    rig.session.guest_config_irq(&uuid("1"), IrqTarget::Eventfd).expect("ok");
+    assert_eq!(
+        rig.session.eventfd_count(&uuid("1"), counted),
+        Ok(1),
+        "what another one replaced was signalled"
+    );
+    assert_eq!(rig.session.eventfd_count(&uuid("1"), counted), Ok(0), "once");
     let new = rig.session.guest_config_eventfd(&uuid("1")).expect("it is open").expect("one was registered");
     assert_ne!(kept, new);
     rig.run("close 1");
@@ -75,7 +86,8 @@ fn config_irq_counts_each_set_masks() {
     assert_eq!(rig.session.eventfd_count(&uuid("1"), new), Ok(1), "it outlives the close");
     let mut rig = guest(Kernel::default());
     assert_eq!(rig.session.guest_info(&uuid("1")).expect("it is open").num_irqs, 1);
-    rig.session.guest_config_irq(&uuid("1"), IrqTarget::Eventfd).expect_err("there is none");
+    let none = rig.session.guest_config_irq(&uuid("1"), IrqTarget::Eventfd);
+    assert_eq!(none.expect_err("there is none").name(), "EINVAL");
 }
 
 #[test]

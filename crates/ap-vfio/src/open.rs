@@ -311,11 +311,10 @@ impl VfioAp {
         held: &mut Held<'_, Nothing>,
     ) -> Result<(), RequestError> {
         let (mut mdevs, _held) = self.mdevs.write(held);
-        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
+        let mdev = mdevs.opened_mut(uuid, by).ok_or(RequestError::NotOpen)?;
         if !self.kernel.has(Flag::ConfigIrq) {
             return Err(RequestError::NoSuchIrq);
         }
-        let Some(mdev) = mdevs.list.get_mut(&id) else { return Err(RequestError::NotOpen) };
         match target {
             IrqTarget::Eventfd => {
                 let eventfd = mdev.config.register();
@@ -344,10 +343,9 @@ impl VfioAp {
         held: &mut Held<'_, Nothing>,
     ) -> Result<u64, RequestError> {
         let (mut mdevs, _held) = self.mdevs.write(held);
-        let (id, opening) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
-        let eventfd = *opening.config;
-        let mdev = mdevs.list.get_mut(&id);
-        Ok(mdev.zip(eventfd).map_or(0, |(mdev, eventfd)| mdev.config.take(eventfd)))
+        let mdev = mdevs.opened_mut(uuid, by).ok_or(RequestError::NotOpen)?;
+        let eventfd = mdev.opening().and_then(|opening| *opening.config);
+        Ok(eventfd.map_or(0, |eventfd| mdev.config.take(eventfd)))
     }
 
     /// The eventfd that whoever has an mdev open registered last: it outlives the close. `by` as in
@@ -404,8 +402,8 @@ impl VfioAp {
         held: &mut Held<'_, Nothing>,
     ) -> Result<(), RequestError> {
         let (mut mdevs, _held) = self.mdevs.write(held);
-        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
-        if let Some(opening) = mdevs.list.get_mut(&id).and_then(Mdev::opening_mut) {
+        let mdev = mdevs.opened_mut(uuid, by).ok_or(RequestError::NotOpen)?;
+        if let Some(opening) = mdev.opening_mut() {
             opening.request = on.then_some(Unhashed(0));
         }
         Ok(())
@@ -425,9 +423,8 @@ impl VfioAp {
         held: &mut Held<'_, Nothing>,
     ) -> Result<u64, RequestError> {
         let (mut mdevs, _held) = self.mdevs.write(held);
-        let (id, _) = mdevs.opened(uuid, by).ok_or(RequestError::NotOpen)?;
-        let opening = mdevs.list.get_mut(&id).and_then(Mdev::opening_mut);
-        let count = opening.and_then(|opening| opening.request.as_mut()).map(std::mem::take);
+        let mdev = mdevs.opened_mut(uuid, by).ok_or(RequestError::NotOpen)?;
+        let count = mdev.opening_mut().and_then(|opening| opening.request.as_mut()).map(std::mem::take);
         Ok(count.map_or(0, |count| count.0))
     }
 
@@ -450,5 +447,11 @@ impl Mdevs {
         let (id, mdev) = self.find(uuid)?;
         let opening = mdev.opening()?;
         by.is_none_or(|name| opening.by.name == name).then_some((id, opening))
+    }
+
+    /// The same mdev, to change it.
+    fn opened_mut(&mut self, uuid: &Uuid, by: Option<&str>) -> Option<&mut Mdev> {
+        let (id, _) = self.opened(uuid, by)?;
+        self.list.get_mut(&id)
     }
 }

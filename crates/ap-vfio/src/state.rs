@@ -207,11 +207,11 @@ pub struct ConfigIrq {
 }
 
 impl ConfigIrq {
-    /// Registers a new descriptor instead of the one before; one that nobody can read any more is forgotten.
+    /// Registers a new descriptor instead of the one before, which keeps what it has counted until that is read.
     pub fn register(&mut self) -> Eventfd {
         let new = Eventfd(*self.next);
         *self.next += 1;
-        self.counts.clear();
+        self.counts.retain(|_, count| *count > 0);
         self.counts.insert(new, 0);
         self.registered = Some(Unhashed(new));
         new

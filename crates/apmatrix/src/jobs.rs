@@ -1,5 +1,6 @@
 //! As many things at once as there are processors. This module knows nothing of what is done.
 
+use std::io;
 use std::num::NonZero;
 use std::thread;
 
@@ -8,12 +9,21 @@ pub fn wanted(asked: Option<u16>) -> usize {
     asked.map_or_else(|| thread::available_parallelism().map_or(1, NonZero::get), usize::from)
 }
 
-/// Runs `f` so many times at the same time, with the numbers 0, 1, …
-pub fn run(times: usize, f: &(dyn Fn(usize) + Sync)) {
+/// Runs `f` so many times at the same time, with the numbers 0, 1, …; fewer times, but at least twice, if no more
+/// threads can be started.
+///
+/// # Errors
+/// Why not even a second one can be started, if one was wanted: then nothing ran.
+pub fn run(times: usize, f: &(dyn Fn(usize) + Sync)) -> io::Result<()> {
     thread::scope(|scope| {
         for number in 1..times {
-            scope.spawn(move || f(number));
+            match thread::Builder::new().spawn_scoped(scope, move || f(number)) {
+                Ok(_) => {}
+                Err(error) if number == 1 => return Err(error),
+                Err(_) => break,
+            }
         }
         f(0);
-    });
+        Ok(())
+    })
 }

@@ -19,4 +19,5 @@ pub mod scenario;
 pub mod schema;
 pub mod stand_ins;
 pub mod terminal;
+pub mod timeline;
 pub mod why;

@@ -20,16 +20,25 @@ use std::process::ExitCode;
 
 use ap_fuse::{Instead, StandIn};
 
+use self::arguments::text;
+
 /// What a program is called, when it is there, and what it does with its arguments.
-type Program = (&'static str, Instead, fn(&[String]) -> u8);
+type Program = (&'static str, Instead, Does);
+
+/// What it does with its arguments: as text, or as they are, to hand them on.
+#[derive(Clone, Copy)]
+enum Does {
+    Text(fn(&[String]) -> u8),
+    Raw(fn(&[OsString]) -> u8),
+}
 
 const PROGRAMS: [Program; 6] = [
-    ("modprobe", Instead::OfNone, insert::modprobe),
-    ("rmmod", Instead::OfNone, insert::rmmod),
-    ("insmod", Instead::OfNone, insert::insmod),
-    ("lsmod", Instead::OfOneThatReads("/proc/modules"), list::lsmod),
-    ("modinfo", Instead::OfNone, list::modinfo),
-    ("sudo", Instead::OfASetIdProgram, sudo::sudo),
+    ("modprobe", Instead::OfNone, Does::Text(insert::modprobe)),
+    ("rmmod", Instead::OfNone, Does::Text(insert::rmmod)),
+    ("insmod", Instead::OfNone, Does::Text(insert::insmod)),
+    ("lsmod", Instead::OfOneThatReads("/proc/modules"), Does::Text(list::lsmod)),
+    ("modinfo", Instead::OfNone, Does::Text(list::modinfo)),
+    ("sudo", Instead::OfASetIdProgram, Does::Raw(sudo::sudo)),
 ];
 
 /// The programs, as names of this one.
@@ -44,7 +53,10 @@ pub fn all() -> Vec<StandIn> {
 pub fn main(arguments: &[OsString]) -> Option<ExitCode> {
     let (called, rest) = arguments.split_first()?;
     let name = Path::new(called).file_name()?;
-    let (.., run) = PROGRAMS.into_iter().find(|(known, ..)| name == *known)?;
-    let rest: Vec<String> = rest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    Some(ExitCode::from(run(&rest)))
+    let (.., does) = PROGRAMS.into_iter().find(|(known, ..)| name == *known)?;
+    let status = match does {
+        Does::Text(run) => run(&text(rest)),
+        Does::Raw(run) => run(rest),
+    };
+    Some(ExitCode::from(status))
 }

@@ -18,6 +18,7 @@ pub(crate) mod mistakes;
 pub(crate) mod model;
 pub(crate) mod objects;
 pub(crate) mod races;
+pub(crate) mod reach;
 // What is learned over all executions, and the one that runs.
 pub(crate) mod automaton;
 pub(crate) mod conductor;

@@ -117,12 +117,12 @@ mod schedule;
 pub mod verdict;
 
 pub use cross::CrossCheck;
-pub use engine::replay::ReplayError;
+pub use engine::replay::{Followed, ReplayError};
 pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
-#[doc(hidden)]
-pub use options::Mistake;
 pub use options::{Audit, Options, Strategy};
+#[doc(hidden)]
+pub use options::{Mistake, Reach};
 pub use program::{Finding, Listener, Outcome, Program, Task};
 pub use report::{
     AuditReport, DeadlockReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, TraceStep,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub use crate::engine::mistakes::Mistake;
+pub use crate::engine::reach::Reach;
 
 /// How interleavings are gone through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,9 @@ pub struct Options {
     /// A mistake to make on purpose, for tests of the tests.
     #[doc(hidden)]
     pub mistake: Option<Mistake>,
+    /// How far the search goes before it does what only large programs need, for the same.
+    #[doc(hidden)]
+    pub reach: Reach,
 }
 
 impl Default for Options {
@@ -95,6 +99,7 @@ impl Default for Options {
             audit_budget: Duration::from_secs(10),
             stack: 256 * 1024,
             mistake: None,
+            reach: Reach::default(),
         }
     }
 }

@@ -310,3 +310,27 @@ fn polling_that_somebody_ends_is_no_livelock() {
     let report = Explorer::new(Options::default()).run(&mut never);
     assert_eq!(report.violations[0].finding.what, "polls goes round for ever, and never ends");
 }
+
+/// One walk goes through so many places of a transaction at most; what is beyond is the next walk's.
+#[test]
+fn a_transaction_of_many_places() {
+    for places in [31, 32, 33, 34, 65, 70] {
+        let scene = || {
+            let take = |world: &Vec<Mutex<order::A, u32>>| {
+                let all =
+                    |held: &mut locks::Held<'_, locks::Nothing>| drop(Mutex::lock_all(world.iter(), held));
+                enter(all);
+                enter(all);
+                String::new()
+            };
+            Scene::new(move || (0..places).map(|number| Mutex::new(number, 0)).collect())
+                .task("one", take)
+                .task("other", take)
+        };
+        let with = |strategy| Options { strategy, ..Options::default() };
+        let cache = Explorer::new(with(Strategy::StateCache)).run(&mut scene());
+        let every = Explorer::new(with(Strategy::EveryState)).run(&mut scene());
+        assert_eq!((cache.verdict, cache.exhausted), ("clean", true), "{places}: {:?}", cache.why);
+        assert_eq!(cache.outcomes.len(), every.outcomes.len(), "{places}");
+    }
+}

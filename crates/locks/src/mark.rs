@@ -14,8 +14,9 @@
 //! # The promise
 //! Whatever the task does later depends on the answer, or the key, and on what it had observed before. Where more is
 //! used after all (a closure that keeps something for itself, an answer whose `Hash` leaves something out, a key without
-//! a local variable) the explorer takes two different states for one. Its audit finds that, and says where. What can't
-//! be got wrong: locks that were taken since the mark and are still held count with their contents.
+//! a local variable) the explorer takes two different states for one. Its audit finds that, and says where. What needs
+//! no word: locks that were taken since the mark and are still held count with the contents with which they were taken.
+//! What the task changed under them since belongs in the key.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -37,7 +38,8 @@ type Scope<'m> = (fn(&'m ()) -> &'m (), *const ());
 
 impl Mark<'_> {
     /// Of all that the task observed since the mark, only `key` counts: it must tell apart all from which the task goes
-    /// on differently. Locks that are held count with their contents.
+    /// on differently, and what it changed under guards that it still holds. Locks that are held count with the contents
+    /// with which they were taken.
     ///
     /// Each call counts by itself, so a loop that says the same each time does not come back to a state that it was
     /// in (that is what [`checkpoint`](hook::checkpoint) is for).

@@ -37,8 +37,12 @@ pub(super) fn parse(text: &str) -> Result<DesiredFile, Problem> {
                 continue;
             }
             let uuid = named(name).ok_or_else(|| wrong(&format!("`{name}` is not a UUID"), name))?;
-            let attrs = device.get("attrs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let matrix = attributes(attrs).map_err(|what| wrong(&format!("mdev {name}: {what}"), name))?;
+            let matrix = match device.get("attrs") {
+                None => Ok(Matrix::default()),
+                Some(Value::Array(attrs)) => attributes(attrs),
+                Some(_) => Err("its `attrs` are no list".to_owned()),
+            };
+            let matrix = matrix.map_err(|what| wrong(&format!("mdev {name}: {what}"), name))?;
             let boot = match device.get("start").and_then(Value::as_str) {
                 Some("auto") => Some(Boot::Auto),
                 Some("manual") => Some(Boot::Manual),
@@ -67,6 +71,9 @@ fn place(text: &str, word: &str) -> Range<usize> {
 /// The matrix that attributes, written in that order, make.
 fn attributes(attrs: &[Value]) -> Result<Matrix, String> {
     let mut matrix = Matrix::default();
+    if attrs.iter().any(|attribute| !attribute.is_object()) {
+        return Err("of its `attrs` one is no attribute with a value".to_owned());
+    }
     for (name, value) in attrs.iter().filter_map(Value::as_object).flatten() {
         let text = value.as_str().ok_or_else(|| format!("the value of `{name}` is no text"))?;
         let id = || {

@@ -68,12 +68,9 @@ pub(super) struct Expect {
 }
 
 /// The JSON schema of scenario files.
-///
-/// # Panics
-/// Never: a schema is JSON.
 #[must_use]
 pub fn schema() -> String {
-    serde_json::to_string_pretty(&schemars::schema_for!(File)).expect("a schema is JSON")
+    crate::json_schema::of::<File>()
 }
 
 /// Reads the shapes and keys.

@@ -111,23 +111,31 @@ impl<'a> Client<'a> {
             Answer::Error(errno) => (0, -errno.raw_os_error(), 0),
         };
         let mut response = Response { id: self.call.id, value, error, flags };
-        // Who is gone needs none.
+        // Who is gone needs none, nor who has it already.
         let _ = ioctl(self.listener, SEND, &raw mut response);
     }
 
-    /// Gives the client a file of ours; the number that it has there.
+    /// Gives the client a file of ours, and with it the answer: the number that it has there. In one step where the
+    /// kernel can (Linux 5.14), so that no signal comes in between, after which the file would be open twice.
     ///
     /// # Errors
     /// `EMFILE` if it has too many, `ENOENT` if it is gone.
     pub fn give(&self, file: &OwnedFd, close_on_exec: bool) -> io::Result<i32> {
-        let mut added = AddFd {
-            id: self.call.id,
-            flags: 0,
-            source: file.as_raw_fd() as u32,
-            new: 0,
-            new_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+        const AND_ANSWER: u32 = 2;
+        let add = |flags: u32| {
+            let mut added = AddFd {
+                id: self.call.id,
+                flags,
+                source: file.as_raw_fd() as u32,
+                new: 0,
+                new_flags: if close_on_exec { libc::O_CLOEXEC as u32 } else { 0 },
+            };
+            ioctl(self.listener, ADD_FD, &raw mut added)
         };
-        ioctl(self.listener, ADD_FD, &raw mut added)
+        match add(AND_ANSWER) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => add(0),
+            given => given,
+        }
     }
 
     /// Bytes of its memory: as many of `length` as can be read.
@@ -191,8 +199,26 @@ impl<'a> Client<'a> {
     /// What a file of its is called.
     #[must_use]
     pub fn name_of(&self, fd: i32) -> Vec<u8> {
-        let link = rustix::fs::readlinkat(self.proc, self.own(&format!("fd/{fd}")), Vec::new());
+        self.link(&format!("fd/{fd}"))
+    }
+
+    /// Where a link in its directory of `/proc` leads. No file system is asked for it.
+    fn link(&self, name: &str) -> Vec<u8> {
+        let link = rustix::fs::readlinkat(self.proc, self.own(name), Vec::new());
         link.map(|link| link.into_bytes()).unwrap_or_default()
+    }
+
+    /// Whether it may read and write a file with that owner and mode; `None` if it is gone.
+    #[must_use]
+    pub fn may_read_and_write(&self, user: u32, group: u32, mode: u32) -> Option<bool> {
+        let status = rustix::fs::openat(
+            self.proc,
+            self.own("status"),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
+        let text = io::read_to_string(std::fs::File::from(status.ok()?)).ok()?;
+        Some(Rights::of(&text)?.may_read_and_write(user, group, mode))
     }
 
     /// The file system that a file of its is on. Nobody is asked for it.
@@ -209,7 +235,16 @@ impl<'a> Client<'a> {
     /// # Errors
     /// As open(2).
     pub fn find(&self, directory: i32, path: &[u8]) -> Result<OwnedFd, Errno> {
-        let ours = !path.starts_with(b"/") || path.starts_with(b"/sys") || path.starts_with(b"/dev");
+        let mut whole = match directory {
+            _ if path.starts_with(b"/") => Vec::new(),
+            libc::AT_FDCWD => self.link("cwd"),
+            directory => self.name_of(directory),
+        };
+        if !path.starts_with(b"/") && !whole.ends_with(b"/") {
+            whole.push(b'/');
+        }
+        whole.extend_from_slice(path);
+        let ours = whole.starts_with(b"/sys") || whole.starts_with(b"/dev");
         match self.find_with(directory, path, ResolveFlags::CACHED) {
             // Not in memory, or the kernel can't be asked so (before Linux 5.12).
             Err(Errno::AGAIN | Errno::INVAL) if ours => {
@@ -239,6 +274,39 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Who a process is, for the files that it opens.
+#[derive(Debug, PartialEq, Eq)]
+struct Rights {
+    user: u32,
+    groups: Vec<u32>,
+    /// It may open whatever the mode says.
+    overrides: bool,
+}
+
+impl Rights {
+    /// From the text of its `status`.
+    fn of(text: &str) -> Option<Rights> {
+        const DAC_OVERRIDE: u64 = 1 << 1;
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        // Real, effective, saved, of the file system.
+        let own = |name| field(name)?.split_whitespace().nth(3)?.parse().ok();
+        let mut groups: Vec<u32> =
+            field("Groups")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
+        groups.push(own("Gid")?);
+        let effective = u64::from_str_radix(field("CapEff")?.trim(), 16).ok()?;
+        Some(Rights { user: own("Uid")?, groups, overrides: effective & DAC_OVERRIDE != 0 })
+    }
+
+    fn may_read_and_write(&self, user: u32, group: u32, mode: u32) -> bool {
+        let bits = match () {
+            () if self.user == user => mode >> 6,
+            () if self.groups.contains(&group) => mode >> 3,
+            () => mode,
+        };
+        self.overrides || bits & 6 == 6
+    }
+}
+
 /// The file system of a file that is named.
 #[must_use]
 pub fn device_of(file: &OwnedFd) -> Option<(u32, u32)> {
@@ -262,4 +330,31 @@ pub fn write_memory(pid: u32, address: u64, bytes: &[u8]) -> Result<(), Errno> {
     // SAFETY: the local buffer is only read; the remote addresses are checked by the kernel.
     let count = unsafe { libc::process_vm_writev(pid as i32, &raw const local, 1, &raw const remote, 1, 0) };
     if usize::try_from(count).is_ok_and(|count| count == bytes.len()) { Ok(()) } else { Err(Errno::FAULT) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_read_and_write() {
+        let text = "Name:\tsh\nUid:\t1\t2\t3\t1000\nGid:\t1\t2\t3\t100\nGroups:\t4 20 \nCapEff:\t";
+        let plain = Rights::of(&format!("{text}0000000000000000\n")).expect("complete");
+        assert_eq!(plain, Rights { user: 1000, groups: vec![4, 20, 100], overrides: false });
+        for (user, group, mode, may) in [
+            (0, 0, 0o600, false),
+            (0, 0, 0o666, true),
+            (0, 0, 0o664, false),
+            (1000, 0, 0o600, true),
+            (1000, 0, 0o066, false),
+            (0, 20, 0o660, true),
+            (0, 100, 0o660, true),
+            (0, 20, 0o606, false),
+        ] {
+            assert_eq!(plain.may_read_and_write(user, group, mode), may, "{user} {group} {mode:o}");
+        }
+        let all = Rights::of(&format!("{text}0000000000000002\n")).expect("complete");
+        assert!(all.may_read_and_write(0, 0, 0o000));
+        assert_eq!(Rights::of("Name:\tsh\n"), None);
+    }
 }

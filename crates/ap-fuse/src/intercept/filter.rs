@@ -100,6 +100,9 @@ fn program() -> Vec<libc::sock_filter> {
     program.push(jump(IF_EQUAL, NATIVE, foreign.len() as u8, 0));
     program.extend(foreign);
     program.push(op(LOAD, NUMBER));
+    for number in SECOND_TABLE {
+        program.extend([jump(IF_EQUAL, number, 0, 1), op(RETURN, REFUSE)]);
+    }
     for number in rare {
         program.extend([jump(IF_EQUAL, number as u32, 0, 1), op(RETURN, NOTIFY)]);
     }
@@ -144,6 +147,12 @@ const COMPATIBLE: [u32; 3] = [128, 129, 379];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "s390x", target_arch = "aarch64")))]
 const COMPATIBLE: [u32; 0] = [];
 
+/// The same three where this processor has a second table of calls under the same name: x32's.
+#[cfg(target_arch = "x86_64")]
+const SECOND_TABLE: [u32; 3] = [0x4000_0000 + 175, 0x4000_0000 + 176, 0x4000_0000 + 313];
+#[cfg(not(target_arch = "x86_64"))]
+const SECOND_TABLE: [u32; 0] = [];
+
 /// Has the calls of this thread, and of all processes that it starts, intercepted: whoever has the descriptor answers
 /// them.
 ///
@@ -152,15 +161,24 @@ const COMPATIBLE: [u32; 0] = [];
 pub fn install() -> io::Result<OwnedFd> {
     const SET_FILTER: u64 = 1;
     const NEW_LISTENER: u64 = 1 << 3;
+    // A call that is being answered is withdrawn by no signal but a deadly one (Linux 5.19): else it would be made
+    // again, though it was carried out already.
+    const ONLY_KILLED: u64 = 1 << 5;
     if NATIVE == 0 {
         return Err(io::Error::from_raw_os_error(libc::ENOSYS));
     }
     let mut program = program();
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: the program outlives the call, which copies it; with this flag it returns a new descriptor.
-    unsafe {
-        let fd = libc::syscall(libc::SYS_seccomp, SET_FILTER, NEW_LISTENER, &raw const filter);
-        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd as i32)) }
+    let install = |flags: u64| {
+        // SAFETY: the program outlives the call, which copies it; with these flags it returns a new descriptor.
+        unsafe {
+            let fd = libc::syscall(libc::SYS_seccomp, SET_FILTER, flags, &raw const filter);
+            if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd as i32)) }
+        }
+    };
+    match install(NEW_LISTENER | ONLY_KILLED) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install(NEW_LISTENER),
+        installed => installed,
     }
 }
 
@@ -228,5 +246,8 @@ mod tests {
             assert_eq!(verdict(0x1234, i64::from(number), [0; 6]), REFUSE);
         }
         assert_eq!(verdict(0x1234, 5, [0; 6]), ALLOW);
+        for number in SECOND_TABLE {
+            assert_eq!(verdict(NATIVE, i64::from(number), [0; 6]), REFUSE);
+        }
     }
 }

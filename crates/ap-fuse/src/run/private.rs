@@ -11,8 +11,15 @@ const DIRECTORIES: [&str; 2] = ["/run/lock", "/var/lock"];
 pub fn provide_private() {
     for directory in DIRECTORIES.map(Path::new) {
         let own = directory.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-        if own && let Err(errno) = tmpfs().and_then(|mount| attach(&mount, directory)) {
-            tracing::debug!("{} is not private: {errno}", directory.display());
+        if own {
+            provide_directory(directory);
         }
+    }
+}
+
+/// Covers one.
+pub fn provide_directory(directory: &Path) {
+    if let Err(errno) = tmpfs().and_then(|mount| attach(&mount, directory)) {
+        tracing::debug!("{} is not private: {errno}", directory.display());
     }
 }

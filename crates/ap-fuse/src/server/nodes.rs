@@ -91,7 +91,7 @@ impl Place {
         let find = |number| devices.iter().find(|device| device.number == number).ok_or(Errno::ENOENT);
         let (kind, mode, number) = match self {
             Place::Directory => (libc::S_IFDIR, 0o755, None),
-            // Whoever has the node may open the file.
+            // Who may open the node is seen to where it is opened, by the node's owner and mode.
             Place::File(number) => find(number).map(|_| (libc::S_IFREG, 0o666, None))?,
             Place::Node(number) => find(number).map(|node| (libc::S_IFCHR, node.mode, Some(number)))?,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ap_host::{Host, Module};
 use ap_machine::{AdapterChange, Change, Ids, Machine};
-use ap_task::{Ignore, Sink, Task};
+use ap_task::{Ignore, Kernel, Sink, Task};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode};
 use locks::{Nothing, enter};
 
@@ -26,8 +26,13 @@ pub fn apqn(adapter: u8, domain: u8) -> Apqn {
 impl Rig {
     /// A machine with adapters 4 (EP11) and 10 (CCA), domains 6 and 71, with nothing loaded.
     pub fn bare() -> Rig {
+        Rig::of(Kernel::default())
+    }
+
+    /// The same with another kernel.
+    pub fn of(kernel: Kernel) -> Rig {
         let machine = Arc::new(Machine::new());
-        let host = Host::new(machine.clone());
+        let host = Host::with_kernel(machine.clone(), kernel);
         let adapters: AdapterMask = [AdapterId(4), AdapterId(10)].into_iter().collect();
         let domains: DomainMask = [DomainId(6), DomainId(71)].into_iter().collect();
         let serial = |id: u8| Some(format!("93AADX{id:02X}"));
@@ -49,7 +54,12 @@ impl Rig {
 
     /// The same with the bus scanned and the host's drivers loaded; the masks as given (`0x0` …).
     pub fn with_masks(apmask: &str, aqmask: &str) -> Rig {
-        let rig = Rig::bare();
+        Rig::bare().boot(apmask, aqmask)
+    }
+
+    /// The bus is scanned and the host's drivers are loaded.
+    pub fn boot(self, apmask: &str, aqmask: &str) -> Rig {
+        let rig = self;
         rig.does(|host, task| {
             let parameters = format!("apmask={apmask} aqmask={aqmask}");
             host.load_module(Module::Ap, &parameters, task).expect("ap loads");

@@ -7,10 +7,8 @@ use ap_shell::{Failure, JobId, OperatorError, Place, World, Written};
 use ap_sysfs::{Entry, Errno, Ino};
 
 use crate::scenario::notes::Notes;
+use crate::scenario::told::Told;
 use crate::scenario::turn::{AtOnce, Call, Turn};
-
-/// What a trace notes where a command of a task's script begins: this, and the command's line in the script.
-pub const BEGINS: &str = "begins line ";
 
 /// How often a call is made anew because its file went.
 const MOST_ATTEMPTS: usize = 4;
@@ -72,7 +70,7 @@ impl<W: World> InTurn<W> {
 impl<W: World> World for InTurn<W> {
     fn begins(&mut self, place: Place) {
         self.notes.line.set(place.line);
-        locks::hook::note(|| format!("{BEGINS}{}", place.line));
+        locks::hook::note(|| Told::Line(place.line).to_string());
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {

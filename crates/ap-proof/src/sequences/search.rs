@@ -3,6 +3,7 @@
 //! Only the states of one level are kept as such (as long as they are few). From there on a state is made again by
 //! running the operations of the tree, depth first: each inner node once per level.
 
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,13 +60,16 @@ pub fn explore(alphabet: &Alphabet, options: Options, tell: &mut dyn FnMut(Progr
 }
 
 /// The same by several workers, which `run` runs: the same report, sooner.
+///
+/// # Errors
+/// Why there are no workers: then nothing was explored.
 pub fn explore_by(
     workers: usize,
     run: InParallel<'_>,
     alphabet: &Alphabet,
     options: Options,
     tell: &mut (dyn FnMut(Progress) + Send),
-) -> Report {
+) -> io::Result<Report> {
     let shared = Shared::new(alphabet, workers);
     let (tell, report) = (Mutex::new(Some(tell)), Mutex::new(None));
     run(workers + 1, &|number| {
@@ -81,8 +85,8 @@ pub fn explore_by(
         if let Ok(mut report) = report.lock() {
             *report = Some(search.report());
         }
-    });
-    report.into_inner().ok().flatten().expect("whoever runs the workers runs all of them")
+    })?;
+    Ok(report.into_inner().ok().flatten().expect("whoever runs the workers runs the first of them"))
 }
 
 /// Ends the workers when it is dropped.

@@ -9,6 +9,7 @@
 //! This module knows nothing of threads: whoever calls it runs the workers ([`InParallel`]).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -22,8 +23,9 @@ use crate::sequences::judge::judge;
 use crate::sequences::operation::Operation;
 use crate::sequences::state::{Ran, State};
 
-/// Runs a function so many times at the same time, with the numbers 0, 1, …, and returns when all calls have.
-pub type InParallel<'a> = &'a dyn Fn(usize, &(dyn Fn(usize) + Sync));
+/// Runs a function so many times at the same time, with the numbers 0, 1, …, and returns when all calls have. Fewer
+/// will do, but at least two; if not even these can run, nothing has.
+pub type InParallel<'a> = &'a dyn Fn(usize, &(dyn Fn(usize) + Sync)) -> io::Result<()>;
 
 /// How many chunks of a level there are for each worker, if it has as many kept states.
 const CHUNKS: usize = 64;

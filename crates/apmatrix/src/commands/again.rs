@@ -9,7 +9,7 @@ use crate::commands::{Root, print_json};
 use crate::error::Outcome;
 use crate::plan::desk::FileDesk;
 use crate::plan::document::AppliedDocument;
-use crate::plan::guard;
+use crate::plan::guard::{self, Watched};
 use crate::plan::tree::FileTree;
 
 /// Confirm the last apply: it stays
@@ -33,9 +33,12 @@ pub struct RevertArgs {
     root: Root,
     #[command(flatten)]
     run: Run,
-    /// Watch over what this process applies, and take it back if it is not confirmed
-    #[arg(long, value_name = "PID", hide = true)]
-    guard: Option<u32>,
+    /// Watch over the apply that is called so, and take it back if it is not confirmed
+    #[arg(long, value_name = "ID", hide = true, requires = "parent")]
+    guard: Option<String>,
+    /// The process that applies
+    #[arg(long, value_name = "PID", hide = true, requires = "guard")]
+    parent: Option<u32>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -61,7 +64,7 @@ pub struct RecoverArgs {
 pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
     let root = &args.root.root;
     let mut desk = FileDesk::new(&args.run.directory(root), root);
-    let options = Options { wait: args.run.wait, confirm: None };
+    let options = Options { wait: args.run.wait, ..Options::default() };
     let id = confirm(&mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
     if args.json {
         print_json(&AppliedDocument::of(&Applied::After { confirm_by: None }))?;
@@ -74,12 +77,12 @@ pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
 /// Runs `revert`.
 pub fn run_revert(args: &RevertArgs) -> Outcome {
     let root = &args.root.root;
-    if let Some(parent) = args.guard {
-        guard::watch(&args.run.directory(root), root, parent);
+    if let (Some(id), Some(parent)) = (&args.guard, args.parent) {
+        guard::watch(&args.run.directory(root), root, &Watched { id, parent });
         return Ok(0);
     }
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
-    let options = Options { wait: args.run.wait, confirm: None };
+    let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
     ended(&outcome, args.json).map(|_| u8::from(matches!(outcome, Applied::Stopped(_))))
 }
@@ -88,7 +91,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
 pub fn run_recover(args: &RecoverArgs) -> Outcome {
     let root = &args.root.root;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
-    let options = Options { wait: args.run.wait, confirm: None };
+    let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = recover(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
     ended(&outcome, args.json)
 }

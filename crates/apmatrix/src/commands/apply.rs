@@ -27,7 +27,7 @@ pub struct Run {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub run_dir: Option<PathBuf>,
     /// How many seconds to wait for the lock, if another tool holds it
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub wait: u64,
 }
 
@@ -47,7 +47,7 @@ impl Run {
 #[command(after_help = "Examples:\n  \
     apmatrix apply desired.toml\n  \
     apmatrix apply plan.json --confirm 60               without `apmatrix confirm` all is taken back\n  \
-    apmatrix apply desired.toml --boot                  also after the next boot\n\n\
+    apmatrix apply desired.toml --boot                  also after the next boot: confirm first, then this\n\n\
     Exit status 1: there is no plan, or everything was taken back, or it stopped in between: what is where is said.")]
 pub struct Args {
     /// What is wanted, or a plan
@@ -61,8 +61,9 @@ pub struct Args {
     /// Take everything back if it is not confirmed in so many seconds, also if the terminal is gone
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     confirm: Option<u64>,
-    /// Also after the next boot: mdevs as mdevctl's definitions, masks by the unit apmatrix-apply.service
-    #[arg(long)]
+    /// Also after the next boot: mdevs as mdevctl's definitions, masks by the unit apmatrix-apply.service. Not with
+    /// --confirm: confirm first, then apply again with --boot
+    #[arg(long, conflicts_with = "confirm")]
     boot: bool,
     #[command(flatten)]
     run: Run,
@@ -105,13 +106,17 @@ pub fn run(args: &Args) -> Outcome {
             .hint("the file was edited, or written by another version: make the plan anew"));
     }
     let outcome = apply_to(root, &args.run, &ready.plan, args.confirm)?;
-    if args.boot && matches!(outcome, Applied::Nothing | Applied::After { .. }) {
-        let Wish::Desired(desired, text) = &wish else { return Ok(2) };
+    // First what became of the host: that is so, whatever becomes of the next boot.
+    let status = ended(&outcome, args.json)?;
+    if let Wish::Desired(desired, text) = &wish
+        && args.boot
+        && matches!(outcome, Applied::Nothing | Applied::After { .. })
+    {
         for line in boot::keep(&args.etc_dir, desired, text)? {
             writeln!(anstream::stderr(), "{line}")?;
         }
     }
-    ended(&outcome, args.json)
+    Ok(status)
 }
 
 fn wish(path: &Path) -> Result<Wish, CliError> {
@@ -148,10 +153,11 @@ fn apply_to(root: &Path, run: &Run, plan: &Plan, confirm: Option<u64>) -> Result
     let mut tree = FileTree::new(root);
     let directory = run.directory(root);
     let mut desk = FileDesk::new(&directory, root);
+    let id = guard::new_id();
     if confirm.is_some() && !plan.steps.is_empty() {
-        guard::start(&directory, root)?;
+        guard::start(&directory, root, &id)?;
     }
-    let options = Options { wait: run.wait, confirm };
+    let options = Options { id: Some(id), wait: run.wait, confirm };
     let applied = apply::apply(&mut tree, &mut desk, plan, &options, &mut tell);
     applied.map_err(|error| denied(plan, error, root))
 }

@@ -5,6 +5,7 @@ mod json;
 mod list;
 pub(super) mod report;
 pub(super) mod specimen;
+mod telling;
 mod trace;
 
 use ap_files::KernelChoice;

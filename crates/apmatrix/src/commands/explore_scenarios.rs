@@ -1,6 +1,8 @@
 //! `apmatrix explore SCENARIO…`: scenario files.
 
 mod report;
+mod results;
+mod telling;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -9,14 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ap_proof::scenario::{Checked, Explored, OnProgress};
-use explore::{Options, Progress, Schedule, Strategy};
+use ap_proof::scenario::{Checked, Explored, OnProgress, Picture, Ready};
+use explore::{Followed, Options, Progress, Replay, ReplayError, Schedule, Strategy};
 
 use super::explore::args::{Args, Engine};
 use crate::error::{CliError, Outcome};
 use crate::scenario::Playable;
 use crate::schema::{Named, of};
 use crate::terminal::{cut, width};
+use crate::timeline::page::{self, Page};
 use crate::{jobs, progress};
 
 /// What it prints.
@@ -76,6 +79,9 @@ pub fn run(args: &Args) -> Outcome {
         };
         return replay(play, schedule, args);
     }
+    if args.html.is_some() && plays.len() > 1 {
+        return Err(CliError::usage("`--html` writes the page of one scenario: name that one"));
+    }
     let told = Mutex::new(Told {
         waiting: BTreeMap::new(),
         next: 0,
@@ -85,7 +91,7 @@ pub fn run(args: &Args) -> Outcome {
     });
     let (next, started) = (AtomicUsize::new(0), Instant::now());
     let threads = jobs::wanted(args.jobs).min(plays.len());
-    jobs::run(threads, &|_| {
+    let work = |_| {
         while let Some((index, play)) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
             plays.get(index).map(|play| (index, play))
@@ -98,7 +104,10 @@ pub fn run(args: &Args) -> Outcome {
                 return;
             }
         }
-    });
+    };
+    if jobs::run(threads, &work).is_err() {
+        work(0);
+    }
     let Told { documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if args.json {
@@ -135,20 +144,19 @@ impl Told {
     }
 
     fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args, plays: usize) -> Outcome {
-        let Seen { explored, wrong, other } = seen;
+        let Seen { beginning, explored, wrong, other } = seen;
         let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
         let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
         if args.json {
             self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
         } else {
             let (wrong, other) = (wrong.as_deref(), other.as_ref());
-            let worst = &mut self.sums;
-            *worst.entry(report::word(&explored, wrong, other).0).or_default() += 1;
+            *self.sums.entry(report::word(&explored, wrong, other).0).or_default() += 1;
             if plays > 1 {
                 report::print_line(play, &explored, wrong, other, width())?;
             }
             if plays == 1 || failed {
-                report::print(play, &explored, wrong, other, width())?;
+                report::print(play, &beginning, &explored, (wrong, other), width())?;
             }
         }
         Ok(u8::from(failed))
@@ -161,6 +169,8 @@ fn expected(play: &Playable) -> &str {
 
 /// What was seen of one scenario.
 struct Seen {
+    /// Who had which queue at the beginning.
+    beginning: Picture,
     explored: Explored,
     /// How it differs from what its author expects.
     wrong: Option<String>,
@@ -188,7 +198,10 @@ fn explore(play: &Playable, args: &Args, alone: bool) -> Result<Seen, CliError> 
         (ready.explore(options, progress(play)), None)
     };
     let wrong = report::unexpected(play, &explored);
-    Ok(Seen { explored, wrong, other })
+    if let Some(path) = &args.html {
+        write(path, &telling::page(play, &ready, &explored, wrong.is_none()))?;
+    }
+    Ok(Seen { beginning: ready.picture(), explored, wrong, other })
 }
 
 /// A line on a terminal that tells how far it is; it goes when the exploration ends.
@@ -215,12 +228,60 @@ fn replay(play: &Playable, schedule: &str, args: &Args) -> Outcome {
             .because(error)
     })?;
     let ready = play.ready(args.budget.map(Duration::from_secs))?;
-    let replay =
-        ready.replay(&schedule).map_err(|error| CliError::failed(error.to_string()).because(error))?;
-    if args.json {
-        super::print_json(&report::replay_document(play, &replay))?;
-    } else {
-        report::print_replay(play, &replay, width())?;
+    let Followed { replay, left } = ready.follow(&schedule);
+    if args.explore {
+        return explore_after(play, &ready, &Followed { replay, left }, args);
     }
-    Ok(u8::from(!replay.findings.is_empty()))
+    if let Some(path) = &args.html {
+        write(path, &telling::replayed(play, &ready, &replay))?;
+    }
+    if args.json && left.is_none() {
+        super::print_json(&report::replay_document(play, &replay))?;
+    } else if !args.json {
+        report::print_replay(play, &ready.picture(), &replay, width())?;
+    }
+    match left {
+        None => Ok(u8::from(!replay.findings.is_empty())),
+        Some(error) => Err(left_at(error, &replay)),
+    }
+}
+
+/// That a schedule fits no further.
+fn left_at(error: ReplayError, replay: &Replay) -> CliError {
+    let hint = match replay.trace.last() {
+        _ if matches!(error, ReplayError::NoSuchTask { .. }) => {
+            return CliError::failed(error.to_string()).because(error);
+        }
+        None => "not even its first step fits".to_owned(),
+        Some(last) => format!(
+            "what is above was followed, up to step {}, `{}` at {}; with `--explore` what can come after it is explored",
+            replay.trace.len(),
+            last.name,
+            last.at
+        ),
+    };
+    CliError::failed(error.to_string()).hint(hint).because(error)
+}
+
+/// Explores what can come after a schedule, as far as it could be followed.
+fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Args) -> Outcome {
+    let Followed { replay, left } = followed;
+    if let Some(left) = left {
+        eprintln!("followed up to step {} only: {left}", replay.trace.len());
+    }
+    let options = Options { budget: args.budget.map(Duration::from_secs), ..Options::default() };
+    let explored = ready.explore_after(&replay.schedule, options, progress(play));
+    if args.json {
+        super::print_json(&report::document(play, &explored, None, None))?;
+    } else {
+        report::print(play, &ready.picture(), &explored, (None, None), width())?;
+    }
+    Ok(u8::from(explored.report.verdict != "clean"))
+}
+
+/// Writes a page.
+fn write(path: &Path, page: &Page) -> Result<(), CliError> {
+    page::write(path, page).map_err(|error| {
+        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+    })
 }

@@ -97,7 +97,9 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     let mut tell = |progress| bar.set_message(cut(&said(progress), width().saturating_sub(4)));
     let report = match jobs::wanted(wanted.jobs) {
         1 => explore(&alphabet, options, &mut tell),
-        workers => explore_by(workers, &jobs::run, &alphabet, options, &mut tell),
+        // Where no thread can be started it is done without.
+        workers => explore_by(workers, &jobs::run, &alphabet, options, &mut tell)
+            .unwrap_or_else(|_| explore(&alphabet, options, &mut tell)),
     };
     bar.finish_and_clear();
     if wanted.json {

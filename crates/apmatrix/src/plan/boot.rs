@@ -76,16 +76,34 @@ fn write(path: &Path, text: &str) -> Result<bool, CliError> {
 fn define(mdev: &DesiredMdev, start: &str, done: &mut Vec<String>) -> Result<(), CliError> {
     let definition = json!({ "mdev_type": "vfio_ap-passthrough", "start": start, "attrs": attributes(mdev) });
     let uuid = mdev.uuid.to_string();
-    // mdevctl has no way to replace a definition whole: an old one goes first, and one that is not there is no error.
+    let define = |definition: &Value| {
+        let arguments = ["define", "--uuid", &uuid, "--parent", "matrix", "--jsonfile", "/dev/stdin"];
+        run("mdevctl", &arguments, &definition.to_string())
+    };
+    // mdevctl has no way to replace a definition whole: an old one goes first, and comes back if the new one is refused.
+    // One that is not there is no error.
+    let old = run("mdevctl", &["list", "--defined", "--dumpjson", "--uuid", &uuid], "");
+    let old = old.ok().and_then(|text| definition_in(serde_json::from_str(&text).ok()?));
     let _ = run("mdevctl", &["undefine", "--uuid", &uuid], "");
-    let file = "/dev/stdin";
-    run(
-        "mdevctl",
-        &["define", "--uuid", &uuid, "--parent", "matrix", "--jsonfile", file],
-        &definition.to_string(),
-    )?;
+    if let Err(error) = define(&definition) {
+        return Err(match old.map(|old| (define(&old), old)) {
+            None => error,
+            Some((Ok(_), _)) => error.hint(format!("mdev {uuid} is defined as it was before")),
+            Some((Err(_), old)) => error.hint(format!("mdev {uuid} is no longer defined; it was: {old}")),
+        });
+    }
     done.push(format!("mdev {uuid}: defined, starts {start}"));
     Ok(())
+}
+
+/// The definition in what `mdevctl list --dumpjson` prints of one mdev: alone, or below its parent and its name.
+fn definition_in(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(map) if map.contains_key("mdev_type") => Some(Value::Object(map)),
+        Value::Object(map) => map.into_iter().find_map(|(_, value)| definition_in(value)),
+        Value::Array(values) => values.into_iter().find_map(definition_in),
+        _ => None,
+    }
 }
 
 fn undefine(mdev: &DesiredMdev, done: &mut Vec<String>) {
@@ -105,7 +123,8 @@ fn attributes(mdev: &DesiredMdev) -> Vec<Value> {
     adapters.chain(domains).chain(control).collect()
 }
 
-fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), CliError> {
+/// Runs a command; what it prints.
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, CliError> {
     let failed = |why: String| {
         CliError::environment(format!("`{program} {}`: {why}", arguments.join(" ")))
             .hint(format!("`--boot` needs {program}; without it only the running host is changed"))
@@ -113,7 +132,7 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), CliError> {
     let spawned = Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn();
     let mut child = spawned.map_err(|error| failed(ap_files::said(&error)).because(error))?;
@@ -123,7 +142,7 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<(), CliError> {
     }
     let output = child.wait_with_output().map_err(|error| failed(ap_files::said(&error)).because(error))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(failed(said.lines().next_back().unwrap_or("it failed").to_owned()))

@@ -1,5 +1,7 @@
 //! Options as getopt_long(3) takes them: bundled, abbreviated to nothing, values joined or apart.
 
+use std::ffi::OsString;
+
 /// An option: its letter (a NUL: none), its long name, whether a value follows.
 pub type Known = (char, &'static str, bool);
 
@@ -23,6 +25,11 @@ impl Given {
         let mut given = self.options.iter().rev().filter(|(known, _)| *known == name);
         given.next().and_then(|(_, value)| value.as_deref())
     }
+}
+
+/// Arguments as text.
+pub fn text(words: &[OsString]) -> Vec<String> {
+    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Takes arguments apart. With `first_word_ends` what follows the first word is no option.

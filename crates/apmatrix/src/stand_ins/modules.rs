@@ -38,6 +38,9 @@ pub fn named(name: &str) -> Vec<ModuleFile> {
 /// Whether this kernel has a module of that name, as a file or built in.
 pub fn host_has(name: &str) -> bool {
     let own = normal(name);
+    if own.is_empty() || own.contains('/') {
+        return false;
+    }
     let stem = |line: &str| {
         let path = line.split(':').next().unwrap_or_default();
         let file = path.rsplit('/').next().unwrap_or_default();
@@ -100,5 +103,8 @@ impl Loaded {
 /// What the machine says, in the system's words.
 pub fn control(line: &str) -> Result<(), String> {
     let control = Control::of(Path::new("/sys")).map_err(|error| error.message)?;
-    control.write("hw", &format!("modules {line}")).map_err(|error: io::Error| said(&error))
+    // One line is one command.
+    control
+        .write("hw", &format!("modules {}", line.replace('\n', " ")))
+        .map_err(|error: io::Error| said(&error))
 }

@@ -1,9 +1,11 @@
 //! `sudo` where everybody is root: it executes.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use super::arguments::{Known, parse};
+use super::arguments::{Known, parse, text};
 use super::output::print;
 
 const SUDO: &[Known] = &[
@@ -35,16 +37,15 @@ const SUDO: &[Known] = &[
 ];
 
 /// Executes a command as the only user that there is.
-pub fn sudo(arguments: &[String]) -> u8 {
-    // `--preserve-env=LIST` is the one option whose value is optional.
-    let arguments: Vec<String> = arguments
-        .iter()
-        .map(
-            |word| {
-                if word.starts_with("--preserve-env=") { "--preserve-env".to_owned() } else { word.clone() }
-            },
-        )
-        .collect();
+pub fn sudo(raw: &[OsString]) -> u8 {
+    let mut arguments = text(raw);
+    // `--preserve-env=LIST` is the one option whose value is optional, `-h` alone the one letter that means two things.
+    for word in arguments.iter_mut().filter(|word| word.starts_with("--preserve-env=")) {
+        word.truncate("--preserve-env".len());
+    }
+    if arguments == ["-h"] {
+        arguments = vec!["--help".to_owned()];
+    }
     let given = match parse(&arguments, SUDO, true) {
         Ok(given) => given,
         Err(text) => {
@@ -60,8 +61,10 @@ pub fn sudo(arguments: &[String]) -> u8 {
         eprintln!("sudo: there is nobody but root in an ordinary user's run: no {user}");
         return 1;
     }
+    // The command's own words are handed on as they came.
+    let words = &raw[raw.len() - given.words.len().min(raw.len())..];
     let assigned = given.words.iter().take_while(|word| is_assignment(word)).count();
-    let (variables, command) = given.words.split_at(assigned);
+    let (variables, command) = words.split_at(assigned);
     let shell = || std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".into());
     let mut prepared = match command.split_first() {
         Some((program, rest)) if !given.has("shell") && !given.has("login") => {
@@ -87,7 +90,11 @@ pub fn sudo(arguments: &[String]) -> u8 {
     if let Some(directory) = given.value("chdir") {
         prepared.current_dir(directory);
     }
-    let variables = variables.iter().filter_map(|variable| variable.split_once('='));
+    let variables = variables.iter().filter_map(|variable| {
+        let bytes = variable.as_bytes();
+        let at = bytes.iter().position(|byte| *byte == b'=')?;
+        Some((OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..])))
+    });
     prepared.envs(variables).envs([("SUDO_USER", "root"), ("SUDO_UID", "0"), ("SUDO_GID", "0")]);
     let error = prepared.exec();
     let program = prepared.get_program().to_string_lossy().into_owned();

@@ -219,8 +219,12 @@ fn what_is_otherwise_than_on_the_twin_is_taken_back() {
     let ran = apmatrix_in(tree.path(), &["apply", "want.toml", "--root", "sys", "--run-dir", "run"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(ran.err.contains("taking everything back: step 1 of 1"), "{}", ran.err);
-    let journal = fs::read_dir(tree.path().join("run/apmatrix")).expect("a directory").count();
-    assert!(journal > 0, "there is a journal");
+    let journals = fs::read_dir(tree.path().join("run/apmatrix")).expect("a directory");
+    let journals: Vec<_> = journals.map(|entry| entry.expect("an entry").path().join("journal")).collect();
+    assert_eq!(journals.len(), 1, "{journals:?}");
+    let journal = fs::read_to_string(&journals[0]).expect("there is a journal");
+    // Nor can it be taken back: what the tree says is no mask.
+    assert!(journal.ends_with("{\"undoing\":0}\n"), "{journal}");
     assert!(!tree.path().join("run/lock/s390apconfig.lock").exists(), "the lock is given up");
 }
 
@@ -257,6 +261,42 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
 }
 
 #[test]
+fn a_definition_that_is_refused_leaves_the_old_one() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let tree = ls::tree();
+    let at = tree.path();
+    fs::create_dir(at.join("bin")).expect("a directory");
+    // It knows one definition, and refuses those that name adapter 11.
+    let mdevctl = "#!/bin/sh\ncase $1 in list) cat defined;; undefine) rm defined;; \
+                   define) cat > new; grep -q 11 new && { echo no >&2; exit 1; }; mv new defined;; esac\n";
+    let old = "[{\"matrix\":[{\"a0000001-0000-4000-8000-000000000002\":{\"attrs\":[{\"assign_adapter\":\"5\"}],\
+               \"mdev_type\":\"vfio_ap-passthrough\",\"start\":\"manual\"}}]}]\n";
+    fs::write(at.join("defined"), old).expect("a file");
+    for (program, text) in [("mdevctl", mdevctl), ("systemctl", "#!/bin/sh\n")] {
+        let path = at.join("bin").join(program);
+        fs::write(&path, text).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+    wish(
+        at,
+        "[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000002\"\nadapters = 11\ndomains = 6\n\
+         control_domains = []\nboot = \"auto\"\n",
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.env_clear().env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()));
+    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
+    let ran = command.current_dir(at).args(arguments).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(!ran.status.success(), "{said}");
+    assert!(said.contains("mdev a0000001-0000-4000-8000-000000000002 is defined as it was before"), "{said}");
+    let defined = fs::read_to_string(at.join("defined")).expect("it is still defined");
+    assert_eq!(
+        defined,
+        r#"{"attrs":[{"assign_adapter":"5"}],"mdev_type":"vfio_ap-passthrough","start":"manual"}"#
+    );
+}
+
+#[test]
 fn what_is_to_be_there_after_the_next_boot_is_written_down() {
     use std::os::unix::fs::PermissionsExt as _;
     let tree = ls::tree();
@@ -283,7 +323,8 @@ fn what_is_to_be_there_after_the_next_boot_is_written_down() {
     };
     assert_eq!(
         run(),
-        "mdevctl undefine --uuid a0000001-0000-4000-8000-000000000002\n\
+        "mdevctl list --defined --dumpjson --uuid a0000001-0000-4000-8000-000000000002\n\
+         mdevctl undefine --uuid a0000001-0000-4000-8000-000000000002\n\
          mdevctl define --uuid a0000001-0000-4000-8000-000000000002 --parent matrix --jsonfile /dev/stdin\n\
          {\"attrs\":[{\"assign_adapter\":\"11\"},{\"assign_domain\":\"6\"}],\"mdev_type\":\"vfio_ap-passthrough\",\
          \"start\":\"auto\"}systemctl daemon-reload\nsystemctl enable apmatrix-apply.service\n"

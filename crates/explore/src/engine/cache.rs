@@ -17,6 +17,7 @@ use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
 use super::persistent;
+use super::reach::Reach;
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
@@ -28,34 +29,41 @@ pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'
     over_all(executor, limits, &mut None, (u64::MAX, u64::MAX)).0
 }
 
-/// A search of fewer states needs no warm-up.
-const COLD: u64 = 2000;
-
-/// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small cost
-/// states, and more so those before which nothing was known; but what is not learned now is learned late.)
-const PATIENCE: u64 = 20_000;
+/// Walks over all states of executions that begin with these steps, given by their tasks; from the first place after
+/// them where others could go.
+pub(crate) fn every_state_after(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    first: &[u8],
+) -> Searched {
+    let collector = Collector::new(limits.stop_at_first, None);
+    let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
+    walk.first = first.to_vec();
+    walk.watch_cycles();
+    walk.searched().0
+}
 
 /// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
 /// have had it look at more.
 pub(crate) fn search(
     executor: &mut Executor<'_, '_>,
     limits: &mut Limits<'_>,
-    mistake: Option<Mistake>,
+    (mistake, reach): (Option<Mistake>, Reach),
 ) -> Searched {
-    let mut futures = Some(Futures::new(mistake));
-    let (mut warm, mut patience) = (false, PATIENCE);
+    let mut futures = Some(Futures::new(mistake, reach));
+    let (mut warm, mut patience) = (false, reach.patience);
     loop {
         if executor.conductor.control.borrow().learned.cyclic {
             return every_state(executor, limits);
         }
         begin(executor, &mut futures);
-        let bounds = if warm { (u64::MAX, patience) } else { (COLD, u64::MAX) };
+        let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
         let (searched, again) = over_all(executor, limits, &mut futures, bounds);
         if again {
             patience *= 4;
             continue;
         }
-        if searched.end == End::Cut && !warm && searched.states >= COLD {
+        if searched.end == End::Cut && !warm && searched.states >= reach.cold {
             warm::up(executor, limits);
             warm = true;
             continue;
@@ -102,8 +110,7 @@ fn over_all(
 ) -> (Searched, bool) {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
-    let returning = walk.executor.conductor.control.borrow().learned.returning;
-    walk.cycles = returning.then(Cycles::default);
+    walk.watch_cycles();
     walk.futures = futures.take();
     (walk.most, walk.patience) = (most, patience);
     let (searched, left, again) = walk.searched();
@@ -163,6 +170,8 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     visited: Visited,
     frames: Vec<Frame>,
     depth: usize,
+    /// The steps that every execution begins with.
+    first: Vec<u8>,
     /// The tasks chosen up to the present state, and the tasks of all steps.
     choices: Vec<u8>,
     path: Vec<u8>,
@@ -201,6 +210,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             visited,
             frames: Vec::new(),
             depth: 0,
+            first: Vec::new(),
             choices: Vec::new(),
             path: Vec::new(),
             live: Vec::new(),
@@ -214,6 +224,11 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             taught: (0, 0),
             again: false,
         }
+    }
+
+    fn watch_cycles(&mut self) {
+        let returning = self.executor.conductor.control.borrow().learned.returning;
+        self.cycles = returning.then(Cycles::default);
     }
 
     fn searched(mut self) -> (Searched, Option<Futures>, bool) {
@@ -475,6 +490,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             frame.marked = true;
         }
         match &mut self.visited {
+            Visited::All(_) if frame.steps < self.first.len() => {
+                frame.todo = enabled & 1 << self.first[frame.steps];
+            }
             Visited::All(_) => {
                 // A sleep touches nothing: whether it comes before or after steps of others makes no difference.
                 let sleeps = |&task: &usize| {
@@ -491,7 +509,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     if automaton.edges_len() != self.taught.0 {
                         self.taught = (automaton.edges_len(), states);
                     }
-                    let quiet = states - self.taught.1 == self.patience;
+                    let quiet = states - self.taught.1 >= self.patience;
                     if quiet || futures.is_stale(automaton) {
                         futures.renew(automaton, objects, !learned.entangled);
                         self.again |= quiet && futures.has_more();

@@ -24,6 +24,7 @@ use super::effects::{Row, Shared, merge};
 use super::lock_sets::{HeldId, LockSets};
 use super::mistakes::Mistake;
 use super::objects::{ObjectId, Objects, OpKind};
+use super::reach::Reach;
 use super::transactions;
 
 /// A row's number.
@@ -91,16 +92,26 @@ pub(crate) struct Futures {
     /// Whether something that was used has grown.
     grown: bool,
     mistake: Option<Mistake>,
+    reach: Reach,
 }
 
 impl Futures {
-    pub(crate) fn new(mistake: Option<Mistake>) -> Self {
-        Futures { mistake, ..Futures::default() }
+    pub(crate) fn new(mistake: Option<Mistake>, reach: Reach) -> Self {
+        Futures { mistake, reach, ..Futures::default() }
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// None yet, of the same kind.
+    fn empty(&self) -> Self {
+        Futures::new(self.mistake, self.reach)
     }
 
     /// Whether so much was learned that the sets should be computed anew.
     pub(crate) fn is_stale(&self, automaton: &Automaton) -> bool {
-        automaton.edges_len() > self.edges + self.edges / 16 + 64
+        automaton.edges_len() > self.edges + self.edges / 16 + self.reach.edges
     }
 
     /// Whether anything that was used has grown.
@@ -119,7 +130,8 @@ impl Futures {
         if automaton.edges_len() == self.edges && automaton.len() == self.nodes {
             return;
         }
-        let old = std::mem::replace(self, Futures::new(self.mistake));
+        let none = self.empty();
+        let old = std::mem::replace(self, none);
         self.compute(automaton, objects, transact);
         let same = old.rows.width == self.rows.width;
         let follows = same && self.follow(&old, automaton, objects);
@@ -131,7 +143,7 @@ impl Futures {
         if self.mistake == Some(Mistake::StaleSharing) && self.nodes > 0 {
             return self.renew(automaton, objects, transact);
         }
-        *self = Futures::new(self.mistake);
+        *self = self.empty();
         self.compute(automaton, objects, transact);
     }
 

@@ -72,10 +72,6 @@ pub(crate) enum Missing {
     Endless,
 }
 
-/// The most places before which others could go that one walk runs through. A transaction may go round for ever, which is
-/// noticed between walks.
-const POINTS: usize = 32;
-
 /// How far a walk came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -98,6 +94,7 @@ pub(crate) fn walk(
     found: &mut Vec<(u32, usize)>,
     (max_steps, points): (usize, &mut usize),
 ) -> Result<(), Missing> {
+    let most_points = futures.map_or(usize::MAX, |futures| futures.reach().points);
     for _ in 0..=max_steps {
         let node = state.nodes[task];
         let op = learned.automaton.get(node).op.expect("a task that has not ended has a step");
@@ -120,10 +117,11 @@ pub(crate) fn walk(
             Next::Stands => return Ok(()),
             Next::GoesOn => {}
             Next::Inside => {
-                *points += 1;
-                if *points == POINTS {
+                // The step that leaves this place is the next walk's.
+                if *points + 1 == most_points {
                     return Ok(());
                 }
+                *points += 1;
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::complete;
 #[command(after_help = "Examples:\n  \
     apmatrix explore --list                             what there is\n  \
     apmatrix explore mask-against-assign.toml\n  \
+    apmatrix explore --specimen seed-theft --html theft.html\n  \
     apmatrix explore --specimen v12                     a table: which patches of a series are safe\n  \
     apmatrix explore --sequences --budget 60")]
 pub struct Args {
@@ -53,6 +54,12 @@ pub struct Args {
     /// Follow this schedule, as a report names it, step by step
     #[arg(long, value_name = "SCHEDULE")]
     pub replay: Option<String>,
+    /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it
+    #[arg(long, requires = "replay", conflicts_with_all = ["specimen", "html"])]
+    pub explore: bool,
+    /// Also write a page to this file that shows each outcome and each find step by step; it needs no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sequences", "list"], value_hint = clap::ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -5,24 +5,15 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use ap_files::scenario::Results;
-use ap_proof::scenario::{BACKGROUND, Explored};
+use ap_proof::scenario::{Explored, Picture};
 use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
-use super::trace;
+use super::results::{count, named, names, results, text};
+use super::{telling, trace};
 use crate::error::CliError;
 use crate::scenario::Playable;
 use crate::terminal::{cut, wrapped};
-
-/// The results of an outcome, by task, without the background's.
-fn results(explored: &Explored, outcome: &OutcomeReport) -> Results {
-    named(&explored.report.tasks, &outcome.results)
-}
-
-fn named(tasks: &[String], results: &[String]) -> Results {
-    let pairs = tasks.iter().zip(results).filter(|(name, _)| *name != BACKGROUND);
-    pairs.map(|(name, result)| (name.clone(), result.clone())).collect()
-}
 
 /// How what was found differs from what the author expects, a line for each difference.
 pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
@@ -46,23 +37,6 @@ pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
         }
     }
     (!wrong.is_empty()).then(|| wrong.join("\n"))
-}
-
-fn text(results: &Results) -> String {
-    results.iter().map(|(name, result)| format!("{name}={result}")).collect::<Vec<_>>().join(" ")
-}
-
-/// Numbers with separators for thousands.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// What the second explorer says, in short.
@@ -145,16 +119,17 @@ pub fn print_sum(
 /// Prints the report for people, in lines of that width.
 pub fn print(
     play: &Playable,
+    beginning: &Picture,
     explored: &Explored,
-    wrong: Option<&str>,
-    other: Option<&Other>,
+    (wrong, other): (Option<&str>, Option<&Other>),
     width: usize,
 ) -> Result<(), CliError> {
     let report = &explored.report;
     let mut out = Wrapped { out: anstream::stdout().lock(), width };
     let (word, colour) = word(explored, wrong, other);
     let style = Style::new().bold().fg_color(Some(colour.into()));
-    writeln!(out.out, "{style}{word}{style:#} {}", cut(&play.scenario.title, width - word.len() - 1))?;
+    let title = cut(&play.scenario.title, width.saturating_sub(word.len() + 1));
+    writeln!(out.out, "{style}{word}{style:#} {title}")?;
     if let Some(wrong) = wrong {
         for line in wrong.lines() {
             out.line(2, line)?;
@@ -191,7 +166,7 @@ pub fn print(
         }
     }
     for violation in &report.violations {
-        print_violation(&mut out, play, &report.tasks, violation)?;
+        print_violation(&mut out, (play, beginning), &report.tasks, violation)?;
     }
     for cycle in &report.lock_order.cycles {
         writeln!(out.out)?;
@@ -221,15 +196,9 @@ impl<W: std::io::Write> Wrapped<W> {
     }
 }
 
-/// The line of a task's script.
-fn line_of(play: &Playable, task: usize, line: u32) -> Option<String> {
-    let script = &play.file.tasks.get(task)?.run.text;
-    script.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?).map(str::to_owned)
-}
-
 fn print_violation(
     out: &mut Wrapped<impl std::io::Write>,
-    play: &Playable,
+    (play, beginning): (&Playable, &Picture),
     tasks: &[String],
     violation: &Violation,
 ) -> Result<(), CliError> {
@@ -243,29 +212,25 @@ fn print_violation(
         4,
         &format!("{} steps, {switches} ({fewest}), --replay {}", violation.trace.len(), violation.schedule),
     )?;
-    let scripts = |task, line| line_of(play, task, line);
-    for line in trace::columns(tasks, &violation.trace, &scripts, out.width - 4).lines() {
-        writeln!(out.out, "    {line}")?;
-    }
-    if let Some(deadlock) = &violation.deadlock {
-        for waiting in deadlock.cycle.iter().chain(&deadlock.others) {
-            let holders: Vec<String> =
-                waiting.holders.iter().map(|(name, at)| format!("{name} (from {at})")).collect();
-            let held = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
-            let text =
-                format!("{} waits at {} for {}, held by {held}", waiting.name, waiting.at, waiting.object);
-            out.line(4, &text)?;
-        }
+    let steps = telling::steps(play, &violation.trace, &mut beginning.clone());
+    write!(out.out, "{}", trace::text(tasks, &steps, out.width.min(WIDEST)))?;
+    for (task, waits) in telling::waits(violation.deadlock.as_ref()) {
+        out.line(4, &format!("{} {waits}", tasks[task]))?;
     }
     Ok(())
 }
 
 /// Prints a replayed execution, in lines of that width.
-pub fn print_replay(play: &Playable, replay: &Replay, width: usize) -> Result<(), CliError> {
+pub fn print_replay(
+    play: &Playable,
+    beginning: &Picture,
+    replay: &Replay,
+    width: usize,
+) -> Result<(), CliError> {
     let mut out = Wrapped { out: anstream::stdout().lock(), width };
     writeln!(out.out, "{}", cut(&play.scenario.title, width))?;
-    let scripts = |task, line| line_of(play, task, line);
-    write!(out.out, "{}", trace::columns(&names(play), &replay.trace, &scripts, width))?;
+    let steps = telling::steps(play, &replay.trace, &mut beginning.clone());
+    write!(out.out, "{}", trace::text(&names(play), &steps, width.min(WIDEST)))?;
     for finding in &replay.findings {
         out.line(0, &format!("{}: {}", finding.verdict, finding.what))?;
     }
@@ -278,10 +243,8 @@ pub fn print_replay(play: &Playable, replay: &Replay, width: usize) -> Result<()
     Ok(())
 }
 
-fn names(play: &Playable) -> Vec<String> {
-    let tasks = play.scenario.tasks.iter().map(|task| task.name.clone());
-    tasks.chain([BACKGROUND.to_owned()]).collect()
-}
+/// How wide traces are at the most: their places in the source stand at the right margin.
+const WIDEST: usize = 120;
 
 /// The document of several scenarios.
 #[derive(Serialize, schemars::JsonSchema)]

@@ -1,0 +1,30 @@
+//! How far the search goes before it does what only large programs need.
+//!
+//! Tests make it short, so that small programs need it, too: a search that is never begun anew shows nothing of how it
+//! begins anew. This module knows nothing of what is done then.
+
+/// How far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The most places before which others could go that one walk runs through. A transaction may go round for ever,
+    /// which is noticed between walks. At least 2.
+    pub(crate) points: usize,
+    /// A search of fewer states needs no warm-up.
+    pub(crate) cold: u64,
+    /// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small
+    /// cost states, and more so those before which nothing was known; but what is not learned now is learned late.)
+    pub(crate) patience: u64,
+    /// The edges that are learned, beyond a sixteenth, before the sets are computed anew.
+    pub(crate) edges: usize,
+}
+
+impl Reach {
+    /// Everything at the first occasion.
+    pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0 };
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Reach { points: 32, cold: 2000, patience: 20_000, edges: 64 }
+    }
+}
