@@ -56,6 +56,8 @@ pub fn run(args: &Args) -> Outcome {
             depth: args.depth,
             budget: args.budget,
             jobs: args.jobs,
+            hosts: args.hosts.as_deref().zip(args.process),
+            checkpoint: args.checkpoint.as_deref(),
             json: args.json,
         });
     }

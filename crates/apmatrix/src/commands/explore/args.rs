@@ -51,6 +51,15 @@ pub struct Args {
     #[arg(long, visible_alias = "workers", value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
+    /// Sequences by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
+    #[arg(long, value_name = "FILE", requires_all = ["sequences", "process"])]
+    pub hosts: Option<PathBuf>,
+    /// Which of them this one is: a line of the file, counted from 0; process 0 reports
+    #[arg(long, value_name = "I", requires = "hosts")]
+    pub process: Option<usize>,
+    /// Keep each finished level of sequences in this folder, and go on from the last one that is there
+    #[arg(long, value_name = "DIR", requires = "sequences", value_hint = clap::ValueHint::DirPath)]
+    pub checkpoint: Option<PathBuf>,
     /// Follow this schedule, as a report names it, step by step
     #[arg(long, value_name = "SCHEDULE")]
     pub replay: Option<String>,
