@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Only this card (4, 0x04, card04) or queue (04.0006)
-    #[arg(value_name = "CARD[.DOMAIN]", add = complete::device())]
+    #[arg(value_name = "CARD[.DOMAIN]", add = complete::devices())]
     only: Option<String>,
 }
 
