@@ -69,32 +69,22 @@ pub fn tree() -> tempfile::TempDir {
 fn a_table_tells_cards_queues_drivers_and_owners() {
     let tree = tree();
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys"]).ok(), @r"
-    CARD.DOM  TYPE   MODE  DRIVER     STATE
-        OWNER
+    CARD.DOM  TYPE   MODE  DRIVER     STATE         OWNER
     04        CEX8P  ep11  cex4card   online
-
-    04.0006   CEX8P  ep11  cex4queue  online
-        host
-    04.0047   CEX8P  ep11  cex4queue  deconfigured
-        host
+    04.0006   CEX8P  ep11  cex4queue  online        host
+    04.0047   CEX8P  ep11  cex4queue  deconfigured  host
     0a        CEX7C  cca   cex4card   online
-
     0a.0006   CEX7C  cca   vfio_ap    in use
         guest g1, mdev a0000000-0000-4000-8000-000000000001
     0a.0047   CEX7C  cca   vfio_ap    in use
         guest g1, mdev a0000000-0000-4000-8000-000000000001
     0b        CEX7C  cca   cex4card   online
-
     0b.0006   CEX7C  cca   vfio_ap    assigned
         mdev a0000001-0000-4000-8000-000000000002
-    0b.0047   CEX7C  cca   vfio_ap    unassigned
-        free
+    0b.0047   CEX7C  cca   vfio_ap    unassigned    free
     0c        CEX7C  cca   cex4card   online
-
-    0c.0006   CEX7C  cca   vfio_ap    unassigned
-        free
-    0c.0047   CEX7C  cca   -          -
-        -
+    0c.0006   CEX7C  cca   vfio_ap    unassigned    free
+    0c.0047   CEX7C  cca   -          -             -
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "0a.0006"]).ok(), @r"
     CARD.DOM  TYPE   MODE  DRIVER   STATE   OWNER
