@@ -50,7 +50,7 @@ fn verbs_and_events_are_there() {
     adm 0x0000000000000000000000000000000000000000000000000000000000000000
     queue 04.0006
     g1 a0000000-0000-4000-8000-000000000001
-    echo: write error: Device or resource busy
+    -c:1: /sys/bus/ap/apmask: Device or resource busy (EBUSY)
     ");
 }
 
@@ -61,7 +61,7 @@ fn the_last_status_is_the_exit_status() {
     let ran = tiny("hw plugg 4");
     assert_snapshot!(format!("status {}\n{}{}", ran.status, ran.out, ran.err), @r"
     status 1
-    hw: `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules or advance
+    hw: `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules or advance; did you mean `plug`?
     ");
 }
 
@@ -75,7 +75,8 @@ fn scripts_that_are_none_are_status_4() {
     fs::write(directory.path().join("s.sh"), "echo one\nls | wc\n").expect("it can be written");
     assert_snapshot!(apmatrix_in(directory.path(), &["shell", "s.sh"]).failed(), @r"
     status 4
-    error: s.sh:2:4: pipes are not supported (use $(COMMAND), or run programs under `apmatrix run`)
+    error: s.sh:2:4: pipes are not supported (use $(COMMAND), or run programs under
+      `apmatrix run`)
     ");
     assert_snapshot!(apmatrix_in(directory.path(), &["shell", "none.sh"]).failed(), @r"
     status 4

@@ -9,27 +9,29 @@ use ap_seed::{PATCHES, Question, Specimen, Table};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
+use crate::terminal::{cut, wrapped};
 
 const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 
 /// Prints the report of a specimen.
-pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report) -> io::Result<()> {
+pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report, width: usize) -> io::Result<()> {
     let style = if report.is_clean() { GOOD } else { BAD };
-    writeln!(out, "{style}{}{style:#}  {}", report.verdict, specimen.title)?;
-    writeln!(out, "{}", counts(report))?;
+    let room = width - report.verdict.len() - 2;
+    writeln!(out, "{style}{}{style:#}  {}", report.verdict, cut(&specimen.title, room))?;
+    writeln!(out, "{}", wrapped(&counts(report), width, 2))?;
     if !report.violations.is_empty() && !specimen.mail.is_empty() {
         writeln!(out, "\nthe mail, condensed:")?;
-        print_mail(out, specimen)?;
+        print_mail(out, specimen, width)?;
     }
     for violation in &report.violations {
         writeln!(out)?;
-        print_violation(out, specimen, violation)?;
+        print_violation(out, specimen, violation, width)?;
     }
     if !report.outcomes.is_empty() {
         writeln!(out, "\nall ways in which it ends:")?;
         for outcome in &report.outcomes {
-            print_outcome(out, specimen, outcome)?;
+            print_outcome(out, specimen, outcome, width)?;
         }
     }
     Ok(())
@@ -55,61 +57,81 @@ pub fn counts(report: &Report) -> String {
 }
 
 /// A violation: its trace, how short it is, and how to see it again.
-pub fn print_violation(out: &mut dyn Write, specimen: &Specimen, violation: &Violation) -> io::Result<()> {
+pub fn print_violation(
+    out: &mut dyn Write,
+    specimen: &Specimen,
+    violation: &Violation,
+    width: usize,
+) -> io::Result<()> {
     let shown = Shown {
         cast: &specimen.cast,
         mail: specimen.mail,
         trace: &violation.trace,
         deadlock: violation.deadlock.as_ref(),
         findings: vec![&violation.finding],
+        width,
     };
     write!(out, "{}", columns(&shown))?;
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest possible" };
     let switches = several(violation.switches.into(), "context switch");
-    writeln!(out, "{switches}, {fewest}; again: {}", again(specimen, violation))
+    let line = format!("{switches}, {fewest}; again: {}", again(specimen, violation));
+    writeln!(out, "{}", wrapped(&line, width, 2))
 }
 
 fn again(specimen: &Specimen, violation: &Violation) -> String {
     format!("apmatrix explore --specimen {} --replay {}", specimen.id, violation.schedule)
 }
 
-fn print_outcome(out: &mut dyn Write, specimen: &Specimen, outcome: &OutcomeReport) -> io::Result<()> {
+fn print_outcome(
+    out: &mut dyn Write,
+    specimen: &Specimen,
+    outcome: &OutcomeReport,
+    width: usize,
+) -> io::Result<()> {
     let results: Vec<String> = specimen
         .cast
         .iter()
         .zip(&outcome.results)
         .map(|((name, _), result)| format!("{name} {result}"))
         .collect();
-    writeln!(out, "  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"))?;
-    writeln!(out, "    {}", outcome.state)?;
+    let line = format!("  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"));
+    writeln!(out, "{}", wrapped(&line, width, 4))?;
+    writeln!(out, "{}", wrapped(&format!("    {}", outcome.state), width, 6))?;
     writeln!(out, "    --replay {}", outcome.schedule)
 }
 
 /// The mail's own words for the steps.
-pub fn print_mail(out: &mut dyn Write, specimen: &Specimen) -> io::Result<()> {
-    specimen.mail.iter().try_for_each(|step| writeln!(out, "  ({}) {}", step.number, step.says))
+pub fn print_mail(out: &mut dyn Write, specimen: &Specimen, width: usize) -> io::Result<()> {
+    let line = |step: &ap_seed::MailStep| format!("  ({}) {}", step.number, step.says);
+    specimen.mail.iter().try_for_each(|step| writeln!(out, "{}", wrapped(&line(step), width, 6)))
 }
 
 /// Prints an execution that was replayed.
-pub fn print_replay(out: &mut dyn Write, specimen: &Specimen, replay: &Replay) -> io::Result<()> {
+pub fn print_replay(
+    out: &mut dyn Write,
+    specimen: &Specimen,
+    replay: &Replay,
+    width: usize,
+) -> io::Result<()> {
     let shown = Shown {
         cast: &specimen.cast,
         mail: specimen.mail,
         trace: &replay.trace,
         deadlock: replay.deadlock.as_ref(),
         findings: replay.findings.iter().collect(),
+        width,
     };
     write!(out, "{}", columns(&shown))?;
     if let Some((results, state)) = &replay.outcome {
         let results: Vec<String> =
             specimen.cast.iter().zip(results).map(|((name, _), result)| format!("{name} {result}")).collect();
-        writeln!(out, "{}: {state}", results.join(", "))?;
+        writeln!(out, "{}", wrapped(&format!("{}: {state}", results.join(", ")), width, 2))?;
     }
     Ok(())
 }
 
 /// Prints the table of the series.
-pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Result<()> {
+pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration, width: usize) -> io::Result<()> {
     writeln!(out, "            theft by a  theft by an   deadlock  protected    spurious")?;
     writeln!(out, "patches     sequence    interleaving  P and M   guest V-M-K  EBUSY")?;
     for row in &table.rows {
@@ -118,8 +140,9 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
             _ => "   blocking".to_owned(),
         };
         line.push_str("  ");
+        let mut used = line.chars().count();
         for (question, answer) in row.iter() {
-            let width = match question {
+            let columns = match question {
                 Question::TheftSequence => 12,
                 Question::TheftRace => 14,
                 Question::Deadlock => 10,
@@ -134,27 +157,34 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
             let certain = answer.found || answer.exhausted;
             let mark = if certain && answer.found != row.series.expected(question) { "!" } else { "" };
             let style = if answer.found { BAD } else { Style::new() };
-            let pad = width - (word.chars().count() + mark.len()).min(width);
+            used += columns;
+            let pad = columns - (word.chars().count() + mark.len()).min(columns);
             let _ = write!(line, "{style}{word}{mark}{style:#}{:pad$}", "");
         }
         let patch = PATCHES.iter().find(|patch| patch.number == row.series.prefix);
-        match (row.series.locking.key(), patch) {
-            ("trylock", Some(patch)) => line.push_str(patch.title),
-            ("trylock", None) => line.push_str("(before the series)"),
-            _ => line.truncate(line.trim_end().len()),
+        let title = match (row.series.locking.key(), patch) {
+            ("trylock", Some(patch)) => patch.title,
+            ("trylock", None) => "(before the series)",
+            _ => "",
+        };
+        // Beside the row where there is room, below it where there is none.
+        if used + title.chars().count() <= width {
+            writeln!(out, "{}", format!("{line}{title}").trim_end())?;
+        } else {
+            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{}", wrapped(&format!("{:10}{title}", ""), width, 10))?;
         }
-        writeln!(out, "{line}")?;
     }
     let all = table.rows.len() * Question::ALL.len();
     let executions: u64 =
         table.rows.iter().flat_map(|row| row.iter()).map(|(_, answer)| answer.executions).sum();
-    writeln!(
-        out,
-        "\n{} of {all} as expected; {}, {}. \"·\" is not found, with all interleavings explored.",
+    let sum = format!(
+        "{} of {all} as expected; {}, {}. \"·\" is not found, with all interleavings explored.",
         table.as_expected(),
         several(executions, "interleaving"),
         time(took.as_secs_f64())
-    )?;
+    );
+    writeln!(out, "\n{}", wrapped(&sum, width, 2))?;
     for (series, question) in table.unexpected() {
         writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_seed::id_of(series, question))?;
     }
