@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ap_types::grammar;
 use ap_view::{Live, Operation, Selection, Shown};
-use axum::extract::{DefaultBodyLimit, Query, State as Shared};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State as Shared};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::middleware::from_fn;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt as _};
 
@@ -26,6 +27,9 @@ use crate::page;
 
 /// The longest body that is read.
 const BODY: usize = 64 * 1024;
+
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many may watch at the same time.
 const WATCHERS: usize = 256;
@@ -151,9 +155,26 @@ async fn find(Shared(app): Shared<Arc<App>>, Query(asked): Query<Find>) -> Respo
         .into_response()
 }
 
-async fn operate(Shared(app): Shared<Arc<App>>, Json(asked): Json<Operate>) -> Response {
+async fn operate(Shared(app): Shared<Arc<App>>, request: Request) -> Response {
     let said = |status, done, text: String| {
         (status, Json(Said { schema: "apmatrix.view-said/1", done, text })).into_response()
+    };
+    // A body that would be too long is not waited for, nor one that does not come.
+    let length =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY) {
+        return said(StatusCode::PAYLOAD_TOO_LARGE, false, format!("at most {BODY} bytes are read"));
+    }
+    let asked = match timeout(PATIENCE, Json::<Operate>::from_request(request, &())).await {
+        Ok(Ok(Json(asked))) => asked,
+        Ok(Err(rejected)) => return rejected.into_response(),
+        Err(_) => {
+            return said(
+                StatusCode::REQUEST_TIMEOUT,
+                false,
+                "the request did not come to its end".to_owned(),
+            );
+        }
     };
     if !app.operate || !app.live.now().operable {
         let why = "nothing can be operated here: the host is a real one, or `--operate` was not given";
@@ -164,10 +185,16 @@ async fn operate(Shared(app): Shared<Arc<App>>, Json(asked): Json<Operate>) -> R
         Err(wrong) => return said(StatusCode::UNPROCESSABLE_ENTITY, false, wrong.to_string()),
     };
     let live = app.live.clone();
-    let answer = tokio::task::spawn_blocking(move || live.operate(&operation)).await;
+    let Ok((answer, moment)) =
+        tokio::task::spawn_blocking(move || (live.operate(&operation), live.now().moment)).await
+    else {
+        return said(StatusCode::INTERNAL_SERVER_ERROR, false, "the operation ended in a panic".to_owned());
+    };
+    // Whoever asks for the state next sees what was done.
+    let mut moments = app.moments.clone();
+    let _ = moments.wait_for(|now| now.shown.moment >= moment).await;
     match answer {
-        Ok(Ok(text)) => said(StatusCode::OK, true, text),
-        Ok(Err(why)) => said(StatusCode::CONFLICT, false, why),
-        Err(_) => said(StatusCode::INTERNAL_SERVER_ERROR, false, "the operation ended in a panic".to_owned()),
+        Ok(text) => said(StatusCode::OK, true, text),
+        Err(why) => said(StatusCode::CONFLICT, false, why),
     }
 }

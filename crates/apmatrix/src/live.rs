@@ -5,10 +5,12 @@
 //!
 //! | module | is for | does not know |
 //! | --- | --- | --- |
+//! | `backend` | what the thread drives, as a trait | which there are |
 //! | `machine` | an emulated host in this process | how it is shown |
 //! | `files` | a tree of files: a real host, a mounted one, a recorded one | how it is shown |
 //! | `uevents` | what the kernel tells of devices | hosts |
 
+mod backend;
 mod files;
 mod machine;
 mod uevents;
@@ -19,36 +21,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ap_apply::tree::Tree;
 use ap_files::MachineFile;
 use ap_view::shown::EVENTS;
 use ap_view::{Happened, Host, Live, Operation, Shown, Touched, read};
 
 use crate::error::CliError;
+use crate::live::backend::Backend;
 use crate::live::files::Files;
 use crate::live::machine::Machine;
 use crate::plan::host::unreadable;
-
-/// What of a host the thread drives.
-trait Backend {
-    /// Its tree.
-    fn tree(&mut self) -> &mut dyn Tree;
-
-    /// How it is called, if it does not say so itself.
-    fn name(&self) -> String;
-
-    /// Where it is, for messages.
-    fn place(&self) -> String;
-
-    /// What happened since the last question: a line each, and what was touched by it. Time passes here.
-    fn happened(&mut self, touched: &mut Touched) -> Vec<String>;
-
-    /// Carries out an operation.
-    fn operate(&mut self, operation: &Operation) -> Result<String, String>;
-
-    /// How often masks, mediated devices and guests are read again although nothing was heard; and everything.
-    fn rhythm(&self) -> (Duration, Duration);
-}
 
 /// How long the thread sleeps at most before it listens again.
 const TURN: Duration = Duration::from_millis(20);

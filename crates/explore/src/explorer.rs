@@ -188,7 +188,7 @@ impl Explorer {
                 "executions were chosen by chance".to_owned()
             }
             Options { budget: Some(budget), .. } if started.elapsed() >= budget => {
-                format!("the time of {} s is up", budget.as_secs_f64())
+                format!("the time is up ({:.1} s)", budget.as_secs_f64())
             }
             Options { max_executions: Some(most), .. } => format!("it stopped after {most} executions"),
             _ => "it stopped at a violation".to_owned(),

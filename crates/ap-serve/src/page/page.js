@@ -302,6 +302,7 @@ const page = {
     this.grid.drawn = () => this.frame();
     $('search').addEventListener('submit', (event) => { event.preventDefault(); this.find($('find').value); });
     $('operate').addEventListener('submit', (event) => { event.preventDefault(); this.operate($('line').value); });
+    $('line').addEventListener('focus', () => $('line').select());
     $('blocks').addEventListener('click', (event) => this.jump(event));
     $('overview').addEventListener('toggle', () => this.blocks());
     const frozen = $('frozen');

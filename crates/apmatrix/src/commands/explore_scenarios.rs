@@ -17,8 +17,25 @@ use explore::{Followed, Options, Progress, Replay, ReplayError, Schedule, Strate
 use super::explore::args::{Args, Engine};
 use crate::error::{CliError, Outcome};
 use crate::scenario::Playable;
+use crate::schema::{Named, of};
+use crate::terminal::{cut, width};
 use crate::timeline::page::{self, Page};
 use crate::{jobs, progress};
+
+/// What it prints.
+pub const SCHEMAS: [Named; 3] = [
+    Named::new(
+        "explorations",
+        "several scenarios: `apmatrix explore A B --json`",
+        of::<report::Several<'static>>,
+    ),
+    Named::new("explore", "a scenario: `apmatrix explore SCENARIO --json`", of::<report::Document>),
+    Named::new(
+        "replayed",
+        "a schedule: `apmatrix explore SCENARIO --replay … --json`",
+        of::<report::ReplayDocument>,
+    ),
+];
 
 /// Where `--list` looks.
 pub const DIRECTORY: &str = "scenarios";
@@ -65,8 +82,14 @@ pub fn run(args: &Args) -> Outcome {
     if args.html.is_some() && plays.len() > 1 {
         return Err(CliError::usage("`--html` writes the page of one scenario: name that one"));
     }
-    let told = Mutex::new(Told { waiting: BTreeMap::new(), next: 0, documents: Vec::new(), status: Ok(0) });
-    let next = AtomicUsize::new(0);
+    let told = Mutex::new(Told {
+        waiting: BTreeMap::new(),
+        next: 0,
+        documents: Vec::new(),
+        sums: BTreeMap::new(),
+        status: Ok(0),
+    });
+    let (next, started) = (AtomicUsize::new(0), Instant::now());
     let threads = jobs::wanted(args.jobs).min(plays.len());
     let work = |_| {
         while let Some((index, play)) = {
@@ -85,13 +108,15 @@ pub fn run(args: &Args) -> Outcome {
     if jobs::run(threads, &work).is_err() {
         work(0);
     }
-    let Told { documents, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Told { documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if args.json {
         match documents.as_slice() {
             [document] => super::print_json(document)?,
             scenarios => super::print_json(&report::Several::new(scenarios))?,
         }
+    } else if plays.len() > 1 {
+        report::print_sum(plays.len(), &sums, started.elapsed())?;
     }
     Ok(status)
 }
@@ -102,6 +127,8 @@ struct Told {
     waiting: BTreeMap<usize, Result<Seen, CliError>>,
     next: usize,
     documents: Vec<report::Document>,
+    /// How many there were of each result.
+    sums: BTreeMap<&'static str, usize>,
     status: Outcome,
 }
 
@@ -111,18 +138,26 @@ impl Told {
         while let (Ok(status), Some(seen)) = (&self.status, self.waiting.remove(&self.next)) {
             let (status, play) = (*status, &plays[self.next]);
             self.next += 1;
-            self.status = seen.and_then(|seen| self.tell_one(play, seen, args)).map(|new| status.max(new));
+            self.status =
+                seen.and_then(|seen| self.tell_one(play, seen, args, plays.len())).map(|new| status.max(new));
         }
     }
 
-    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args) -> Outcome {
+    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args, plays: usize) -> Outcome {
         let Seen { beginning, explored, wrong, other } = seen;
         let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
         let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
         if args.json {
             self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
         } else {
-            report::print(play, &beginning, &explored, wrong.as_deref(), other.as_ref())?;
+            let (wrong, other) = (wrong.as_deref(), other.as_ref());
+            *self.sums.entry(report::word(&explored, wrong, other).0).or_default() += 1;
+            if plays > 1 {
+                report::print_line(play, &explored, wrong, other, width())?;
+            }
+            if plays == 1 || failed {
+                report::print(play, &beginning, &explored, (wrong, other), width())?;
+            }
         }
         Ok(u8::from(failed))
     }
@@ -179,7 +214,10 @@ fn progress(play: &Playable) -> Option<OnProgress> {
     Some(Box::new(move |at: &Progress| {
         let Progress { executions, states, elapsed, .. } = at;
         let seconds = elapsed.as_secs();
-        line.set_message(format!("{title}: {executions} interleavings, {states} states, {seconds} s"));
+        // A line that is longer than the terminal would be a new one each time.
+        let counts = format!(": {executions} interleavings, {states} states, {seconds} s");
+        let room = width().saturating_sub(counts.len() + 4);
+        line.set_message(format!("{}{counts}", cut(&title, room)));
     }))
 }
 
@@ -200,7 +238,7 @@ fn replay(play: &Playable, schedule: &str, args: &Args) -> Outcome {
     if args.json && left.is_none() {
         super::print_json(&report::replay_document(play, &replay))?;
     } else if !args.json {
-        report::print_replay(play, &ready.picture(), &replay)?;
+        report::print_replay(play, &ready.picture(), &replay, width())?;
     }
     match left {
         None => Ok(u8::from(!replay.findings.is_empty())),
@@ -236,7 +274,7 @@ fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Arg
     if args.json {
         super::print_json(&report::document(play, &explored, None, None))?;
     } else {
-        report::print(play, &ready.picture(), &explored, None, None)?;
+        report::print(play, &ready.picture(), &explored, (None, None), width())?;
     }
     Ok(u8::from(explored.report.verdict != "clean"))
 }

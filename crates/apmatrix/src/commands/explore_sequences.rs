@@ -1,17 +1,21 @@
 //! `apmatrix explore --sequences`: every sequence of an alphabet of operations.
 
 use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ap_cluster::{CheckpointError, ClusterError, Hosts, HostsError, News, Progress, search};
 use ap_proof::oracle::Known;
-use ap_proof::sequences::{
-    Alphabet, Options, Progress, Report, Violation, alphabet, alphabets, explore, explore_by,
-};
+use ap_proof::sequences::{Alphabet, Report, Violation, alphabet, alphabets};
+use ap_sysfs::nearest::meant;
 use ap_task::Kernel;
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome};
-use crate::{jobs, progress};
+use crate::progress;
+use crate::schema::{Named, of};
+use crate::terminal::{cut, width, wrapped};
 
 /// The alphabet that is explored if none is named: it closes.
 const DEFAULT: &str = "core";
@@ -27,13 +31,17 @@ pub struct Wanted<'a> {
     pub depth: Option<u32>,
     /// At most so many seconds.
     pub budget: Option<u64>,
-    /// How many workers; `None`: one for each processor.
+    /// How many workers in each process; `None`: one for each processor.
     pub jobs: Option<u16>,
+    /// The host file, and which of its processes this is.
+    pub hosts: Option<(&'a Path, usize)>,
+    /// Where levels are kept.
+    pub checkpoint: Option<&'a Path>,
     /// One JSON document instead of text.
     pub json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Document<'a> {
     schema: &'static str,
     alphabet: &'a str,
@@ -53,7 +61,7 @@ struct Document<'a> {
     violations: Vec<Wrong>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Wrong {
     verdict: &'static str,
     invariant: String,
@@ -65,30 +73,49 @@ struct Wrong {
     sequence: Vec<String>,
 }
 
+/// What it prints.
+pub const SCHEMAS: [Named; 1] = [Named::new(
+    "sequences",
+    "all sequences: `apmatrix explore --sequences --json`",
+    of::<Document<'static>>,
+)];
+
 /// Explores an alphabet.
 ///
 /// # Errors
-/// If there is no such alphabet.
+/// If there is no such alphabet, or the search can't be done.
 pub fn run(wanted: &Wanted<'_>) -> Outcome {
     let name = wanted.alphabet.unwrap_or(DEFAULT);
     let Some(mut alphabet) = alphabet(name) else {
         let names: Vec<&str> = alphabets().iter().map(|alphabet| alphabet.name).collect();
-        return Err(CliError::usage(format!("there is no alphabet `{name}`"))
-            .hint(format!("expected one of {}", names.join(", "))));
+        let error = CliError::usage(format!("there is no alphabet `{name}`"));
+        let error = match meant(name, names.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        };
+        return Err(error.hint(format!("expected one of {}", names.join(", "))));
     };
     alphabet.kernel = wanted.kernel.unwrap_or(alphabet.kernel);
-    let options =
-        Options { depth: wanted.depth, budget: wanted.budget.map(Duration::from_secs), ..Options::default() };
+    let hosts = wanted.hosts.map(|(file, process)| Hosts::read(file, process)).transpose();
+    let hosts = hosts.map_err(|error| refused(error.into()))?;
+    let (process, alphabet) = (hosts.as_ref().map_or(0, Hosts::process), Arc::new(alphabet));
     let bar = progress::line();
-    let mut tell = |progress| bar.set_message(said(progress));
-    let report = match jobs::wanted(wanted.jobs) {
-        1 => explore(&alphabet, options, &mut tell),
-        // Where no thread can be started it is done without.
-        workers => explore_by(workers, &jobs::run, &alphabet, options, &mut tell)
-            .unwrap_or_else(|_| explore(&alphabet, options, &mut tell)),
-    };
+    let report = search(
+        ap_cluster::Wanted {
+            alphabet: alphabet.clone(),
+            depth: wanted.depth,
+            budget: wanted.budget.map(Duration::from_secs),
+            workers: wanted.jobs.map(usize::from),
+            hosts,
+            checkpoint: wanted.checkpoint.map(Path::to_owned),
+        },
+        &mut |news| bar.set_message(cut(&said(news), width().saturating_sub(4))),
+    );
     bar.finish_and_clear();
-    if wanted.json {
+    let report = report.map_err(refused)?;
+    if process > 0 {
+        eprintln!("process {process} is done, verdict: {}; process 0 has the report", report.verdict());
+    } else if wanted.json {
         document(&alphabet, &report)?;
     } else {
         text(&alphabet, &report)?;
@@ -96,9 +123,53 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     Ok(u8::from(report.verdict() != "clean"))
 }
 
-fn said(progress: Progress) -> String {
-    let Progress { depth, transitions, states, done: (done, of), .. } = progress;
-    format!("sequences of {depth}: {done} of {of} states done; {transitions} transitions, {states} states")
+fn said(news: News<'_>) -> String {
+    match news {
+        News::Waiting(address) => format!("waiting for the process at {address}"),
+        News::Progress(Progress { depth, transitions, states, done: (done, of), .. }) => {
+            format!(
+                "sequences of {depth}: {done} of {of} states done; {transitions} transitions, {states} states"
+            )
+        }
+    }
+}
+
+/// What kind of error it is that nothing was explored, and what to do.
+fn refused(error: ClusterError) -> CliError {
+    let message = error.to_string();
+    match &error {
+        ClusterError::Hosts(HostsError::NoAddress { .. } | HostsError::NoSuchProcess { .. }) => {
+            CliError::input(message)
+                .hint("the host file has a line HOST:PORT for each process, and --process counts them from 0")
+        }
+        ClusterError::Hosts(HostsError::Differs { .. } | HostsError::Twice { .. }) => CliError::environment(
+            message,
+        )
+        .hint("start the same program with the same options on all machines, and an own --process each"),
+        ClusterError::Hosts(_) => CliError::environment(message),
+        ClusterError::Lost { .. } | ClusterError::Other { .. } => CliError::environment(message).hint(
+            "start all processes again; with --checkpoint they go on from the last level that was finished",
+        ),
+        ClusterError::Checkpoint(error) => {
+            let hint = match error {
+                CheckpointError::Torn { .. } | CheckpointError::Foreign { .. } => {
+                    "remove the folder to begin anew, or put the file back as it was"
+                }
+                CheckpointError::NotOurs { .. }
+                | CheckpointError::Other { .. }
+                | CheckpointError::Version { .. } => "give another folder, or remove this one to begin anew",
+                CheckpointError::InUse { .. } => "wait for that search, or give another folder",
+                _ => "give another folder, or mend this one",
+            };
+            match error {
+                CheckpointError::Io { .. } | CheckpointError::InUse { .. } => CliError::environment(message),
+                _ => CliError::input(message),
+            }
+            .hint(hint)
+        }
+        ClusterError::Start(_) => CliError::environment(message).hint("give fewer workers with --workers"),
+        _ => CliError::failed(message),
+    }
 }
 
 /// The most memory that this process ever had, as far as the system tells.
@@ -146,7 +217,8 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
 
 fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "alphabet {}: {}", alphabet.name, alphabet.about)?;
+    let width = width();
+    writeln!(out, "{}", wrapped(&format!("alphabet {}: {}", alphabet.name, alphabet.about), width, 2))?;
     let how_far = match (report.closed, report.cut) {
         (true, _) => format!("closed at depth {}: sequences of every length are explored", report.depth),
         (false, None) => format!("every sequence of at most {} operations", report.depth),
@@ -154,22 +226,22 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
             format!("NOT EXHAUSTED ({why}): every sequence of at most {} operations", report.depth)
         }
     };
-    writeln!(out, "  {how_far}")?;
+    writeln!(out, "{}", wrapped(&format!("  {how_far}"), width, 4))?;
     let memory = memory().map_or_else(String::new, |bytes| format!(", {} MiB", bytes >> 20));
-    writeln!(
-        out,
+    let counts = format!(
         "  {} operations, {} transitions, {} states, {:.1} s, {:.0} transitions/s{memory}",
         report.operations,
         report.transitions,
         report.states,
         report.time.as_secs_f64(),
         report.speed()
-    )?;
+    );
+    writeln!(out, "{}", wrapped(&counts, width, 4))?;
     for violation in &report.violations {
         let broken = &violation.broken;
         let number =
             violation.known.map_or_else(|| broken.word().to_uppercase(), |known| known.number().to_owned());
-        writeln!(out, "\n{number}: {broken} ({})", broken.law())?;
+        writeln!(out, "\n{}", wrapped(&format!("{number}: {broken} ({})", broken.law()), width, 2))?;
         let (count, length) = (violation.count, violation.sequence.len());
         writeln!(out, "  met {count} times; a shortest sequence has {length} operations")?;
         writeln!(out, "  # apmatrix shell --machine tiny")?;

@@ -18,6 +18,7 @@ use crate::error::{CliError, Outcome};
 use crate::plan::document::{NoPlanDocument, PlanDocument};
 use crate::plan::host::Host;
 use crate::plan::show;
+use crate::terminal::{lines_wrapped, width};
 
 /// What may happen that else must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -43,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     root: Root,
     /// Plan for a machine, as it is right after boot, instead of this host
-    #[arg(long, value_name = "M", conflicts_with = "root", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "M", conflicts_with = "root", add = crate::complete::machine())]
     machine: Option<String>,
     /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere)
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
@@ -148,7 +149,8 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         print_json(&document)?;
     } else {
-        write!(anstream::stdout(), "{}", show::plan(&ready.plan, &ready.rehearsed, proof.as_ref()))?;
+        let text = show::plan(&ready.plan, &ready.rehearsed, proof.as_ref());
+        write!(anstream::stdout(), "{}", lines_wrapped(&text, width()))?;
     }
     Ok(u8::from(proof.is_some_and(|proof: Proof| !proof.worse.is_empty())))
 }

@@ -10,7 +10,7 @@ use ap_view::{Operation, Touched, shown};
 use rustix::system::uname;
 
 use crate::control::Control;
-use crate::live::Backend;
+use crate::live::backend::Backend;
 use crate::live::uevents::Uevents;
 use crate::plan::tree::FileTree;
 

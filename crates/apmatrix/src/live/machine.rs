@@ -8,7 +8,7 @@ use ap_sysfs::{Event, Filesystem as _, Session};
 use ap_view::{Operation, Touched, shown};
 
 use crate::error::CliError;
-use crate::live::Backend;
+use crate::live::backend::Backend;
 
 /// An emulated host.
 pub(super) struct Machine {

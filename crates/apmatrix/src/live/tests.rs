@@ -30,7 +30,7 @@ fn what_is_shown_after_an_operation_has_it() {
         operate(&live, "echo +4 > /sys/bus/ap/apmask").expect("it is done");
         assert_eq!(whose(&live, "04.0006"), Whose::Host);
     }
-    let refused = operate(&live, "echo 0x > /sys/bus/ap/apmask").expect_err("no mask");
+    let refused = operate(&live, "echo nonsense > /sys/bus/ap/apmask").expect_err("no mask");
     assert!(refused.contains("EINVAL"), "{refused}");
     let events: Vec<u64> = live.now().events.iter().map(|event| event.number).collect();
     assert!(!events.is_empty() && events.len() <= ap_view::shown::EVENTS);

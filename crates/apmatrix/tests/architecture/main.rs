@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates from the ground up: one may depend on those before it only.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "ap-types",
     "locks",
     "fibers",
@@ -22,6 +22,7 @@ const LAYERS: [&str; 21] = [
     "ap-shell",
     "ap-seed",
     "ap-proof",
+    "ap-cluster",
     "ap-plan",
     "ap-apply",
     "ap-fuse",

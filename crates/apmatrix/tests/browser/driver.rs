@@ -22,7 +22,7 @@ pub fn lacks() -> Option<&'static str> {
 pub struct Browser {
     /// Its client.
     pub client: Client,
-    driver: Child,
+    _driver: Driver,
     _profile: tempfile::TempDir,
 }
 
@@ -47,12 +47,7 @@ impl Browser {
     /// Starts one.
     pub async fn start() -> Browser {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr()).expect("a port").port();
-        let driver = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
+        let driver = Driver::start(port);
         let profile = tempfile::tempdir().expect("a directory");
         let arguments = [
             "--headless=new".to_owned(),
@@ -78,7 +73,8 @@ impl Browser {
         for _ in 0..600 {
             let mut builder = ClientBuilder::new(HttpConnector::new());
             if let Ok(client) = builder.capabilities(wanted.clone()).connect(&address).await {
-                let browser = Browser { client, driver, _profile: profile };
+                let browser = Browser { client, _driver: driver, _profile: profile };
+                browser.own("timeouts", json!({ "script": 300_000 })).await;
                 browser.size(1280, 800, false).await;
                 return browser;
             }
@@ -165,10 +161,21 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+/// The program between us and the browser; it ends when it is dropped, and the browser with it.
+struct Driver(Child);
+
+impl Driver {
+    fn start(port: u16) -> Driver {
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
+        Driver(command.spawn().expect("chromedriver starts"))
+    }
+}
+
+impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

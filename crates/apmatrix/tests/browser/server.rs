@@ -70,11 +70,6 @@ impl Server {
         ))
     }
 
-    /// The state.
-    pub fn state(&self) -> Value {
-        self.ask(&format!("GET /api/state HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address))
-    }
-
     /// How much memory it has, in KiB.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();

@@ -174,7 +174,7 @@ fn wrong_machine_files_are_status_4_and_pointed_into() {
      1 │ schema = "apmatrix.machine/1"
      2 │ domain = [4]
        · ───┬──
-       ·    ╰── expected a known key; the nearest is `domains`
+       ·    ╰── expected a known key; did you mean `domains`?
        ╰────
       help: known here: schema, name, kernel, features, facilities, max_adapter, max_domain, domains,
             control_domains, apmask, aqmask, adapter, queue, mdev

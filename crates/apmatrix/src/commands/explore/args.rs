@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ap_files::KernelChoice;
 
+use crate::complete;
+
 /// Explore every interleaving of operations that run at the same time
 ///
 /// Proves that the invariants hold, or prints the shortest trace that breaks one. Exits with 1 if a violation was
@@ -17,24 +19,24 @@ use ap_files::KernelChoice;
     apmatrix explore --sequences --budget 60")]
 pub struct Args {
     /// Scenario files, or names that --list tells
-    #[arg(value_name = "SCENARIO", value_hint = clap::ValueHint::FilePath)]
+    #[arg(value_name = "SCENARIO", add = complete::scenario())]
     pub scenarios: Vec<PathBuf>,
     /// Explore a specimen: a lock protocol as a patch series had it
-    #[arg(long, value_name = "ID", conflicts_with_all = ["scenarios", "sequences"])]
+    #[arg(long, value_name = "ID", add = complete::specimen(), conflicts_with_all = ["scenarios", "sequences"])]
     pub specimen: Option<String>,
     /// Explore every sequence of operations on a tiny machine instead
     #[arg(long, conflicts_with = "scenarios")]
     pub sequences: bool,
-    /// Which operations: core (the default; closes), whole (depth 6), busy (depth 5), overrides or removals (Linux 7.1)
-    #[arg(long, value_name = "NAME", requires = "sequences")]
+    /// Which operations: core (the default, which is explored to its end), whole (to depth 6), busy (to depth 5), or on Linux 7.1 overrides or removals
+    #[arg(long, value_name = "NAME", requires = "sequences", add = complete::alphabet())]
     pub alphabet: Option<String>,
     /// The kernel, instead of the scenario's or the alphabet's; see `apmatrix machine list --kernels`
-    #[arg(long, value_name = "VERSION", conflicts_with_all = ["specimen", "list"])]
+    #[arg(long, value_name = "VERSION", add = complete::kernel(), conflicts_with_all = ["specimen", "list"])]
     pub kernel: Option<KernelChoice>,
     /// Only sequences of at most so many operations
     #[arg(long, value_name = "N", requires = "sequences")]
     pub depth: Option<u32>,
-    /// Which explorer: cache (as few states as show everything), every (every state once), dpor (every order of dependent steps once), both (they must agree)
+    /// Which explorer is used: cache visits as few states as show everything, every visits every state once, dpor takes every order of dependent steps once, both runs two that must agree
     #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
     #[arg(default_value = "cache", hide_default_value = true)]
     pub engine: Engine,
@@ -49,6 +51,15 @@ pub struct Args {
     #[arg(long, visible_alias = "workers", value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
+    /// Sequences by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
+    #[arg(long, value_name = "FILE", requires_all = ["sequences", "process"])]
+    pub hosts: Option<PathBuf>,
+    /// Which of them this one is: a line of the file, counted from 0; process 0 reports
+    #[arg(long, value_name = "I", requires = "hosts")]
+    pub process: Option<usize>,
+    /// Keep each finished level of sequences in this folder, and go on from the last one that is there
+    #[arg(long, value_name = "DIR", requires = "sequences", value_hint = clap::ValueHint::DirPath)]
+    pub checkpoint: Option<PathBuf>,
     /// Follow this schedule, as a report names it, step by step
     #[arg(long, value_name = "SCHEDULE")]
     pub replay: Option<String>,

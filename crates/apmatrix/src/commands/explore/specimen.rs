@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ap_seed::{Specimen, specimen, specimens, table};
-use ap_sysfs::nearest::nearest;
+use ap_sysfs::nearest::meant;
 use explore::{Explorer, Followed, Options, Progress, Schedule, ScheduleError};
 use indicatif::ProgressBar;
 
@@ -29,10 +29,10 @@ pub fn run(id: &str, args: &Args) -> Outcome {
 /// The specimen of this name.
 pub fn find(id: &str) -> Result<Specimen, CliError> {
     specimen(id).ok_or_else(|| {
-        let near = nearest(id, specimens().iter().map(|known| known.id));
+        let near = meant(id, specimens().iter().map(|known| known.id));
         let error = CliError::usage(format!("there is no specimen `{id}`"));
         let error = match near {
-            Some(near) => error.hint(format!("the nearest is `{near}`")),
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
         };
         error.hint("`apmatrix explore --list` says what there is")

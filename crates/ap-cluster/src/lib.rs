@@ -1,0 +1,41 @@
+//! Every sequence of an alphabet, by as many workers as there are: threads, processes of one machine, machines.
+//!
+//! Written once, as a dataflow over timely: a level of the breadth-first search is a map (what each state's operations
+//! lead to), an exchange by fingerprint, and a distinct (`level`). What a worker runs, and what is wrong with it, is
+//! `ap-proof`'s; this crate knows nothing of operations but their numbers. Of threads, connections and files it knows all
+//! that a search needs: how workers start (`start`) and what each does (`worker`), how processes find each other
+//! (`hosts`, `link`), how a search that was killed goes on (`checkpoint`).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use ap_cluster::{Wanted, search};
+//!
+//! let alphabet = ap_proof::sequences::alphabet("core").expect("it is there");
+//! let wanted = Wanted { depth: Some(2), workers: Some(2), ..Wanted::of(Arc::new(alphabet)) };
+//! let report = search(wanted, &mut |_| {})?;
+//! assert_eq!((report.verdict(), report.levels), ("clean", vec![1, 14, 88]));
+//! # Ok::<(), ap_cluster::ClusterError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod agree;
+mod checkpoint;
+mod error;
+mod expander;
+mod hosts;
+mod identity;
+mod level;
+mod link;
+mod progress;
+mod seen;
+mod signs;
+mod start;
+mod ways;
+mod worker;
+
+pub use checkpoint::CheckpointError;
+pub use error::ClusterError;
+pub use hosts::{Hosts, HostsError};
+pub use progress::Progress;
+pub use start::{News, Wanted, search};

@@ -1,0 +1,84 @@
+//! Signs that a worker can't go on: it would wait for ever for one that is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use timely::worker::Worker;
+
+use crate::error::ClusterError;
+
+/// After how long a worker that waits looks whether it waits in vain.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Nobody.
+const NONE: usize = usize::MAX;
+
+/// What the threads of a process tell each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Signs(Arc<(AtomicBool, AtomicUsize)>);
+
+impl Signs {
+    /// All is well.
+    pub(crate) fn new() -> Signs {
+        Signs(Arc::new((AtomicBool::new(false), AtomicUsize::new(NONE))))
+    }
+
+    /// A worker of this process ends before its time.
+    pub(crate) fn fail(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+    }
+
+    /// A process is gone; the first one counts.
+    pub(crate) fn lose(&self, process: usize) {
+        let _others_follow = self.0.1.compare_exchange(NONE, process, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// The process that is gone.
+    pub(crate) fn lost(&self) -> Option<usize> {
+        Some(self.0.1.load(Ordering::SeqCst)).filter(|process| *process != NONE)
+    }
+
+    fn check(&self) -> Result<(), ClusterError> {
+        match self.lost() {
+            Some(process) => Err(ClusterError::Lost { process }),
+            None if self.0.0.load(Ordering::SeqCst) => Err(ClusterError::Panicked),
+            None => Ok(()),
+        }
+    }
+
+    /// Has a worker do what is to be done, until something is so.
+    pub(crate) fn step_until(
+        &self,
+        worker: &mut Worker,
+        is_so: impl Fn() -> bool,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<(), ClusterError> {
+        while !is_so() {
+            worker.step_or_park(Some(LOOK));
+            self.check()?;
+            meanwhile();
+        }
+        Ok(())
+    }
+
+    /// Has a worker do what is left to be done.
+    pub(crate) fn step_until_idle(&self, worker: &mut Worker) -> Result<(), ClusterError> {
+        while worker.has_dataflows() {
+            worker.step_or_park(Some(LOOK));
+            self.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the other threads if its own one panics.
+pub(crate) struct Alarm<'s>(pub &'s Signs);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail();
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Sequences by several workers: the same report as of a search that is as plain as can be, whatever their number.
+
+use std::collections::HashSet;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ap_cluster::{ClusterError, Hosts, HostsError, Wanted, search};
+use ap_proof::sequences::{Alphabet, Operation, Report, ResetFault, Share, Tally, Walker, alphabet};
+use ap_types::{AdapterId, Apqn, DomainId};
+use ap_vfio::VFIO_AP;
+
+fn wanted(name: &str, depth: u32, workers: usize) -> Wanted {
+    let alphabet = Arc::new(alphabet(name).expect("it is there"));
+    Wanted { depth: Some(depth), workers: Some(workers), ..Wanted::of(alphabet) }
+}
+
+/// All of a report but the time that it took.
+fn told(report: &Report) -> String {
+    let Report { alphabet, operations, transitions, states, depth, closed, cut, levels, time: _, violations } =
+        report;
+    format!("{:?}", (alphabet, operations, transitions, states, depth, closed, cut, levels, violations))
+}
+
+/// Breadth first by a queue and a set: the second opinion.
+fn plain(alphabet: &Alphabet, depth: u32) -> Report {
+    let mut walker = Walker::new(Arc::new(alphabet.clone()));
+    let (mut seen, mut level) = (HashSet::new(), Vec::new());
+    for (root, print) in walker.beginnings() {
+        if seen.insert(print) {
+            level.push(vec![root]);
+        }
+    }
+    let mut tally = Tally::beginning(level.len() as u64);
+    while tally.goes_on(depth) {
+        let (mut share, mut next) = (Share::default(), Vec::new());
+        for way in &level {
+            let expanded = walker.expand(way, |came| {
+                let good = share.count(way, &came);
+                if let Some(print) = came.to
+                    && good
+                    && seen.insert(print)
+                {
+                    next.push([way.as_slice(), &[came.operation]].concat());
+                }
+            });
+            expanded.expect("the same again");
+        }
+        share.states = next.len() as u64;
+        tally.add(share);
+        level = next;
+    }
+    tally.report(&mut walker).expect("the same again")
+}
+
+#[test]
+fn any_number_of_workers_says_the_same() {
+    for (name, depth) in [("core", 6), ("whole", 3), ("overrides", 3), ("removals", 3)] {
+        let plain = told(&plain(&alphabet(name).expect("it is there"), depth));
+        for workers in [1, 2, 4] {
+            let report = search(wanted(name, depth, workers), &mut |_| {}).expect("it runs");
+            assert_eq!(plain, told(&report), "{workers} of {name}");
+        }
+    }
+}
+
+#[test]
+fn short_sequences_of_all_alphabets_are_clean() {
+    for (name, depth, states) in
+        [("core", 5, 3_900), ("whole", 3, 4_000), ("overrides", 4, 100), ("removals", 5, 100)]
+    {
+        let report = search(wanted(name, depth, 2), &mut |_| {}).expect("it runs");
+        assert!(report.clean(), "{name}: {:?}", report.violations);
+        assert_eq!(report.depth, depth);
+        assert!(report.states > states, "{name}: {} states", report.states);
+    }
+}
+
+/// A guest with two queues, and what goes wrong when resets fail or take long: two known deviations are met again and
+/// again.
+fn deviating() -> Alphabet {
+    let apqn = |domain| Apqn::new(AdapterId(4), DomainId(domain));
+    let mut operations = vec![
+        Operation::Start { guest: 1, mdev: 0 },
+        Operation::Start { guest: 0, mdev: 0 },
+        Operation::Stop { guest: 1 },
+        Operation::Stop { guest: 0 },
+    ];
+    for domain in [71, 6] {
+        operations.extend([
+            Operation::Fault { apqn: apqn(domain), fault: ResetFault::Lasts(6) },
+            Operation::Fault { apqn: apqn(domain), fault: ResetFault::Fails },
+            Operation::Bind { driver: VFIO_AP, on: false, apqn: apqn(domain) },
+            Operation::Bind { driver: VFIO_AP, on: true, apqn: apqn(domain) },
+        ]);
+    }
+    let beginning = vec![
+        Operation::Apmask { on: false, id: 4 },
+        Operation::Create { mdev: 0 },
+        Operation::Config { mdev: 0, adapters: &[4], domains: &[6, 71], control: &[] },
+    ];
+    Alphabet {
+        name: "deviating",
+        beginnings: vec![beginning],
+        operations,
+        ..alphabet("core").expect("it is there")
+    }
+}
+
+#[test]
+fn the_first_counterexamples_are_the_same_whatever_the_number_of_workers() {
+    let plain = plain(&deviating(), 5);
+    let known: Vec<_> = plain.violations.iter().map(|violation| violation.known).collect();
+    assert!(known.len() > 1 && plain.violations.iter().all(|violation| violation.count > 1), "{known:?}");
+    for workers in [1, 2, 4] {
+        let alphabet = Arc::new(deviating());
+        let wanted = Wanted { depth: Some(5), workers: Some(workers), ..Wanted::of(alphabet) };
+        let report = search(wanted, &mut |_| {}).expect("it runs");
+        assert_eq!(told(&plain), told(&report), "{workers}");
+    }
+}
+
+#[test]
+fn the_budget_is_looked_at_within_a_level() {
+    let wanted = Wanted { budget: Some(Duration::ZERO), ..wanted("whole", 4, 2) };
+    let report = search(wanted, &mut |_| {}).expect("it runs");
+    assert_eq!((report.cut, report.depth, report.verdict()), (Some("the time is up"), 0, "unknown"));
+    assert_eq!(report.transitions, 0, "nobody begins with a state when the time is up");
+}
+
+/// Ports that nobody uses.
+fn hosts(folder: &Path, processes: usize) -> std::path::PathBuf {
+    let listeners: Vec<TcpListener> =
+        (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+    let lines = listeners.iter().map(|one| format!("{}\n", one.local_addr().expect("an address")));
+    let file = folder.join("hosts");
+    std::fs::write(&file, format!("# processes\n\n{}", lines.collect::<String>())).expect("it is written");
+    file
+}
+
+#[test]
+fn processes_say_the_same_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = told(&plain(&alphabet("core").expect("it is there"), 5));
+    for (processes, workers) in [(2, 1), (3, 2)] {
+        let file = hosts(folder.path(), processes);
+        thread::scope(|scope| {
+            for process in (0..processes).rev() {
+                let hosts = Some(Hosts::read(&file, process).expect("it is right"));
+                let wanted = Wanted { hosts, ..wanted("core", 5, workers) };
+                let plain = &plain;
+                scope.spawn(move || {
+                    let report = search(wanted, &mut |_| {}).expect("it runs");
+                    assert_eq!(*plain, told(&report), "process {process} of {processes}");
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn processes_that_do_not_do_the_same_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = hosts(folder.path(), 2);
+    let run = |process: usize, depth: u32| {
+        let hosts = Some(Hosts::read(&file, process).expect("it is right"));
+        search(Wanted { hosts, ..wanted("core", depth, 1) }, &mut |_| {})
+            .expect_err("they differ")
+            .to_string()
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| run(1, 4));
+        assert_eq!(run(0, 3), "process 1 does not do the same: its depth is `4`, and here it is `3`");
+        assert_eq!(
+            other.join().expect("it ends"),
+            "process 0 does not do the same: its depth is `3`, and here it is `4`"
+        );
+    });
+}
+
+#[test]
+fn a_wrong_host_file_is_told_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("hosts");
+    for (text, process, says) in [
+        ("a:1\nb\n", 0, "hosts:2: `b` is no address, expected HOST:PORT"),
+        ("a:1\nb:70000\n", 0, "hosts:2: `b:70000` is no address, expected HOST:PORT"),
+        ("a:1\n# b\n", 1, "hosts names 1 processes, counted from 0: there is no process 1"),
+        ("", 0, "hosts names 0 processes, counted from 0: there is no process 0"),
+    ] {
+        std::fs::write(&file, text).expect("it is written");
+        let error = Hosts::read(&file, process).expect_err("it is wrong").to_string();
+        assert!(error.ends_with(says), "{error}");
+    }
+    let missing = Hosts::read(&folder.path().join("none"), 0).map_err(ClusterError::from);
+    assert!(matches!(missing, Err(ClusterError::Hosts(HostsError::Unreadable { .. }))));
+}
