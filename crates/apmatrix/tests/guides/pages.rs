@@ -83,7 +83,7 @@ impl Page {
         let parser =
             Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES).into_offset_iter();
         let (mut code, mut heading, mut link) = (None::<Code>, None::<String>, None::<String>);
-        let (mut marks, mut directly, mut broken) = (Vec::new(), false, false);
+        let (mut marks, mut directly, mut broken, mut pictured) = (Vec::new(), false, false, false);
         for (event, range) in parser {
             match event {
                 Event::Start(Tag::CodeBlock(kind)) => {
@@ -126,10 +126,12 @@ impl Page {
                     directly = false;
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    pictured = self.text[range.clone()].starts_with("![");
                     self.links.push(Link { target: dest_url.to_string(), place: range.start });
                     link = Some(dest_url.into_string());
                 }
-                Event::End(TagEnd::Link | TagEnd::Image) => link = None,
+                Event::End(TagEnd::Link) => link = None,
+                Event::End(TagEnd::Image) => (link, pictured) = (None, false),
                 Event::Text(words) | Event::Code(words) if heading.is_some() => {
                     heading.as_mut().expect("it is").push_str(&words);
                 }
@@ -141,6 +143,8 @@ impl Page {
                     last.text.push_str(&words);
                     broken = false;
                 }
+                // What a picture shows is said beside it.
+                Event::Text(_) if pictured => {}
                 Event::Text(words) => {
                     broken = false;
                     self.prose.push(Prose {

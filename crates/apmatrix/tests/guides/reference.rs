@@ -145,7 +145,9 @@ fn documents(directory: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// What is no document that a command prints: files that are read, and what the system keeps for itself.
-const NO_DOCUMENTS: [&str; 5] = [
+const NO_DOCUMENTS: [&str; 7] = [
+    "apmatrix.checkpoint/1",
+    "apmatrix.running/1",
     "apmatrix.machine/1",
     "apmatrix.scenario/1",
     "apmatrix.desired/1",
