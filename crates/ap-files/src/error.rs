@@ -175,3 +175,22 @@ impl Problem {
         }))
     }
 }
+
+/// The mistakes that were found so far.
+#[derive(Default)]
+pub(crate) struct Mistakes(pub Vec<Problem>);
+
+impl Mistakes {
+    /// What was found, or after a mistake something in its place.
+    pub fn or<T>(&mut self, found: Result<T, Problem>, instead: T) -> T {
+        found.unwrap_or_else(|problem| {
+            self.0.push(problem);
+            instead
+        })
+    }
+
+    /// What was found, if it was no mistake.
+    pub fn ok<T>(&mut self, found: Result<T, Problem>) -> Option<T> {
+        found.map_err(|problem| self.0.push(problem)).ok()
+    }
+}

@@ -6,7 +6,6 @@ use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid}
 
 use crate::ids::ids;
 use crate::state::{Driver, Holder, State};
-use crate::write::{Delta, Write};
 
 /// Why a write is refused; then nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -208,11 +207,20 @@ fn held(holder: &Option<Holder>) -> String {
     holder.as_ref().map_or_else(String::new, |holder| format!(", which {holder} holds"))
 }
 
+/// Ids that leave one mask, so that the host gives up queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Adapters leave apmask.
+    Apmask(AdapterMask),
+    /// Domains leave aqmask.
+    Aqmask(DomainMask),
+}
+
 /// A change of one mask by which the host gives up queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
-    /// The change.
-    pub write: Write,
+    /// What leaves which mask.
+    pub leave: Leave,
     /// How many queues the host loses by it.
     pub queues: usize,
 }
@@ -227,11 +235,9 @@ impl GiveUp {
         let by_adapter: usize = queues.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
         let by_domain: usize = queues.domains.iter().map(|domain| host.column(domain).count()).sum();
         if by_adapter <= by_domain {
-            let write = Write::Apmask(Delta::between(queues.adapters, AdapterMask::EMPTY));
-            GiveUp { write, queues: by_adapter }
+            GiveUp { leave: Leave::Apmask(queues.adapters), queues: by_adapter }
         } else {
-            let write = Write::Aqmask(Delta::between(queues.domains, DomainMask::EMPTY));
-            GiveUp { write, queues: by_domain }
+            GiveUp { leave: Leave::Aqmask(queues.domains), queues: by_domain }
         }
     }
 }
@@ -247,9 +253,12 @@ impl fmt::Display for GiveUp {
 #[must_use]
 pub fn give_up(state: &State, queues: &Matrix) -> String {
     let give_up = GiveUp::of(state, queues);
-    let store = give_up.write.store();
-    let mask = store.path.rsplit('/').next().unwrap_or_default().to_owned();
-    format!("[host] {mask} = \"{}\" ({give_up})", store.text)
+    let (mask, ids): (_, Vec<u8>) = match give_up.leave {
+        Leave::Apmask(adapters) => ("apmask", adapters.iter().map(u8::from).collect()),
+        Leave::Aqmask(domains) => ("aqmask", domains.iter().map(u8::from).collect()),
+    };
+    let terms: Vec<String> = ids.iter().map(|id| format!("-{id}")).collect();
+    format!("[host] {mask} = \"{}\" ({give_up})", terms.join(","))
 }
 
 /// `adapter 4` or `domains 6, 71`: the dimension in which fewer ids have to go.

@@ -45,7 +45,7 @@ pub struct Root {
 #[derive(Clone, Debug, clap::Args)]
 pub struct MachineArgs {
     /// A built-in machine (default, tiny, wide, max) or a machine file
-    #[arg(long, value_name = "M", default_value = "default", add = complete::machine())]
+    #[arg(long, value_name = "M", default_value = "default", add = complete::machines())]
     pub machine: String,
     /// Which kernel it runs.
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub struct MachineArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct KernelArgs {
     /// The kernel: a version that `apmatrix machine list --kernels` lists; default: what the machine says, else 6.12
-    #[arg(long, value_name = "VERSION", add = complete::kernel())]
+    #[arg(long, value_name = "VERSION", add = complete::kernels())]
     kernel: Option<KernelChoice>,
 }
 
@@ -88,8 +88,8 @@ impl KernelArgs {
 impl MachineArgs {
     /// That machine, with the kernel that it names.
     #[must_use]
-    pub fn named(machine: &str) -> MachineArgs {
-        MachineArgs { machine: machine.to_owned(), kernel: KernelArgs { kernel: None } }
+    pub fn named(name: &str) -> MachineArgs {
+        MachineArgs { machine: name.to_owned(), kernel: KernelArgs { kernel: None } }
     }
 
     /// The machine, checked.

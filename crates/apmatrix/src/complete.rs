@@ -45,7 +45,7 @@ fn files(word: &OsStr, ending: &'static str) -> Candidates {
 
 /// A built-in machine, or a machine file.
 #[must_use]
-pub fn machine() -> ArgValueCompleter {
+pub fn machines() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let built_in = BUILT_IN.iter().map(|known| (known.name.to_owned(), Some(known.about.to_owned())));
         let mut found = beginning(word, built_in);
@@ -56,7 +56,7 @@ pub fn machine() -> ArgValueCompleter {
 
 /// A scenario file, or a name of one that stands in `scenarios/`.
 #[must_use]
-pub fn scenario() -> ArgValueCompleter {
+pub fn scenarios() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let entries = std::fs::read_dir("scenarios").into_iter().flatten().flatten();
         let stems = entries.filter_map(|entry| {
@@ -73,7 +73,7 @@ pub fn scenario() -> ArgValueCompleter {
 
 /// A specimen.
 #[must_use]
-pub fn specimen() -> ArgValueCompleter {
+pub fn specimens() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let known = ap_seed::specimens();
         beginning(word, known.iter().map(|known| (known.id.to_string(), Some(known.title.to_string()))))
@@ -82,7 +82,7 @@ pub fn specimen() -> ArgValueCompleter {
 
 /// An alphabet.
 #[must_use]
-pub fn alphabet() -> ArgValueCompleter {
+pub fn alphabet_names() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         beginning(word, alphabets().iter().map(|known| (known.name.to_owned(), Some(known.about.to_owned()))))
     })
@@ -90,19 +90,19 @@ pub fn alphabet() -> ArgValueCompleter {
 
 /// A kernel.
 #[must_use]
-pub fn kernel() -> ArgValueCompleter {
+pub fn kernels() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| beginning(word, plain(Version::NUMBERS.map(str::to_owned))))
 }
 
 /// A machine that runs.
 #[must_use]
-pub fn running() -> ArgValueCompleter {
+pub fn running_names() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| beginning(word, plain(running::names())))
 }
 
 /// The path of an attribute: whole, or as short as `why` takes it.
 #[must_use]
-pub fn attribute() -> ArgValueCompleter {
+pub fn attributes() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         if word.to_string_lossy().starts_with('/') {
             return PathCompleter::any().complete(word);
@@ -117,7 +117,7 @@ pub fn attribute() -> ArgValueCompleter {
 
 /// A card or a queue.
 #[must_use]
-pub fn device() -> ArgValueCompleter {
+pub fn devices() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let entries =
             std::fs::read_dir(Path::new(SYS).join("bus/ap/devices")).into_iter().flatten().flatten();

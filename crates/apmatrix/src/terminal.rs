@@ -3,7 +3,7 @@
 //! Knows columns, and nothing of what stands in them.
 
 use textwrap::core::display_width;
-use textwrap::{Options, WordSplitter};
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// The width where there is no terminal.
 const USUAL: usize = 80;
@@ -19,12 +19,17 @@ pub fn width() -> usize {
     size.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0).unwrap_or(USUAL).max(LEAST)
 }
 
-/// A text in lines of that width, each after the first indented by so many blanks. Words that are longer than a line
-/// are broken.
+/// A text in lines of that width, each after the first indented by so many blanks. Only a word that is longer than that
+/// makes a longer line.
 #[must_use]
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let blanks = " ".repeat(indent.min(width / 2));
-    let options = Options::new(width).subsequent_indent(&blanks).word_splitter(WordSplitter::NoHyphenation);
+    // Paths, masks and UUIDs are copied: they stay whole, also where one is longer than the line.
+    let options = Options::new(width)
+        .subsequent_indent(&blanks)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false);
     text.split('\n').map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
 }
 
@@ -118,7 +123,9 @@ impl Table {
             .collect();
         let before =
             self.indent + widths.iter().take(count.saturating_sub(1)).map(|width| width + 2).sum::<usize>();
-        let beside = width.saturating_sub(before) >= 24.min(width / 3);
+        let room = width.saturating_sub(before);
+        let wide = room >= 24.min(width / 3);
+        let longest = |cell: &str| cell.split([' ', '\n']).map(display_width).max().unwrap_or(0);
         let margin = " ".repeat(self.indent);
         let mut text = String::new();
         for row in &self.rows {
@@ -129,8 +136,7 @@ impl Table {
                 } else if column + 1 < count {
                     line += cell;
                     line += &" ".repeat(widths[column].saturating_sub(display_width(cell)) + 2);
-                } else if beside {
-                    let room = width - before;
+                } else if cell.is_empty() || wide && longest(cell) <= room {
                     let lines = wrapped(cell, room.max(1), 0);
                     let hanging = format!("\n{}", " ".repeat(before));
                     line += &lines.replace('\n', &hanging);

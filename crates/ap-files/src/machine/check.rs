@@ -11,32 +11,13 @@ use super::format::{self, File, SCHEMA};
 use super::ids::{Ids, Item};
 use super::model::{Adapter, Facilities, MachineFile, Mdev};
 use super::queues;
-use crate::error::Problem;
+use crate::error::{Mistakes, Problem};
 use crate::kernel;
 use crate::problem;
 use crate::problem::twice;
 
 /// The longest message that an info word can tell: 15 pages.
 const LONGEST_MESSAGE: u32 = 15 * 4096;
-
-/// The mistakes that were found so far.
-#[derive(Default)]
-pub(super) struct Mistakes(pub(super) Vec<Problem>);
-
-impl Mistakes {
-    /// What was found, or after a mistake something in its place.
-    pub(super) fn or<T>(&mut self, found: Result<T, Problem>, instead: T) -> T {
-        found.unwrap_or_else(|problem| {
-            self.0.push(problem);
-            instead
-        })
-    }
-
-    /// What was found, if it was no mistake.
-    pub(super) fn ok<T>(&mut self, found: Result<T, Problem>) -> Option<T> {
-        found.map_err(|problem| self.0.push(problem)).ok()
-    }
-}
 
 /// The machine that `file` describes; `stem` names it if it doesn't say so. All mistakes are found at once, but for
 /// those that may only follow from another one.

@@ -7,10 +7,9 @@ use ap_sysfs::control::command;
 use ap_types::{Apqn, DomainMask, Mode, ResponseCode};
 use toml::Spanned;
 
-use super::check::Mistakes;
 use super::format::{self, BindState};
 use super::model::{Adapter, Queue, QueueState};
-use crate::error::Problem;
+use crate::error::{Mistakes, Problem};
 use crate::problem::twice;
 
 /// The queues that are not as usual, ascending; `secure`: in a Secure Execution guest.

@@ -9,6 +9,7 @@ use explore::{Explorer, Report};
 use super::explore::{report, specimen};
 use crate::demo_system;
 use crate::error::{CliError, Outcome};
+use crate::terminal::width;
 
 /// Show the whole story in under ten seconds, without privileges
 ///
@@ -61,11 +62,11 @@ fn head(out: &mut dyn Write, text: &str) -> io::Result<()> {
 /// Explores a specimen in which something is wrong, and shows it beside the mail's words.
 fn tell(out: &mut dyn Write, id: &str, verdict: &str) -> Result<(), CliError> {
     let (specimen, found) = explored(id, verdict)?;
-    report::print_mail(out, &specimen)?;
+    report::print_mail(out, &specimen, width())?;
     writeln!(out, "\nexplored: {}\n{}", specimen.title, report::counts(&found))?;
     if let Some(violation) = found.violations.first() {
         writeln!(out)?;
-        report::print_violation(out, &specimen, violation)?;
+        report::print_violation(out, &specimen, violation, width())?;
     }
     Ok(())
 }

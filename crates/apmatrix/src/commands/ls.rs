@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "only"], value_hint = clap::ValueHint::FilePath)]
     html: Option<PathBuf>,
     /// Only this card (4, 0x04, card04) or queue (04.0006)
-    #[arg(value_name = "CARD[.DOMAIN]", add = complete::device())]
+    #[arg(value_name = "CARD[.DOMAIN]", add = complete::devices())]
     only: Option<String>,
 }
 

@@ -45,7 +45,7 @@ enum What {
     /// Print a machine's file
     Show {
         /// A built-in machine or a machine file
-        #[arg(value_name = "M", add = complete::machine())]
+        #[arg(value_name = "M", add = complete::machines())]
         machine: String,
         /// Print one JSON document: the machine file, key by key
         #[arg(long)]

@@ -33,10 +33,9 @@ const STATUS: [(&str, &str); 5] = [
 ];
 
 /// The same for commands that run another one.
-const STATUS_OF_RUNS: [(&str, &str); 4] = [
+const STATUS_OF_RUNS: [(&str, &str); 3] = [
     ("the command's", "The command was run. 128 and the signal's number if a signal ended it."),
-    ("125", "It could not be started."),
-    ("127", "There is no such command."),
+    ("125", "It could not be started, or there is no such command."),
     ("3", "The environment lacks something; the message says what, and what to do."),
 ];
 
@@ -194,6 +193,9 @@ fn files(roff: &mut Roff, name: &str) {
 
 fn see_also(roff: &mut Roff, name: &str, names: &[String]) {
     roff.control("SH", ["SEE ALSO"]);
+    // Names are not broken.
+    roff.control("nh", []);
+    roff.control("ad", ["l"]);
     let own = names.iter().filter(|other| *other != name).map(|other| format!("{other}(1)"));
     let others = ["mdevctl(8)", "lszcrypt(8)", "chzcrypt(8)", "chzdev(8)"].map(str::to_owned);
     let all: Vec<String> = own.chain(others).collect();

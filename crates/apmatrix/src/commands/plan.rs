@@ -44,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     root: Root,
     /// Plan for a machine, as it is right after boot, instead of this host
-    #[arg(long, value_name = "M", conflicts_with = "root", add = crate::complete::machine())]
+    #[arg(long, value_name = "M", conflicts_with = "root", add = crate::complete::machines())]
     machine: Option<String>,
     /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere)
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]

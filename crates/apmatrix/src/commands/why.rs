@@ -27,13 +27,13 @@ pub struct Args {
     #[command(flatten)]
     root: Root,
     /// Of a built-in machine or a machine file as it is right after it has booted, instead of a tree
-    #[arg(long, value_name = "M", conflicts_with = "root", requires = "path", add = complete::machine())]
+    #[arg(long, value_name = "M", conflicts_with = "root", requires = "path", add = complete::machines())]
     machine: Option<String>,
     /// Print one JSON document: apmatrix.why/1
     #[arg(long)]
     json: bool,
     /// The file: below /sys, or shorter (apmask, UUID/assign_domain)
-    #[arg(value_name = "PATH", requires = "text", add = complete::attribute())]
+    #[arg(value_name = "PATH", requires = "text", add = complete::attributes())]
     path: Option<String>,
     /// What would be written to it, as `echo` would
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]

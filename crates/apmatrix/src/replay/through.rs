@@ -150,11 +150,12 @@ impl Through {
         }
     }
 
-    /// How far an open came: the sentence of the failure ends with `(at STAGE)`.
+    /// How far an open came: the sentence of the failure says what was being done.
     fn stage(&self) -> Option<String> {
         let reason = self.control.read("last_error").ok()?;
-        let (_, stage) = reason.trim_end().rsplit_once("(at ")?;
-        Some(stage.trim_end_matches(')').to_owned())
+        let stages =
+            [("IOMMU group)", "iommu_group"), ("/dev/vfio/N)", "group"), ("in its group)", "device")];
+        stages.into_iter().find(|(said, _)| reason.contains(said)).map(|(_, stage)| stage.to_owned())
     }
 }
 

@@ -15,37 +15,51 @@ fn help_tells_the_commands() {
     Commands:
       demo         Show the whole story in under ten seconds, without privileges
       run          Run a command with a private /sys that is the machine
+      exec         Run a command in a machine that was started by `apmatrix run
+                   --name NAME`
       mount        Mount the tree on a directory, in the foreground
-      shell        Operate a machine in this process: no FUSE, no privileges, machine time
-      view         Look at the matrix in the terminal: whose each queue is, and why; live
+      shell        Operate a machine in this process: no FUSE, no privileges,
+                   machine time
+      view         Look at the matrix in the terminal: whose each queue is, and why;
+                   live
       serve        Serve the matrix as a web page: whose each queue is, and why; live
-      ls           List cards, queues, drivers and owners, of an emulated or a real host
-      hw           Do what the machine's operator does: plug, unplug, configure, break
+      ls           List cards, queues, drivers and owners, of an emulated or a real
+                   host
+      hw           Do what the machine's operator does: plug, unplug, configure,
+                   break
       guest        Start, stop and watch guests on mediated devices
       events       Show uevents, log lines and AP instructions of a mounted tree
-      explore      Explore every interleaving of operations that run at the same time
+      why          Say why the last write was refused, or why a write would be
+      explore      Explore every interleaving of operations that run at the same
+                   time
       replay       Replay recorded transcripts and compare
       machine      List, show and check machines
-      import       Read a host, real or emulated, and write it down as a machine file
+      import       Read a host, real or emulated, and write it down as a machine
+                   file
       plan         Plan what brings a host to a desired state
-      apply        Bring a host to a desired state, step by step, or take everything back
+      apply        Bring a host to a desired state, step by step, or take everything
+                   back
       confirm      Confirm the last apply: it stays
       revert       Take the last apply back
-      recover      End an apply that was interrupted: forward if all its steps are done, else back
-      fits         Say whether each mediated device of one host fits another one, and if not, why
+      recover      End an apply that was interrupted: forward if all its steps are
+                   done, else back
+      fits         Say whether each mediated device of one host fits another one,
+                   and if not, why
       completions  Print a shell's completions
+      schema       Print the JSON schema of a document or a file format
       man          Write manual pages, one per command
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-          --color <WHEN>  When to use colours: auto, always, never; NO_COLOR is respected
+          --color <WHEN>  When to use colours: auto, always, never; NO_COLOR is
+                          respected
       -h, --help          Print help
       -V, --version       Print version
 
     Begin with `apmatrix demo`. `apmatrix help COMMAND` says more about each.
 
-    Exit status: 0 done, nothing wrong; 1 a check failed; 2 usage; 3 the environment lacks something; 4
-    bad input file.
+    Exit status: 0 done, nothing wrong; 1 a check failed; 2 usage; 3 the environment
+    lacks something; 4 bad input file.
     ");
 }
 
@@ -130,10 +144,14 @@ fn without_a_machine_verbs_are_status_3() {
 #[test]
 fn machines_are_listed_shown_and_checked() {
     assert_snapshot!(apmatrix(&["machine", "list"]).ok(), @r"
-    tiny     the smallest machine that shows everything     2 adapters (1 CEX8P, 1 CEX7C) × 2 domains = 4 queues
-    default  adapters of several kinds                      8 adapters (2 CEX8P, 2 CEX8C, 2 CEX8A, 1 CEX7C, 1 CEX6A) × 6 domains = 48 queues
-    wide     as large as real machines get                  64 adapters (64 CEX8C) × 85 domains = 5440 queues
-    max      as large as the architecture allows            256 adapters (256 CEX8C) × 256 domains = 65536 queues
+    tiny     the smallest machine that shows everything: 2 adapters (1 CEX8P, 1
+             CEX7C) × 2 domains = 4 queues
+    default  adapters of several kinds: 8 adapters (2 CEX8P, 2 CEX8C, 2 CEX8A, 1
+             CEX7C, 1 CEX6A) × 6 domains = 48 queues
+    wide     as large as real machines get: 64 adapters (64 CEX8C) × 85 domains =
+             5440 queues
+    max      as large as the architecture allows: 256 adapters (256 CEX8C) × 256
+             domains = 65536 queues
     ");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let document: serde_json::Value =
@@ -176,8 +194,9 @@ fn wrong_machine_files_are_status_4_and_pointed_into() {
        · ───┬──
        ·    ╰── expected a known key; did you mean `domains`?
        ╰────
-      help: known here: schema, name, kernel, features, facilities, max_adapter, max_domain, domains,
-            control_domains, apmask, aqmask, adapter, queue, mdev
+      help: known here: schema, name, kernel, features, facilities, max_adapter,
+            max_domain, domains, control_domains, apmask, aqmask, adapter, queue,
+            mdev
     "#);
     assert_snapshot!(check("schema = \"apmatrix.machine/1\"\n[[adapter]]\nid = 64\ntype = \"CEX8C\"\n"), @r#"
     status 4
@@ -222,7 +241,10 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     let good = "{\"i\":0,\"op\":\"hw\",\"cmd\":\"apm none\",\"errno\":0}\n";
     assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"sing\"}}\n")), @r"
     status 4
-    error: t.jsonl:2: expected a transcript's operation; column 18: unknown variant `sing`, expected one of `write`, `awrite`, `aread`, `join`, `read`, `ls`, `readlink`, `stat`, `tree`, `hw`, `guest`, `insmod`, `rmmod`, `dump`, `sleep`, `note`
+    error: t.jsonl:2: expected a transcript's operation; column 18: unknown variant
+      `sing`, expected one of `write`, `awrite`, `aread`, `join`, `read`, `ls`,
+      `readlink`, `stat`, `tree`, `hw`, `guest`, `insmod`, `rmmod`, `dump`, `sleep`,
+      `note`
     ");
     assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"read\",\"errno\":0}}\n")), @r"
     status 4
@@ -230,7 +252,12 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     ");
     assert_snapshot!(replay(&format!("{good}\n{{\"i\":1,\"op\":\"sleep\",\"ms\":5,\"errn\":0}}\n")), @r"
     status 4
-    error: t.jsonl:3: expected a transcript's operation; column 33: unknown field `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`, `entries`, `mode`, `size`, `cmd`, `uuid`, `guest`, `module`, `params`, `id`, `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`, `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `irqs`, `count`, `noeventfd`, `index2`, `lines`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
+    error: t.jsonl:3: expected a transcript's operation; column 33: unknown field
+      `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`,
+      `entries`, `mode`, `size`, `cmd`, `uuid`, `guest`, `module`, `params`, `id`,
+      `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`,
+      `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `irqs`, `count`,
+      `noeventfd`, `index2`, `lines`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
     ");
     assert_snapshot!(replay(good.repeat(2).as_str()), @r"
     status 4

@@ -43,3 +43,9 @@ pub fn apmatrix(arguments: &[&str]) -> Ran {
     let directory = tempfile::tempdir().expect("a temporary directory");
     apmatrix_in(directory.path(), arguments)
 }
+
+/// A text in one line, however it was wrapped.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::apmatrix_in;
+use crate::common::{apmatrix_in, one_line};
 
 const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\ntitle = \"a mask meets an assign\"\nmachine = \"tiny\"\n\
     setup = \"\"\"\necho -4 > /sys/bus/ap/apmask\n\
@@ -58,12 +58,20 @@ fn a_stale_schedule_is_followed_and_explored_from_where_it_left() {
     let ran = on(&[&stale]);
     assert_eq!(ran.status, 1, "{}", ran.out);
     assert!(ran.out.contains("bus: echo +4 > /sys/bus/ap/apmask"), "{}", ran.out);
-    assert!(ran.err.contains("which has ended: the schedule is of another program"), "{}", ran.err);
-    assert!(ran.err.contains("with `--explore` what can come after it is explored"), "{}", ran.err);
+    assert!(
+        one_line(&ran.err).contains("which has ended: the schedule is of another program"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        one_line(&ran.err).contains("with `--explore` what can come after it is explored"),
+        "{}",
+        ran.err
+    );
 
     let ran = on(&[&stale, "--explore"]);
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("followed up to step"), "{}", ran.err);
+    assert!(one_line(&ran.err).contains("followed up to step"), "{}", ran.err);
     // The bus has written its mask: only what is refused can come.
     assert!(ran.out.contains("admin=EADDRNOTAVAIL bus=ok") && !ran.out.contains("admin=ok"), "{}", ran.out);
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--explore"]);
@@ -104,7 +112,7 @@ fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
 
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--html", "not/there.html"]);
     assert_eq!(ran.status, 3, "{}", ran.err);
-    assert!(ran.err.contains("not/there.html: No such file or directory"), "{}", ran.err);
+    assert!(one_line(&ran.err).contains("not/there.html: No such file or directory"), "{}", ran.err);
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "s.toml", "--html", "page.html"]);
     assert_eq!(ran.status, 2, "{}", ran.err);
 }

@@ -74,10 +74,13 @@ fn a_table_tells_cards_queues_drivers_and_owners() {
     04.0006   CEX8P  ep11  cex4queue  online        host
     04.0047   CEX8P  ep11  cex4queue  deconfigured  host
     0a        CEX7C  cca   cex4card   online
-    0a.0006   CEX7C  cca   vfio_ap    in use        guest g1, mdev a0000000-0000-4000-8000-000000000001
-    0a.0047   CEX7C  cca   vfio_ap    in use        guest g1, mdev a0000000-0000-4000-8000-000000000001
+    0a.0006   CEX7C  cca   vfio_ap    in use
+        guest g1, mdev a0000000-0000-4000-8000-000000000001
+    0a.0047   CEX7C  cca   vfio_ap    in use
+        guest g1, mdev a0000000-0000-4000-8000-000000000001
     0b        CEX7C  cca   cex4card   online
-    0b.0006   CEX7C  cca   vfio_ap    assigned      mdev a0000001-0000-4000-8000-000000000002
+    0b.0006   CEX7C  cca   vfio_ap    assigned
+        mdev a0000001-0000-4000-8000-000000000002
     0b.0047   CEX7C  cca   vfio_ap    unassigned    free
     0c        CEX7C  cca   cex4card   online
     0c.0006   CEX7C  cca   vfio_ap    unassigned    free
@@ -85,7 +88,8 @@ fn a_table_tells_cards_queues_drivers_and_owners() {
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "0a.0006"]).ok(), @r"
     CARD.DOM  TYPE   MODE  DRIVER   STATE   OWNER
-    0a.0006   CEX7C  cca   vfio_ap  in use  guest g1, mdev a0000000-0000-4000-8000-000000000001
+    0a.0006   CEX7C  cca   vfio_ap  in use  guest g1, mdev
+                                            a0000000-0000-4000-8000-000000000001
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "04"]).ok(), @r"
     CARD.DOM  TYPE   MODE  DRIVER     STATE         OWNER
@@ -165,22 +169,31 @@ fn what_is_absent_is_no_error() {
 fn what_is_not_there_is_said() {
     let tree = tree();
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "1f"]).failed(), @r"
-    status 1
-    error: there is no card 1f
+    status 2
+    error: `1f` is no card or queue: expected 31, or in hex 0x1f: a number alone is
+      decimal
+    hint: Ids: a number alone is decimal, or hex after 0x (10 and 0x0a are the same
+      adapter). A name as in sysfs is hex and has all its digits: card0a, 0a.0047,
+      and .0047 for a domain.
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "04.0001"]).failed(), @r"
     status 1
     error: there is no queue 04.0001
+    hint: there are card04, card0a, card0b, card0c; `apmatrix ls` lists all queues
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "card4x"]).failed(), @r"
     status 2
-    error: `card4x` is not a card or queue
-    hint: expected hex as in their names: 04, 04.0006
+    error: `card4x` is no card or queue: expected card and two hex digits, like
+      card0a
+    hint: Ids: a number alone is decimal, or hex after 0x (10 and 0x0a are the same
+      adapter). A name as in sysfs is hex and has all its digits: card0a, 0a.0047,
+      and .0047 for a domain.
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "nowhere"]).failed(), @r"
     status 3
     error: there is no AP bus at nowhere/bus/ap
-    hint: on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix ls`
+    hint: on a real host load the module `ap`; for an emulated one: `apmatrix run --
+      apmatrix ls`
     ");
 }
 

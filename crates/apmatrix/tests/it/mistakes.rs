@@ -141,7 +141,7 @@ fn a_mistake_in_a_scenario_is_pointed_out_by_line_and_remedy() {
 #[test]
 fn what_is_no_text_or_no_file_is_status_4() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let hint = "expected a scenario file; `apmatrix explore --list` names those in `scenarios/`";
+    let hint = "expected a scenario file; `apmatrix explore --list` names those in\n  `scenarios/`";
     let text = b"schema = \"apmatrix.scenario/1\"\ntitle = \"\xff\"\n";
     let Ran { status, err, .. } = explore(directory.path(), text);
     assert_eq!((status, err), (4, format!("error: s.toml:2: the text is not UTF-8\nhint: {hint}\n")));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{apmatrix, apmatrix_in};
+use crate::common::{apmatrix, apmatrix_in, one_line};
 use crate::ls;
 use insta::assert_snapshot;
 
@@ -135,11 +135,14 @@ fn a_plan_says_steps_queues_and_promises() {
     let ran = apmatrix_in(directory.path(), &["plan", "want.toml", "--machine", "tiny"]);
     assert_snapshot!(ran.ok(), @r"
       1  mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is made
-         62177883-f1bb-47f0-914d-32a22e3a8804 > devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create
+         62177883-f1bb-47f0-914d-32a22e3a8804 >
+           devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create
       2  the host gives up adapter 4 (2 queues)
          -4 > bus/ap/apmask
-      3  mdev 62177883-f1bb-47f0-914d-32a22e3a8804 takes adapter 4, takes domain 6, changes its control domains
-         0x08,0x02,0x02 > devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/ap_config
+      3  mdev 62177883-f1bb-47f0-914d-32a22e3a8804 takes adapter 4, takes domain 6,
+        changes its control domains
+         0x08,0x02,0x02 >
+           devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/ap_config
 
     queues
          04.0006: host → mdev 62177883-f1bb-47f0-914d-32a22e3a8804
@@ -148,9 +151,12 @@ fn a_plan_says_steps_queues_and_promises() {
     promised, and checked on the host's twin
       1  no step is refused by a host that is as it was read
          3 steps run on the host's twin, the state compared after each
-      2  a queue that goes to an mdev is never the host's on the way, and none is nobody's longer than needed
-         queues that come to mdevs (1) followed event by event; 1 queue-steps without owner, and no exchange of neighbours has fewer
-      3  a running guest loses a queue only if that is wanted and allowed; those that it keeps never blink
+      2  a queue that goes to an mdev is never the host's on the way, and none is
+        nobody's longer than needed
+         queues that come to mdevs (1) followed event by event; 1 queue-steps
+           without owner, and no exchange of neighbours has fewer
+      3  a running guest loses a queue only if that is wanted and allowed; those
+        that it keeps never blink
          every APCB of the running guests (0) compared
       4  whoever changes owner is reset in between
          resets of the queues that change hands (2) followed event by event
@@ -168,8 +174,11 @@ fn there_is_no_plan_and_who_is_in_the_way() {
     let ran = apmatrix_in(tree.path(), &["plan", "want.toml", "--root", "sys"]);
     assert_snapshot!(ran.failed(), @r"
     status 1
-    error: there is no plan: mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is to have queue 0a.0006, which mdev a0000000-0000-4000-8000-000000000001 has and guest g1 holds; it is not listed and stays as it is
-    hint: list mdev a0000000-0000-4000-8000-000000000001 without adapter 10, with --allow unplug or after you stop guest g1
+    error: there is no plan: mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is to have
+      queue 0a.0006, which mdev a0000000-0000-4000-8000-000000000001 has and guest
+      g1 holds; it is not listed and stays as it is
+    hint: list mdev a0000000-0000-4000-8000-000000000001 without adapter 10, with
+      --allow unplug or after you stop guest g1
     ");
     let ran = apmatrix_in(tree.path(), &["plan", "want.toml", "--root", "sys", "--check"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
@@ -195,14 +204,15 @@ fn a_stale_or_edited_plan_is_refused() {
     fs::write(at.join("plan.json"), text.replace("\"-4\"", "\"-4,-5\"")).expect("a file");
     let ran = apmatrix_in(at, &apply);
     assert_eq!(ran.status, 4, "{}", ran.err);
-    assert!(ran.err.contains("these are not the steps that lead to what it wants"), "{}", ran.err);
+    assert!(one_line(&ran.err).contains("these are not the steps that lead to what it wants"), "{}", ran.err);
     fs::write(at.join("plan.json"), &text).expect("a file");
     let mask = fs::read_to_string(at.join("sys/bus/ap/aqmask")).expect("a mask");
     fs::write(at.join("sys/bus/ap/aqmask"), mask.replacen("0xf", "0xe", 1)).expect("a mask");
     let ran = apmatrix_in(at, &apply);
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(
-        ran.err.starts_with("error: plan.json is stale: the host is not as it was\nhint: aqmask was 0xff"),
+        one_line(&ran.err)
+            .starts_with("error: plan.json is stale: the host is not as it was hint: aqmask was 0xff"),
         "{}",
         ran.err
     );
@@ -218,7 +228,7 @@ fn what_is_otherwise_than_on_the_twin_is_taken_back() {
     wish(tree.path(), "[host]\napmask = \"-4\"\n");
     let ran = apmatrix_in(tree.path(), &["apply", "want.toml", "--root", "sys", "--run-dir", "run"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
-    assert!(ran.err.contains("taking everything back: step 1 of 1"), "{}", ran.err);
+    assert!(one_line(&ran.err).contains("taking everything back: step 1 of 1"), "{}", ran.err);
     let journals = fs::read_dir(tree.path().join("run/apmatrix")).expect("a directory");
     let journals: Vec<_> = journals.map(|entry| entry.expect("an entry").path().join("journal")).collect();
     assert_eq!(journals.len(), 1, "{journals:?}");
@@ -236,7 +246,8 @@ fn fits_says_why_not() {
     assert_snapshot!(ran.out, @r"
     a0000000-0000-4000-8000-000000000001  does not fit
         adapter 10 is not there
-        queues 0a.0006, 0a.0047 are reserved for the host there, by apmask and aqmask
+        queues 0a.0006, 0a.0047 are reserved for the host there, by apmask and
+          aqmask
     a0000001-0000-4000-8000-000000000002  does not fit
         adapter 11 is not there
         queue 0b.0006 is reserved for the host there, by apmask and aqmask

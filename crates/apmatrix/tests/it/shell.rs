@@ -75,7 +75,8 @@ fn scripts_that_are_none_are_status_4() {
     fs::write(directory.path().join("s.sh"), "echo one\nls | wc\n").expect("it can be written");
     assert_snapshot!(apmatrix_in(directory.path(), &["shell", "s.sh"]).failed(), @r"
     status 4
-    error: s.sh:2:4: pipes are not supported (use $(COMMAND), or run programs under `apmatrix run`)
+    error: s.sh:2:4: pipes are not supported (use $(COMMAND), or run programs under
+      `apmatrix run`)
     ");
     assert_snapshot!(apmatrix_in(directory.path(), &["shell", "none.sh"]).failed(), @r"
     status 4

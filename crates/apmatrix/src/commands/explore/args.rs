@@ -19,19 +19,19 @@ use crate::complete;
     apmatrix explore --sequences --budget 60")]
 pub struct Args {
     /// Scenario files, or names that --list tells
-    #[arg(value_name = "SCENARIO", add = complete::scenario())]
+    #[arg(value_name = "SCENARIO", add = complete::scenarios())]
     pub scenarios: Vec<PathBuf>,
     /// Explore a specimen: a lock protocol as a patch series had it
-    #[arg(long, value_name = "ID", add = complete::specimen(), conflicts_with_all = ["scenarios", "sequences"])]
+    #[arg(long, value_name = "ID", add = complete::specimens(), conflicts_with_all = ["scenarios", "sequences"])]
     pub specimen: Option<String>,
     /// Explore every sequence of operations on a tiny machine instead
     #[arg(long, conflicts_with = "scenarios")]
     pub sequences: bool,
     /// Which operations: core (the default, which is explored to its end), whole (to depth 6), busy (to depth 5), or on Linux 7.1 overrides or removals
-    #[arg(long, value_name = "NAME", requires = "sequences", add = complete::alphabet())]
+    #[arg(long, value_name = "NAME", requires = "sequences", add = complete::alphabet_names())]
     pub alphabet: Option<String>,
     /// The kernel, instead of the scenario's or the alphabet's; see `apmatrix machine list --kernels`
-    #[arg(long, value_name = "VERSION", add = complete::kernel(), conflicts_with_all = ["specimen", "list"])]
+    #[arg(long, value_name = "VERSION", add = complete::kernels(), conflicts_with_all = ["specimen", "list"])]
     pub kernel: Option<KernelChoice>,
     /// Only sequences of at most so many operations
     #[arg(long, value_name = "N", requires = "sequences")]

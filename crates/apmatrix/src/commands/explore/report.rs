@@ -9,29 +9,29 @@ use ap_seed::{PATCHES, Question, Specimen, Table};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
-use crate::terminal::{cut, width, wrapped};
+use crate::terminal::{cut, wrapped};
 
 const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 
 /// Prints the report of a specimen.
-pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report) -> io::Result<()> {
+pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report, width: usize) -> io::Result<()> {
     let style = if report.is_clean() { GOOD } else { BAD };
-    let room = width() - report.verdict.len() - 2;
+    let room = width - report.verdict.len() - 2;
     writeln!(out, "{style}{}{style:#}  {}", report.verdict, cut(&specimen.title, room))?;
-    writeln!(out, "{}", wrapped(&counts(report), width(), 2))?;
+    writeln!(out, "{}", wrapped(&counts(report), width, 2))?;
     if !report.violations.is_empty() && !specimen.mail.is_empty() {
         writeln!(out, "\nthe mail, condensed:")?;
-        print_mail(out, specimen)?;
+        print_mail(out, specimen, width)?;
     }
     for violation in &report.violations {
         writeln!(out)?;
-        print_violation(out, specimen, violation)?;
+        print_violation(out, specimen, violation, width)?;
     }
     if !report.outcomes.is_empty() {
         writeln!(out, "\nall ways in which it ends:")?;
         for outcome in &report.outcomes {
-            print_outcome(out, specimen, outcome)?;
+            print_outcome(out, specimen, outcome, width)?;
         }
     }
     Ok(())
@@ -57,27 +57,37 @@ pub fn counts(report: &Report) -> String {
 }
 
 /// A violation: its trace, how short it is, and how to see it again.
-pub fn print_violation(out: &mut dyn Write, specimen: &Specimen, violation: &Violation) -> io::Result<()> {
+pub fn print_violation(
+    out: &mut dyn Write,
+    specimen: &Specimen,
+    violation: &Violation,
+    width: usize,
+) -> io::Result<()> {
     let shown = Shown {
         cast: &specimen.cast,
         mail: specimen.mail,
         trace: &violation.trace,
         deadlock: violation.deadlock.as_ref(),
         findings: vec![&violation.finding],
-        width: width(),
+        width,
     };
     write!(out, "{}", columns(&shown))?;
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest possible" };
     let switches = several(violation.switches.into(), "context switch");
-    writeln!(out, "{}", wrapped(&format!("{switches}, {fewest}; again:"), width(), 2))?;
-    writeln!(out, "{}", wrapped(&again(specimen, violation), width(), 2))
+    let line = format!("{switches}, {fewest}; again: {}", again(specimen, violation));
+    writeln!(out, "{}", wrapped(&line, width, 2))
 }
 
 fn again(specimen: &Specimen, violation: &Violation) -> String {
     format!("apmatrix explore --specimen {} --replay {}", specimen.id, violation.schedule)
 }
 
-fn print_outcome(out: &mut dyn Write, specimen: &Specimen, outcome: &OutcomeReport) -> io::Result<()> {
+fn print_outcome(
+    out: &mut dyn Write,
+    specimen: &Specimen,
+    outcome: &OutcomeReport,
+    width: usize,
+) -> io::Result<()> {
     let results: Vec<String> = specimen
         .cast
         .iter()
@@ -85,38 +95,43 @@ fn print_outcome(out: &mut dyn Write, specimen: &Specimen, outcome: &OutcomeRepo
         .map(|((name, _), result)| format!("{name} {result}"))
         .collect();
     let line = format!("  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"));
-    writeln!(out, "{}", wrapped(&line, width(), 4))?;
-    writeln!(out, "{}", wrapped(&format!("    {}", outcome.state), width(), 6))?;
+    writeln!(out, "{}", wrapped(&line, width, 4))?;
+    writeln!(out, "{}", wrapped(&format!("    {}", outcome.state), width, 6))?;
     writeln!(out, "    --replay {}", outcome.schedule)
 }
 
 /// The mail's own words for the steps.
-pub fn print_mail(out: &mut dyn Write, specimen: &Specimen) -> io::Result<()> {
+pub fn print_mail(out: &mut dyn Write, specimen: &Specimen, width: usize) -> io::Result<()> {
     let line = |step: &ap_seed::MailStep| format!("  ({}) {}", step.number, step.says);
-    specimen.mail.iter().try_for_each(|step| writeln!(out, "{}", wrapped(&line(step), width(), 6)))
+    specimen.mail.iter().try_for_each(|step| writeln!(out, "{}", wrapped(&line(step), width, 6)))
 }
 
 /// Prints an execution that was replayed.
-pub fn print_replay(out: &mut dyn Write, specimen: &Specimen, replay: &Replay) -> io::Result<()> {
+pub fn print_replay(
+    out: &mut dyn Write,
+    specimen: &Specimen,
+    replay: &Replay,
+    width: usize,
+) -> io::Result<()> {
     let shown = Shown {
         cast: &specimen.cast,
         mail: specimen.mail,
         trace: &replay.trace,
         deadlock: replay.deadlock.as_ref(),
         findings: replay.findings.iter().collect(),
-        width: width(),
+        width,
     };
     write!(out, "{}", columns(&shown))?;
     if let Some((results, state)) = &replay.outcome {
         let results: Vec<String> =
             specimen.cast.iter().zip(results).map(|((name, _), result)| format!("{name} {result}")).collect();
-        writeln!(out, "{}", wrapped(&format!("{}: {state}", results.join(", ")), width(), 2))?;
+        writeln!(out, "{}", wrapped(&format!("{}: {state}", results.join(", ")), width, 2))?;
     }
     Ok(())
 }
 
 /// Prints the table of the series.
-pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Result<()> {
+pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration, width: usize) -> io::Result<()> {
     writeln!(out, "            theft by a  theft by an   deadlock  protected    spurious")?;
     writeln!(out, "patches     sequence    interleaving  P and M   guest V-M-K  EBUSY")?;
     for row in &table.rows {
@@ -153,11 +168,11 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
             _ => "",
         };
         // Beside the row where there is room, below it where there is none.
-        if used + title.chars().count() <= width() {
+        if used + title.chars().count() <= width {
             writeln!(out, "{}", format!("{line}{title}").trim_end())?;
         } else {
             writeln!(out, "{}", line.trim_end())?;
-            writeln!(out, "{}", wrapped(&format!("{:10}{title}", ""), width(), 10))?;
+            writeln!(out, "{}", wrapped(&format!("{:10}{title}", ""), width, 10))?;
         }
     }
     let all = table.rows.len() * Question::ALL.len();
@@ -169,7 +184,7 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
         several(executions, "interleaving"),
         time(took.as_secs_f64())
     );
-    writeln!(out, "\n{}", wrapped(&sum, width(), 2))?;
+    writeln!(out, "\n{}", wrapped(&sum, width, 2))?;
     for (series, question) in table.unexpected() {
         writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_seed::id_of(series, question))?;
     }

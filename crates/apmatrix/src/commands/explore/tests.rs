@@ -28,7 +28,7 @@ fn trace_of(text: &str) -> String {
 #[test]
 fn the_deadlock_is_told_in_the_mails_names_and_order() {
     let (specimen, found) = explored("seed-deadlock");
-    let text = printed(|out| report::print(out, &specimen, &found));
+    let text = printed(|out| report::print(out, &specimen, &found, 200));
     let trace = trace_of(&text);
     let at = |part: &str| trace.find(part).unwrap_or_else(|| panic!("{part}\n{trace}"));
     let order = ["(1)", "(2)", "(3)", "(4)", "BANG DEADLOCK: BUS waits for matrix_dev->lock (M)"].map(at);
@@ -46,7 +46,7 @@ fn the_deadlock_is_told_in_the_mails_names_and_order() {
 #[test]
 fn the_theft_is_told_in_the_mails_order() {
     let (specimen, found) = explored("seed-theft");
-    let text = printed(|out| report::print(out, &specimen, &found));
+    let text = printed(|out| report::print(out, &specimen, &found, 200));
     let trace = trace_of(&text);
     let at = |part: &str| trace.find(part).unwrap_or_else(|| panic!("{part}\n{trace}"));
     let order = ["(1)", "(2)", "(3)", "(4)", "(5)", "(6)", "BANG STOLEN: 05.0004 is in the matrix"].map(at);
@@ -59,10 +59,10 @@ fn a_replay_prints_the_same_trace() {
     for id in ["seed-deadlock", "seed-theft", "seed-busy", "seed-protected"] {
         let (mut specimen, found) = explored(id);
         let violation = &found.violations[0];
-        let first = printed(|out| report::print_violation(out, &specimen, violation));
+        let first = printed(|out| report::print_violation(out, &specimen, violation, 200));
         let schedule: Schedule = violation.schedule.to_string().parse().unwrap();
         let replay = Explorer::default().replay(&mut *specimen.program, &schedule).unwrap();
-        let again = printed(|out| report::print_replay(out, &specimen, &replay));
+        let again = printed(|out| report::print_replay(out, &specimen, &replay, 200));
         assert!(again.starts_with(&trace_of(&first)), "{first}\n{again}");
     }
 }
@@ -111,7 +111,7 @@ fn the_table_has_the_shape_that_interfaces_promise() {
         assert!(cell["executions"].is_u64());
         assert_eq!(cell["schedule"].is_string(), cell["found"] == true);
     }
-    let text = printed(|out| report::print_table(out, &table, took));
+    let text = printed(|out| report::print_table(out, &table, took, 200));
     assert!(text.contains("180 of 180 as expected"), "{text}");
     assert_eq!(
         text.lines().filter(|line| line.contains("trylock ") || line.contains("blocking")).count(),
