@@ -34,10 +34,9 @@ pub struct Wrong {
     pub remedy: String,
 }
 
-impl Wrong {
-    fn new(errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
-        Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into() })
-    }
+/// A text that is refused with that error.
+fn wrong(errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
+    Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into() })
 }
 
 /// What is said of the text of a mask.
@@ -73,7 +72,7 @@ pub fn read(state: &State, store: &Store) -> Reading {
         (_, "create") if directory.ends_with("mdev_supported_types/vfio_ap-passthrough") => {
             match grammar::uuid(text) {
                 Ok(uuid) => asks(Write::Create(uuid)),
-                Err(_) => Wrong::new(
+                Err(_) => wrong(
                     "EINVAL",
                     format!("`{}` is not a UUID", shown(text)),
                     "write 36 characters like 62177883-f1bb-47f0-914d-32a22e3a8804; `uuidgen` makes one",
@@ -106,7 +105,7 @@ where
     match grammar::mask_write(now, text) {
         Ok(new) if new == now && !overridden => Reading::Nothing,
         Ok(new) => asks(write(Delta::between(now, new))),
-        Err(_) => Wrong::new("EINVAL", format!("`{}` is not a text for {name}", shown(text)), MASK),
+        Err(_) => wrong("EINVAL", format!("`{}` is not a text for {name}", shown(text)), MASK),
     }
 }
 
@@ -114,7 +113,7 @@ where
 fn number(text: &[u8]) -> Result<u64, Reading> {
     grammar::strict(text).map_err(|error| match error {
         NumberError::Range => {
-            Wrong::new("ERANGE", format!("`{}` is larger than any number here", shown(text)), NUMBER)
+            wrong("ERANGE", format!("`{}` is larger than any number here", shown(text)), NUMBER)
         }
         NumberError::Invalid => {
             let hex = !text.is_empty() && text.trim_ascii_end().iter().all(u8::is_ascii_hexdigit);
@@ -126,7 +125,7 @@ fn number(text: &[u8]) -> Result<u64, Reading> {
             } else {
                 NUMBER.to_owned()
             };
-            Wrong::new("EINVAL", format!("`{}` is not a number", shown(text)), remedy)
+            wrong("EINVAL", format!("`{}` is not a number", shown(text)), remedy)
         }
     })
 }
@@ -147,7 +146,7 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
         "ap_config" => {
             return match grammar::ap_config(text) {
                 Ok(matrix) => asks(Write::Config(uuid, matrix)),
-                Err(_) => Wrong::new(
+                Err(_) => wrong(
                     "EINVAL",
                     format!("`{}` is not three masks", shown(text)),
                     "write the masks of adapters, domains and control domains, 0x and hex digits each, with commas between them",
@@ -158,14 +157,14 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
             return match grammar::strict(text) {
                 Ok(0) => Reading::Nothing,
                 Ok(_) => asks(Write::Remove(uuid)),
-                Err(_) => Wrong::new("EINVAL", format!("`{}` is not a number", shown(text)), "write 1"),
+                Err(_) => wrong("EINVAL", format!("`{}` is not a number", shown(text)), "write 1"),
             };
         }
         _ => return Reading::Unknown,
     };
     let id = match number(text) {
         Ok(id) => id,
-        Err(wrong) => return wrong,
+        Err(refused) => return refused,
     };
     let Some(mdev) = state.mdevs.get(&uuid) else {
         return asks(Write::Config(uuid, Matrix::default()));
@@ -177,7 +176,7 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
     };
     let Some(id) = u8::try_from(id).ok().filter(|id| *id <= highest) else {
         let article = if what == "adapter" { "an" } else { "a" };
-        return Wrong::new(
+        return wrong(
             "ENODEV",
             format!("{what} {id} is above the highest that this host can assign, {highest}"),
             format!("choose {article} {what} up to {highest}"),
@@ -207,7 +206,7 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
             }
         }
         "online" => match grammar::scanned_decimal(text) {
-            Ok(1) if state.off.contains(apqn) => Wrong::new(
+            Ok(1) if state.off.contains(apqn) => wrong(
                 "ENODEV",
                 format!("queue {apqn} is deconfigured or checkstopped"),
                 format!(
@@ -216,7 +215,7 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
                 ),
             ),
             Ok(0 | 1) => Reading::Nothing,
-            _ => Wrong::new("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
+            _ => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
         },
         _ => Reading::Unknown,
     }
@@ -233,7 +232,7 @@ fn of_driver(driver: &str, file: &str, text: &[u8]) -> Reading {
     match (queue, Driver::from_name(driver)) {
         (Some(queue), Some(driver)) if file == "bind" => asks(Write::Bind(queue, driver)),
         (Some(queue), Some(driver)) => asks(Write::Unbind(queue, driver)),
-        (None, Some(_)) => Wrong::new(
+        (None, Some(_)) => wrong(
             "ENODEV",
             format!("`{}` is not a queue", shown(text)),
             "write the queue as its directory is called, in hex: 05.0047",
@@ -245,7 +244,7 @@ fn of_driver(driver: &str, file: &str, text: &[u8]) -> Reading {
 fn of_bus(state: &State, file: &str, text: &[u8]) -> Reading {
     let within = |name: &str, value: Option<i64>, least: i64, most: i64| match value {
         Some(value) if (least..=most).contains(&value) => Reading::Nothing,
-        _ => Wrong::new(
+        _ => wrong(
             "EINVAL",
             format!("`{}` is not a value for {name}", shown(text)),
             format!("write a number from {least} to {most}"),
@@ -256,7 +255,7 @@ fn of_bus(state: &State, file: &str, text: &[u8]) -> Reading {
             Some(id) if id <= state.limits.domain && state.masks.domains.contains(DomainId(id)) => {
                 Reading::Nothing
             }
-            Some(id) if id <= state.limits.domain => Wrong::new(
+            Some(id) if id <= state.limits.domain => wrong(
                 "EINVAL",
                 format!("domain {id} is not one of the host's: aqmask does not have it"),
                 format!("choose another domain, or echo +{id} > /sys/bus/ap/aqmask first"),
@@ -270,7 +269,7 @@ fn of_bus(state: &State, file: &str, text: &[u8]) -> Reading {
         }
         "poll_thread" => match grammar::boolean_word(text) {
             Ok(_) => Reading::Nothing,
-            Err(_) => Wrong::new("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
+            Err(_) => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
         },
         _ => Reading::Unknown,
     }
