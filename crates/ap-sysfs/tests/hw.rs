@@ -58,8 +58,8 @@ fn h6_verbs_name_what_is_not_there_and_what_was_made() {
         ("fault 0a.0009 rc=1", "domain 9 is not in the configuration: it counts from `hw plug .9` on"),
         ("fault 0a.0006 zrc=7", "EINVAL: `7` is no value for zrc: expected CODE:TIMES, like 0x10:1"),
         (
-            "fault 0a.0006 bsy=7",
-            "EINVAL: `bsy` is no key of a queue's faults: expected rc, busy, rip, resetlat, zrc, trc, bs, irq; did you \
+            "fault 0a.0006 busi=7",
+            "EINVAL: `busi` is no key of a queue's faults: expected rc, busy, rip, resetlat, zrc, trc, bs, irq; did you \
              mean `busy`?",
         ),
         ("checkstop 9", ""),

@@ -260,7 +260,7 @@ fn h20_all_mistakes_are_told_at_once() {
         [
             (2, "unknown key `domain`".into()),
             (3, "impossible domain 200".into()),
-            (4, "not a mask: expected a digit".into()),
+            (4, "not a mask: unexpected `o` at offset 1".into()),
             (7, "unknown adapter type `CEX9C`".into()),
             (11, "unknown key `depht`".into()),
             (13, "`nonsense` is not a UUID".into()),

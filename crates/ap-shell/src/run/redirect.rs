@@ -85,13 +85,12 @@ pub(super) fn redirected(
     }
     let inside = context.output.channels();
     context.output.restore(outside);
-    let (script, place) = context.whereabouts();
-    let at = (script, place.line);
     let opened = effects || paths.len() > 1;
     if opened {
         for path in &paths {
             if let Written::Done(Err(failure)) = context.write(path, b"") {
                 context.output.collected(first);
+                let at = place(context);
                 return Ok(Ran::Done(write_failed(context, &at, path, failure)));
             }
         }
@@ -103,20 +102,14 @@ pub(super) fn redirected(
     let mut ran = Ran::Done(result?);
     for (path, data) in paths.into_iter().zip(&collected) {
         if !opened || !data.is_empty() {
-            ran = deliver(context, ran, &at, path, data)?;
+            ran = deliver(context, ran, path, data)?;
         }
     }
     Ok(ran)
 }
 
 /// Writes what was collected; the status becomes the write's if that fails.
-fn deliver(
-    context: &mut Context<'_>,
-    ran: Ran,
-    at: &(Arc<str>, u32),
-    path: String,
-    data: &[u8],
-) -> Result<Ran, Flow> {
+fn deliver(context: &mut Context<'_>, ran: Ran, path: String, data: &[u8]) -> Result<Ran, Flow> {
     let status = match ran {
         Ran::Done(status) => status,
         Ran::Pending(parked) => settle(context, parked, "a write before"),
@@ -126,7 +119,16 @@ fn deliver(
     }
     Ok(match context.write(&path, data) {
         Written::Done(Ok(_)) => Ran::Done(status),
-        Written::Done(Err(failure)) => Ran::Done(write_failed(context, at, &path, failure)),
-        Written::Pending(job) => Ran::Pending(Parked { job, path, status, at: at.clone() }),
+        Written::Done(Err(failure)) => Ran::Done({
+            let at = place(context);
+            write_failed(context, &at, &path, failure)
+        }),
+        Written::Pending(job) => Ran::Pending(Parked { job, path, status, at: place(context) }),
     })
+}
+
+/// Where the command that runs stands: script and line.
+fn place(context: &Context<'_>) -> (Arc<str>, u32) {
+    let (script, place) = context.whereabouts();
+    (script, place.line)
 }
