@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn statfs_is_laid_out_as_this_machines() {
         let bytes = statfs_of_sysfs();
-        assert_eq!(bytes.len(), size_of::<libc::statfs>());
+        assert_eq!(bytes.len(), size_of::<libc::statfs64>());
         // SAFETY: the length was compared; the struct is numbers only, so that any bytes are one.
-        let read = unsafe { bytes.as_ptr().cast::<libc::statfs>().read_unaligned() };
+        let read = unsafe { bytes.as_ptr().cast::<libc::statfs64>().read_unaligned() };
         assert_eq!((read.f_type as u64, read.f_bsize as u64), (0x6265_6572, 4096));
         assert_eq!((read.f_blocks, read.f_files, read.f_ffree), (0, 0, 0));
         assert_eq!((read.f_namelen as u64, read.f_frsize as u64, read.f_flags as u64), (255, 4096, 0x102e));
