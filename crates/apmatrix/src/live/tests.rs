@@ -44,9 +44,8 @@ fn whoever_looks_slowly_slows_nothing() {
     let first = live.now();
     let (begin, begun) = std::sync::mpsc::channel::<()>();
     let slow = {
-        let live = live.clone();
+        let (live, held) = (live.clone(), first.clone());
         std::thread::spawn(move || {
-            let held = live.now();
             // As long as it draws, it asks for nothing.
             let _ = begun.recv();
             let next = live.later(held.moment, PATIENCE).expect("there is a later one");
