@@ -74,7 +74,12 @@ pub fn import(tree: &mut dyn Tree) -> Result<Imported, ImportError> {
     let bound = reader.bindings(&queues)?;
     let mut machine = reader.machine(&cards, &queues, &bound)?;
     let vfio_ap = reader.there(&format!("{MATRIX}/mdev_supported_types"));
-    let mdevs = if vfio_ap { reader.mdevs(&machine, &bound)? } else { BTreeMap::new() };
+    let configured = Matrix {
+        adapters: machine.adapters.iter().map(|adapter| adapter.id).collect(),
+        domains: machine.domains,
+        control_domains: machine.control_domains,
+    };
+    let mdevs = if vfio_ap { reader.mdevs(&configured, &bound)? } else { BTreeMap::new() };
     let masks = Masks { adapters: machine.apmask, domains: machine.aqmask };
     for (uuid, mdev) in &mdevs {
         if masks.reserved_of(&mdev.matrix).has_queues() {
@@ -87,6 +92,23 @@ pub fn import(tree: &mut dyn Tree) -> Result<Imported, ImportError> {
     }
     let state = reader.state(&machine, bound, mdevs, vfio_ap)?;
     Ok(Imported { machine, state, notes: reader.notes })
+}
+
+/// The mediated devices of a host that was read before: `configured` is what the machine gives it, `bound` whose its
+/// queues are now. None without vfio_ap.
+///
+/// # Errors
+/// [`ImportError`].
+pub fn mdevs(
+    tree: &mut dyn Tree,
+    configured: &Matrix,
+    bound: &Bindings,
+) -> Result<Option<BTreeMap<Uuid, Mdev>>, ImportError> {
+    let mut reader = Reader { tree, notes: Vec::new() };
+    if !reader.there(&format!("{MATRIX}/mdev_supported_types")) {
+        return Ok(None);
+    }
+    reader.mdevs(configured, bound).map(Some)
 }
 
 struct Reader<'a> {
@@ -312,11 +334,7 @@ impl Reader<'_> {
         overrides
     }
 
-    fn mdevs(
-        &mut self,
-        machine: &MachineFile,
-        bound: &Bindings,
-    ) -> Result<BTreeMap<Uuid, Mdev>, ImportError> {
+    fn mdevs(&mut self, configured: &Matrix, bound: &Bindings) -> Result<BTreeMap<Uuid, Mdev>, ImportError> {
         let guests = self.guests();
         let mut mdevs = BTreeMap::new();
         for name in self.tree.list(MATRIX)? {
@@ -331,7 +349,7 @@ impl Reader<'_> {
                     .push(format!("mdev {name} has lost its driver, or is being removed: it is left out"));
                 continue;
             };
-            let shadow = self.shadow(&directory, machine, &matrix, bound);
+            let shadow = self.shadow(&directory, configured, &matrix, bound);
             let holder = self.holder(&directory, &shadow, bound, guests.get(&id));
             mdevs.insert(id, Mdev { matrix, shadow, holder });
         }
@@ -353,19 +371,8 @@ impl Reader<'_> {
     }
 
     /// What its guest gets. The file holds 512 queues; of larger ones the rest follows from the rules.
-    fn shadow(
-        &mut self,
-        directory: &str,
-        machine: &MachineFile,
-        matrix: &Matrix,
-        bound: &Bindings,
-    ) -> Matrix {
-        let adapters: AdapterMask = machine.adapters.iter().map(|adapter| adapter.id).collect();
-        let mut shadow = matrix.shared(&Matrix {
-            adapters,
-            domains: machine.domains,
-            control_domains: machine.control_domains,
-        });
+    fn shadow(&mut self, directory: &str, configured: &Matrix, matrix: &Matrix, bound: &Bindings) -> Matrix {
+        let mut shadow = matrix.shared(configured);
         let rules = {
             let missing = bound.vfio.adapters_missing_any(&shadow.adapters, &shadow.domains);
             Matrix { adapters: shadow.adapters - missing, ..shadow }

@@ -14,11 +14,7 @@ use ap_apply::undo::Undoable;
 use ap_plan::{Allow, Target, plan};
 use ap_sysfs::Session;
 use ap_types::{AdapterMask, DomainMask, Matrix, Uuid};
-use support::{Life, Mortal, Rng, random_host, random_wish, read, settle};
-
-fn rounds() -> u64 {
-    if std::env::var_os("APMATRIX_LONG").is_some() { 10_000 } else { 1_000 }
-}
+use support::{Life, Mortal, Rng, random_host, random_wish, read, rounds, settle};
 
 /// What the adversary did, and to whom.
 #[derive(Default)]
@@ -134,7 +130,7 @@ fn guests_have_theirs(host: &mut Session, done: &Done, kept: &BTreeMap<Uuid, Mat
 fn an_adversary_finds_no_end_between() {
     let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
     let (mut acts, mut seed, mut played) = (0, 0, 0);
-    while played < rounds() {
+    while played < rounds(1_000, 10_000) {
         seed += 1;
         let mut rng = Rng::of(seed);
         let mut host = random_host(&mut rng, "default", true);

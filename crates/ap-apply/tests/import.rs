@@ -6,7 +6,7 @@ use ap_apply::import::{ImportError, import};
 use ap_apply::tree::Tree;
 use ap_files::{MachineFile, boot};
 use ap_sysfs::Session;
-use support::{Rng, machine, random_host, read, settle};
+use support::{Rng, machine, random_host, read, rounds, settle};
 
 fn again(text: &str) -> String {
     let machine = MachineFile::parse("again.toml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -35,13 +35,13 @@ fn happens(rng: &mut Rng, host: &mut Session, adapters: u64, domains: &[u64]) {
 
 #[test]
 fn import_boot_import_is_the_identity() {
-    for (name, rounds, adapters, domains) in [
+    for (name, usual, adapters, domains) in [
         ("tiny", 150, 11, vec![6, 71]),
         ("default", 150, 8, vec![4, 6, 22, 23, 52, 71]),
         ("wide", 6, 64, (0..85).collect()),
         ("max", 1, 256, (0..256).collect::<Vec<u64>>()),
     ] {
-        for seed in 0..rounds {
+        for seed in 0..rounds(usual, usual) {
             let mut rng = Rng::of(seed);
             let mut host = random_host(&mut rng, name, seed % 2 == 0);
             happens(&mut rng, &mut host, adapters, &domains);

@@ -16,11 +16,7 @@ use ap_plan::{Allow, Plan, Target, Write, plan};
 use ap_sysfs::Session;
 use ap_task::{Kernel, Version};
 use ap_types::{AdapterMask, DomainMask};
-use support::{Life, Mortal, Rng, machine, random_mdevs, random_wish, read, settle, uuid};
-
-fn rounds() -> u64 {
-    if std::env::var_os("APMATRIX_LONG").is_some() { 5_000 } else { 300 }
-}
+use support::{Life, Mortal, Rng, machine, random_mdevs, random_wish, read, rounds, settle, uuid};
 
 fn host(name: &str) -> Session {
     let mut machine = machine(name);
@@ -60,7 +56,7 @@ fn bring(host: &mut Session, wish: &DesiredFile) -> Option<Plan> {
 #[test]
 fn plans_by_overrides_by_masks_and_from_one_to_the_other() {
     let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
-    for seed in 0..rounds() {
+    for seed in 0..rounds(300, 5_000) {
         let mut rng = Rng::of(seed + 7_000);
         let name = if rng.chance(2) { "tiny" } else { "default" };
         let mut host = host(name);

@@ -9,17 +9,13 @@ use ap_apply::memory::MemoryDesk;
 use ap_apply::promises::{Promise, rehearse};
 use ap_apply::twin::Twin;
 use ap_plan::{Allow, Target, plan};
-use support::{Rng, random_host, random_wish, read, settle};
-
-fn pairs() -> u64 {
-    if std::env::var_os("APMATRIX_LONG").is_some() { 10_000 } else { 1_000 }
-}
+use support::{Rng, random_host, random_wish, read, rounds, settle};
 
 #[test]
 fn plans_keep_their_promises_and_are_applied_and_taken_back() {
     let (mut planned, mut steps, mut none) = (0, 0, BTreeMap::<String, u32>::new());
     let mut over = BTreeMap::<usize, u32>::new();
-    for seed in 0..pairs() {
+    for seed in 0..rounds(1_000, 10_000) {
         let mut rng = Rng::of(seed);
         let name = if rng.chance(3) { "tiny" } else { "default" };
         let mut host = random_host(&mut rng, name, true);
@@ -69,7 +65,7 @@ fn plans_keep_their_promises_and_are_applied_and_taken_back() {
     }
     println!(
         "{} pairs: {planned} plans with {steps} steps; writes above the least: {over:?}; none: {none:?}",
-        pairs()
+        rounds(1_000, 10_000)
     );
-    assert!(planned * 3 > pairs(), "most wishes have a plan");
+    assert!(planned * 3 > rounds(1_000, 10_000), "most wishes have a plan");
 }

@@ -22,6 +22,8 @@ struct Details {
     place: Option<Place>,
     file: String,
     source: Option<ReadError>,
+    /// What else is wrong.
+    others: Vec<FileError>,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,7 @@ impl FileError {
             place: None,
             file: path.display().to_string(),
             source: Some(error),
+            others: Vec::new(),
         }))
     }
 
@@ -56,6 +59,20 @@ impl FileError {
         let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let end = text[start.min(text.len())..].find('\n').map_or(text.len(), |length| start + length);
         Problem::new(start..end, message, expected).in_file(file, text)
+    }
+
+    /// All that is wrong with a file, of which there is something.
+    pub(crate) fn of(problems: Vec<Problem>, file: &str, text: &str) -> FileError {
+        let mut all = problems.into_iter().map(|problem| problem.in_file(file, text));
+        let mut first = all.next().unwrap_or_else(|| FileError::at_line(file, text, 1, "it is wrong", ""));
+        first.0.others = all.collect();
+        first
+    }
+
+    /// What else is wrong with the file, by place.
+    #[must_use]
+    pub fn others(&self) -> &[FileError] {
+        &self.0.others
     }
 
     /// The file concerned.
@@ -131,6 +148,16 @@ impl Problem {
         self
     }
 
+    /// Whether it is a key that is not known.
+    pub fn is_unknown_key(&self) -> bool {
+        self.message.starts_with("unknown key ")
+    }
+
+    /// Whether a key is missing.
+    pub fn is_missing(&self) -> bool {
+        self.message.ends_with(" is missing")
+    }
+
     /// The error, once the file's name and text are known.
     pub fn in_file(self, file: &str, text: &str) -> FileError {
         let start = self.span.start.min(text.len());
@@ -144,6 +171,7 @@ impl Problem {
             place: Some(Place { source, span: start..end, line }),
             file: file.to_owned(),
             source: None,
+            others: Vec::new(),
         }))
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use ap_sysfs::nearest::nearest;
+use ap_sysfs::nearest::meant;
 use ap_task::{Flag, Kernel, Version};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -159,7 +159,7 @@ fn unknown_flag(name: &Spanned<String>) -> Problem {
         format!("unknown flag `{found}` of a kernel"),
         format!("expected `base` or one of {}", known.join(", ")),
     );
-    match nearest(found, known) {
+    match meant(found, known) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem,
     }

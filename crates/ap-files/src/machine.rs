@@ -13,7 +13,10 @@ mod text;
 
 use std::path::Path;
 
+use ap_sysfs::nearest::meant;
+
 use crate::error::FileError;
+use crate::problem;
 use crate::read::read;
 
 pub use builtin::{BUILT_IN, BuiltIn};
@@ -40,7 +43,9 @@ pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
 fn text(path: &Path) -> Result<String, FileError> {
     read(path).map_err(|error| {
         let names: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
-        let help = format!("expected a machine file or one of {}", names.join(", "));
+        let near = path.to_str().and_then(|name| meant(name, names.iter().copied()));
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let help = format!("expected a machine file or one of {}{near}", names.join(", "));
         FileError::unreadable(path, error, help)
     })
 }
@@ -68,9 +73,20 @@ impl MachineFile {
     /// If it is not one: the error points to the place and says what was expected.
     pub fn parse(file: &str, text: &str) -> Result<MachineFile, FileError> {
         let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let parsed =
-            format::parse(text).and_then(|parsed| check::machine(parsed, stem.as_deref().unwrap_or(file)));
-        parsed.map_err(|problem| problem.in_file(file, text))
+        let stem = stem.as_deref().unwrap_or(file);
+        // A key that is not known is passed over, so that what else is wrong is found, too.
+        let (parsed, mut problems) = problem::passing_over(text, format::parse);
+        let checked = parsed.map_err(|problem| vec![problem]).and_then(|parsed| check::machine(parsed, stem));
+        match checked {
+            Ok(machine) if problems.is_empty() => return Ok(machine),
+            Ok(_) => {}
+            // What is missing may be what was mistyped.
+            Err(found) if !problems.is_empty() => problems
+                .extend(found.into_iter().filter(|problem| problem.span.len() > 1 && !problem.is_missing())),
+            Err(found) => problems.extend(found),
+        }
+        problems.sort_by_key(|problem| problem.span.start);
+        Err(FileError::of(problems, file, text))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ap_sysfs::nearest::nearest;
+use ap_sysfs::nearest::meant;
 use toml::Spanned;
 
 use crate::error::Problem;
@@ -10,6 +10,53 @@ use crate::error::Problem;
 /// Reads the shapes and keys of a file of that schema.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str, schema: &str) -> Result<T, Problem> {
     toml::from_str(text).map_err(|error| problem(text, schema, &error))
+}
+
+/// Reads a text as `read` does, and passes over keys that are not known: what comes of the rest, and they.
+pub(crate) fn passing_over<T>(
+    text: &str,
+    read: impl Fn(&str) -> Result<T, Problem>,
+) -> (Result<T, Problem>, Vec<Problem>) {
+    let (mut rest, mut passed) = (text.to_owned(), Vec::new());
+    loop {
+        match read(&rest) {
+            Err(problem) if problem.is_unknown_key() => {
+                let Some(entry) = entry_at(&rest, problem.span.start) else { return (Err(problem), passed) };
+                // Blanks of the same length, so that places stay what they are.
+                let blanks = |letter: char| {
+                    if letter == '\n' { "\n".to_owned() } else { " ".repeat(letter.len_utf8()) }
+                };
+                let blank: String = rest[entry.clone()].chars().map(blanks).collect();
+                rest.replace_range(entry, &blank);
+                passed.push(problem);
+            }
+            other => return (other, passed),
+        }
+    }
+}
+
+/// From where to where the entry stands whose key begins at that place: `key = value`.
+fn entry_at(text: &str, place: usize) -> Option<Range<usize>> {
+    fn find(table: &toml::de::DeTable<'_>, place: usize) -> Option<Range<usize>> {
+        table.iter().find_map(|(key, value)| {
+            if key.span().start == place {
+                // A table's own place is its heading; what is in it cannot be passed over as one piece.
+                let plain =
+                    !matches!(value.get_ref(), toml::de::DeValue::Table(_) | toml::de::DeValue::Array(_))
+                        || value.span().start > key.span().end;
+                return plain.then(|| place..value.span().end);
+            }
+            match value.get_ref() {
+                toml::de::DeValue::Table(inner) => find(inner, place),
+                toml::de::DeValue::Array(items) => items.iter().find_map(|item| match item.get_ref() {
+                    toml::de::DeValue::Table(inner) => find(inner, place),
+                    _ => None,
+                }),
+                _ => None,
+            }
+        })
+    }
+    find(toml::de::DeTable::parse(text).ok()?.get_ref(), place)
 }
 
 /// The file must say the version that is understood, `apmatrix.machine/1`.
@@ -75,13 +122,14 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
 fn unknown_key(span: Range<usize>, rest: &str) -> Problem {
     let (key, known) = quoted(rest);
     let message = format!("unknown key `{key}`");
-    match nearest(key, known.iter().copied()) {
-        Some(nearest) => {
-            Problem::new(span, message, format!("expected a known key; the nearest is `{nearest}`"))
-                .help(format!("known here: {}", known.join(", ")))
-        }
-        None => Problem::new(span, message, "expected no key here"),
+    if known.is_empty() {
+        return Problem::new(span, message, "expected no key here");
     }
+    let expected = match meant(key, known.iter().copied()) {
+        Some(near) => format!("expected a known key; did you mean `{near}`?"),
+        None => "expected a known key".to_owned(),
+    };
+    Problem::new(span, message, expected).help(format!("known here: {}", known.join(", ")))
 }
 
 /// The words in backticks: the first, and the others.

@@ -5,12 +5,13 @@ use std::fmt;
 use ap_sysfs::control::StateText;
 use ap_types::grammar::mask_parameter;
 use ap_types::{DomainMask, Matrix};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
 /// The version of the document.
 pub const SCHEMA: &str = "apmatrix.state/1";
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct State<'a> {
     schema: &'static str,
     machine: &'a str,
@@ -24,8 +25,14 @@ struct State<'a> {
     guests: Vec<GuestState>,
 }
 
+/// The JSON schema of the document.
+#[must_use]
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<State<'_>>()
+}
+
 /// A mediated device: what is assigned, and what its guest gets or would get.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MdevState {
     uuid: String,
     matrix: [String; 3],
@@ -34,7 +41,7 @@ struct MdevState {
 }
 
 /// A guest that was ever made, with its APCB.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct GuestState {
     /// Its name.
     pub name: String,

@@ -17,8 +17,8 @@ pub enum Error {
     NoDevice,
     /// The FUSE device may not be opened.
     #[error(
-        "/dev/fuse may not be opened ({0}): `chmod 0666 /dev/fuse` as root lets ordinary users, `--device /dev/fuse` \
-         a container"
+        "/dev/fuse may not be opened ({0}): for ordinary users run `chmod 0666 /dev/fuse` as root; start a container \
+         with `--device /dev/fuse`"
     )]
     DeviceDenied(io::Error),
     /// Switched off by `user.max_user_namespaces`.
@@ -105,6 +105,14 @@ pub enum Error {
         path: PathBuf,
         /// What is mounted there.
         what: String,
+    },
+    /// The mount point has something in it, which the tree would hide.
+    #[error("{path} is not empty ({name} is in it), and a mount would hide that: name an empty directory")]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// Something that is in it.
+        name: String,
     },
     /// A mount whose server is gone.
     #[error("{0} is a dead mount (its server is gone): clear it with `umount -l {0}`")]

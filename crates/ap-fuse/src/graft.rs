@@ -172,6 +172,10 @@ impl Filesystem for Graft {
         self.inner.devices()
     }
 
+    fn waits_for(&mut self, token: Token) -> Option<String> {
+        self.inner.waits_for(token)
+    }
+
     fn ioctl(&mut self, device: DeviceNumber, request: u32, input: &[u8]) -> Result<Vec<u8>, Errno> {
         self.inner.ioctl(device, request, input)
     }

@@ -87,6 +87,11 @@ impl Guard {
         Ok(Some(Guard { pid, watch: watch.clone(), first, _leash: leash }))
     }
 
+    /// The number of the guard, if it is process 1 of a namespace.
+    pub fn first(&self) -> Option<u32> {
+        self.first.then(|| self.pid.as_raw_nonzero().get().unsigned_abs())
+    }
+
     /// Makes the calling thread's next children live in the guard's process namespace.
     ///
     /// No thread can be made after this.

@@ -230,10 +230,16 @@ fn stem(path: &[u8]) -> String {
 
 /// Says that the file system is a sysfs, as statfs(2) of one does.
 fn is_sysfs(client: &Client<'_>) -> Answer {
+    // Whose memory we may not write, gets the kernel's answer.
+    client.write(client.argument(1), &statfs_of_sysfs()).map_or(Answer::Continue, |()| Answer::Value(0))
+}
+
+/// `struct statfs` of a sysfs, as this machine lays it out.
+fn statfs_of_sysfs() -> Vec<u8> {
     const SYSFS_MAGIC: u32 = 0x6265_6572;
     // Valid, no set-id programs, no devices, no programs, times of access rarely.
     const FLAGS: u32 = 0x20 | 2 | 4 | 8 | 0x1000;
-    // `struct statfs`: a word is as wide as a register, but on s390.
+    // A word is as wide as a register, but on s390.
     let word = |number: u32| {
         let wide = u64::from(number).to_ne_bytes().to_vec();
         if cfg!(target_arch = "s390x") { number.to_ne_bytes().to_vec() } else { wide }
@@ -241,13 +247,23 @@ fn is_sysfs(client: &Client<'_>) -> Answer {
     let sizes_and_id = vec![0; 5 * 8 + 8];
     let spare = vec![0; if cfg!(target_arch = "s390x") { 5 * 4 } else { 4 * 8 }];
     let parts = [word(SYSFS_MAGIC), word(4096), sizes_and_id, word(255), word(4096), word(FLAGS), spare];
-    // Whose memory we may not write, gets the kernel's answer.
-    client.write(client.argument(1), &parts.concat()).map_or(Answer::Continue, |()| Answer::Value(0))
+    parts.concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statfs_is_laid_out_as_this_machines() {
+        let bytes = statfs_of_sysfs();
+        assert_eq!(bytes.len(), size_of::<libc::statfs>());
+        // SAFETY: the length was compared; the struct is numbers only, so that any bytes are one.
+        let read = unsafe { bytes.as_ptr().cast::<libc::statfs>().read_unaligned() };
+        assert_eq!((read.f_type as u64, read.f_bsize as u64), (0x6265_6572, 4096));
+        assert_eq!((read.f_blocks, read.f_files, read.f_ffree), (0, 0, 0));
+        assert_eq!((read.f_namelen as u64, read.f_frsize as u64, read.f_flags as u64), (255, 4096, 0x102e));
+    }
 
     #[test]
     fn a_mistake_of_ours_lets_no_module_through() {

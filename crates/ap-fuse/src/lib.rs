@@ -15,6 +15,7 @@
 //! - The tree is built on the thread that serves and never leaves it.
 //! - The serving thread waits for nobody; names are announced by another thread, before the answer that
 //!   made them change.
+//! - A run that is written down can be entered by others, with [`enter()`].
 //! - Nothing that [`run()`] sets up outlives it: everything is in namespaces of its own, and a guard process ends
 //!   them when either side is killed.
 
@@ -37,6 +38,6 @@ pub mod wire;
 
 pub use error::Error;
 pub use mounting::preflight;
-pub use run::{Ended, Instead, RUN_DIRECTORY, RunOptions, StandIn, run};
+pub use run::{Ended, Entrance, Instead, RUN_DIRECTORY, RunOptions, StandIn, enter, run};
 pub use serve_at::{MountOptions, mount};
 pub use session::Factory;

@@ -8,6 +8,7 @@ mod command;
 mod copies;
 mod cover;
 mod dev;
+mod entrance;
 mod keep;
 mod kmod;
 mod namespaces;
@@ -21,6 +22,7 @@ use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use ap_sysfs::modules::ModuleFile;
 use ap_sysfs::{Device, Filesystem, Uevent};
@@ -30,6 +32,7 @@ use rustix::io::Errno;
 pub use self::command::Ended;
 use self::command::Signals;
 use self::dev::Nodes;
+pub use self::entrance::{Entrance, enter};
 use self::keep::{Kept, hide_whole_ones};
 use self::namespaces::Entered;
 use self::programs::Programs;
@@ -41,7 +44,7 @@ use crate::guard::{Guard, Watch};
 use crate::intercept::{Interceptor, filter};
 use crate::mounting::{attach, detached, open_device, preflight_sys};
 use crate::processor::pin;
-use crate::session::{Factory, Session, UeventSink};
+use crate::session::{Factory, Session, UeventSink, Waits};
 use crate::uevent::Uevents;
 
 /// What to run, and how.
@@ -63,6 +66,10 @@ pub struct RunOptions {
     pub keep: Vec<String>,
     /// The files of the machine's modules.
     pub modules: Vec<ModuleFile>,
+    /// After how long it is said on standard error which calls wait, and for whom; none: never.
+    pub tell_waits_after: Option<Duration>,
+    /// Where the run is written down, so that others can [`enter`] it; none: nowhere.
+    pub entrance: Option<PathBuf>,
     /// Programs of ours for those that this host lacks, or that can't work here.
     pub stand_ins: Vec<StandIn>,
 }
@@ -77,6 +84,8 @@ impl Default for RunOptions {
             banner: None,
             keep: Vec::new(),
             modules: Vec::new(),
+            entrance: None,
+            tell_waits_after: Some(Duration::from_secs(10)),
             stand_ins: Vec::new(),
         }
     }
@@ -148,8 +157,10 @@ impl Run<'_> {
             let _ = tell.send((graft.paths(), graft.devices()));
             Box::new(graft)
         });
+        let tell = |text: &str| eprintln!("apmatrix: {text}");
+        let waits = options.tell_waits_after.map(|after| Waits { after, tell: Box::new(tell) });
         let session = DevFuse::new(device)
-            .and_then(|channel| Session::start(channel, with_grafts, Some(sink), copy(&self.proc)))
+            .and_then(|channel| Session::start(channel, with_grafts, Some(sink), copy(&self.proc), waits))
             .map_err(Error::setup("serving the tree"))?;
         attach(&mount, Path::new("/sys")).map_err(|errno| match errno {
             Errno::PERM | Errno::ACCESS => Error::MountDenied(errno.into()),
@@ -224,6 +235,20 @@ impl Run<'_> {
         environment.extend(programs.path().map(|path| ("PATH", path)));
         if shell && std::io::stdin().is_terminal() {
             eprintln!("{}", options.banner.as_deref().unwrap_or(BANNER));
+        }
+        if let Some(path) = &options.entrance {
+            let text =
+                |(key, value): &(&str, OsString)| Some(((*key).to_owned(), value.to_str()?.to_owned()));
+            // There is another /proc by now, which does not know us.
+            let mounts =
+                rustix::fs::readlinkat(&self.proc, "thread-self/ns/mnt", Vec::new()).unwrap_or_default();
+            let entrance = Entrance {
+                server: std::process::id(),
+                first: self.guard.first(),
+                mounts: mounts.to_string_lossy().into_owned(),
+                environment: environment.iter().filter_map(text).collect(),
+            };
+            entrance::write(path, &entrance)?;
         }
         // No thread can be made from here on.
         self.guard.adopt_children()?;

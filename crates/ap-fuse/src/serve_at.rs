@@ -69,7 +69,7 @@ fn serve(
         other => other,
     })?;
     let session = DevFuse::new(device)
-        .and_then(|channel| Session::start(channel, factory, None, open_proc()))
+        .and_then(|channel| Session::start(channel, factory, None, open_proc(), None))
         .map_err(Error::setup("serving the tree"))?;
     attach(&tree, dir).map_err(Error::setup("mounting on the directory"))?;
     drop(tree);
@@ -111,7 +111,20 @@ fn check(dir: &Path) -> Result<(), Error> {
     let path = dir.canonicalize().map_err(Error::setup("looking for the directory"))?;
     match mounted_on(&path) {
         Some(what) => Err(Error::Busy { path, what }),
+        None => empty(&path),
+    }
+}
+
+/// What is in a directory would be hidden by the mount until its end.
+fn empty(path: &Path) -> Result<(), Error> {
+    let mut entries = std::fs::read_dir(path).map_err(Error::setup("looking into the directory"))?;
+    match entries.next() {
         None => Ok(()),
+        Some(entry) => {
+            let entry = entry.map_err(Error::setup("looking into the directory"))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            Err(Error::NotEmpty { path: path.to_owned(), name })
+        }
     }
 }
 
@@ -154,6 +167,11 @@ mod tests {
     fn names_of_mount_points_are_read_back() {
         assert_eq!(unescape(r"/a\040b\134c"), r"/a b\c");
         assert_eq!(unescape(r"/plain\"), r"/plain\");
+    }
+
+    #[test]
+    fn h8_what_is_in_a_directory_is_not_hidden() {
+        assert!(matches!(check(Path::new("/etc")), Err(Error::NotEmpty { .. })));
     }
 
     #[test]

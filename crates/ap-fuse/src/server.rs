@@ -9,7 +9,7 @@ mod handles;
 mod listing;
 pub mod nodes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -75,6 +75,13 @@ enum Waiting {
     Store { ticket: Ticket },
 }
 
+/// A call that waits longer than somebody may want to know.
+struct Untold {
+    token: Token,
+    /// When it is to be told of.
+    at: Instant,
+}
+
 /// The server.
 pub struct Server {
     fs: Box<dyn Filesystem>,
@@ -82,6 +89,10 @@ pub struct Server {
     listings: Listings,
     overrides: HashMap<Ino, Wanted>,
     waiting: HashMap<Token, Waiting>,
+    /// After how long it is told what a call waits for; `None`: never.
+    tell_after: Option<Duration>,
+    /// The calls that are to be told of, the oldest first.
+    untold: VecDeque<Untold>,
     /// When `advance` last said what time it is.
     told: Instant,
     /// When the next background work is due.
@@ -100,12 +111,38 @@ impl Server {
             listings: Listings::default(),
             overrides: HashMap::new(),
             waiting: HashMap::new(),
+            tell_after: None,
+            untold: VecDeque::new(),
             told: Instant::now(),
             due: None,
             started: (now.as_secs() as i64, now.subsec_nanos()),
         };
         server.look_ahead();
         server
+    }
+
+    /// Sets after how long [`Server::long_waits`] tells of a call that waits.
+    pub fn tell_after(&mut self, patience: Duration) {
+        self.tell_after = Some(patience);
+    }
+
+    fn wait(&mut self, token: Token, waiting: Waiting) {
+        if let Some(at) = self.tell_after.and_then(|patience| Instant::now().checked_add(patience)) {
+            self.untold.push_back(Untold { token, at });
+        }
+        self.waiting.insert(token, waiting);
+    }
+
+    /// The calls that have waited for so long, once each: whose they are, and what they wait for.
+    pub fn long_waits(&mut self) -> Vec<(Ticket, Option<String>)> {
+        let now = Instant::now();
+        let mut told = Vec::new();
+        while let Some(Untold { token, .. }) = self.untold.pop_front_if(|untold| untold.at <= now) {
+            let Some(ticket) = self.waiting.get(&token).map(Waiting::ticket) else { continue };
+            let what = caught(|| Ok(self.fs.waits_for(token))).ok().flatten();
+            told.push((ticket, what));
+        }
+        told
     }
 
     /// The entry `name` of `parent`.
@@ -237,7 +274,7 @@ impl Server {
                 Called::Done(Ok(text)) => open.shown(text, offset),
                 Called::Done(Err(errno)) => return Step::Now(Err(errno)),
                 Called::Pending(token) => {
-                    self.waiting.insert(token, Waiting::Show { ticket, handle, offset, size });
+                    self.wait(token, Waiting::Show { ticket, handle, offset, size });
                     return Step::Later;
                 }
             }
@@ -261,7 +298,7 @@ impl Server {
         match caught_call(|| self.fs.store(ino, data)) {
             Called::Done(answer) => Step::Now(answer.map(|count| count.min(data.len()))),
             Called::Pending(token) => {
-                self.waiting.insert(token, Waiting::Store { ticket });
+                self.wait(token, Waiting::Store { ticket });
                 Step::Later
             }
         }
@@ -367,7 +404,8 @@ impl Server {
     /// How long the machine has nothing to do by itself; `None`: nothing until somebody asks for something.
     #[must_use]
     pub fn idle(&self) -> Option<Duration> {
-        self.due.map(|due| due.saturating_duration_since(Instant::now()))
+        let tell = self.untold.front().map(|untold| untold.at);
+        self.due.into_iter().chain(tell).min().map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     /// Does the background work that is due; `true` if there was some.

@@ -30,6 +30,14 @@ pub type Factory = Box<dyn FnOnce() -> Box<dyn Filesystem> + Send>;
 /// Where uevents go.
 pub type UeventSink = Box<dyn FnMut(&Uevent) + Send>;
 
+/// Whom to tell of calls that wait, and after how long.
+pub struct Waits {
+    /// After how long.
+    pub after: Duration,
+    /// Whom: a sentence for people.
+    pub tell: Box<dyn FnMut(&str) + Send>,
+}
+
 /// How often one looks whether a client that was interrupted in a waiting call is dying.
 const DYING: Duration = Duration::from_millis(50);
 
@@ -40,7 +48,7 @@ pub struct Session {
 
 impl Session {
     /// Builds the tree on a thread of its own and serves it there; returns when the tree stands.
-    /// `proc` is a `/proc` in which clients have the numbers that requests name.
+    /// `proc` is a `/proc` in which clients have the numbers that requests name; `waits` is told of calls that wait long.
     ///
     /// # Errors
     /// If a thread can't be made, or building the tree panicked.
@@ -49,6 +57,7 @@ impl Session {
         factory: Factory,
         uevents: Option<UeventSink>,
         proc: Option<OwnedFd>,
+        waits: Option<Waits>,
     ) -> io::Result<Session>
     where
         C: Channel + Send + 'static,
@@ -60,14 +69,17 @@ impl Session {
         std::thread::Builder::new().name("announce".to_owned()).spawn(move || announcer.run(&work))?;
         let (ready, stands) = mpsc::channel();
         let thread = std::thread::Builder::new().name("serve".to_owned()).spawn(move || {
-            let server = match catch_unwind(AssertUnwindSafe(|| Server::new(factory()))) {
+            let mut server = match catch_unwind(AssertUnwindSafe(|| Server::new(factory()))) {
                 Ok(server) => server,
                 Err(_) => return Err(io::Error::other("building the machine panicked")),
             };
+            if let Some(waits) = &waits {
+                server.tell_after(waits.after);
+            }
             let _ = ready.send(());
             let jobs = Jobs { jobs, sent: 0, announced };
-            Serving { channel, outlet, server, jobs, proc, waiting: HashMap::new(), watched: Vec::new() }
-                .run()
+            let (waiting, watched) = (HashMap::new(), Vec::new());
+            Serving { channel, outlet, server, jobs, proc, waits, waiting, watched }.run()
         })?;
         match stands.recv() {
             Ok(()) => Ok(Session { thread }),
@@ -100,6 +112,8 @@ struct Serving<C> {
     jobs: Jobs,
     /// `/proc` as it was: requests name threads by their numbers there.
     proc: Option<OwnedFd>,
+    /// Whom to tell of calls that wait long.
+    waits: Option<Waits>,
     /// Who waits for a late answer.
     waiting: HashMap<Ticket, u32>,
     /// Which of them got a signal meanwhile.
@@ -119,6 +133,7 @@ impl<C: Channel> Serving<C> {
             if !self.watched.is_empty() {
                 self.release_the_dying();
             }
+            self.tell_of_waits();
             match received {
                 Received::Closed => return Ok(()),
                 Received::Nothing => {}
@@ -127,6 +142,16 @@ impl<C: Channel> Serving<C> {
                     None => tracing::error!("a request of {length} bytes makes no sense"),
                 },
             }
+        }
+    }
+
+    /// Says who waits, and for whom, where that takes long.
+    fn tell_of_waits(&mut self) {
+        let Some(waits) = &mut self.waits else { return };
+        for (ticket, what) in self.server.long_waits() {
+            let Some(what) = what else { continue };
+            let name = self.waiting.get(&ticket).and_then(|pid| name_of(self.proc.as_ref(), *pid));
+            (waits.tell)(&format!("{}: {what}", name.as_deref().unwrap_or("a process")));
         }
     }
 
@@ -197,6 +222,16 @@ impl<C: Channel> Serving<C> {
         });
         self.watched = watched;
     }
+}
+
+/// The name of a process.
+fn name_of(proc: Option<&OwnedFd>, pid: u32) -> Option<String> {
+    let path = format!("{pid}/comm");
+    let file = rustix::fs::openat(proc?, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = [0; 64];
+    let length = rustix::io::read(&file, &mut text).ok()?;
+    let name = String::from_utf8_lossy(&text[..length]).trim().to_owned();
+    (!name.is_empty()).then_some(name)
 }
 
 /// Whether a thread has a SIGKILL to die of (every fatal signal becomes one).

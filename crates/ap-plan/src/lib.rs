@@ -11,6 +11,9 @@
 //! | `state` | a host as far as plans go | where it was read |
 //! | `write` | writes, what each does, its inverse | what is wanted |
 //! | `reason` | why a write is refused, and the smallest change | plans |
+//! | `filter` | why a guest does not get what is assigned | writes |
+//! | `reading` | what a text for a file asks for | the rules |
+//! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
 //! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
 //! | `search` | the fewest writes, in order | texts, reasons |
@@ -21,23 +24,28 @@
 #![forbid(unsafe_code)]
 
 pub mod allow;
+pub mod filter;
 pub mod fits;
 mod hindrances;
 mod ids;
 pub mod obstacle;
 pub mod overrides;
 pub mod plan;
+pub mod reading;
 pub mod reason;
 mod search;
 pub mod state;
 pub mod target;
+pub mod why;
 pub mod write;
 
 pub use allow::Allow;
+pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
-pub use reason::Refusal;
+pub use reason::{Refusal, Unbindable};
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;
+pub use why::{Because, Rule, Why, why};
 pub use write::{Delta, Store, Write};

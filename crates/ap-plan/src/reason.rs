@@ -5,7 +5,8 @@ use std::fmt;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
 use crate::ids::ids;
-use crate::state::{Holder, State};
+use crate::state::{Driver, Holder, State};
+use crate::write::{Delta, Write};
 
 /// Why a write is refused; then nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,12 +89,14 @@ pub enum Refusal {
     #[error("there is no queue {0}")]
     NoQueue(Apqn),
     /// A queue is not bound as the write wants it (`ENODEV`, `EBUSY`).
-    #[error("queue {queue} {how}")]
+    #[error("queue {queue} {}", how.text(*driver))]
     Binding {
         /// The queue.
         queue: Apqn,
+        /// The driver that is to get it, or to lose it.
+        driver: Driver,
         /// What is in the way.
-        how: &'static str,
+        how: Unbindable,
     },
     /// The write would wait until the guest lets go.
     #[error("mdev {mdev} is held by {holder}")]
@@ -103,6 +106,33 @@ pub enum Refusal {
         /// Who has it open.
         holder: Holder,
     },
+}
+
+/// Why a queue cannot be bound, or unbound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbindable {
+    /// There is no such queue.
+    Absent,
+    /// That driver does not have it.
+    NotBound,
+    /// A driver has it already.
+    Bound,
+    /// Override and masks give it to the other driver.
+    NotTheirs,
+}
+
+impl Unbindable {
+    /// What is said of the queue.
+    fn text(self, driver: Driver) -> String {
+        match self {
+            Unbindable::Absent => "does not exist".to_owned(),
+            Unbindable::NotBound => format!("is not bound to {}", driver.name()),
+            Unbindable::Bound => "has a driver already".to_owned(),
+            Unbindable::NotTheirs => {
+                format!("is not one of {}, by its override or the masks", driver.name())
+            }
+        }
+    }
 }
 
 impl Refusal {
@@ -119,6 +149,7 @@ impl Refusal {
             Refusal::NoInstances => "EUSERS",
             Refusal::Overridden(_) | Refusal::MasksInUse => "EINVAL",
             Refusal::NoQueue(_) => "ENOENT",
+            Refusal::Binding { how: Unbindable::Bound, .. } => "EBUSY",
             Refusal::Binding { .. } => "ENODEV",
             // The kernel says yes to this one.
             Refusal::Unprotected { .. } => return None,
@@ -156,7 +187,17 @@ impl Refusal {
             }
             Refusal::MasksInUse => "[host] give = \"masks\", or set both masks to all ones".to_owned(),
             Refusal::NoQueue(queue) => format!("leave queue {queue} out"),
-            Refusal::Binding { queue, .. } => format!("bind queue {queue} first"),
+            Refusal::Binding { queue, driver, how } => match how {
+                Unbindable::Absent => format!("leave queue {queue} out"),
+                Unbindable::NotBound => format!("leave it: queue {queue} is not bound to {}", driver.name()),
+                Unbindable::Bound => match state.driver(*queue) {
+                    Some(now) if now != *driver => format!("unbind queue {queue} from {} first", now.name()),
+                    _ => format!("leave it: queue {queue} is bound to {} already", driver.name()),
+                },
+                Unbindable::NotTheirs => {
+                    format!("let an override or the masks give queue {queue} to {}", driver.name())
+                }
+            },
             Refusal::Held { mdev, holder } => format!("stop {holder}, or keep mdev {mdev}"),
         }
     }
@@ -167,22 +208,48 @@ fn held(holder: &Option<Holder>) -> String {
     holder.as_ref().map_or_else(String::new, |holder| format!(", which {holder} holds"))
 }
 
-/// The change of a mask that gives up these queues and takes the fewest others from the host.
-///
-/// Queues are reserved as a product, so that all these adapters or all these domains have to go.
+/// A change of one mask by which the host gives up queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveUp {
+    /// The change.
+    pub write: Write,
+    /// How many queues the host loses by it.
+    pub queues: usize,
+}
+
+impl GiveUp {
+    /// The one that gives up these queues and takes the fewest others from the host.
+    ///
+    /// Queues are reserved as a product, so that all these adapters or all these domains have to go.
+    #[must_use]
+    pub fn of(state: &State, queues: &Matrix) -> GiveUp {
+        let host = &state.queues.host;
+        let by_adapter: usize = queues.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
+        let by_domain: usize = queues.domains.iter().map(|domain| host.column(domain).count()).sum();
+        if by_adapter <= by_domain {
+            let write = Write::Apmask(Delta::between(queues.adapters, AdapterMask::EMPTY));
+            GiveUp { write, queues: by_adapter }
+        } else {
+            let write = Write::Aqmask(Delta::between(queues.domains, DomainMask::EMPTY));
+            GiveUp { write, queues: by_domain }
+        }
+    }
+}
+
+impl fmt::Display for GiveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = if self.queues == 1 { "1 queue".to_owned() } else { format!("{} queues", self.queues) };
+        write!(f, "the host gives up {count}")
+    }
+}
+
+/// The same as a line of a desired file.
 #[must_use]
 pub fn give_up(state: &State, queues: &Matrix) -> String {
-    let host = &state.queues.host;
-    let by_adapter: usize = queues.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
-    let by_domain: usize = queues.domains.iter().map(|domain| host.column(domain).count()).sum();
-    let count = |n: usize| if n == 1 { "1 queue".to_owned() } else { format!("{n} queues") };
-    if by_adapter <= by_domain {
-        let terms: Vec<String> = queues.adapters.iter().map(|id| format!("-{}", id.0)).collect();
-        format!("[host] apmask = \"{}\" (the host gives up {})", terms.join(","), count(by_adapter))
-    } else {
-        let terms: Vec<String> = queues.domains.iter().map(|id| format!("-{}", id.0)).collect();
-        format!("[host] aqmask = \"{}\" (the host gives up {})", terms.join(","), count(by_domain))
-    }
+    let give_up = GiveUp::of(state, queues);
+    let store = give_up.write.store();
+    let mask = store.path.rsplit('/').next().unwrap_or_default().to_owned();
+    format!("[host] {mask} = \"{}\" ({give_up})", store.text)
 }
 
 /// `adapter 4` or `domains 6, 71`: the dimension in which fewer ids have to go.

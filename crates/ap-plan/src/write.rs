@@ -10,7 +10,7 @@ use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
 
 use crate::ids::ranges;
-use crate::reason::Refusal;
+use crate::reason::{Refusal, Unbindable};
 use crate::state::{Driver, Mdev, Overrides, State, triple};
 
 /// Where attributes of mediated devices are.
@@ -336,7 +336,7 @@ impl State {
             Driver::Vfio => &mut self.queues.vfio,
         };
         if !set.remove(apqn) {
-            return Err(Refusal::Binding { queue: apqn, how: "is not bound to that driver" });
+            return Err(Refusal::Binding { queue: apqn, driver, how: Unbindable::NotBound });
         }
         self.queues.none.insert(apqn);
         for mdev in self.mdevs.values_mut().filter(|mdev| mdev.shadow.contains(apqn)) {
@@ -347,19 +347,21 @@ impl State {
 
     /// A queue gets a driver; an mdev that has it is filtered anew.
     fn bind(&mut self, apqn: Apqn, driver: Driver) -> Result<(), Refusal> {
+        let unbindable = |how| Refusal::Binding { queue: apqn, driver, how };
+        if !self.exists(apqn) {
+            return Err(unbindable(Unbindable::Absent));
+        }
+        if self.driver(apqn).is_some() {
+            return Err(unbindable(Unbindable::Bound));
+        }
         let may = match (self.overrides.has(apqn), self.overrides.of(apqn)) {
             (true, named) => named == Some(driver),
             _ => self.reserved(apqn) == (driver == Driver::Host),
         };
         if !may {
-            return Err(Refusal::Binding {
-                queue: apqn,
-                how: "is not that driver's, by its override or the masks",
-            });
+            return Err(unbindable(Unbindable::NotTheirs));
         }
-        if !self.queues.none.remove(apqn) {
-            return Err(Refusal::Binding { queue: apqn, how: "is bound already, or does not exist" });
-        }
+        self.queues.none.remove(apqn);
         match driver {
             Driver::Host => drop(self.queues.host.insert(apqn)),
             Driver::Vfio => drop(self.queues.vfio.insert(apqn)),

@@ -17,10 +17,12 @@
 
 mod background;
 mod definition;
+mod glossary;
 mod in_turn;
 mod notes;
 mod order;
 mod outcome;
+mod picture;
 mod program;
 mod ready;
 mod serial;
@@ -28,14 +30,18 @@ mod sink;
 mod stage;
 mod sweeps;
 mod task_tree;
+mod told;
 mod turn;
 mod watch;
 mod words;
 
 pub use definition::{Mistake, Part, Scenario, SetupError, Task};
+pub use glossary::{letter, object};
 pub use outcome::{Ended, Outcome};
+pub use picture::{Hands, Picture};
 pub use ready::{Checked, Explored, MAX_TASKS, OnProgress, Ready};
 pub use serial::Serial;
 pub use stage::BACKGROUND;
 pub use sweeps::Sweeps;
+pub use told::Told;
 pub use words::FinalState;

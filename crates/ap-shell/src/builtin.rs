@@ -28,6 +28,7 @@ macro_rules! commands {
 commands! {
     ":" false flow::yes, ": [WORD…]", "does nothing, successfully";
     "[" false test::bracket, "[ EXPRESSION ]", "the same as test";
+    "apmatrix" true operator::program, "apmatrix VERB …", "what the program has as commands: ls, hw, guest, events, why";
     "break" false flow::leave, "break", "leaves the innermost loop";
     "cat" true files::cat, "cat PATH…", "prints files";
     "cd" true files::cd, "cd [PATH]", "changes the current directory (to /sys without PATH)";
@@ -52,6 +53,7 @@ commands! {
     "true" false flow::yes, "true", "does nothing, successfully";
     "unset" true flow::unset, "unset NAME…", "forgets variables";
     "wait" true jobs::wait, "wait [N…]", "waits for background jobs";
+    "why" true operator::why, "why [PATH TEXT]", "says why the last write was refused, or why TEXT to PATH would be";
 }
 
 /// All commands, by name.

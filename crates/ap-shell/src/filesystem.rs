@@ -276,6 +276,14 @@ impl<F: Filesystem, O: Operator<F>> World for FilesystemWorld<F, O> {
         self.operator.events(&mut self.tree, args)
     }
 
+    fn inventory(&mut self, args: &[String]) -> Result<String, OperatorError> {
+        self.operator.list(&mut self.tree, args)
+    }
+
+    fn why(&mut self, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        self.operator.why(&mut self.tree, write)
+    }
+
     fn sleep(&mut self, milliseconds: u64) {
         self.tree.advance(milliseconds);
     }

@@ -61,6 +61,24 @@ pub trait Operator<F: ?Sized> {
     ///
     /// The verb's error.
     fn events(&mut self, tree: &mut F, args: &str) -> Result<String, OperatorError>;
+
+    /// The cards and queues, as `apmatrix ls` prints them.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`, unless the operator makes lists.
+    fn list(&mut self, _tree: &mut F, _args: &[String]) -> Result<String, OperatorError> {
+        Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here makes lists: `apmatrix shell` does"))
+    }
+
+    /// Why a write to a file would be refused, or why the last one was.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`, unless the operator knows rules.
+    fn why(&mut self, _tree: &mut F, _write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here knows the rules: `apmatrix shell` does"))
+    }
 }
 
 /// The verbs as lines for the tree's control files `hw`, `guests` and `events`, which is how other processes say them.

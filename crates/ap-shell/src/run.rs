@@ -105,7 +105,7 @@ fn each(context: &mut Context<'_>, variable: &str, words: &[Word], body: &[Item]
             Ok(ended) => status = ended,
             Err(Flow::Break) => break,
             Err(Flow::Continue) => status = Status::OK,
-            Err(exit) => return Err(exit),
+            Err(leave @ (Flow::Exit(_) | Flow::Interrupted(_))) => return Err(leave),
         }
     }
     Ok(status)

@@ -3,6 +3,7 @@
 //! Here the runner, which knows no builtin, is given the table of them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::ast::Script;
 use crate::builtin;
@@ -38,6 +39,7 @@ impl<W: World> Shell<W> {
                 context.state.exited = true;
                 status
             }
+            Err(Flow::Interrupted(status)) => status,
             Err(Flow::Break | Flow::Continue) => context.state.env.last,
         };
         self.state.env.last = status;
@@ -58,6 +60,11 @@ impl<W: World> Shell<W> {
     /// Makes it tell the number of a job that goes on in the background, as shells do at a prompt.
     pub fn set_interactive(&mut self, interactive: bool) {
         self.state.interactive = interactive;
+    }
+
+    /// Has the command that runs end, with status 130, as soon as somebody sets this: for a prompt's ^C.
+    pub fn set_interrupts(&mut self, interrupts: Arc<AtomicBool>) {
+        self.state.interrupts = Some(interrupts);
     }
 
     /// Sets how much one script may do: a command is 1, and so are 64 bytes of words. At first 50 million.

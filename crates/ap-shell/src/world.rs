@@ -104,6 +104,24 @@ pub trait World {
     /// The verb's error.
     fn events(&mut self, args: &str) -> Result<String, OperatorError>;
 
+    /// The cards and queues, as `apmatrix ls` prints them.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`, unless this world makes lists.
+    fn inventory(&mut self, _args: &[String]) -> Result<String, OperatorError> {
+        Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here makes lists: `apmatrix shell` does"))
+    }
+
+    /// Tells why a write to a file would be refused (its absolute path, and the text), or why the last one was.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`, unless this world knows rules.
+    fn why(&mut self, _write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here knows the rules: `apmatrix shell` does"))
+    }
+
     /// Lets machine time pass.
     fn sleep(&mut self, milliseconds: u64);
 
@@ -149,6 +167,14 @@ impl<W: World + ?Sized> World for &mut W {
 
     fn events(&mut self, args: &str) -> Result<String, OperatorError> {
         (**self).events(args)
+    }
+
+    fn inventory(&mut self, args: &[String]) -> Result<String, OperatorError> {
+        (**self).inventory(args)
+    }
+
+    fn why(&mut self, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        (**self).why(write)
     }
 
     fn sleep(&mut self, milliseconds: u64) {

@@ -48,36 +48,54 @@ fn writing() {
 
 #[test]
 fn writes_that_fail() {
-    check("echo 1 > /sys/bus/ap/busy", "! echo: write error: Device or resource busy\n= 1 EBUSY\n");
-    check("printf 1 > /sys/bus/ap/busy", "! printf: write error: Device or resource busy\n= 1 EBUSY\n");
+    check(
+        "echo 1 > /sys/bus/ap/busy",
+        "! test:1: /sys/bus/ap/busy: Device or resource busy (EBUSY)\n= 1 EBUSY\n",
+    );
+    check(
+        "printf 1 > /sys/bus/ap/busy",
+        "! test:1: /sys/bus/ap/busy: Device or resource busy (EBUSY)\n= 1 EBUSY\n",
+    );
     check(
         "echo 1 > /sys/bus/ap/ap_domain",
-        "! sh: cannot create /sys/bus/ap/ap_domain: Permission denied\n= 1 EACCES\n",
+        "! test:1: /sys/bus/ap/ap_domain: cannot be written: Permission denied (EACCES); it is only read\n= 1 EACCES\n",
     );
     check(
         "echo 1 > /sys/bus/ap/none",
-        "! sh: cannot create /sys/bus/ap/none: Permission denied\n= 1 EACCES\n",
+        "! test:1: /sys/bus/ap/none: cannot be written: Permission denied (EACCES)\n= 1 EACCES\n",
     );
     check(
         "echo 1 > /sys/none/none",
-        "! sh: cannot create /sys/none/none: No such file or directory\n= 1 ENOENT\n",
+        "! test:1: /sys/none/none: cannot be written: No such file or directory (ENOENT)\n= 1 ENOENT\n",
     );
-    check("echo 1 > /sys/bus", "! sh: cannot create /sys/bus: Is a directory\n= 1 EISDIR\n");
+    check(
+        "echo 1 > /sys/bus",
+        "! test:1: /sys/bus: cannot be written: Is a directory (EISDIR)\n= 1 EISDIR\n",
+    );
     check(
         "echo 1 > /sys/bus/ap/apmask/x",
-        "! sh: cannot create /sys/bus/ap/apmask/x: Not a directory\n= 1 ENOTDIR\n",
+        "! test:1: /sys/bus/ap/apmask/x: cannot be written: Not a directory (ENOTDIR)\n= 1 ENOTDIR\n",
     );
-    check("echo 1 > /tmp/x", "! sh: cannot create /tmp/x: No such file or directory\n= 1 ENOENT\n");
-    check("echo 1 > ''", "! sh: cannot create : No such file or directory\n= 1 ENOENT\n");
+    check(
+        "echo 1 > /tmp/x",
+        "! test:1: /tmp/x: cannot be written: No such file or directory (ENOENT)\n= 1 ENOENT\n",
+    );
+    check("echo 1 > ''", "! test:1: : cannot be written: No such file or directory (ENOENT)\n= 1 ENOENT\n");
     check("echo 1 > $NONE", "! sh: ambiguous redirect: the path expands to nothing\n= 1\n");
     check(
         "echo 1 > /sys/devices/ap/*/online",
         "! sh: ambiguous redirect: the path expands to 2 words\n= 1\n",
     );
-    check("echo 1 > /sys/bus/*/busy", "! echo: write error: Device or resource busy\n= 1 EBUSY\n");
+    check(
+        "echo 1 > /sys/bus/*/busy",
+        "! test:1: /sys/bus/ap/busy: Device or resource busy (EBUSY)\n= 1 EBUSY\n",
+    );
     check(
         &format!("echo 1 > /sys/{}", "x/".repeat(2100)),
-        &format!("! sh: cannot create /sys/{}: File name too long\n= 1 ENAMETOOLONG\n", "x/".repeat(2100)),
+        &format!(
+            "! test:1: /sys/{}: cannot be written: File name too long (ENAMETOOLONG)\n= 1 ENAMETOOLONG\n",
+            "x/".repeat(2100)
+        ),
     );
 }
 
@@ -95,7 +113,7 @@ fn redirections() {
     // A command with effects does not run when its output has nowhere to go.
     check(
         "hw plug 4 > /sys/bus/ap/ap_domain",
-        "! sh: cannot create /sys/bus/ap/ap_domain: Permission denied\n= 1 EACCES\n",
+        "! test:1: /sys/bus/ap/ap_domain: cannot be written: Permission denied (EACCES); it is only read\n= 1 EACCES\n",
     );
     let mut shell = shell();
     run(&mut shell, "hw plug 4 > /sys/bus/ap/ap_domain");

@@ -12,7 +12,7 @@ fn a_write_waits_in_the_background() {
     );
     check(
         "echo 1 > /sys/m/remove & hw answer /sys/m/remove EBUSY; wait %1",
-        "! echo: write error: Device or resource busy\n= 1 EBUSY\n",
+        "! test:1: /sys/m/remove: Device or resource busy (EBUSY)\n= 1 EBUSY\n",
     );
     check("true & jobs; jobs", "[1] Done       true\n");
     check("cat /none & jobs", "! cat: /none: No such file or directory\n[1] Exit 1 (ENOENT) cat /none\n");
@@ -28,11 +28,11 @@ fn a_list_in_the_background_goes_on_when_its_write_returns() {
     );
     check(
         "echo 1 > /sys/m/remove || echo else & hw answer /sys/m/remove EPERM; wait",
-        "! echo: write error: Operation not permitted\nelse\n",
+        "! test:1: /sys/m/remove: Operation not permitted (EPERM)\nelse\n",
     );
     check(
         "! echo 1 > /sys/m/remove & hw answer /sys/m/remove EPERM; wait 1",
-        "! echo: write error: Operation not permitted\n",
+        "! test:1: /sys/m/remove: Operation not permitted (EPERM)\n",
     );
     check(
         "echo 1 > /sys/m/remove && echo 1 > /sys/n/remove & hw answer /sys/m/remove 2; jobs; hw answer /sys/n/remove 2; wait 1",
@@ -54,7 +54,7 @@ fn wait_lets_machine_time_pass() {
 fn a_foreground_write_waits_too() {
     check(
         "hw answer /sys/m/remove EIO in 50; echo 1 > /sys/m/remove",
-        "! echo: write error: Input/output error\n= 1 EIO\n",
+        "! test:1: /sys/m/remove: Input/output error (EIO)\n= 1 EIO\n",
     );
     check(
         "hw answer /sys/m/remove 7 in 50; false > /sys/m/remove || cat /none /sys/bus/ap/apmask > /sys/m/remove",
@@ -80,7 +80,7 @@ fn what_never_returns_becomes_a_job() {
     );
     assert_eq!(
         run(&mut shell, "hw answer /sys/m/remove ENODEV; wait 1"),
-        "! echo: write error: No such device\n= 1 ENODEV\n"
+        "! test:1: /sys/m/remove: No such device (ENODEV)\n= 1 ENODEV\n"
     );
     // Patience is bounded also when there is always something due.
     assert_eq!(
@@ -109,7 +109,7 @@ fn a_prompt_tells_of_jobs() {
     shell.notify(&mut |_, text| told.push_str(text));
     assert_eq!(
         told,
-        "echo: write error: Device or resource busy\n[1] Exit 1 (EBUSY) echo 1 > /sys/m/remove\n"
+        "test:1: /sys/m/remove: Device or resource busy (EBUSY); `why` says the reason\n[1] Exit 1 (EBUSY) echo 1 > /sys/m/remove\n"
     );
     told.clear();
     shell.notify(&mut |_, text| told.push_str(text));

@@ -29,13 +29,13 @@ fn a_task_is_ok_when_all_of_it_ran() {
 fn a_task_stops_at_the_first_failure() {
     check(
         "echo 1 > /sys/bus/ap/apmask\n  echo 2 > /sys/bus/ap/busy\necho 3 > /sys/none/x",
-        "EBUSY 1 2:3 `echo 2 > /sys/bus/ap/busy` echo: write error: Device or resource busy",
+        "EBUSY 1 2:3 `echo 2 > /sys/bus/ap/busy` task:2: /sys/bus/ap/busy: Device or resource busy (EBUSY)",
     );
     check("cat /sys/none && true", "ENOENT 1 1:1 `cat /sys/none` cat: /sys/none: No such file or directory");
     check("true && hw fail && true", "EINVAL 1 1:9 `hw fail` hw: fail: as it was told");
     check(
         "for A in 1 2; do\n echo 1 > /sys/bus/ap/busy\ndone",
-        "EBUSY 1 2:2 `echo 1 > /sys/bus/ap/busy` echo: write error: Device or resource busy",
+        "EBUSY 1 2:2 `echo 1 > /sys/bus/ap/busy` task:2: /sys/bus/ap/busy: Device or resource busy (EBUSY)",
     );
     check("if true; then { false; true; }; fi", "failed 1 1:17 `false`");
     check("[ a = b ]", "failed 1 1:1 `[ a = b ]`");
@@ -67,16 +67,16 @@ fn jobs_count_when_they_fail() {
     check("echo 1 > /sys/m/remove & hw answer /sys/m/remove 2", "ok");
     check(
         "echo 1 > /sys/m/remove & hw answer /sys/m/remove ENODEV",
-        "ENODEV 1 1:1 `echo 1 > /sys/m/remove` echo: write error: No such device",
+        "ENODEV 1 1:1 `echo 1 > /sys/m/remove` task:1: /sys/m/remove: No such device (ENODEV)",
     );
     check(
         "echo 1 > /sys/m/remove & hw answer /sys/m/remove ENODEV; wait; true",
-        "ENODEV 1 1:1 `echo 1 > /sys/m/remove` echo: write error: No such device",
+        "ENODEV 1 1:1 `echo 1 > /sys/m/remove` task:1: /sys/m/remove: No such device (ENODEV)",
     );
     check("echo 1 > /sys/m/remove & hw answer /sys/m/remove ENODEV; wait 1 || true", "ok");
     check(
         "hw answer /sys/m/remove ENODEV in 5; echo 1 > /sys/m/remove",
-        "ENODEV 1 1:38 `echo 1 > /sys/m/remove` echo: write error: No such device",
+        "ENODEV 1 1:38 `echo 1 > /sys/m/remove` task:1: /sys/m/remove: No such device (ENODEV)",
     );
     check("true; echo 1 > /sys/m/remove &", "EINTR 130 1:7 `echo 1 > /sys/m/remove` it never returned");
     check("cat /sys/none & true", "ENOENT 1 1:1 `cat /sys/none` cat: /sys/none: No such file or directory");

@@ -1,7 +1,7 @@
 //! The control files that no real host has: what the machine's operator and the guests do, and what happened.
 //!
-//! A line written to `hw` or `guests` is that verb's arguments (`INTERFACES.md`); `events`, `log` and `state` are
-//! read.
+//! A line written to `hw` or `guests` is that verb's arguments (`INTERFACES.md`); `events`, `log`, `state` and
+//! `refusal` (the last write to an attribute that was refused) are read.
 
 pub mod command;
 mod error;
@@ -21,7 +21,7 @@ pub use crate::control::error::ControlError;
 pub use crate::control::guest::{GUEST, guest};
 pub use crate::control::hw::{HW, hw};
 pub use crate::control::verb::{Verb, Verbs};
-pub use crate::tree::{Controls, StateText};
+pub use crate::tree::{Controls, Refused, StateText};
 
 /// The control files.
 pub(crate) const FILES: &[Attribute<Plain>] = &[
@@ -32,6 +32,7 @@ pub(crate) const FILES: &[Attribute<Plain>] = &[
     ro("last_error", |t, _, _| Ok(t.controls.last_error.borrow().clone().into_bytes())),
     ro("log", |t, _, _| Ok(kept(t, Ring::log_text))),
     ro("modules", |t, _, task| Ok(listing(t, task))),
+    ro("refusal", show_refusal),
     ro("state", show_state),
 ];
 
@@ -62,6 +63,11 @@ fn run(
 
 fn show_guests(tree: &Tree, _: &Plain, task: Doing) -> Result<Vec<u8>, Errno> {
     Ok(guest::guests(tree, task).into_bytes())
+}
+
+fn show_refusal(tree: &Tree, _: &Plain, _: Doing) -> Result<Vec<u8>, Errno> {
+    let refusal = tree.controls.refusal.borrow();
+    Ok(refusal.as_ref().map(ToString::to_string).unwrap_or_default().into_bytes())
 }
 
 fn show_state(tree: &Tree, _: &Plain, task: Doing) -> Result<Vec<u8>, Errno> {

@@ -208,6 +208,13 @@ pub trait Filesystem {
     /// What happened since the last question, in order.
     fn events(&mut self) -> Vec<Event>;
 
+    /// What a pending call waits for, and what ends that: a sentence without full stop, for people; `None` if nobody
+    /// knows.
+    fn waits_for(&mut self, token: Token) -> Option<String> {
+        let _ = token;
+        None
+    }
+
     /// Lets machine time pass and does the background work that falls due.
     fn advance(&mut self, milliseconds: u64);
 

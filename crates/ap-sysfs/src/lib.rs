@@ -64,6 +64,7 @@
 //! attributes::* · control · derived             what stands in rows, and what follows from a row
 //! row · directory                               the words of rows, and what every row answers
 //! objects::*                                    what directories are about
+//! ids                                           how people write ids
 //! object · attribute · uevent · path            what an object, an attribute, a path is
 //! tree · modules                                what everything is computed from; what modules' files say
 //! ring · node · front · runner · errno          events, numbers, what front ends see
@@ -82,6 +83,7 @@ mod directory;
 pub mod errno;
 mod errno_table;
 pub mod front;
+pub mod ids;
 pub mod modules;
 pub mod names;
 pub mod nearest;

@@ -23,7 +23,7 @@ use crate::front::{self, Answer, Called, Change, Device, DeviceNumber, Entry, Fi
 use crate::node::Dir;
 use crate::ring::Ring;
 use crate::runner::{Runner, TaskId, Waits};
-use crate::tree::Tree;
+use crate::tree::{Refused, Tree};
 
 /// How much machine time a call may take before it is pending, in milliseconds: more than any reset that ends.
 pub const PATIENCE: u64 = 60_000;
@@ -48,8 +48,8 @@ pub struct Session {
 type Slot<T> = Rc<RefCell<Option<T>>>;
 
 enum Late {
-    Shown(Slot<Result<Vec<u8>, Errno>>),
-    Stored(Slot<Result<usize, Errno>>),
+    Shown(Slot<Result<Vec<u8>, Errno>>, Ino),
+    Stored(Slot<Result<usize, Errno>>, Ino),
 }
 
 impl Default for Session {
@@ -109,6 +109,12 @@ impl Session {
         self.tree.host.clock().now()
     }
 
+    /// The last write to an attribute that was refused.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        self.tree.controls.refusal.borrow().clone()
+    }
+
     /// Whether no operation is under way.
     #[must_use]
     pub fn quiescent(&self) -> bool {
@@ -161,8 +167,8 @@ impl Session {
         for task in ended {
             // Whoever ended in a panic left nothing.
             let answer = self.late.remove(&task).map(|late| match late {
-                Late::Shown(slot) => Answer::Shown(slot.take().unwrap_or(Err(Errno::EIO))),
-                Late::Stored(slot) => Answer::Stored(slot.take().unwrap_or(Err(Errno::EIO))),
+                Late::Shown(slot, _) => Answer::Shown(slot.take().unwrap_or(Err(Errno::EIO))),
+                Late::Stored(slot, _) => Answer::Stored(slot.take().unwrap_or(Err(Errno::EIO))),
             });
             self.finished.extend(answer.map(|answer| (Token(task.0), answer)));
         }
@@ -261,11 +267,11 @@ impl Session {
     /// A store that may take `patience` milliseconds of machine time before it is pending.
     pub fn store_within(&mut self, ino: Ino, data: &[u8], patience: u64) -> Called<usize> {
         let data = data.to_vec();
-        let (task, slot) = self.start(move |tree, task| tree.store(ino, &data, task));
+        let (task, slot) = self.start(move |tree, task| tree.store_and_keep(ino, &data, task));
         if self.drive(task, patience) {
             Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
         } else {
-            self.late.insert(task, Late::Stored(slot));
+            self.late.insert(task, Late::Stored(slot, ino));
             Called::Pending(Token(task.0))
         }
     }
@@ -276,7 +282,7 @@ impl Session {
         if self.drive(task, patience) {
             Called::Done(slot.take().unwrap_or(Err(Errno::EIO)))
         } else {
-            self.late.insert(task, Late::Shown(slot));
+            self.late.insert(task, Late::Shown(slot, ino));
             Called::Pending(Token(task.0))
         }
     }
@@ -543,6 +549,12 @@ impl Filesystem for Session {
 
     fn departed(&mut self, ino: Ino) -> Option<Entry> {
         self.tree.departed(ino)
+    }
+
+    fn waits_for(&mut self, token: Token) -> Option<String> {
+        let (Late::Shown(_, ino) | Late::Stored(_, ino)) = self.late.get(&TaskId(token.0))?;
+        let ino = *ino;
+        self.look(move |tree, held| Ok(tree.waits_for(ino, held))).ok().flatten()
     }
 
     fn advance(&mut self, milliseconds: u64) {

@@ -4,6 +4,7 @@
 //! is computed from; how, says the table of directories, and the crate's page.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use ap_machine::Machine;
 use ap_task::Task;
 use locks::{Held, Nothing};
 
+use crate::errno::Errno;
 use crate::node::{Key, MOST_HOLDERS};
 use crate::ring::Ring;
 
@@ -58,6 +60,67 @@ pub struct Controls {
     pub answer: RefCell<String>,
     /// Why the last line written to `hw` or `guests` failed.
     pub last_error: RefCell<String>,
+    /// The last write to another file that was refused.
+    pub refusal: RefCell<Option<Refused>>,
+}
+
+/// A write that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The file, below `/sys`.
+    pub path: String,
+    /// What was written, as text.
+    pub text: String,
+    /// What write(2) answered.
+    pub errno: Errno,
+    /// When, in milliseconds of machine time.
+    pub at_ms: u64,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Refused { path, text, errno, at_ms } = self;
+        writeln!(f, "errno {}\npath {path}\nat_ms {at_ms}\ntext {}", errno.name(), text.escape_default())
+    }
+}
+
+impl Refused {
+    /// The write that a text describes, as the control file `refusal` shows it; `None` if it describes none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Refused> {
+        let value = |key: &str| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+        };
+        Some(Refused {
+            path: value("path")?.to_owned(),
+            text: unescaped(value("text")?),
+            errno: Errno::from_name(value("errno")?)?,
+            at_ms: value("at_ms")?.parse().ok()?,
+        })
+    }
+}
+
+/// Undoes [`str::escape_default`].
+fn unescaped(text: &str) -> String {
+    let (mut plain, mut letters) = (String::new(), text.chars());
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            plain.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('n') => plain.push('\n'),
+            Some('r') => plain.push('\r'),
+            Some('t') => plain.push('\t'),
+            Some('u') => {
+                let digits: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
+                plain.extend(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32));
+            }
+            other => plain.extend(other),
+        }
+    }
+    plain
 }
 
 /// Keys of objects that have nothing but a name: a driver, a module.
@@ -94,6 +157,16 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_read_as_it_was_written() {
+        for text in ["+4\n", "", "a\\nb 'x' \u{7f}\u{e9}\t\r\n"] {
+            let (path, text) = ("bus/ap/apmask".to_owned(), text.to_owned());
+            let refused = Refused { path, text, errno: Errno::EBUSY, at_ms: 7 };
+            assert_eq!(Refused::parse(&refused.to_string()), Some(refused));
+        }
+        assert_eq!(Refused::parse(""), None);
+    }
 
     #[test]
     fn a_name_keeps_its_key_and_no_other_gets_it() {

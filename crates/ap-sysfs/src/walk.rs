@@ -3,9 +3,12 @@
 use crate::attribute::PAGE;
 use crate::directories::{children, row};
 use crate::errno::Errno;
-use crate::front::{Entry, Ino};
+use crate::front::{Entry, Ino, ROOT};
 use crate::node::{Dir, Node};
-use crate::tree::{Doing, Root, Tree};
+use crate::tree::{Doing, Refused, Root, Tree};
+
+/// The control files, which say themselves why they refuse a line.
+const CONTROLS: &str = "kernel/debug/apmatrix/";
 
 impl Tree {
     /// The entry of a name in a directory.
@@ -127,5 +130,63 @@ impl Tree {
         let Node::Attribute(dir, place, load) = Node::from_ino(ino) else { return Err(Errno::EISDIR) };
         row(dir.row).ok_or(Errno::ENOENT)?.store(self, dir.key, (place, load), data, task)?;
         Ok(data.len())
+    }
+    /// The path of a node below `/sys`.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is gone.
+    ///
+    /// # Locks
+    /// As [`Tree::lookup`], for each directory on the way.
+    pub fn path(&self, ino: Ino, held: Root) -> Result<String, Errno> {
+        let mut names = Vec::new();
+        let mut at = ino;
+        while at != ROOT {
+            names.push(self.entry(at, held)?.name);
+            at = self.parent(at, held)?;
+        }
+        names.reverse();
+        Ok(names.join("/"))
+    }
+
+    /// [`Tree::store`], and the control file `refusal` keeps it if it is refused. For front ends: an exploration, which
+    /// goes back in time, has no last write.
+    ///
+    /// # Errors
+    /// As [`Tree::store`].
+    ///
+    /// # Locks
+    /// As [`Tree::store`]; after a refusal as [`Tree::path`].
+    pub fn store_and_keep(&self, ino: Ino, data: &[u8], task: Doing) -> Result<usize, Errno> {
+        self.store(ino, data, task).inspect_err(|errno| {
+            let path = self.path(ino, task);
+            if let Some(path) = path.ok().filter(|path| !path.starts_with(CONTROLS)) {
+                let text = String::from_utf8_lossy(&data[..data.len().min(PAGE)]).into_owned();
+                let at_ms = self.host.clock().now();
+                *self.controls.refusal.borrow_mut() = Some(Refused { path, text, errno: *errno, at_ms });
+            }
+        })
+    }
+
+    /// What a call to a file waits for that does not return: the guest that has the mdev of its directory open, or any
+    /// guest that has one open.
+    ///
+    /// # Locks
+    /// As [`Tree::path`]; M.
+    pub(crate) fn waits_for(&self, ino: Ino, held: Root) -> Option<String> {
+        // A file that is being removed has no name any more; its directory has.
+        let directory = self.parent(ino, held).and_then(|parent| self.path(parent, held)).ok()?;
+        let name = directory.rsplit('/').next().unwrap_or_default().to_owned();
+        let open = self.host.vfio.look(held, |mdevs| {
+            let open =
+                mdevs.list.values().filter_map(|mdev| Some((mdev.uuid, mdev.opening()?.by.name.clone())));
+            open.collect::<Vec<_>>()
+        });
+        let own = open.iter().find(|(uuid, _)| uuid.to_string() == name);
+        let (uuid, guest) = own.or(open.first())?;
+        Some(format!(
+            "a call below /sys/{directory} waits until guest {guest} lets mdev {uuid} go, which it has open; \
+             `apmatrix guest stop {guest}` ends that"
+        ))
     }
 }

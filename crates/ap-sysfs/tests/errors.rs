@@ -140,10 +140,10 @@ fn verbs_say_what_was_expected() {
               or advance";
     let guest = "expected start, stop, reset, list, show, aqic, protect, unmap, request, events, config-irq, changes, info or make";
     for (line, text) in [
-        ("plugg 4", format!("`plugg` is no hw verb: {hw}")),
+        ("plugg 4", format!("`plugg` is no hw verb: {hw}; did you mean `plug`?")),
         ("raw", format!("`raw` is no hw verb: {hw}")),
-        ("plug", "`hw plug`: wrong number of words; see `hw --help`".to_owned()),
-        ("fault 04.0006", "`hw fault`: wrong number of words; see `hw --help`".to_owned()),
+        ("plug", "`hw plug` needs more words: expected AP[-AP] | .DOM[-DOM] | APQN".to_owned()),
+        ("fault 04.0006", "`hw fault` does not take these words: expected APQN KEY=VALUE…".to_owned()),
         (
             "modules load vfio",
             "`vfio` is no module: expected ap, zcrypt, zcrypt_cex4, mdev or vfio_ap".to_owned(),
@@ -155,8 +155,12 @@ fn verbs_say_what_was_expected() {
     for (line, errno, text) in [
         ("begin g", Errno::EINVAL, format!("`begin` is no guest verb: {guest}")),
         ("", Errno::EINVAL, guest.to_owned()),
-        ("stop", Errno::EINVAL, "`guest stop`: wrong number of words; see `guest --help`".to_owned()),
-        ("show g9", Errno::ENOENT, "no guest `g9`; `guest start g9 UUID` makes one".to_owned()),
+        ("stop", Errno::EINVAL, "`guest stop` needs more words: expected NAME".to_owned()),
+        (
+            "show g9",
+            Errno::ENOENT,
+            "there is no guest `g9`: there are none; `guest start g9 UUID` makes one".to_owned(),
+        ),
     ] {
         let error = rig.session.guest(line).unwrap_err();
         assert_eq!((error.errno, error.text), (errno, text), "{line}");

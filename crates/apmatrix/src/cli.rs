@@ -5,10 +5,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::CompleteEnv;
 
 use crate::commands;
+use crate::complete::VARIABLE;
 use crate::error::{Kind, Outcome};
+use crate::terminal::{examples, width};
+
+/// Longer lines of help are hard to read, however wide the terminal is.
+const WIDEST: usize = 120;
 
 /// The Linux s390 AP bus and vfio_ap in user space: try it, replay it, explore it.
 #[derive(Debug, Parser)]
@@ -16,7 +22,6 @@ use crate::error::{Kind, Outcome};
     name = "apmatrix",
     version,
     arg_required_else_help = true,
-    max_term_width = 100,
     after_help = "Begin with `apmatrix demo`. `apmatrix help COMMAND` says more about each.\n\n\
                   Exit status: 0 done, nothing wrong; 1 a check failed; 2 usage; 3 the environment lacks \
                   something; 4 bad input file."
@@ -53,12 +58,16 @@ enum Colour {
 enum Command {
     Demo(commands::demo::Args),
     Run(commands::run::Args),
+    Exec(commands::exec::Args),
     Mount(commands::mount::Args),
     Shell(commands::shell::Args),
+    View(commands::view::Args),
+    Serve(commands::serve::Args),
     Ls(commands::ls::Args),
     Hw(commands::hw::Args),
     Guest(commands::guest::Args),
     Events(commands::events::Args),
+    Why(commands::why::Args),
     Explore(commands::explore::Args),
     Replay(commands::replay::Args),
     Machine(commands::machine::Args),
@@ -70,12 +79,37 @@ enum Command {
     Recover(commands::again::RecoverArgs),
     Fits(commands::fits::Args),
     Completions(commands::completions::Args),
+    Schema(commands::schema::Args),
     Man(commands::man::Args),
+}
+
+/// The names of all commands.
+fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+/// The command line as it is described in that width.
+fn described(width: usize) -> clap::Command {
+    fn fit(command: clap::Command, width: usize) -> clap::Command {
+        let help = command.get_after_help().map(|help| examples(&help.to_string(), width));
+        let command = match help {
+            Some(help) => command.after_help(help),
+            None => command,
+        };
+        command.mut_subcommands(|inner| fit(inner, width))
+    }
+    fit(Cli::command(), width).term_width(width)
 }
 
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+    let help = width().min(WIDEST);
+    let parsed = described(help).try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|mut matches| {
+        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut described(help)))
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -88,7 +122,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Colour::Never => ColorChoice::Never,
     }
     .write_global();
-    match run(cli.command) {
+    match run(cli.command, cli.color) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             if error.kind != Kind::BrokenPipe {
@@ -101,16 +135,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Outcome {
+fn run(command: Command, colour: Colour) -> Outcome {
     match command {
         Command::Demo(args) => commands::demo::run(&args),
-        Command::Run(args) => commands::run::run(&args),
+        Command::Run(args) => commands::run::run(&args, &commands()),
+        Command::Exec(args) => commands::exec::run(&args),
         Command::Mount(args) => commands::mount::run(&args),
         Command::Shell(args) => commands::shell::run(&args),
+        Command::View(args) => commands::view::run(&args, colour != Colour::Never),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Ls(args) => commands::ls::run(&args),
         Command::Hw(args) => commands::hw::run(&args),
         Command::Guest(args) => commands::guest::run(&args),
         Command::Events(args) => commands::events::run(&args),
+        Command::Why(args) => commands::why::run(&args),
         Command::Explore(args) => commands::explore::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Machine(args) => commands::machine::run(&args),
@@ -121,7 +159,8 @@ fn run(command: Command) -> Outcome {
         Command::Revert(args) => commands::again::run_revert(&args),
         Command::Recover(args) => commands::again::run_recover(&args),
         Command::Fits(args) => commands::fits::run(&args),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
-        Command::Man(args) => commands::man::run(&args, Cli::command()),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args, described(80)),
     }
 }

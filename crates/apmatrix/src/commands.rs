@@ -5,6 +5,7 @@ pub mod apply;
 pub mod completions;
 pub mod demo;
 pub mod events;
+pub mod exec;
 pub mod explore;
 pub mod explore_scenarios;
 pub mod explore_sequences;
@@ -19,12 +20,18 @@ pub mod mount;
 pub mod plan;
 pub mod replay;
 pub mod run;
+pub mod schema;
+pub mod serve;
 pub mod shell;
+pub mod view;
+pub mod why;
 
 use ap_files::{KernelChoice, MachineFile};
 use ap_sysfs::control::Verbs;
 
+use crate::complete;
 use crate::error::CliError;
+use crate::terminal::{Table, width};
 
 /// Where a mounted tree is, for those who look at it from outside.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +45,7 @@ pub struct Root {
 #[derive(Clone, Debug, clap::Args)]
 pub struct MachineArgs {
     /// A built-in machine (default, tiny, wide, max) or a machine file
-    #[arg(long, value_name = "M", default_value = "default", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "M", default_value = "default", add = complete::machine())]
     pub machine: String,
     /// Which kernel it runs.
     #[command(flatten)]
@@ -49,7 +56,7 @@ pub struct MachineArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct KernelArgs {
     /// The kernel: a version that `apmatrix machine list --kernels` lists; default: what the machine says, else 6.12
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", add = complete::kernel())]
     kernel: Option<KernelChoice>,
 }
 
@@ -63,20 +70,34 @@ impl KernelArgs {
         }
         Some(choice)
     }
+
+    /// A machine, checked, with the kernel that was asked for.
+    ///
+    /// # Errors
+    /// If there is no such machine, or its file is wrong.
+    pub fn load(&self, name: &str) -> Result<MachineFile, CliError> {
+        let mut loaded = MachineFile::load(name)?;
+        match self.choice() {
+            Some(kernel) => loaded.kernel = kernel,
+            None => loaded.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
+        }
+        Ok(loaded)
+    }
 }
 
 impl MachineArgs {
+    /// That machine, with the kernel that it names.
+    #[must_use]
+    pub fn named(machine: &str) -> MachineArgs {
+        MachineArgs { machine: machine.to_owned(), kernel: KernelArgs { kernel: None } }
+    }
+
     /// The machine, checked.
     ///
     /// # Errors
     /// If there is no such machine, or its file is wrong.
     pub fn load(&self) -> Result<MachineFile, CliError> {
-        let mut loaded = MachineFile::load(&self.machine)?;
-        match self.kernel.choice() {
-            Some(kernel) => loaded.kernel = kernel,
-            None => loaded.kernel.taken().iter().for_each(|taken| eprintln!("{taken}")),
-        }
-        Ok(loaded)
+        self.kernel.load(&self.machine)
     }
 }
 
@@ -88,7 +109,18 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Writes a page that stands alone.
+fn write_page(path: &std::path::Path, page: &ap_serve::page::Frozen) -> Result<(), CliError> {
+    std::fs::write(path, page.page()).map_err(|error| {
+        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+    })
+}
+
 /// What `--help` says of the verbs of a control file, a line each.
 fn verbs(verbs: &Verbs) -> String {
-    verbs.help(50).lines().map(|line| format!("  {line}\n")).collect()
+    let mut table = Table::indented(2);
+    for verb in verbs.shown() {
+        table.row([verb.name, verb.arguments, verb.help]);
+    }
+    table.render(width())
 }

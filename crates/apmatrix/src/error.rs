@@ -17,6 +17,8 @@ use ap_files::transcript::TranscriptError;
 use ap_files::{BootError, FileError, said};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::terminal::wrapped;
+
 /// What kind of error it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -125,9 +127,14 @@ impl CliError {
             let handler = GraphicalReportHandler::new_themed(theme)
                 .with_links(false)
                 .without_cause_chain()
-                .with_width(100);
+                .with_width(crate::terminal::width().min(100));
             let mut text = String::new();
-            if handler.render_report(&mut text, file).is_ok() {
+            let all = std::iter::once(file).chain(file.others());
+            if all.map(|mistake| handler.render_report(&mut text, mistake)).all(|shown| shown.is_ok()) {
+                let count = file.others().len() + 1;
+                if count > 1 {
+                    text += &format!("{count} mistakes in {}\n", file.file());
+                }
                 return text;
             }
         }
@@ -137,8 +144,9 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
-        self.hints.iter().try_for_each(|hint| writeln!(f, "hint: {hint}"))
+        let width = crate::terminal::width();
+        writeln!(f, "{}", wrapped(&format!("error: {}", self.message), width, 2))?;
+        self.hints.iter().try_for_each(|hint| writeln!(f, "{}", wrapped(&format!("hint: {hint}"), width, 2)))
     }
 }
 

@@ -3,17 +3,18 @@
 //! What is not there is data: an attribute that a driver or a kernel doesn't have, a driver that isn't bound.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 
+use ap_apply::tree::{Fault, Tree};
 use ap_types::{AdapterId, Apqn};
 use serde::Serialize;
 
-use crate::control::Control;
+use crate::control;
+
+const DEVICES: &str = "bus/ap/devices";
+const MATRIX: &str = "devices/vfio_ap/matrix";
 
 /// A host's cards.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Inventory {
     /// Always `apmatrix.ls/1`.
     pub schema: &'static str,
@@ -22,7 +23,7 @@ pub struct Inventory {
 }
 
 /// A card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Card {
     /// `04`.
     pub card: String,
@@ -50,7 +51,7 @@ pub struct Card {
 }
 
 /// A queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Queue {
     /// `04.0006`.
     pub queue: String,
@@ -76,7 +77,7 @@ pub struct Queue {
 }
 
 /// Whose a queue is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Owner {
     /// The host's own drivers'.
@@ -100,27 +101,24 @@ pub enum Owner {
 }
 
 impl Inventory {
-    /// Reads the tree at `root`.
+    /// Reads a tree.
     ///
     /// # Errors
     /// If there is no AP bus.
-    pub fn read(root: &Path) -> io::Result<Inventory> {
-        let devices = root.join("bus/ap/devices");
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&devices)? {
-            names.extend(entry?.file_name().into_string());
-        }
-        names.sort();
-        let assigned = Assigned::read(root);
+    pub fn read(tree: &mut dyn Tree) -> Result<Inventory, Fault> {
+        let names = tree.list(DEVICES)?;
+        let assigned = Assigned::read(tree);
         let mut cards: BTreeMap<u8, Card> = BTreeMap::new();
         for name in names.iter().filter_map(|name| name.strip_prefix("card")) {
             if let Ok(adapter) = u8::from_str_radix(name, 16) {
-                cards.insert(adapter, card(&Device(devices.join(format!("card{name}"))), name, adapter));
+                let device = &mut Device { tree, directory: format!("{DEVICES}/card{name}") };
+                cards.insert(adapter, card(device, name, adapter));
             }
         }
         for (name, apqn) in names.iter().filter_map(|name| Some((name, name.parse::<Apqn>().ok()?))) {
             if let Some(card) = cards.get_mut(&apqn.adapter.0) {
-                card.queues.push(queue(&Device(devices.join(name)), apqn, &assigned));
+                let device = &mut Device { tree, directory: format!("{DEVICES}/{name}") };
+                card.queues.push(queue(device, apqn, &assigned));
             }
         }
         Ok(Inventory { schema: "apmatrix.ls/1", cards: cards.into_values().collect() })
@@ -138,15 +136,18 @@ impl Inventory {
 }
 
 /// A device's directory.
-struct Device(PathBuf);
+struct Device<'a> {
+    tree: &'a mut dyn Tree,
+    directory: String,
+}
 
-impl Device {
-    fn text(&self, attribute: &str) -> Option<String> {
-        let text = fs::read_to_string(self.0.join(attribute)).ok()?;
+impl Device<'_> {
+    fn text(&mut self, attribute: &str) -> Option<String> {
+        let text = self.tree.read(&format!("{}/{attribute}", self.directory)).ok()?;
         Some(text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty())
     }
 
-    fn flag(&self, attribute: &str) -> Option<bool> {
+    fn flag(&mut self, attribute: &str) -> Option<bool> {
         match self.text(attribute)?.as_str() {
             "0" => Some(false),
             "1" => Some(true),
@@ -154,20 +155,20 @@ impl Device {
         }
     }
 
-    fn driver(&self) -> Option<String> {
-        let link = fs::read_link(self.0.join("driver")).ok()?;
-        Some(link.file_name()?.to_str()?.to_owned())
+    fn driver(&mut self) -> Option<String> {
+        let link = self.tree.link(&format!("{}/driver", self.directory)).ok()?;
+        Some(link.rsplit('/').next()?.to_owned())
     }
 
     /// The variable of that name in the device's uevent.
-    fn variable(&self, name: &str) -> Option<String> {
+    fn variable(&mut self, name: &str) -> Option<String> {
         let uevent = self.text("uevent")?;
         let value = uevent.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
         Some(value.to_owned())
     }
 }
 
-fn card(device: &Device, name: &str, adapter: u8) -> Card {
+fn card(device: &mut Device<'_>, name: &str, adapter: u8) -> Card {
     let kind = device.text("type");
     let mode = device.variable("MODE").or_else(|| {
         // Older kernels don't tell; the type's letter does.
@@ -192,7 +193,7 @@ fn card(device: &Device, name: &str, adapter: u8) -> Card {
     }
 }
 
-fn queue(device: &Device, apqn: Apqn, assigned: &Assigned) -> Queue {
+fn queue(device: &mut Device<'_>, apqn: Apqn, assigned: &Assigned) -> Queue {
     let driver = device.driver();
     let status = device.text("status");
     let owner = match driver.as_deref() {
@@ -221,15 +222,13 @@ struct Assigned {
 }
 
 impl Assigned {
-    fn read(root: &Path) -> Assigned {
+    fn read(tree: &mut dyn Tree) -> Assigned {
         let mut mdevs = BTreeMap::new();
-        for entry in fs::read_dir(root.join("devices/vfio_ap/matrix")).into_iter().flatten().flatten() {
-            let Ok(uuid) = entry.file_name().into_string() else { continue };
-            let Ok(matrix) = fs::read_to_string(entry.path().join("matrix")) else { continue };
+        for uuid in tree.list(MATRIX).unwrap_or_default() {
+            let Ok(matrix) = tree.read(&format!("{MATRIX}/{uuid}/matrix")) else { continue };
             mdevs.extend(matrix.lines().filter_map(|line| Some((line.parse().ok()?, uuid.clone()))));
         }
-        let list =
-            Control::if_there(root).and_then(|control| control.read("guests").ok()).unwrap_or_default();
+        let list = tree.read(&format!("{}/guests", control::DIRECTORY)).unwrap_or_default();
         let lines = list.lines().filter_map(|line| line.split_once(' '));
         let guests =
             lines.flat_map(|(name, uuids)| uuids.split(',').map(|uuid| (uuid.to_owned(), name.to_owned())));

@@ -1,4 +1,4 @@
-//! What the locks cost without a hook, against `std::sync::Mutex`: `cargo bench -p explore --bench locks`.
+//! What the locks cost without a hook, against `std::sync::Mutex`: `cargo bench -p apmatrix-explore --bench locks`.
 
 use std::hint::black_box;
 

@@ -1,6 +1,6 @@
 //! Dining philosophers, and two ways out: nothing here has to do with the field this project is about.
 //!
-//! `cargo run --release -p explore --example dining -- [PHILOSOPHERS]`
+//! `cargo run --release -p apmatrix-explore --example dining -- [PHILOSOPHERS]`
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! What the hook costs where there is none: lock and unlock against `std::sync::Mutex`, in alternating slices.
 //!
-//! `cargo run --release -p explore --example overhead`. Slices are short and take turns, so that a busy machine
+//! `cargo run --release -p apmatrix-explore --example overhead`. Slices are short and take turns, so that a busy machine
 //! disturbs both alike; each line is a round, and the last the median of the rounds.
 
 #![forbid(unsafe_code)]

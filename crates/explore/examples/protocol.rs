@@ -1,6 +1,6 @@
 //! A bus that hands queues to drivers, and masks that say to which: how fast is it explored?
 //!
-//! `cargo run --release -p explore --example protocol -- [TASKS] [cache|dpor|dfs] [PASTS]` explores the first TASKS (2
+//! `cargo run --release -p apmatrix-explore --example protocol -- [TASKS] [cache|dpor|dfs] [PASTS]` explores the first TASKS (2
 //! to 6) of: a mask write, an assignment, a scan, another assignment, another mask write, an open. The code is a toy;
 //! it has the locks and the steps of a real system's protocol (four levels nested, two kinds of loop over devices).
 //! With PASTS, so many pasts are told apart by an audit of its checkpoints.

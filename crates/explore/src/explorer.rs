@@ -13,7 +13,7 @@ use crate::engine::graph::{Asking, Cycle};
 use crate::engine::learned::Learned;
 use crate::engine::objects::{ObjectId, place};
 use crate::engine::random::Chance;
-use crate::engine::replay::{self, ReplayError};
+use crate::engine::replay::{self, Followed, ReplayError};
 use crate::engine::tree::Tree;
 use crate::engine::{audit, cache, executions, shrink};
 use crate::options::{Audit, Options, Strategy};
@@ -29,6 +29,8 @@ type Show = Box<dyn FnMut(&Progress)>;
 pub struct Explorer {
     options: Options,
     progress: Option<Show>,
+    /// What every execution begins with.
+    first: Vec<u8>,
 }
 
 /// What is known when the search and the audit have ended.
@@ -44,7 +46,16 @@ impl Explorer {
     /// An explorer with these options.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Explorer { options, progress: None }
+        Explorer { options, progress: None, first: Vec::new() }
+    }
+
+    /// Explores only executions that begin along this schedule: every state of them, whatever the strategy, without an
+    /// audit, and what is wrong is shown as it was met. A schedule that does not fit is followed as far as it does
+    /// ([`follow`](Explorer::follow) tells how far), and nothing comes after that.
+    #[must_use]
+    pub fn after(mut self, schedule: &Schedule) -> Self {
+        self.first = schedule.tasks().to_vec();
+        self
     }
 
     /// Calls `show` about ten times a second while exploring.
@@ -77,6 +88,12 @@ impl Explorer {
     /// # Errors
     /// If the schedule doesn't fit the program, ends too early, or takes other steps than when it was recorded.
     pub fn replay(&mut self, program: &mut dyn Program, schedule: &Schedule) -> Result<Replay, ReplayError> {
+        let Followed { replay, left } = self.follow(program, schedule);
+        left.map_or(Ok(replay), Err)
+    }
+
+    /// Executes the program along a schedule as far as it fits, step by step, and says where it left and why.
+    pub fn follow(&mut self, program: &mut dyn Program, schedule: &Schedule) -> Followed {
         let conductor = Conductor::new(program, self.options.max_steps);
         hook::install_scoped(&conductor, || {
             replay::replay(&mut Executor::new(&conductor, self.options.stack), schedule)
@@ -88,7 +105,11 @@ impl Explorer {
         let progress = self.progress.as_deref_mut().map(|show| show as &mut dyn FnMut(&Progress));
         let mut limits = Limits::new(&self.options, progress);
         loop {
-            let searched = search(executor, &mut limits, &self.options);
+            let searched = if self.first.is_empty() {
+                search(executor, &mut limits, &self.options)
+            } else {
+                cache::every_state_after(executor, &mut limits, &self.first)
+            };
             let mut explored = {
                 let steps = executor.conductor.control.borrow().learned.steps;
                 Explored { searched, runs: executor.begun, steps, audit: None }
@@ -97,6 +118,7 @@ impl Explorer {
             if let (Strategy::StateCache | Strategy::EveryState, Audit::Histories(pasts)) =
                 (self.options.strategy, self.options.audit)
                 && explored.searched.end == End::Exhausted
+                && self.first.is_empty()
                 && sound
             {
                 let budget = self.options.audit_budget;
@@ -166,7 +188,7 @@ impl Explorer {
                 "executions were chosen by chance".to_owned()
             }
             Options { budget: Some(budget), .. } if started.elapsed() >= budget => {
-                format!("the time of {} s is up", budget.as_secs_f64())
+                format!("the time is up ({:.1} s)", budget.as_secs_f64())
             }
             Options { max_executions: Some(most), .. } => format!("it stopped after {most} executions"),
             _ => "it stopped at a violation".to_owned(),
@@ -180,7 +202,7 @@ impl Explorer {
             let endless = |finding: u32| findings.get(finding).verdict == verdict::LIVELOCK;
             found.iter().map(|(finding, ..)| *finding).filter(|&finding| !endless(finding)).collect()
         };
-        let mut best = if self.options.shrink && !wanted.is_empty() {
+        let mut best = if self.options.shrink && self.first.is_empty() && !wanted.is_empty() {
             shrink::fewest(executor, &self.options, &wanted)
         } else {
             Default::default()

@@ -117,7 +117,7 @@ mod schedule;
 pub mod verdict;
 
 pub use cross::CrossCheck;
-pub use engine::replay::ReplayError;
+pub use engine::replay::{Followed, ReplayError};
 pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
 pub use options::{Audit, Options, Strategy};

@@ -1,6 +1,6 @@
 //! The differential fuzzer: random small lock programs, and explorers that must agree on them.
 //!
-//! `APMATRIX_FUZZ_PROGRAMS=20000 cargo test --release -p explore --test fuzz` runs the long form;
+//! `APMATRIX_FUZZ_PROGRAMS=20000 cargo test --release -p apmatrix-explore --test fuzz` runs the long form;
 //! `APMATRIX_FUZZ_SEED=N` begins with program N. A mismatch prints the program.
 //!
 //! Some programs say what they remember (checkpoints, marks and looks). The audit must accuse none of them. In a second

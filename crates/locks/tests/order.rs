@@ -1,7 +1,7 @@
 //! Wrong orders don't compile, and say so in words of our own.
 //!
 //! Each program's error text is pinned: a program that fails for another reason fails the test. To renew the texts
-//! after a change of the compiler: `TRYBUILD=overwrite cargo test -p locks --test order`, and read the difference.
+//! after a change of the compiler: `TRYBUILD=overwrite cargo test -p apmatrix-locks --test order`, and read the difference.
 
 #[test]
 fn wrong_orders_do_not_compile() {

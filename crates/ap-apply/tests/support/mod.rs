@@ -12,6 +12,17 @@ use ap_files::{MachineFile, boot};
 use ap_sysfs::{Filesystem, Session};
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix, Uuid};
 
+/// How often something random is tried: usually, with `APMATRIX_LONG=1`, and a twentieth of the usual with
+/// `APMATRIX_SHORT=1`, which is for machines that are emulated.
+pub fn rounds(usual: u64, long: u64) -> u64 {
+    let set = |name: &str| std::env::var_os(name).is_some();
+    match (set("APMATRIX_LONG"), set("APMATRIX_SHORT")) {
+        (true, _) => long,
+        (false, true) => usual.div_ceil(20),
+        (false, false) => usual,
+    }
+}
+
 /// A random number generator that needs no library (xorshift64*).
 pub struct Rng(pub u64);
 

@@ -19,25 +19,61 @@ use crate::problem::twice;
 /// The longest message that an info word can tell: 15 pages.
 const LONGEST_MESSAGE: u32 = 15 * 4096;
 
-/// The machine that `file` describes; `stem` names it if it doesn't say so.
-pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Problem> {
-    problem::version(&file.schema, SCHEMA)?;
-    let kernel = file.kernel.as_ref().map(kernel::choice).transpose()?.unwrap_or_default();
+/// The mistakes that were found so far.
+#[derive(Default)]
+pub(super) struct Mistakes(pub(super) Vec<Problem>);
+
+impl Mistakes {
+    /// What was found, or after a mistake something in its place.
+    pub(super) fn or<T>(&mut self, found: Result<T, Problem>, instead: T) -> T {
+        found.unwrap_or_else(|problem| {
+            self.0.push(problem);
+            instead
+        })
+    }
+
+    /// What was found, if it was no mistake.
+    pub(super) fn ok<T>(&mut self, found: Result<T, Problem>) -> Option<T> {
+        found.map_err(|problem| self.0.push(problem)).ok()
+    }
+}
+
+/// The machine that `file` describes; `stem` names it if it doesn't say so. All mistakes are found at once, but for
+/// those that may only follow from another one.
+pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Vec<Problem>> {
+    problem::version(&file.schema, SCHEMA).map_err(|problem| vec![problem])?;
+    let mut mistakes = Mistakes::default();
+    let kernel = file.kernel.as_ref().map(kernel::choice).transpose();
+    let kernel = mistakes.or(kernel, None).unwrap_or_default();
     let secure = file.facilities.se.as_ref().is_some_and(|se| *se.get_ref());
-    let features = features(file.features.as_deref(), secure)?;
+    let named = mistakes.ok(features(file.features.as_deref(), secure));
+    let features = named.unwrap_or(Features::APXA | Features::APSB);
     if let (Some(se), false) = (file.facilities.se.as_ref(), features.contains(Features::APSB) || !secure) {
         let problem =
             Problem::new(se.span(), "Secure Execution without APSB", "expected APSB among `features`");
-        return Err(problem.help("leave `features` out, or add \"APSB\""));
+        mistakes.0.push(problem.help("leave `features` out, or add \"APSB\""));
     }
-    let limits = Limits::of(&file, features)?;
-    let domains = mask(file.domains.as_ref(), &limits.domains)?.unwrap_or(DomainMask::EMPTY);
-    let control_domains = mask(file.control_domains.as_ref(), &limits.control_domains)?.unwrap_or(domains);
-    let apmask = driver_mask(file.apmask.as_ref(), AdapterMask::ALL)?;
-    let aqmask = driver_mask(file.aqmask.as_ref(), DomainMask::ALL)?;
-    let adapters = adapters(&file.adapter, &limits)?;
-    let queues = queues::queues(&file.queue, &adapters, domains, secure)?;
-    let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask)?;
+    let limits = Limits::of(&file, features);
+    let usage = mistakes.ok(mask(file.domains.as_ref(), &limits.domains));
+    let domains = usage.flatten().unwrap_or(DomainMask::EMPTY);
+    let control_domains = mistakes.or(mask(file.control_domains.as_ref(), &limits.control_domains), None);
+    let control_domains = control_domains.unwrap_or(domains);
+    // Where the masks are wrong nobody knows what they would leave to mdevs: everything, then.
+    let apmask = mistakes.or(driver_mask(file.apmask.as_ref(), AdapterMask::ALL), AdapterMask::EMPTY);
+    let aqmask = mistakes.or(driver_mask(file.aqmask.as_ref(), DomainMask::ALL), DomainMask::EMPTY);
+    let before = mistakes.0.len();
+    let adapters = adapters(&file.adapter, &limits, &mut mistakes);
+    // Of an adapter or a domain that is wrong nobody knows which queues it would have.
+    let whole = usage.is_some() && mistakes.0.len() == before;
+    let queues = if whole {
+        queues::queues(&file.queue, &adapters, domains, secure, &mut mistakes)
+    } else {
+        Vec::new()
+    };
+    let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask, &mut mistakes);
+    if !mistakes.0.is_empty() {
+        return Err(mistakes.0);
+    }
     let format::Facilities { qci, apft, interrupts, instr, se: _, vm } = file.facilities;
     Ok(MachineFile {
         name: file.name.unwrap_or_else(|| stem.to_owned()),
@@ -99,7 +135,7 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(file: &File, features: Features) -> Result<Limits, Problem> {
+    fn of(file: &File, features: Features) -> Limits {
         let apxa = features.contains(Features::APXA);
         let max =
             |given: &Option<Spanned<u8>>, default: u8| given.as_ref().map_or(default, |max| *max.get_ref());
@@ -111,7 +147,7 @@ impl Limits {
         let adapters = limit("adapter", max(&file.max_adapter, 63), 63);
         let domains = limit("domain", max(&file.max_domain, 84), 15);
         let control_domains = limit("control domain", domains.max, 15);
-        Ok(Limits { adapters, domains, control_domains })
+        Limits { adapters, domains, control_domains }
     }
 }
 
@@ -173,37 +209,46 @@ fn driver_mask<M: Mask>(text: Option<&Spanned<String>>, all: M) -> Result<M, Pro
     })
 }
 
-fn adapters(files: &[Spanned<format::Adapter>], limits: &Limits) -> Result<Vec<Adapter>, Problem> {
+fn adapters(files: &[Spanned<format::Adapter>], limits: &Limits, mistakes: &mut Mistakes) -> Vec<Adapter> {
     let mut all: BTreeMap<u8, Adapter> = BTreeMap::new();
     for file in files {
-        let span = heading(file.span());
-        let file = file.get_ref();
-        let ids = match (&file.id, &file.ids) {
-            (Some(ids), None) | (None, Some(ids)) => ids,
-            (Some(_), Some(ids)) => {
-                return Err(Problem::new(ids.span(), "both `id` and `ids`", "expected only one of them"));
-            }
-            (None, None) => {
-                return Err(Problem::new(span, "an adapter without id", "expected `id` or `ids` here"));
-            }
-        };
-        let ids = expand(ids, &limits.adapters)?;
-        let common = adapter(file, span)?;
-        if let (Some(serial), [_, _, ..]) = (&file.serial, ids.as_slice()) {
-            let problem =
-                Problem::new(serial.span(), "one serial number for several adapters", "expected one adapter");
-            return Err(problem.help("leave `serial` out, or give each adapter its own table"));
-        }
-        for (id, span) in ids {
-            let serial = common.serial.clone();
-            let serial = if serial.is_empty() { format!("93AADX{id:02X}") } else { serial };
-            let adapter = Adapter { id: AdapterId(id), serial, ..common.clone() };
+        for (adapter, span) in mistakes.or(alike(file, limits), Vec::new()) {
+            let id = adapter.id.0;
             if all.insert(id, adapter).is_some() {
-                return Err(twice(span, &format!("adapter {id}")));
+                mistakes.0.push(twice(span, &format!("adapter {id}")));
+                break;
             }
         }
     }
-    Ok(all.into_values().collect())
+    all.into_values().collect()
+}
+
+/// The adapters of one table, each with where its id was said.
+fn alike(file: &Spanned<format::Adapter>, limits: &Limits) -> Result<Vec<(Adapter, Range<usize>)>, Problem> {
+    let span = heading(file.span());
+    let file = file.get_ref();
+    let ids = match (&file.id, &file.ids) {
+        (Some(ids), None) | (None, Some(ids)) => ids,
+        (Some(_), Some(ids)) => {
+            return Err(Problem::new(ids.span(), "both `id` and `ids`", "expected only one of them"));
+        }
+        (None, None) => {
+            return Err(Problem::new(span, "an adapter without id", "expected `id` or `ids` here"));
+        }
+    };
+    let ids = expand(ids, &limits.adapters)?;
+    let common = adapter(file, span)?;
+    if let (Some(serial), [_, _, ..]) = (&file.serial, ids.as_slice()) {
+        let problem =
+            Problem::new(serial.span(), "one serial number for several adapters", "expected one adapter");
+        return Err(problem.help("leave `serial` out, or give each adapter its own table"));
+    }
+    let own = |(id, span): (u8, Range<usize>)| {
+        let serial = common.serial.clone();
+        let serial = if serial.is_empty() { format!("93AADX{id:02X}") } else { serial };
+        (Adapter { id: AdapterId(id), serial, ..common.clone() }, span)
+    };
+    Ok(ids.into_iter().map(own).collect())
 }
 
 /// The beginning of a table, for problems that concern all of it.
@@ -320,37 +365,43 @@ fn mdevs(
     limits: &Limits,
     apmask: AdapterMask,
     aqmask: DomainMask,
-) -> Result<Vec<Mdev>, Problem> {
+    mistakes: &mut Mistakes,
+) -> Vec<Mdev> {
     let reserved = Matrix { adapters: apmask, domains: aqmask, ..Matrix::default() };
     let mut all: Vec<Mdev> = Vec::new();
     for file in files {
-        let file = file.get_ref();
-        let span = file.uuid.span();
-        let name = named(&file.uuid)?;
-        if all.iter().any(|mdev| mdev.uuid == name) {
-            return Err(twice(span, &format!("mdev {name}")));
-        }
-        let matrix = Matrix {
-            adapters: mask(file.adapters.as_ref(), &limits.adapters)?.unwrap_or_default(),
-            domains: mask(file.domains.as_ref(), &limits.domains)?.unwrap_or_default(),
-            control_domains: mask(file.control_domains.as_ref(), &limits.control_domains)?
-                .unwrap_or_default(),
-        };
-        if matrix.shares_queue(&reserved) {
-            let both = (matrix.adapters & apmask).iter().next().zip((matrix.domains & aqmask).iter().next());
-            let (adapter, domain) = both.unwrap_or((AdapterId(0), DomainId(0)));
-            let message = format!("queue {} is the host's", Apqn::new(adapter, domain));
-            let problem =
-                Problem::new(span, message, "expected an mdev of queues that `apmask` and `aqmask` leave");
-            return Err(problem.help(format!("for example `apmask = \"-{}\"`", adapter.0)));
-        }
-        if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
-            let message = format!("it shares queues with mdev {}", other.uuid);
-            return Err(Problem::new(span, message, "expected queues that no other mdev has"));
-        }
-        all.push(Mdev { uuid: name, matrix });
+        let checked = mdev(file.get_ref(), limits, &reserved, &all);
+        all.extend(mistakes.ok(checked));
     }
-    Ok(all)
+    all
+}
+
+/// One mdev, beside those before it.
+fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -> Result<Mdev, Problem> {
+    let span = file.uuid.span();
+    let name = named(&file.uuid)?;
+    if all.iter().any(|mdev| mdev.uuid == name) {
+        return Err(twice(span, &format!("mdev {name}")));
+    }
+    let matrix = Matrix {
+        adapters: mask(file.adapters.as_ref(), &limits.adapters)?.unwrap_or_default(),
+        domains: mask(file.domains.as_ref(), &limits.domains)?.unwrap_or_default(),
+        control_domains: mask(file.control_domains.as_ref(), &limits.control_domains)?.unwrap_or_default(),
+    };
+    let Matrix { adapters: apmask, domains: aqmask, .. } = *reserved;
+    if matrix.shares_queue(reserved) {
+        let both = (matrix.adapters & apmask).iter().next().zip((matrix.domains & aqmask).iter().next());
+        let (adapter, domain) = both.unwrap_or((AdapterId(0), DomainId(0)));
+        let message = format!("queue {} is the host's", Apqn::new(adapter, domain));
+        let problem =
+            Problem::new(span, message, "expected an mdev of queues that `apmask` and `aqmask` leave");
+        return Err(problem.help(format!("for example `apmask = \"-{}\"`", adapter.0)));
+    }
+    if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
+        let message = format!("it shares queues with mdev {}", other.uuid);
+        return Err(Problem::new(span, message, "expected queues that no other mdev has"));
+    }
+    Ok(Mdev { uuid: name, matrix })
 }
 
 pub(crate) fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {

@@ -7,6 +7,7 @@ use ap_sysfs::control::command;
 use ap_types::{Apqn, DomainMask, Mode, ResponseCode};
 use toml::Spanned;
 
+use super::check::Mistakes;
 use super::format::{self, BindState};
 use super::model::{Adapter, Queue, QueueState};
 use crate::error::Problem;
@@ -18,36 +19,43 @@ pub(super) fn queues(
     adapters: &[Adapter],
     domains: DomainMask,
     secure: bool,
-) -> Result<Vec<Queue>, Problem> {
+    mistakes: &mut Mistakes,
+) -> Vec<Queue> {
     let mut all = BTreeMap::new();
     for file in files {
-        let text = file.apqn.get_ref();
-        let problem =
-            |message: String, expected: &str| Err(Problem::new(file.apqn.span(), message, expected));
-        let Ok(apqn) = text.parse::<Apqn>() else {
-            return problem(
-                format!("`{text}` is not a queue"),
-                "expected AA.DDDD in lower-case hex: \"05.0004\"",
-            );
-        };
-        let Some(adapter) = adapters.iter().find(|adapter| adapter.id == apqn.adapter) else {
-            return problem(
-                format!("there is no adapter {}", apqn.adapter.0),
-                "expected a queue of this machine",
-            );
-        };
-        if !domains.contains(apqn.domain) {
-            return problem(
-                format!("{} is no usage domain", apqn.domain.0),
-                "expected a queue of this machine",
-            );
-        }
-        let (state, faults) = (state(file)?, faults(file, adapter.mode, secure)?);
-        if all.insert(apqn, Queue { apqn, state, faults }).is_some() {
-            return Err(twice(file.apqn.span(), &format!("queue {apqn}")));
+        let Some(queue) = mistakes.ok(queue(file, adapters, domains, secure)) else { continue };
+        let apqn = queue.apqn;
+        if all.insert(apqn, queue).is_some() {
+            mistakes.0.push(twice(file.apqn.span(), &format!("queue {apqn}")));
         }
     }
-    Ok(all.into_values().collect())
+    all.into_values().collect()
+}
+
+fn queue(
+    file: &format::Queue,
+    adapters: &[Adapter],
+    domains: DomainMask,
+    secure: bool,
+) -> Result<Queue, Problem> {
+    let text = file.apqn.get_ref();
+    let problem = |message: String, expected: &str| Err(Problem::new(file.apqn.span(), message, expected));
+    let Ok(apqn) = text.parse::<Apqn>() else {
+        return problem(
+            format!("`{text}` is not a queue"),
+            "expected AA.DDDD in lower-case hex: \"05.0004\"",
+        );
+    };
+    let Some(adapter) = adapters.iter().find(|adapter| adapter.id == apqn.adapter) else {
+        return problem(
+            format!("there is no adapter {}", apqn.adapter.0),
+            "expected a queue of this machine",
+        );
+    };
+    if !domains.contains(apqn.domain) {
+        return problem(format!("{} is no usage domain", apqn.domain.0), "expected a queue of this machine");
+    }
+    Ok(Queue { apqn, state: state(file)?, faults: faults(file, adapter.mode, secure)? })
 }
 
 fn state(file: &format::Queue) -> Result<QueueState, Problem> {

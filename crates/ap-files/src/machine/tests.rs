@@ -114,7 +114,7 @@ fn a_file_may_say_everything() {
 
 #[test]
 fn unknown_keys_name_the_nearest() {
-    let nearest = |key: &str| format!("expected a known key; the nearest is `{key}`");
+    let nearest = |key: &str| format!("expected a known key; did you mean `{key}`?");
     assert_eq!(error("domain = [4]"), (2, "unknown key `domain`".into(), nearest("domains")));
     assert_eq!(error("[[adapter]]\nid = 4\ntyp = 1"), (4, "unknown key `typ`".into(), nearest("type")));
     assert_eq!(
@@ -231,4 +231,45 @@ fn bind_states_and_master_keys_that_cannot_be() {
     let open = queue("bind = \"bound\"").replace("se = true", "se = false");
     assert_eq!(of(open), "a bind state counts in a Secure Execution guest only");
     assert_eq!(of(format!("features = [\"APXA\"]\n{}", queue(""))), "Secure Execution without APSB");
+}
+
+/// What is wrong with a machine, a line and a message each.
+fn mistakes(rest: &str) -> Vec<(usize, String)> {
+    let error = MachineFile::parse("m.toml", &small(rest)).expect_err("it is wrong");
+    let all = std::iter::once(&error).chain(error.others());
+    all.map(|mistake| (mistake.line().expect("a place"), mistake.to_string())).collect()
+}
+
+#[test]
+fn h20_all_mistakes_are_told_at_once() {
+    let text = "domain = [4]\ndomains = [4, 300]\napmask = \"four\"\n\
+        [[adapter]]\nid = 4\ntype = \"CEX9C\"\n\
+        [[adapter]]\nid = 5\ntype = \"CEX8P\"\ndepht = 3\n\
+        [[mdev]]\nuuid = \"nonsense\"\n";
+    // Of a shape that is wrong nothing more can be read.
+    let shape = |line: usize, text: &str| (line, text.to_owned());
+    let unread = [
+        shape(2, "unknown key `domain`"),
+        shape(3, "invalid value: integer `300`"),
+        shape(11, "unknown key `depht`"),
+    ];
+    assert_eq!(mistakes(text), unread);
+    let text = text.replace("300", "200");
+    assert_eq!(
+        mistakes(&text),
+        [
+            (2, "unknown key `domain`".into()),
+            (3, "impossible domain 200".into()),
+            (4, "not a mask: expected a digit".into()),
+            (7, "unknown adapter type `CEX9C`".into()),
+            (11, "unknown key `depht`".into()),
+            (13, "`nonsense` is not a UUID".into()),
+        ]
+    );
+    // What may only follow from another mistake is not told.
+    let follows =
+        "[[adapter]]\nidd = 4\ntype = \"CEX8C\"\n[[queue]]\napqn = \"04.0004\"\nstate = \"absent\"\n";
+    assert_eq!(mistakes(follows), [(3, "unknown key `idd`".into())]);
+    let queue = "domains = [200]\n[[queue]]\napqn = \"04.0004\"\nstate = \"absent\"\n";
+    assert_eq!(mistakes(queue), [(2, "impossible domain 200".into())]);
 }

@@ -62,7 +62,7 @@ fn mistakes_have_their_line() {
         (4, "`a b` is no task's name".into(), "expected a word without blanks".into())
     );
     assert_eq!(error(&(task("a") + &task("a"))).0, 7);
-    assert_eq!(error("tsk = 1").2, "expected a known key; the nearest is `task`");
+    assert_eq!(error("tsk = 1").2, "expected a known key; did you mean `task`?");
     assert_eq!(error(&(task("a") + "[expect]\nverdict = \"claen\"")).1, "`claen` is no verdict");
     let outcome = |text: &str| error(&format!("{}[expect]\noutcomes = [{{ {text} }}]", task("one")));
     assert_eq!(outcome("on = \"ok\"").2, "expected a task's name; the nearest is `one`");

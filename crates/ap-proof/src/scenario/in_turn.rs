@@ -7,6 +7,7 @@ use ap_shell::{Failure, JobId, OperatorError, Place, World, Written};
 use ap_sysfs::{Entry, Errno, Ino};
 
 use crate::scenario::notes::Notes;
+use crate::scenario::told::Told;
 use crate::scenario::turn::{AtOnce, Call, Turn};
 
 /// How often a call is made anew because its file went.
@@ -69,6 +70,7 @@ impl<W: World> InTurn<W> {
 impl<W: World> World for InTurn<W> {
     fn begins(&mut self, place: Place) {
         self.notes.line.set(place.line);
+        locks::hook::note(|| Told::Line(place.line).to_string());
     }
 
     fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {

@@ -1,10 +1,11 @@
 //! A scenario that is ready to be explored, and what explorations of it say.
 
 use ap_sysfs::Session;
-use explore::{CrossCheck, Explorer, Options, Progress, Replay, ReplayError, Report, Schedule};
+use explore::{CrossCheck, Explorer, Followed, Options, Progress, Replay, ReplayError, Report, Schedule};
 
 use crate::oracle::Verdict;
 use crate::scenario::definition::{Scenario, SetupError};
+use crate::scenario::picture::Picture;
 use crate::scenario::program::Interleavings;
 use crate::scenario::serial::{Serial, play_all};
 use crate::scenario::stage::Stage;
@@ -104,11 +105,35 @@ impl Ready {
         Explored { report, serial: self.serial.clone() }
     }
 
+    /// Explores every interleaving that begins along a schedule ([`Explorer::after`]).
+    pub fn explore_after(
+        &self,
+        schedule: &Schedule,
+        options: Options,
+        progress: Option<OnProgress>,
+    ) -> Explored {
+        let mut explorer = explorer(options, progress).after(schedule);
+        self.judged(explorer.run(&mut Interleavings::new(&self.stage, &self.serial)))
+    }
+
+    /// Follows a schedule step by step, as far as it fits.
+    pub fn follow(&self, schedule: &Schedule) -> Followed {
+        explorer(Options::default(), None)
+            .follow(&mut Interleavings::new(&self.stage, &self.serial), schedule)
+    }
+
     /// Follows a schedule step by step.
     ///
     /// # Errors
     /// [`ReplayError`].
     pub fn replay(&self, schedule: &Schedule) -> Result<Replay, ReplayError> {
-        Explorer::new(Options::default()).replay(&mut Interleavings::new(&self.stage, &self.serial), schedule)
+        let Followed { replay, left } = self.follow(schedule);
+        left.map_or(Ok(replay), Err)
+    }
+
+    /// Who has which queue when the tasks begin.
+    #[must_use]
+    pub fn picture(&self) -> Picture {
+        Picture::of(self.stage.beginning())
     }
 }

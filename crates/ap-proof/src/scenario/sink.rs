@@ -8,6 +8,7 @@ use ap_task::{Event, Notice, Sink, Work};
 
 use crate::scenario::background::Due;
 use crate::scenario::sweeps::Sweeps;
+use crate::scenario::told::Told;
 use crate::scenario::turn::{Call, Turn};
 use crate::scenario::watch::{Guest, Taken, Watch};
 
@@ -63,6 +64,9 @@ impl Sink for TaskSink {
     fn event(&self, event: Event) {
         // A handle of its own: the task may be suspended in the oracle's step.
         let asked_by = self.asked_by.borrow().clone();
+        if Told::is_of(&event) {
+            locks::hook::note(|| Told::of(&event).to_string());
+        }
         self.watch.see(&event, asked_by.as_ref(), &self.taken);
     }
 

@@ -74,6 +74,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// The state in which tasks begin.
+    pub(super) fn beginning(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Runs the set-up over a booted session.
     pub(super) fn new(scenario: &Scenario, session: Session) -> Result<Stage, SetupError> {
         let notes: Rc<Notes> = Rc::default();

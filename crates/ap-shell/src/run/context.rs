@@ -27,6 +27,8 @@ pub(crate) const MAX_PATH: usize = 4096;
 pub(crate) enum Flow {
     /// The shell ends.
     Exit(Status),
+    /// Somebody has the command end, and all that it stands in; the shell goes on.
+    Interrupted(Status),
     /// The innermost loop ends.
     Break,
     /// The innermost loop goes on with its next word.
@@ -196,8 +198,11 @@ impl Context<'_> {
 
 /// Limits.
 impl Context<'_> {
-    /// Pays for work.
+    /// Pays for work; whoever waits for its end can have it end here.
     pub fn charge(&mut self, cost: u64) -> Result<(), Flow> {
+        if self.state.interrupted() {
+            return Err(Flow::Interrupted(self.note(Status::interrupted())));
+        }
         if self.left < cost {
             self.left = 0;
             return Err(self.abort("the script does more than it may: stopped"));
@@ -260,8 +265,33 @@ impl Context<'_> {
 
     /// Says why `command` failed on `path`.
     pub fn failed_on(&mut self, command: &str, path: &str, errno: Errno) -> Status {
-        self.complain(&format!("{command}: {path}: {errno}"));
+        let near = if errno == Errno::ENOENT { self.near(path) } else { None };
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+        self.complain(&format!("{command}: {path}: {errno}{hint}"));
         Status::failed(errno)
+    }
+
+    /// The path that is probably meant by one that leads nowhere. A task does not look: each look would be a step.
+    pub fn near(&mut self, path: &str) -> Option<String> {
+        if self.state.strict {
+            return None;
+        }
+        let full = self.absolute(path).ok()?;
+        let mut names = full.split('/').filter(|name| !name.is_empty() && *name != ".");
+        let mut at = String::new();
+        let missing = loop {
+            let name = names.next()?;
+            let next = format!("{at}/{name}");
+            if name != ".." && self.world.stat(&next, true).is_err() {
+                break name;
+            }
+            at = next;
+        };
+        let entries = self.world.list(if at.is_empty() { "/" } else { &at }).ok()?;
+        let others = entries.iter().map(|entry| entry.name.as_str()).filter(|name| *name != missing);
+        let near = meant(missing, others)?;
+        let rest: String = names.map(|name| format!("/{name}")).collect();
+        Some(format!("{at}/{near}{rest}"))
     }
 }
 

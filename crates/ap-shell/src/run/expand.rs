@@ -133,7 +133,7 @@ fn substitute(context: &mut Context<'_>, list: &[Item]) -> Result<String, Flow> 
     context.loops = loops;
     let bytes = context.output.collected(first).swap_remove(0);
     let status = match result {
-        Ok(status) | Err(Flow::Exit(status)) => status,
+        Ok(status) | Err(Flow::Exit(status) | Flow::Interrupted(status)) => status,
         Err(Flow::Break | Flow::Continue) => Status::OK,
     };
     context.state.env = env;

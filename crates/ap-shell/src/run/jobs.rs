@@ -78,7 +78,7 @@ fn go_on(context: &mut Context<'_>, job: &mut Job, answer: Option<Result<usize, 
                     job.waiting = Some(parked);
                     break;
                 }
-                Err(Flow::Exit(ended)) => {
+                Err(Flow::Exit(ended) | Flow::Interrupted(ended)) => {
                     job.status = ended;
                     job.next = steps.len();
                     break;

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use ap_sysfs::Errno;
+
 use super::context::Context;
 use super::state::Parked;
 use crate::outcome::Status;
@@ -25,17 +27,33 @@ pub(super) fn settle(context: &mut Context<'_>, parked: Parked, source: &str) ->
 pub(super) fn answered(context: &mut Context<'_>, parked: &Parked, answer: Result<usize, Failure>) -> Status {
     match answer {
         Ok(_) => parked.status,
-        Err(failure) => write_failed(context, &parked.command, &parked.path, failure),
+        Err(failure) => write_failed(context, &parked.at, &parked.path, failure),
     }
 }
 
-/// Says that a write failed.
-pub(super) fn write_failed(context: &mut Context<'_>, command: &str, path: &str, failure: Failure) -> Status {
+/// Says that a write failed: where the command stands, which file, and what it answered.
+pub(super) fn write_failed(
+    context: &mut Context<'_>,
+    (script, line): &(Arc<str>, u32),
+    path: &str,
+    failure: Failure,
+) -> Status {
     let Failure { errno, at_open } = failure;
     if at_open {
-        context.complain(&format!("sh: cannot create {path}: {errno}"));
+        let hint = match errno {
+            Errno::EACCES if !context.state.strict && context.stat(path, true).is_ok() => {
+                "; it is only read".to_owned()
+            }
+            Errno::EACCES | Errno::ENOENT => {
+                context.near(path).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+            }
+            _ => String::new(),
+        };
+        let name = errno.name();
+        context.complain(&format!("{script}:{line}: {path}: cannot be written: {errno} ({name}){hint}"));
     } else {
-        context.complain(&format!("{command}: write error: {errno}"));
+        let hint = if context.state.interactive { "; `why` says the reason" } else { "" };
+        context.complain(&format!("{script}:{line}: {path}: {errno} ({}){hint}", errno.name()));
     }
     Status::failed(errno)
 }

@@ -2,6 +2,8 @@
 //!
 //! It knows of the command only that it is to run once its output has somewhere to go.
 
+use std::sync::Arc;
+
 use super::context::{Context, Flow, Ran};
 use super::expand;
 use super::output::{Channel, MAX_BYTES};
@@ -56,11 +58,10 @@ pub(super) fn targets(
 
 /// Runs `command` with its output going where `redirects` say.
 ///
-/// `name` is what messages call it. A command with effects does not run if a path cannot be opened.
+/// A command with effects does not run if a path cannot be opened.
 pub(super) fn redirected(
     context: &mut Context<'_>,
     redirects: Vec<Redirected>,
-    name: &str,
     effects: bool,
     command: impl FnOnce(&mut Context<'_>) -> Result<Status, Flow>,
 ) -> Result<Ran, Flow> {
@@ -84,12 +85,14 @@ pub(super) fn redirected(
     }
     let inside = context.output.channels();
     context.output.restore(outside);
+    let (script, place) = context.whereabouts();
+    let at = (script, place.line);
     let opened = effects || paths.len() > 1;
     if opened {
         for path in &paths {
             if let Written::Done(Err(failure)) = context.write(path, b"") {
                 context.output.collected(first);
-                return Ok(Ran::Done(write_failed(context, "sh", path, failure)));
+                return Ok(Ran::Done(write_failed(context, &at, path, failure)));
             }
         }
     }
@@ -100,14 +103,20 @@ pub(super) fn redirected(
     let mut ran = Ran::Done(result?);
     for (path, data) in paths.into_iter().zip(&collected) {
         if !opened || !data.is_empty() {
-            ran = deliver(context, ran, name, path, data)?;
+            ran = deliver(context, ran, &at, path, data)?;
         }
     }
     Ok(ran)
 }
 
 /// Writes what was collected; the status becomes the write's if that fails.
-fn deliver(context: &mut Context<'_>, ran: Ran, name: &str, path: String, data: &[u8]) -> Result<Ran, Flow> {
+fn deliver(
+    context: &mut Context<'_>,
+    ran: Ran,
+    at: &(Arc<str>, u32),
+    path: String,
+    data: &[u8],
+) -> Result<Ran, Flow> {
     let status = match ran {
         Ran::Done(status) => status,
         Ran::Pending(parked) => settle(context, parked, "a write before"),
@@ -117,7 +126,7 @@ fn deliver(context: &mut Context<'_>, ran: Ran, name: &str, path: String, data: 
     }
     Ok(match context.write(&path, data) {
         Written::Done(Ok(_)) => Ran::Done(status),
-        Written::Done(Err(failure)) => Ran::Done(write_failed(context, name, &path, failure)),
-        Written::Pending(job) => Ran::Pending(Parked { job, command: name.to_owned(), path, status }),
+        Written::Done(Err(failure)) => Ran::Done(write_failed(context, at, &path, failure)),
+        Written::Pending(job) => Ran::Pending(Parked { job, path, status, at: at.clone() }),
     })
 }

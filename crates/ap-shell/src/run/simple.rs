@@ -34,14 +34,14 @@ pub(super) fn simple(context: &mut Context<'_>, step: &Step, simple: &Simple) ->
     trace(context, &assignments, &words);
     let Some((name, args)) = words.split_first() else {
         let status = context.substituted.unwrap_or(Status::OK);
-        return redirect::redirected(context, places, "sh", false, |_| Ok(status));
+        return redirect::redirected(context, places, false, |_| Ok(status));
     };
     match context.find(name) {
         Some(command) => {
             let run = |context: &mut Context<'_>| (command.run)(context, args);
-            redirect::redirected(context, places, name, command.effects, run)
+            redirect::redirected(context, places, command.effects, run)
         }
-        None => redirect::redirected(context, places, "sh", false, |context| {
+        None => redirect::redirected(context, places, false, |context| {
             unknown(context, name);
             Ok(Status::of(127))
         }),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ast::Step;
 use crate::outcome::{Failing, Status};
@@ -48,10 +49,11 @@ impl Environment {
 #[derive(Clone, Debug)]
 pub(crate) struct Parked {
     pub job: JobId,
-    pub command: String,
     pub path: String,
     /// The command's own status, if the write succeeds.
     pub status: Status,
+    /// Where the command stands: script and line.
+    pub at: (Arc<str>, u32),
 }
 
 /// A list in the background.
@@ -104,6 +106,8 @@ pub(crate) struct State {
     pub failing: Option<Failing>,
     /// What one script may do.
     pub budget: u64,
+    /// Set by whoever wants the running command to end.
+    pub interrupts: Option<Arc<AtomicBool>>,
 }
 
 impl State {
@@ -127,7 +131,13 @@ impl State {
             strict: false,
             failing: None,
             budget: 50_000_000,
+            interrupts: None,
         }
+    }
+
+    /// Whether the running command is to end; it is asked once.
+    pub fn interrupted(&self) -> bool {
+        self.interrupts.as_ref().is_some_and(|pressed| pressed.swap(false, Ordering::Relaxed))
     }
 
     /// A variable's value; `?` and `!` are the last status and the last job.

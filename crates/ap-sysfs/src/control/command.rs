@@ -4,6 +4,8 @@
 use ap_machine::{AdapterChange, Answers, Change, FacilityChange, Fault, Ids, functions_of};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Features, Mode, ResponseCode};
 
+use crate::nearest::meant;
+
 /// A command that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -22,7 +24,7 @@ pub enum CommandError {
     #[error("`{0}` is no list of ids: expected numbers 0-255 and ranges like 10-12, `all` or `none`")]
     List(String),
     /// A number is not one, or too large.
-    #[error("`{value}` is no value for `{key}`")]
+    #[error("`{value}` is no value for {key}: expected {}", expected(key))]
     Value {
         /// The key.
         key: String,
@@ -30,13 +32,105 @@ pub enum CommandError {
         value: String,
     },
     /// A key is not one of this command's.
-    #[error("`{key}` is no key of `{command}`")]
+    #[error("`{key}` is no key of {}: expected {}{}", thing(command), listed(command), near(command, key))]
     Key {
         /// The command.
         command: &'static str,
         /// What was given.
         key: String,
     },
+}
+
+/// A key of a command: what it takes, and what it does.
+pub struct Key {
+    /// The command that has it: `q` is a queue's faults, `opt` and `qci` are settings of the machine, `ap` an adapter's.
+    pub command: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub values: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+}
+
+const fn key(command: &'static str, name: &'static str, values: &'static str, meaning: &'static str) -> Key {
+    Key { command, name, values, meaning }
+}
+
+/// All keys.
+pub const KEYS: &[Key] = &[
+    key(
+        "q",
+        "rc",
+        "a response code, 0-255 or 0x and hex digits: 0 is normal, 3 deconfigured, 4 checkstopped",
+        "what the queue answers from now on",
+    ),
+    key(
+        "q",
+        "busy",
+        "a count, 0-4294967295",
+        "so many of the next tests of the queue answer that it is busy",
+    ),
+    key("q", "rip", "a count, 0-4294967295", "so many of the next tests answer that a reset is in progress"),
+    key(
+        "q",
+        "resetlat",
+        "a count, 0-4294967295",
+        "how many tests after each reset still find it in progress",
+    ),
+    key("q", "zrc", "CODE:TIMES, like 0x10:1", "what so many of the next resets answer"),
+    key("q", "trc", "CODE:TIMES, like 0x10:1", "what so many of the next tests answer"),
+    key("q", "bs", "a bind state, 0-3", "of a Secure Execution guest: how the queue is bound"),
+    key("q", "irq", "0 or 1", "whether its interrupts are enabled"),
+    key("qci", "na", "an id, 0-255", "the highest adapter"),
+    key("qci", "nd", "an id, 0-255", "the highest domain"),
+    key("qci", "flags", "0-255, or 0x and hex digits", "the features that the machine tells"),
+    key("opt", "fac12", "0 or 1", "whether the machine tells its configuration (QCI)"),
+    key("opt", "fac15", "0 or 1", "whether it has the AP facilities test (APFT)"),
+    key("opt", "fac65", "0 or 1", "whether queues have interrupts"),
+    key("opt", "se", "0 or 1", "whether this host is a Secure Execution guest"),
+    key("opt", "instr", "0 or 1", "whether it has AP instructions at all"),
+    key("opt", "vm", "0 or 1", "whether it runs under z/VM"),
+    key("opt", "log", "0 or 1", "whether instructions are told as events"),
+    key("ap", "type", "a hardware type, 0-255", "which generation: 14 is a CEX8"),
+    key("ap", "mode", "cca, ep11, accel or none", "what it is for"),
+    key("ap", "fac", "0 or 0x and hex digits", "its function bits"),
+    key("ap", "ml", "0-255, in units of 4096 bytes", "the longest message"),
+    key("ap", "qd", "0-255", "the depth of its queues, less one"),
+    key("ap", "deconf", "0 or 1", "whether it is deconfigured"),
+    key("ap", "chkstop", "0 or 1", "whether it is checkstopped"),
+    key("ap", "serial", "up to 8 letters and digits", "its serial number"),
+];
+
+/// What a key takes.
+fn expected(name: &str) -> &'static str {
+    KEYS.iter().find(|key| key.name == name).map_or("a number", |key| key.values)
+}
+
+/// What people call that which has the keys.
+fn thing(command: &str) -> &'static str {
+    match command {
+        "q" => "a queue's faults",
+        "ap" => "an adapter",
+        _ => "the machine",
+    }
+}
+
+/// The names of keys that can stand beside each other: the machine's are those of two commands.
+fn names(command: &str) -> impl Iterator<Item = &'static str> {
+    let machine = matches!(command, "qci" | "opt");
+    let same = move |key: &&Key| key.command == command || machine && matches!(key.command, "qci" | "opt");
+    let names: Vec<&'static str> = KEYS.iter().filter(same).map(|key| key.name).collect();
+    names.into_iter()
+}
+
+fn listed(command: &str) -> String {
+    names(command).collect::<Vec<_>>().join(", ")
+}
+
+fn near(command: &str, key: &str) -> String {
+    let word = key.split('=').next().unwrap_or(key);
+    meant(word, names(command)).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 /// Parses `4,10-12`, `all` or `none`.

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use ap_types::{Apqn, Uuid};
-use ap_vfio::{Guest, IRQ, IrqTarget, OpenStage};
+use ap_types::Uuid;
+use ap_vfio::{Guest, IRQ, IrqTarget, OpenError, OpenStage};
 
 use crate::control::error::ControlError;
 use crate::control::verb::{Verbs, verb};
@@ -56,13 +56,36 @@ fn start(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     let uuid = uuid(id)?;
     tree.host.vfio.guest_open(&uuid, name, task).map_err(|error| {
         let stage = match error.stage() {
-            OpenStage::IommuGroup => "iommu_group",
-            OpenStage::Group => "group",
-            OpenStage::Device => "device",
+            OpenStage::IommuGroup => "looking for its IOMMU group",
+            OpenStage::Group => "opening its group, /dev/vfio/N",
+            OpenStage::Device => "opening the device in its group",
         };
-        ControlError::errno(Errno::from(error), format!("{name}: {error} (at {stage})"))
+        let remedy = remedy(tree, &error, &uuid, task);
+        let text = format!("guest {name} cannot have mdev {uuid}: {error} ({stage}){remedy}");
+        ControlError::errno(Errno::from(error), text)
     })?;
     done()
+}
+
+/// What makes it possible to open an mdev.
+fn remedy(tree: &Tree, error: &OpenError, uuid: &Uuid, held: Root) -> String {
+    let (mdevs, holder) = tree.host.vfio.look(held, |mdevs| {
+        let all: Vec<String> = mdevs.list.values().map(|mdev| mdev.uuid.to_string()).collect();
+        let found = mdevs.list.values().find(|mdev| mdev.uuid == *uuid);
+        (all, found.and_then(|mdev| Some(mdev.opening()?.by.name.clone())))
+    });
+    match (error, holder) {
+        (OpenError::NoMdev, _) if mdevs.is_empty() => {
+            "; there are none: write a UUID to …/vfio_ap-passthrough/create, or `mdevctl start`".to_owned()
+        }
+        (OpenError::NoMdev, _) => {
+            let shown: Vec<&str> = mdevs.iter().take(3).map(String::as_str).collect();
+            let more = if mdevs.len() > 3 { " and others" } else { "" };
+            format!("; there are {}{more}", shown.join(", "))
+        }
+        (_, Some(guest)) => format!("; `guest stop {guest}` lets it go"),
+        _ => String::new(),
+    }
 }
 
 fn stop(tree: &Tree, words: &[&str], task: Doing) -> Answer {
@@ -159,10 +182,11 @@ where
 }
 
 fn uuid(text: &str) -> Result<Uuid, ControlError> {
-    ap_types::grammar::uuid(text.as_bytes())
-        .ok()
-        .filter(|_| text.len() == 36)
-        .ok_or_else(|| ControlError::invalid(format!("`{text}` is no UUID")))
+    ap_types::grammar::uuid(text.as_bytes()).ok().filter(|_| text.len() == 36).ok_or_else(|| {
+        ControlError::invalid(format!(
+            "`{text}` is no UUID: expected 36 characters like 62177883-f1bb-47f0-914d-32a22e3a8804"
+        ))
+    })
 }
 
 fn number(text: &str) -> Result<u64, ControlError> {
@@ -175,7 +199,13 @@ fn number(text: &str) -> Result<u64, ControlError> {
 
 fn named(tree: &Tree, name: &str, held: Root) -> Result<Arc<Guest>, ControlError> {
     tree.host.vfio.guest_named(name, held).ok_or_else(|| {
-        ControlError::errno(Errno::ENOENT, format!("no guest `{name}`; `guest start {name} UUID` makes one"))
+        let others: Vec<String> =
+            tree.host.vfio.guests(held).iter().map(|guest| guest.name.clone()).collect();
+        let there = match others.as_slice() {
+            [] => format!("there are none; `guest start {name} UUID` makes one"),
+            all => format!("there are {}; `guest start {name} UUID` makes another one", all.join(", ")),
+        };
+        ControlError::errno(Errno::ENOENT, format!("there is no guest `{name}`: {there}"))
     })
 }
 
@@ -226,9 +256,7 @@ fn aqic(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         }
         _ => return Ok(None),
     };
-    let apqn: Apqn = apqn
-        .parse()
-        .map_err(|_| ControlError::invalid(format!("`{apqn}` is no APQN: expected AA.DDDD in hex")))?;
+    let apqn = crate::ids::queue(apqn).map_err(|error| ControlError::invalid(error.to_string()))?;
     let guest = named(tree, name, task)?;
     let gr0 = 0x0300_0000 | u64::from(apqn.to_u16());
     let gr1 = gr1.map_or(0, |isc| 1 << 47 | isc);

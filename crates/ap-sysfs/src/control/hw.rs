@@ -9,6 +9,7 @@ use crate::control::error::ControlError;
 use crate::control::there;
 use crate::control::verb::{Verbs, verb};
 use crate::errno::Errno;
+use crate::ids::{self, IdError};
 use crate::tree::{Doing, Root, Tree};
 
 /// The most milliseconds of one `advance`.
@@ -20,24 +21,31 @@ pub const HW: Verbs = Verbs {
     list: &[
         verb(
             "plug",
-            "AP[-AP] | .DOM[-DOM] | AP.DOM",
-            "adapters, usage domains, into the configuration",
+            "AP[-AP] | .DOM[-DOM] | APQN",
+            "adapters, usage domains or a queue come into the configuration",
             |t, w, task| plug(t, w, true, task),
         ),
-        verb("unplug", "AP[-AP] | .DOM[-DOM] | AP.DOM", "and out of it", |t, w, task| {
-            plug(t, w, false, task)
+        verb("unplug", "AP[-AP] | .DOM[-DOM] | APQN", "and leave it", |t, w, task| plug(t, w, false, task)),
+        verb("control", "plug|unplug DOM[-DOM]", "control domains come or leave", control),
+        verb("configure", "AP", "an adapter can be used again", |t, w, task| deconfigure(t, w, false, task)),
+        verb("deconfigure", "AP", "an adapter stays and cannot be used", |t, w, task| {
+            deconfigure(t, w, true, task)
         }),
-        verb("control", "plug|unplug DOM[-DOM]", "control domains", control),
-        verb("configure", "AP", "", |t, w, task| deconfigure(t, w, false, task)),
-        verb("deconfigure", "AP", "", |t, w, task| deconfigure(t, w, true, task)),
-        verb("checkstop", "AP | APQN", "", |t, w, task| checkstop(t, w, true, task)),
-        verb("repair", "AP | APQN", "", |t, w, task| checkstop(t, w, false, task)),
-        verb("type", "AP CEX8C", "another adapter in its place", set_type),
-        verb("fault", "APQN KEY=VALUE…", "rc busy rip resetlat zrc trc bs irq", fault),
+        verb("checkstop", "AP | APQN", "an adapter or a queue breaks", |t, w, task| {
+            checkstop(t, w, true, task)
+        }),
+        verb("repair", "AP | APQN", "and works again", |t, w, task| checkstop(t, w, false, task)),
+        verb("type", "AP CEX8C", "another adapter takes its place", set_type),
+        verb("fault", "APQN KEY=VALUE…", "what a queue answers: rc busy rip resetlat zrc trc bs irq", fault),
         verb("keys", "APQN new|current|old=PATTERN…", "master keys: 0x and 16 hex digits, or none", keys),
-        verb("set", "KEY=VALUE…", "na nd flags fac12 fac15 fac65 se instr vm", set),
-        verb("modules", "load|unload NAME [PARAMS]", "ap zcrypt zcrypt_cex4 mdev vfio_ap", modules),
-        verb("advance", "MILLISECONDS", "machine time", advance),
+        verb("set", "KEY=VALUE…", "what the machine has: na nd flags fac12 fac15 fac65 se instr vm log", set),
+        verb(
+            "modules",
+            "load|unload NAME [PARAMS]",
+            "the host's modules: ap zcrypt zcrypt_cex4 mdev vfio_ap",
+            modules,
+        ),
+        verb("advance", "MILLISECONDS", "machine time passes", advance),
         verb("raw", "COMMAND", "a command of the transcripts", raw).hidden(),
         verb("pqap", "NAME GR0 GR1 GR2", "a guest's instruction", pqap).hidden(),
     ],
@@ -76,47 +84,51 @@ fn change(tree: &Tree, change: Change, held: Root) {
     tree.machine.change(&change, &mut held.at());
 }
 
-fn id(text: &str) -> Result<u8, ControlError> {
-    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u8::from_str_radix(hex, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| {
-        ControlError::invalid(format!("`{text}` is no id: expected 0-255, or 0x and hex digits"))
-    })
+fn invalid(error: IdError) -> ControlError {
+    ControlError::invalid(error.to_string())
 }
 
-/// The ids of `A` or `A-B`.
-fn ids<I: From<u8>, M: FromIterator<I>>(text: &str) -> Result<M, ControlError> {
+fn id(text: &str) -> Result<u8, ControlError> {
+    ids::adapter(text).map_err(invalid)
+}
+
+/// The ids of `A` or `A-B`, each of which `read` reads.
+fn range<I: From<u8>, M: FromIterator<I>>(
+    text: &str,
+    read: fn(&str) -> Result<u8, IdError>,
+) -> Result<M, ControlError> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let (low, high) = (id(low)?, id(high)?);
+    let (low, high) = (read(low).map_err(invalid)?, read(high).map_err(invalid)?);
     if low > high {
-        return Err(ControlError::invalid(format!("`{text}`: the range is the wrong way round")));
+        let text = format!("`{text}`: the range is the wrong way round: expected {high}-{low}");
+        return Err(ControlError::invalid(text));
     }
     Ok((low..=high).map(I::from).collect())
 }
 
 fn apqn(text: &str) -> Result<Apqn, ControlError> {
-    text.parse().map_err(|_| ControlError::invalid(format!("`{text}` is no APQN: expected AA.DDDD in hex")))
+    ids::queue(text).map_err(invalid)
 }
 
 fn plug(tree: &Tree, words: &[&str], on: bool, task: Doing) -> Answer {
     let [what] = words else { return Ok(None) };
-    plug_what(tree, what, on, task)?;
-    noticed(tree, task)
+    let said = plug_what(tree, what, on, task)?;
+    tree.host.bus.notice_change(task);
+    Ok(Some(said))
 }
 
-fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), ControlError> {
+/// Puts something into the configuration, or takes it out; what is to be known of that.
+fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<String, ControlError> {
     if let Some(domains) = what.strip_prefix('.') {
         let said = domains;
-        let domains: DomainMask = ids::<DomainId, _>(said)?;
+        let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
         if on {
             there::possible_domains(tree, &domains, held)?;
         } else {
             there::configured_domains(tree, &domains, false, said, held)?;
         }
         change(tree, Change::Domains(if on { Ids::Add(domains) } else { Ids::Remove(domains) }), held);
-        return Ok(());
+        return Ok(String::new());
     }
     if what.contains('.') {
         let apqn = apqn(what)?;
@@ -128,34 +140,36 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<(), Contro
         }
         let answer = if on { ResponseCode::NORMAL } else { ResponseCode::Q_NOT_AVAIL };
         change(tree, Change::fault(apqn, Fault::Answer(answer)), held);
+        let mut said = String::new();
         if on {
             let adapter = AdapterMask::single(apqn.adapter);
-            furnish(tree, adapter, held);
+            said = furnish(tree, adapter, held);
             change(tree, Change::Adapters(Ids::Add(adapter)), held);
             change(tree, Change::Domains(Ids::Add(DomainMask::single(apqn.domain))), held);
         }
-        return Ok(());
+        return Ok(said);
     }
-    let adapters: AdapterMask = ids::<AdapterId, _>(what)?;
+    let adapters: AdapterMask = range::<AdapterId, _>(what, ids::adapter)?;
+    let mut said = String::new();
     if on {
         there::possible_adapters(tree, &adapters, held)?;
-        furnish(tree, adapters, held);
+        said = furnish(tree, adapters, held);
     } else {
         there::configured_adapters(tree, &adapters, what, held)?;
     }
     change(tree, Change::Adapters(if on { Ids::Add(adapters) } else { Ids::Remove(adapters) }), held);
-    Ok(())
+    Ok(said)
 }
 
 fn control(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     let ids = match words {
         ["plug", said] => {
-            let domains: DomainMask = ids::<DomainId, _>(said)?;
+            let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
             there::possible_domains(tree, &domains, task)?;
             Ids::Add(domains)
         }
         ["unplug", said] => {
-            let domains: DomainMask = ids::<DomainId, _>(said)?;
+            let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
             there::configured_domains(tree, &domains, true, said, task)?;
             Ids::Remove(domains)
         }
@@ -165,8 +179,9 @@ fn control(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     noticed(tree, task)
 }
 
-/// An adapter that the machine never had is a CEX8C.
-fn furnish(tree: &Tree, adapters: AdapterMask, held: Root) {
+/// An adapter that the machine never had is a CEX8C; says which ones were made.
+fn furnish(tree: &Tree, adapters: AdapterMask, held: Root) -> String {
+    let mut made = Vec::new();
     for id in adapters.iter() {
         let missing = tree.machine.look(&mut held.at(), |config| {
             config.adapters.get(&id).is_none_or(|adapter| adapter.hwtype == 0)
@@ -174,7 +189,15 @@ fn furnish(tree: &Tree, adapters: AdapterMask, held: Root) {
         if missing {
             let new = AdapterChange { serial: Some(serial(id)), ..AdapterChange::of_type(14, Mode::Cca) };
             change_adapter(tree, id, new, held);
+            made.push(id.0);
         }
+    }
+    match made.as_slice() {
+        [] => String::new(),
+        [id] => {
+            format!("adapter {id} is new: card{id:02x}, a CEX8C; `hw type {id} …` makes it another one\n")
+        }
+        all => format!("adapters {} are new: a CEX8C each\n", there::listed(all.iter().copied())),
     }
 }
 
@@ -243,14 +266,12 @@ fn fault(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         let (key, value) = pair
             .split_once('=')
             .ok_or_else(|| ControlError::invalid(format!("`{pair}`: expected KEY=VALUE")))?;
-        faults.push(command::fault(key, value).map_err(|error| {
-            ControlError::invalid(format!("{error}; the keys are rc busy rip resetlat zrc trc bs irq"))
-        })?);
+        faults.push(command::fault(key, value).map_err(|error| ControlError::invalid(error.to_string()))?);
     }
     there::queue(tree, apqn, task)?;
     let (adapters, domains) = (AdapterMask::single(apqn.adapter), DomainMask::single(apqn.domain));
     change(tree, Change::Queue(adapters, domains, faults), task);
-    done()
+    Ok(Some(there::not_yet(tree, apqn, task)))
 }
 
 /// A verification pattern of up to 16 hex digits, or `none`.

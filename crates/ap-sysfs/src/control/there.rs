@@ -70,7 +70,7 @@ pub(super) fn possible_domains(tree: &Tree, ids: &DomainMask, held: Root) -> Res
 }
 
 /// `4, 6-9, 12`.
-fn listed(ids: impl Iterator<Item = u8>) -> String {
+pub(super) fn listed(ids: impl Iterator<Item = u8>) -> String {
     let mut runs: Vec<(u8, u8)> = Vec::new();
     for id in ids {
         match runs.last_mut() {
@@ -104,6 +104,19 @@ pub(super) fn adapter(tree: &Tree, id: AdapterId, held: Root) -> Result<(), Cont
 /// A queue of an adapter that the machine has.
 pub(super) fn queue(tree: &Tree, apqn: Apqn, held: Root) -> Result<(), ControlError> {
     adapter(tree, apqn.adapter, held)
+}
+
+/// What is to be known of a queue that is not in the configuration; empty if it is.
+pub(super) fn not_yet(tree: &Tree, apqn: Apqn, held: Root) -> String {
+    let there = config(tree, held, |machine| {
+        (machine.qci.adapters.contains(apqn.adapter), machine.qci.domains.contains(apqn.domain))
+    });
+    let (what, id, verb) = match there {
+        (true, true) => return String::new(),
+        (false, _) => ("adapter", apqn.adapter.0, format!("{}", apqn.adapter.0)),
+        (true, false) => ("domain", apqn.domain.0, format!(".{}", apqn.domain.0)),
+    };
+    format!("{what} {id} is not in the configuration: it counts from `hw plug {verb}` on\n")
 }
 
 /// Whether one of those that were asked for is there; `said` names them.

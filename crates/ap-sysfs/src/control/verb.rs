@@ -1,6 +1,7 @@
 //! What the verbs of a control file are: one table for what they are called, what is said of them, and what they do.
 
 use crate::control::error::ControlError;
+use crate::nearest::meant;
 use crate::tree::{Doing, Tree};
 
 /// What a verb does with the words after it; `None` if they are not of a number that it takes.
@@ -87,14 +88,18 @@ impl Verbs {
         match (verb.run)(tree, arguments, task)? {
             Some(answer) => Ok(answer),
             None if verb.hidden => Err(self.unknown(name)),
-            None => Err(ControlError::invalid(format!(
-                "`{command} {name}`: wrong number of words; see `{command} --help`",
-                command = self.command
-            ))),
+            None => {
+                let given =
+                    if arguments.is_empty() { "needs more words" } else { "does not take these words" };
+                let takes = if verb.arguments.is_empty() { "none" } else { verb.arguments };
+                Err(ControlError::invalid(format!("`{} {name}` {given}: expected {takes}", self.command)))
+            }
         }
     }
 
     fn unknown(&self, name: &str) -> ControlError {
-        ControlError::invalid(format!("`{name}` is no {} verb: {}", self.command, self.expected()))
+        let near = meant(name, self.names());
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        ControlError::invalid(format!("`{name}` is no {} verb: {}{near}", self.command, self.expected()))
     }
 }

@@ -10,8 +10,7 @@ use crate::list::root;
 use crate::patch::Patch;
 
 /// What of the workspace is copied.
-const COPIED: [&str; 7] =
-    ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "crates", "scenarios", "fuzz", "packaging"];
+const COPIED: [&str; 6] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "crates", "scenarios", "fuzz"];
 /// How long a build may take.
 const BUILD: Duration = Duration::from_secs(1200);
 /// How long an exploration may take.

@@ -17,6 +17,7 @@ use crate::plan::document::{AppliedDocument, PlanDocument};
 use crate::plan::host::{Host, unreadable};
 use crate::plan::tree::FileTree;
 use crate::plan::{boot, guard, show};
+use crate::terminal::{lines_wrapped, width};
 
 /// Where the lock and the journal are.
 #[derive(Clone, Debug, clap::Args)]
@@ -214,9 +215,9 @@ pub fn ended(outcome: &Applied, json: bool) -> Outcome {
     if json {
         print_json(&AppliedDocument::of(outcome))?;
     } else if failed {
-        write!(anstream::stderr(), "{}", show::outcome(outcome))?;
+        write!(anstream::stderr(), "{}", lines_wrapped(&show::outcome(outcome), width()))?;
     } else {
-        write!(anstream::stdout(), "{}", show::outcome(outcome))?;
+        write!(anstream::stdout(), "{}", lines_wrapped(&show::outcome(outcome), width()))?;
     }
     Ok(u8::from(failed))
 }

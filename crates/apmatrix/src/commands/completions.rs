@@ -2,25 +2,33 @@
 
 use std::io::Write as _;
 
-use clap_complete::Shell;
+use clap_complete::env::Shells;
 
-use crate::error::Outcome;
+use crate::complete::VARIABLE;
+use crate::error::{CliError, Outcome};
 
 /// Print a shell's completions
+///
+/// The shell asks the program, so that machines, scenarios, specimens and attributes are completed that there are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix completions bash > /etc/bash_completion.d/apmatrix\n  \
+    apmatrix completions zsh > ~/.zfunc/_apmatrix\n  \
     apmatrix completions fish > ~/.config/fish/completions/apmatrix.fish")]
 pub struct Args {
     /// The shell
-    #[arg(value_enum, value_name = "SHELL")]
-    pub shell: Shell,
+    #[arg(value_name = "SHELL", value_parser = ["bash", "zsh", "fish", "elvish", "powershell"])]
+    pub shell: String,
 }
 
-/// Runs the command, for the command line that is described.
-pub fn run(args: &Args, mut described: clap::Command) -> Outcome {
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let shells = Shells::builtins();
+    let Some(shell) = shells.completer(&args.shell) else {
+        return Err(CliError::usage(format!("`{}` is no shell that is known", args.shell)));
+    };
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut described, "apmatrix", &mut text);
+    shell.write_registration(VARIABLE, "apmatrix", "apmatrix", "apmatrix", &mut text)?;
     anstream::stdout().write_all(&text)?;
     Ok(0)
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::{Root, print_json};
 use crate::control::Control;
 use crate::error::{CliError, Outcome};
+use crate::schema::{Named, of};
 
 /// How often the file is read while following.
 const POLL: Duration = Duration::from_millis(100);
@@ -31,19 +32,23 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Events<'a> {
     schema: &'static str,
     events: Vec<Event<'a>>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Event<'a> {
     Uevent { action: &'a str, devpath: &'a str, env: BTreeMap<&'a str, &'a str> },
     Log { level: u8, text: &'a str },
     Instruction { text: &'a str },
 }
+
+/// What it prints.
+pub const SCHEMAS: [Named; 1] =
+    [Named::new("events", "what happened: `apmatrix events --json`", of::<Events<'static>>)];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {

@@ -5,13 +5,35 @@ mod json;
 mod list;
 pub(super) mod report;
 pub(super) mod specimen;
+mod telling;
 mod trace;
 
 use ap_files::KernelChoice;
 
 use crate::error::{CliError, Outcome};
+use crate::schema::{Named, of};
 
 pub use args::{Args, Engine};
+
+/// What it prints.
+pub const SCHEMAS: [Named; 4] = [
+    Named::new(
+        "explore-list",
+        "what can be explored: `apmatrix explore --list --json`",
+        of::<list::Document>,
+    ),
+    Named::new("specimen", "a specimen: `apmatrix explore --specimen ID --json`", of::<json::Document>),
+    Named::new(
+        "specimen-replayed",
+        "a schedule of a specimen: `… --replay SCHEDULE --json`",
+        of::<json::Replayed>,
+    ),
+    Named::new(
+        "v12",
+        "the table of the series: `apmatrix explore --specimen v12 --json`",
+        of::<json::Series>,
+    ),
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {

@@ -1,6 +1,8 @@
 //! `apmatrix explore SCENARIO…`: scenario files.
 
 mod report;
+mod results;
+mod telling;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -9,13 +11,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ap_proof::scenario::{Checked, Explored, OnProgress};
-use explore::{Options, Progress, Schedule, Strategy};
+use ap_proof::scenario::{Checked, Explored, OnProgress, Picture, Ready};
+use explore::{Followed, Options, Progress, Replay, ReplayError, Schedule, Strategy};
 
 use super::explore::args::{Args, Engine};
 use crate::error::{CliError, Outcome};
 use crate::scenario::Playable;
+use crate::schema::{Named, of};
+use crate::terminal::{cut, width};
+use crate::timeline::page::{self, Page};
 use crate::{jobs, progress};
+
+/// What it prints.
+pub const SCHEMAS: [Named; 3] = [
+    Named::new(
+        "explorations",
+        "several scenarios: `apmatrix explore A B --json`",
+        of::<report::Several<'static>>,
+    ),
+    Named::new("explore", "a scenario: `apmatrix explore SCENARIO --json`", of::<report::Document>),
+    Named::new(
+        "replayed",
+        "a schedule: `apmatrix explore SCENARIO --replay … --json`",
+        of::<report::ReplayDocument>,
+    ),
+];
 
 /// Where `--list` looks.
 pub const DIRECTORY: &str = "scenarios";
@@ -59,8 +79,17 @@ pub fn run(args: &Args) -> Outcome {
         };
         return replay(play, schedule, args);
     }
-    let told = Mutex::new(Told { waiting: BTreeMap::new(), next: 0, documents: Vec::new(), status: Ok(0) });
-    let next = AtomicUsize::new(0);
+    if args.html.is_some() && plays.len() > 1 {
+        return Err(CliError::usage("`--html` writes the page of one scenario: name that one"));
+    }
+    let told = Mutex::new(Told {
+        waiting: BTreeMap::new(),
+        next: 0,
+        documents: Vec::new(),
+        sums: BTreeMap::new(),
+        status: Ok(0),
+    });
+    let (next, started) = (AtomicUsize::new(0), Instant::now());
     let threads = jobs::wanted(args.jobs).min(plays.len());
     let work = |_| {
         while let Some((index, play)) = {
@@ -79,13 +108,15 @@ pub fn run(args: &Args) -> Outcome {
     if jobs::run(threads, &work).is_err() {
         work(0);
     }
-    let Told { documents, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Told { documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if args.json {
         match documents.as_slice() {
             [document] => super::print_json(document)?,
             scenarios => super::print_json(&report::Several::new(scenarios))?,
         }
+    } else if plays.len() > 1 {
+        report::print_sum(plays.len(), &sums, started.elapsed())?;
     }
     Ok(status)
 }
@@ -96,6 +127,8 @@ struct Told {
     waiting: BTreeMap<usize, Result<Seen, CliError>>,
     next: usize,
     documents: Vec<report::Document>,
+    /// How many there were of each result.
+    sums: BTreeMap<&'static str, usize>,
     status: Outcome,
 }
 
@@ -105,18 +138,26 @@ impl Told {
         while let (Ok(status), Some(seen)) = (&self.status, self.waiting.remove(&self.next)) {
             let (status, play) = (*status, &plays[self.next]);
             self.next += 1;
-            self.status = seen.and_then(|seen| self.tell_one(play, seen, args)).map(|new| status.max(new));
+            self.status =
+                seen.and_then(|seen| self.tell_one(play, seen, args, plays.len())).map(|new| status.max(new));
         }
     }
 
-    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args) -> Outcome {
-        let Seen { explored, wrong, other } = seen;
+    fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args, plays: usize) -> Outcome {
+        let Seen { beginning, explored, wrong, other } = seen;
         let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
         let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
         if args.json {
             self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
         } else {
-            report::print(play, &explored, wrong.as_deref(), other.as_ref())?;
+            let (wrong, other) = (wrong.as_deref(), other.as_ref());
+            *self.sums.entry(report::word(&explored, wrong, other).0).or_default() += 1;
+            if plays > 1 {
+                report::print_line(play, &explored, wrong, other, width())?;
+            }
+            if plays == 1 || failed {
+                report::print(play, &beginning, &explored, (wrong, other), width())?;
+            }
         }
         Ok(u8::from(failed))
     }
@@ -128,6 +169,8 @@ fn expected(play: &Playable) -> &str {
 
 /// What was seen of one scenario.
 struct Seen {
+    /// Who had which queue at the beginning.
+    beginning: Picture,
     explored: Explored,
     /// How it differs from what its author expects.
     wrong: Option<String>,
@@ -155,7 +198,10 @@ fn explore(play: &Playable, args: &Args, alone: bool) -> Result<Seen, CliError> 
         (ready.explore(options, progress(play)), None)
     };
     let wrong = report::unexpected(play, &explored);
-    Ok(Seen { explored, wrong, other })
+    if let Some(path) = &args.html {
+        write(path, &telling::page(play, &ready, &explored, wrong.is_none()))?;
+    }
+    Ok(Seen { beginning: ready.picture(), explored, wrong, other })
 }
 
 /// A line on a terminal that tells how far it is; it goes when the exploration ends.
@@ -168,7 +214,10 @@ fn progress(play: &Playable) -> Option<OnProgress> {
     Some(Box::new(move |at: &Progress| {
         let Progress { executions, states, elapsed, .. } = at;
         let seconds = elapsed.as_secs();
-        line.set_message(format!("{title}: {executions} interleavings, {states} states, {seconds} s"));
+        // A line that is longer than the terminal would be a new one each time.
+        let counts = format!(": {executions} interleavings, {states} states, {seconds} s");
+        let room = width().saturating_sub(counts.len() + 4);
+        line.set_message(format!("{}{counts}", cut(&title, room)));
     }))
 }
 
@@ -179,12 +228,60 @@ fn replay(play: &Playable, schedule: &str, args: &Args) -> Outcome {
             .because(error)
     })?;
     let ready = play.ready(args.budget.map(Duration::from_secs))?;
-    let replay =
-        ready.replay(&schedule).map_err(|error| CliError::failed(error.to_string()).because(error))?;
-    if args.json {
-        super::print_json(&report::replay_document(play, &replay))?;
-    } else {
-        report::print_replay(play, &replay)?;
+    let Followed { replay, left } = ready.follow(&schedule);
+    if args.explore {
+        return explore_after(play, &ready, &Followed { replay, left }, args);
     }
-    Ok(u8::from(!replay.findings.is_empty()))
+    if let Some(path) = &args.html {
+        write(path, &telling::replayed(play, &ready, &replay))?;
+    }
+    if args.json && left.is_none() {
+        super::print_json(&report::replay_document(play, &replay))?;
+    } else if !args.json {
+        report::print_replay(play, &ready.picture(), &replay, width())?;
+    }
+    match left {
+        None => Ok(u8::from(!replay.findings.is_empty())),
+        Some(error) => Err(left_at(error, &replay)),
+    }
+}
+
+/// That a schedule fits no further.
+fn left_at(error: ReplayError, replay: &Replay) -> CliError {
+    let hint = match replay.trace.last() {
+        _ if matches!(error, ReplayError::NoSuchTask { .. }) => {
+            return CliError::failed(error.to_string()).because(error);
+        }
+        None => "not even its first step fits".to_owned(),
+        Some(last) => format!(
+            "what is above was followed, up to step {}, `{}` at {}; with `--explore` what can come after it is explored",
+            replay.trace.len(),
+            last.name,
+            last.at
+        ),
+    };
+    CliError::failed(error.to_string()).hint(hint).because(error)
+}
+
+/// Explores what can come after a schedule, as far as it could be followed.
+fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Args) -> Outcome {
+    let Followed { replay, left } = followed;
+    if let Some(left) = left {
+        eprintln!("followed up to step {} only: {left}", replay.trace.len());
+    }
+    let options = Options { budget: args.budget.map(Duration::from_secs), ..Options::default() };
+    let explored = ready.explore_after(&replay.schedule, options, progress(play));
+    if args.json {
+        super::print_json(&report::document(play, &explored, None, None))?;
+    } else {
+        report::print(play, &ready.picture(), &explored, (None, None), width())?;
+    }
+    Ok(u8::from(explored.report.verdict != "clean"))
+}
+
+/// Writes a page.
+fn write(path: &Path, page: &Page) -> Result<(), CliError> {
+    page::write(path, page).map_err(|error| {
+        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+    })
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 use ap_cluster::{CheckpointError, ClusterError, Hosts, HostsError, News, Progress, search};
 use ap_proof::oracle::Known;
 use ap_proof::sequences::{Alphabet, Report, Violation, alphabet, alphabets};
+use ap_sysfs::nearest::meant;
 use ap_task::Kernel;
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome};
 use crate::progress;
+use crate::schema::{Named, of};
+use crate::terminal::{cut, width, wrapped};
 
 /// The alphabet that is explored if none is named: it closes.
 const DEFAULT: &str = "core";
@@ -38,7 +41,7 @@ pub struct Wanted<'a> {
     pub json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Document<'a> {
     schema: &'static str,
     alphabet: &'a str,
@@ -58,7 +61,7 @@ struct Document<'a> {
     violations: Vec<Wrong>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Wrong {
     verdict: &'static str,
     invariant: String,
@@ -70,6 +73,13 @@ struct Wrong {
     sequence: Vec<String>,
 }
 
+/// What it prints.
+pub const SCHEMAS: [Named; 1] = [Named::new(
+    "sequences",
+    "all sequences: `apmatrix explore --sequences --json`",
+    of::<Document<'static>>,
+)];
+
 /// Explores an alphabet.
 ///
 /// # Errors
@@ -78,8 +88,12 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     let name = wanted.alphabet.unwrap_or(DEFAULT);
     let Some(mut alphabet) = alphabet(name) else {
         let names: Vec<&str> = alphabets().iter().map(|alphabet| alphabet.name).collect();
-        return Err(CliError::usage(format!("there is no alphabet `{name}`"))
-            .hint(format!("expected one of {}", names.join(", "))));
+        let error = CliError::usage(format!("there is no alphabet `{name}`"));
+        let error = match meant(name, names.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        };
+        return Err(error.hint(format!("expected one of {}", names.join(", "))));
     };
     alphabet.kernel = wanted.kernel.unwrap_or(alphabet.kernel);
     let hosts = wanted.hosts.map(|(file, process)| Hosts::read(file, process)).transpose();
@@ -95,7 +109,7 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
             hosts,
             checkpoint: wanted.checkpoint.map(Path::to_owned),
         },
-        &mut |news| bar.set_message(said(news)),
+        &mut |news| bar.set_message(cut(&said(news), width().saturating_sub(4))),
     );
     bar.finish_and_clear();
     let report = report.map_err(refused)?;
@@ -203,7 +217,8 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
 
 fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "alphabet {}: {}", alphabet.name, alphabet.about)?;
+    let width = width();
+    writeln!(out, "{}", wrapped(&format!("alphabet {}: {}", alphabet.name, alphabet.about), width, 2))?;
     let how_far = match (report.closed, report.cut) {
         (true, _) => format!("closed at depth {}: sequences of every length are explored", report.depth),
         (false, None) => format!("every sequence of at most {} operations", report.depth),
@@ -211,22 +226,22 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
             format!("NOT EXHAUSTED ({why}): every sequence of at most {} operations", report.depth)
         }
     };
-    writeln!(out, "  {how_far}")?;
+    writeln!(out, "{}", wrapped(&format!("  {how_far}"), width, 4))?;
     let memory = memory().map_or_else(String::new, |bytes| format!(", {} MiB", bytes >> 20));
-    writeln!(
-        out,
+    let counts = format!(
         "  {} operations, {} transitions, {} states, {:.1} s, {:.0} transitions/s{memory}",
         report.operations,
         report.transitions,
         report.states,
         report.time.as_secs_f64(),
         report.speed()
-    )?;
+    );
+    writeln!(out, "{}", wrapped(&counts, width, 4))?;
     for violation in &report.violations {
         let broken = &violation.broken;
         let number =
             violation.known.map_or_else(|| broken.word().to_uppercase(), |known| known.number().to_owned());
-        writeln!(out, "\n{number}: {broken} ({})", broken.law())?;
+        writeln!(out, "\n{}", wrapped(&format!("{number}: {broken} ({})", broken.law()), width, 2))?;
         let (count, length) = (violation.count, violation.sequence.len());
         writeln!(out, "  met {count} times; a shortest sequence has {length} operations")?;
         writeln!(out, "  # apmatrix shell --machine tiny")?;

@@ -9,6 +9,7 @@ use crate::error::Outcome;
 use crate::plan::document::FitsDocument;
 use crate::plan::host::Host;
 use crate::plan::show;
+use crate::terminal::{lines_wrapped, width};
 
 /// Say whether each mediated device of one host fits another one, and if not, why
 ///
@@ -47,7 +48,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         print_json(&FitsDocument::of(source.name(), target.name(), &found))?;
     } else {
-        write!(anstream::stdout(), "{}", show::fits(&found))?;
+        write!(anstream::stdout(), "{}", lines_wrapped(&show::fits(&found), width()))?;
     }
     Ok(u8::from(found.iter().any(|fit| !fit.misfits.is_empty())))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::commands::{Root, print_json, verbs};
 use crate::control::Control;
 use crate::error::{CliError, Outcome};
+use crate::schema::{Named, of};
 
 /// Start, stop and watch guests on mediated devices
 ///
@@ -39,16 +40,46 @@ pub struct Args {
     arguments: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Guests<'a> {
     schema: &'static str,
     guests: Vec<Guest<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Guest<'a> {
     name: &'a str,
     mdevs: Vec<&'a str>,
+}
+
+/// What it prints.
+pub const SCHEMAS: [Named; 2] = [
+    Named::new("guest-show", "what a guest sees: `apmatrix guest show NAME --json`", of::<Shown>),
+    Named::new("guests", "the guests: `apmatrix guest list --json`", of::<Guests<'static>>),
+];
+
+/// What `guest show` says: the facts of its lines, as [`add`] puts them into a document.
+#[derive(schemars::JsonSchema)]
+#[expect(dead_code, reason = "it describes what is made key by key")]
+struct Shown {
+    schema: String,
+    name: String,
+    /// Whether a mediated device holds its hook: 0 or 1.
+    hook: u64,
+    /// How often its masks were set.
+    nset: u64,
+    /// How often its masks were cleared.
+    nclear: u64,
+    /// Adapters, usage domains and control domains that it has, as masks.
+    apm: String,
+    aqm: String,
+    adm: String,
+    /// Its queues; left out if it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queues: Vec<String>,
+    /// Addresses that are pinned for its interrupts, in hex; left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pinneds: Vec<String>,
 }
 
 /// Runs the command.

@@ -3,11 +3,14 @@
 use std::io::Write as _;
 
 use ap_sysfs::control::HW;
+use ap_sysfs::control::command::KEYS;
+use ap_sysfs::ids::RULE;
 use clap::builder::PossibleValuesParser;
 
 use crate::commands::{Root, verbs};
 use crate::control::Control;
 use crate::error::Outcome;
+use crate::terminal::{Table, width};
 
 /// Do what the machine's operator does: plug, unplug, configure, break
 ///
@@ -16,12 +19,15 @@ use crate::error::Outcome;
 #[command(
     arg_required_else_help = true,
     after_help = format!(
-        "Verbs:\n{}\n\
+        "Verbs:\n{}\n{}\n\n\
+        Keys of `fault` and `set`:\n{}\n\
         Examples:\n  \
         apmatrix hw plug 9\n  \
         apmatrix hw unplug .71\n  \
         apmatrix hw --root /mnt/ap fault 04.0006 rc=4",
-        verbs(&HW)
+        verbs(&HW),
+        RULE,
+        keys()
     )
 )]
 pub struct Args {
@@ -33,6 +39,16 @@ pub struct Args {
     /// Its arguments
     #[arg(value_name = "ARGS", allow_hyphen_values = true, trailing_var_arg = true)]
     arguments: Vec<String>,
+}
+
+/// What help says of the keys of `fault` and `set`, a line each.
+#[must_use]
+pub fn keys() -> String {
+    let mut table = Table::indented(2);
+    for key in KEYS.iter().filter(|key| key.command != "ap") {
+        table.row([key.name, &format!("{}; {}", key.meaning, key.values)]);
+    }
+    table.render(width())
 }
 
 /// Runs the command.

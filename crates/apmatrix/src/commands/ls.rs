@@ -1,20 +1,30 @@
 //! `apmatrix ls`: cards, queues, drivers, owners.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
+use std::path::PathBuf;
 
-use ap_files::said;
+use ap_apply::tree::{Kind, Tree};
+use ap_serve::page::Frozen;
+use ap_sysfs::ids;
 use ap_types::AdapterId;
 
-use crate::commands::{Root, print_json};
+use crate::commands::{Root, print_json, write_page};
+use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::inventory::{Card, Inventory, Owner, Queue};
+use crate::plan::host::unreadable;
+use crate::plan::tree::FileTree;
+use crate::terminal::{Table, width};
 
 /// List cards, queues, drivers and owners, of an emulated or a real host
+///
+/// A number alone is decimal, or hex after 0x: 10, 0x0a. A name as in sysfs is hex and has all its digits: card0a, 0a.0047.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix ls                                         this host, or inside `apmatrix run` the machine\n  \
     apmatrix ls 04\n  \
     apmatrix ls 04.0006 --json\n  \
+    apmatrix ls --html matrix.html                      a page to look at, or to send to somebody\n  \
     apmatrix ls --root /mnt/ap")]
 pub struct Args {
     #[command(flatten)]
@@ -22,64 +32,89 @@ pub struct Args {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Only this card or queue, in hex as in their names: 04, 04.0006
-    #[arg(value_name = "CARD[.DOMAIN]")]
+    /// Write a page that shows it to this file, for a browser: complete, and asks nobody
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "only"], value_hint = clap::ValueHint::FilePath)]
+    html: Option<PathBuf>,
+    /// Only this card (4, 0x04, card04) or queue (04.0006)
+    #[arg(value_name = "CARD[.DOMAIN]", add = complete::device())]
     only: Option<String>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
+    let root = args.root.root.display().to_string();
     let only = args.only.as_deref().map(parse).transpose()?;
-    let root = &args.root.root;
-    let mut inventory = Inventory::read(root).map_err(|error| {
-        let bus = root.join("bus/ap");
-        let shown = match error.kind() {
-            io::ErrorKind::NotFound => {
-                CliError::environment(format!("there is no AP bus at {}", bus.display())).hint(
-                    "on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix ls`",
-                )
-            }
-            _ => CliError::environment(format!("{}: {}", bus.display(), said(&error))),
-        };
-        shown.because(error)
-    })?;
-    if let Some((adapter, domain)) = only
-        && !inventory.keep(adapter, domain)
-    {
-        return Err(CliError::failed(match domain {
-            Some(domain) => format!("there is no queue {adapter}.{domain:04x}"),
-            None => format!("there is no card {adapter}"),
-        }));
-    }
-    if args.json {
+    let mut tree = FileTree::new(&args.root.root);
+    let inventory = read(&mut tree, &root, only)?;
+    if let Some(path) = &args.html {
+        let host = ap_view::read::read(&mut tree, &root).map_err(|error| unreadable(&root, error))?;
+        write_page(path, &Frozen::host(&host.name, &host))?;
+    } else if args.json {
         print_json(&inventory)?;
     } else {
-        let table = table(&inventory.cards, only.is_some_and(|(_, domain)| domain.is_some()));
-        write!(anstream::stdout(), "{table}")?;
+        write!(anstream::stdout(), "{}", shown(&inventory, only, width()))?;
     }
     Ok(0)
 }
 
-/// `04`, `card04`, `04.0006`.
-fn parse(text: &str) -> Result<(AdapterId, Option<u8>), CliError> {
-    let hex = |digits: &str, most: usize| {
-        let fits =
-            (1..=most).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| fits).and_then(|id| u8::try_from(id).ok())
-    };
-    let name = text.strip_prefix("card").unwrap_or(text);
-    let parsed = match name.split_once('.') {
-        Some((card, domain)) => hex(card, 2).zip(hex(domain, 4)).map(|(card, domain)| (card, Some(domain))),
-        None => hex(name, 2).map(|card| (card, None)),
-    };
-    let (card, domain) = parsed.ok_or_else(|| {
-        CliError::usage(format!("`{text}` is not a card or queue"))
-            .hint("expected hex as in their names: 04, 04.0006")
-    })?;
-    Ok((AdapterId(card), domain))
+/// What the command prints of a tree, in that width.
+///
+/// # Errors
+/// If there is no bus, or not what was asked for.
+pub fn text(tree: &mut dyn Tree, root: &str, only: Option<&str>, width: usize) -> Result<String, CliError> {
+    let only = only.map(parse).transpose()?;
+    Ok(shown(&read(tree, root, only)?, only, width))
 }
 
-fn table(cards: &[Card], queues_only: bool) -> String {
+/// A card, or a queue of it.
+type Only = (AdapterId, Option<u8>);
+
+fn read(tree: &mut dyn Tree, root: &str, only: Option<Only>) -> Result<Inventory, CliError> {
+    let mut inventory = Inventory::read(tree).map_err(|fault| {
+        let shown = match fault.kind {
+            Kind::NotFound => CliError::environment(format!("there is no AP bus at {root}/bus/ap")).hint(
+                "on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix ls`",
+            ),
+            _ => CliError::environment(format!("{root}/bus/ap: {}", fault.said)),
+        };
+        shown.because(fault)
+    })?;
+    let Some((adapter, domain)) = only else { return Ok(inventory) };
+    let cards: Vec<String> = inventory.cards.iter().map(|card| format!("card{}", card.card)).collect();
+    if inventory.keep(adapter, domain) {
+        return Ok(inventory);
+    }
+    let shown = cards.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if cards.len() > 8 { ", …" } else { "" };
+    let hint = match cards.as_slice() {
+        [] => "there are no cards at all".to_owned(),
+        _ => format!("there are {shown}{more}; `apmatrix ls` lists all queues"),
+    };
+    let error = CliError::failed(match domain {
+        Some(domain) => format!("there is no queue {adapter}.{domain:04x}"),
+        None => format!("there is no card{adapter} (adapter {})", adapter.0),
+    });
+    Err(error.hint(hint))
+}
+
+fn shown(inventory: &Inventory, only: Option<Only>, width: usize) -> String {
+    table(&inventory.cards, only.is_some_and(|(_, domain)| domain.is_some()), width)
+}
+
+/// A card (`4`, `0x04`, `card04`) or a queue (`04.0006`).
+fn parse(text: &str) -> Result<Only, CliError> {
+    let parsed = if text.contains('.') {
+        ids::queue(text).map(|apqn| (apqn.adapter, Some(apqn.domain.0)))
+    } else {
+        ids::adapter(text).map(|adapter| (AdapterId(adapter), None))
+    };
+    parsed.map_err(|error| {
+        let message = format!("`{text}` is no card or queue: {}", error.remedy);
+        CliError::usage(message).hint(ids::RULE).because(error)
+    })
+}
+
+fn table(cards: &[Card], queues_only: bool, width: usize) -> String {
     let heading = ["CARD.DOM", "TYPE", "MODE", "DRIVER", "STATE", "OWNER"].map(str::to_owned);
     let mut rows = vec![heading];
     for card in cards {
@@ -88,14 +123,9 @@ fn table(cards: &[Card], queues_only: bool) -> String {
         }
         rows.extend(card.queues.iter().map(|queue| queue_row(card, queue)));
     }
-    let widths: [usize; 6] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    let line = |row: &[String; 6]| {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
+    let mut table = Table::indented(0);
+    rows.into_iter().for_each(|row| table.row(row));
+    table.render(width)
 }
 
 fn or_dash(text: Option<&str>) -> String {

@@ -5,12 +5,15 @@ mod kernels;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ap_files::MachineFile;
 use ap_files::machine::{self, BUILT_IN};
+use ap_files::{FileError, MachineFile};
 use serde::Serialize;
 
 use crate::commands::print_json;
+use crate::complete;
 use crate::error::{CliError, Outcome};
+use crate::schema::{Named, of};
+use crate::terminal::{Table, width, wrapped};
 
 /// List, show and check machines
 #[derive(Debug, clap::Args)]
@@ -42,7 +45,7 @@ enum What {
     /// Print a machine's file
     Show {
         /// A built-in machine or a machine file
-        #[arg(value_name = "M", value_hint = clap::ValueHint::FilePath)]
+        #[arg(value_name = "M", add = complete::machine())]
         machine: String,
         /// Print one JSON document: the machine file, key by key
         #[arg(long)]
@@ -61,13 +64,13 @@ enum What {
     Schema,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct List {
     schema: &'static str,
     machines: Vec<Listed>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Listed {
     name: &'static str,
     about: &'static str,
@@ -76,7 +79,7 @@ struct Listed {
     queues: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Checked<'a> {
     schema: &'static str,
     file: String,
@@ -95,7 +98,38 @@ struct Checked<'a> {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
+    /// What else is wrong, by line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Mistake<'a>>,
 }
+
+/// Something that is wrong with a file.
+#[derive(Serialize, schemars::JsonSchema)]
+struct Mistake<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+}
+
+impl<'a> From<&'a FileError> for Mistake<'a> {
+    fn from(error: &'a FileError) -> Mistake<'a> {
+        let expected = Some(error.expected()).filter(|expected| !expected.is_empty());
+        Mistake { line: error.line(), message: error.to_string(), expected }
+    }
+}
+
+/// What it prints.
+pub const SCHEMAS: [Named; 3] = [
+    Named::new("kernels", "the kernels: `apmatrix machine list --kernels --json`", of::<kernels::Document>),
+    Named::new(
+        "machine-check",
+        "a machine file, checked: `apmatrix machine check --json`",
+        of::<Checked<'static>>,
+    ),
+    Named::new("machines", "the built-in machines: `apmatrix machine list --json`", of::<List>),
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
@@ -117,10 +151,10 @@ pub fn run(args: &Args) -> Outcome {
 
 fn list(json: bool) -> Outcome {
     let mut machines = Vec::new();
-    let mut text = String::new();
+    let mut table = Table::indented(0);
     for built_in in BUILT_IN {
         let machine = MachineFile::parse(built_in.name, built_in.text)?;
-        text.push_str(&format!("{:8} {:46} {machine}\n", built_in.name, built_in.about));
+        table.row([built_in.name, &format!("{}: {machine}", built_in.about)]);
         machines.push(Listed {
             name: built_in.name,
             about: built_in.about,
@@ -132,7 +166,7 @@ fn list(json: bool) -> Outcome {
     if json {
         print_json(&List { schema: "apmatrix.machines/1", machines })?;
     } else {
-        write!(anstream::stdout(), "{text}")?;
+        write!(anstream::stdout(), "{}", table.render(width()))?;
     }
     Ok(0)
 }
@@ -161,7 +195,7 @@ fn check(file: &Path, json: bool) -> Outcome {
     let checked = MachineFile::read(file);
     if !json {
         let machine = checked?;
-        writeln!(anstream::stdout(), "ok: {}: {machine}", machine.name)?;
+        writeln!(anstream::stdout(), "{}", wrapped(&format!("ok: {}: {machine}", machine.name), width(), 2))?;
         return Ok(0);
     }
     let empty = Checked {
@@ -175,6 +209,7 @@ fn check(file: &Path, json: bool) -> Outcome {
         line: None,
         message: None,
         expected: None,
+        others: Vec::new(),
     };
     match &checked {
         Ok(machine) => print_json(&Checked {
@@ -189,6 +224,7 @@ fn check(file: &Path, json: bool) -> Outcome {
             line: error.line(),
             message: Some(error.to_string()),
             expected: Some(error.expected()).filter(|expected| !expected.is_empty()),
+            others: error.others().iter().map(Mistake::from).collect(),
             ..empty
         })?,
     }

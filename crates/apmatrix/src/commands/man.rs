@@ -1,27 +1,201 @@
 //! `apmatrix man`: manual pages.
+//!
+//! Name, synopsis, description and options are clap's; what help says below the options becomes sections of its own,
+//! each line as it stands there.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use ap_files::said;
+use clap_mangen::Man;
+use roff::{Roff, bold, roman};
 
 use crate::error::{CliError, Outcome};
 
 /// Write manual pages, one per command
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  apmatrix man ~/.local/share/man/man1")]
+#[command(after_help = "Example:\n  \
+    apmatrix man ~/.local/share/man/man1                and then: man apmatrix-run")]
 pub struct Args {
     /// Where to; it is made if it isn't there
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub directory: PathBuf,
 }
 
+/// What each exit status means.
+const STATUS: [(&str, &str); 5] = [
+    ("0", "Done, nothing wrong."),
+    ("1", "A check failed, or the machine refused what it was told."),
+    ("2", "The command line is wrong."),
+    ("3", "The environment lacks something; the message says what, and what to do."),
+    ("4", "An input file is wrong; the message points to the place."),
+];
+
+/// The same for commands that run another one.
+const STATUS_OF_RUNS: [(&str, &str); 4] = [
+    ("the command's", "The command was run. 128 and the signal's number if a signal ended it."),
+    ("125", "It could not be started."),
+    ("127", "There is no such command."),
+    ("3", "The environment lacks something; the message says what, and what to do."),
+];
+
+/// Files: the commands that use each, its name, what it is for.
+const FILES: [(&[&str], &str, &str); 7] = [
+    (&["apmatrix", "ls", "why", "import", "plan", "apply"], "/sys/bus/ap", "The AP bus that is looked at."),
+    (
+        &["apmatrix", "hw", "guest", "events", "why", "mount"],
+        "/sys/kernel/debug/apmatrix",
+        "The control files of an emulated machine; they tell it from a real one.",
+    ),
+    (&["apmatrix", "explore"], "scenarios/*.toml", "Scenarios that are found by their names."),
+    (
+        &["run"],
+        "/etc/mdevctl.d, /etc/udev/rules.d",
+        "Copied into the run: what the command changes there goes with it.",
+    ),
+    (
+        &["run", "exec"],
+        "$XDG_RUNTIME_DIR/apmatrix/NAME",
+        "A machine that runs under a name; without that variable below /tmp/apmatrix-UID.",
+    ),
+    (
+        &["apply", "confirm", "revert", "recover"],
+        "/run/lock/s390apconfig.lock",
+        "The lock that chzdev takes, too.",
+    ),
+    (
+        &["apply", "confirm", "revert", "recover"],
+        "/run/apmatrix",
+        "The journal of an apply, by which it is taken back or recovered.",
+    ),
+];
+
 /// Runs the command, for the command line that is described.
 pub fn run(args: &Args, described: clap::Command) -> Outcome {
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         CliError::environment(format!("{}: {}", args.directory.display(), said(&error))).because(error)
     };
     fs::create_dir_all(&args.directory).map_err(failed)?;
-    clap_mangen::generate_to(described, &args.directory).map_err(failed)?;
+    for (name, text) in pages(described).map_err(failed)? {
+        fs::write(args.directory.join(name), text).map_err(failed)?;
+    }
     Ok(0)
+}
+
+/// The pages: the name of each file, and its text.
+fn pages(described: clap::Command) -> io::Result<Vec<(String, Vec<u8>)>> {
+    fn collect(command: &clap::Command, all: &mut Vec<clap::Command>) {
+        all.push(command.clone());
+        command.get_subcommands().filter(|inner| !inner.is_hide_set()).for_each(|inner| collect(inner, all));
+    }
+    let mut described = described.disable_help_subcommand(true);
+    described.build();
+    let mut all = Vec::new();
+    collect(&described, &mut all);
+    let names: Vec<String> = all.iter().map(page_name).collect();
+    all.iter().map(|command| page(command, &names)).collect()
+}
+
+fn page_name(command: &clap::Command) -> String {
+    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+fn page(command: &clap::Command, names: &[String]) -> io::Result<(String, Vec<u8>)> {
+    let name = page_name(command);
+    let man = Man::new(command.clone()).manual("apmatrix");
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.get_subcommands().next().is_some() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let mut roff = Roff::default();
+    let (examples, others): (Vec<_>, Vec<_>) =
+        sections(command).into_iter().partition(|(title, _)| title.starts_with("EXAMPLE"));
+    others.iter().for_each(|(title, lines)| section(&mut roff, title, lines));
+    status(&mut roff, &name);
+    files(&mut roff, &name);
+    examples.iter().for_each(|(_, lines)| section(&mut roff, "EXAMPLES", lines));
+    see_also(&mut roff, &name, names);
+    roff.to_writer(&mut text)?;
+    Ok((man.get_filename(), text))
+}
+
+/// What stands below the options, by its headings: lines that end with a colon and begin at the margin.
+fn sections(command: &clap::Command) -> Vec<(String, Vec<String>)> {
+    let after = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for line in after.as_deref().unwrap_or_default().lines() {
+        let heading = line.strip_suffix(':').filter(|title| !title.starts_with(' '));
+        match (heading, all.last_mut()) {
+            (Some(title), _) => all.push((title.to_uppercase().replace('`', ""), Vec::new())),
+            // The exit status has a section that says more.
+            (None, _) if line.starts_with("Exit status") => {}
+            (None, Some((title, lines))) if title != "NOTES" || !line.is_empty() => {
+                lines.push(line.to_owned())
+            }
+            (None, None) if !line.trim().is_empty() => {
+                all.push(("NOTES".to_owned(), vec![line.to_owned()]));
+            }
+            (None, _) => {}
+        }
+    }
+    all.retain(|(_, lines)| lines.iter().any(|line| !line.trim().is_empty()));
+    all
+}
+
+/// A section whose lines stand as they are, in columns.
+fn section(roff: &mut Roff, title: &str, lines: &[String]) {
+    roff.control("SH", [title]);
+    roff.control("nf", []);
+    let last = lines.iter().rposition(|line| !line.trim().is_empty()).unwrap_or(0);
+    for line in &lines[..=last] {
+        let line = line.strip_prefix("  ").unwrap_or(line);
+        if line.trim().is_empty() {
+            roff.control("sp", []);
+        } else {
+            roff.text([roman(line)]);
+        }
+    }
+    roff.control("fi", []);
+}
+
+/// A list of words, and what each means.
+fn list<'t>(roff: &mut Roff, title: &str, rows: impl IntoIterator<Item = (&'t str, &'t str)>) {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    roff.control("SH", [title]);
+    for (word, meaning) in rows {
+        roff.control("TP", []);
+        roff.text([bold(word)]);
+        roff.text([roman(meaning)]);
+    }
+}
+
+fn status(roff: &mut Roff, name: &str) {
+    if matches!(name, "apmatrix-run" | "apmatrix-exec") {
+        list(roff, "EXIT STATUS", STATUS_OF_RUNS);
+    } else {
+        list(roff, "EXIT STATUS", STATUS);
+    }
+}
+
+fn files(roff: &mut Roff, name: &str) {
+    let short = name.strip_prefix("apmatrix-").unwrap_or(name);
+    let rows = FILES.iter().filter(|(commands, ..)| commands.contains(&short));
+    list(roff, "FILES", rows.map(|(_, file, meaning)| (*file, *meaning)));
+}
+
+fn see_also(roff: &mut Roff, name: &str, names: &[String]) {
+    roff.control("SH", ["SEE ALSO"]);
+    let own = names.iter().filter(|other| *other != name).map(|other| format!("{other}(1)"));
+    let others = ["mdevctl(8)", "lszcrypt(8)", "chzcrypt(8)", "chzdev(8)"].map(str::to_owned);
+    let all: Vec<String> = own.chain(others).collect();
+    roff.text([roman(all.join(", "))]);
 }

@@ -10,12 +10,15 @@ use ap_apply::prove::{Proof, prove};
 use ap_apply::twin::Twin;
 use ap_files::DesiredFile;
 use ap_plan::{Allow, NoPlan, Plan, Target, plan};
+use ap_serve::page::Frozen;
+use ap_view::Operation;
 
-use crate::commands::{Root, print_json};
+use crate::commands::{Root, print_json, write_page};
 use crate::error::{CliError, Outcome};
 use crate::plan::document::{NoPlanDocument, PlanDocument};
 use crate::plan::host::Host;
 use crate::plan::show;
+use crate::terminal::{lines_wrapped, width};
 
 /// What may happen that else must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -32,6 +35,7 @@ pub enum Allowed {
 #[command(after_help = "Examples:\n  \
     apmatrix plan desired.toml\n  \
     apmatrix plan desired.toml --machine mine.toml      for a host that is not here\n  \
+    apmatrix plan desired.toml --html plan.html         a page with a slider\n  \
     apmatrix plan desired.toml -o plan.json && apmatrix apply plan.json")]
 pub struct Args {
     /// What is wanted: a desired state, what `mdevctl list --dumpjson` prints, or a machine file
@@ -40,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     root: Root,
     /// Plan for a machine, as it is right after boot, instead of this host
-    #[arg(long, value_name = "M", conflicts_with = "root", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "M", conflicts_with = "root", add = crate::complete::machine())]
     machine: Option<String>,
     /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere)
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
@@ -54,6 +58,9 @@ pub struct Args {
     /// Write the plan to this file, for `apmatrix apply`
     #[arg(short, long, value_name = "PLAN", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
+    /// Write a page to this file, for a browser: before and after side by side, step by step
+    #[arg(long, value_name = "FILE", conflicts_with = "check", value_hint = clap::ValueHint::FilePath)]
+    html: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -136,12 +143,29 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(path) = &args.output {
         write(path, &document)?;
     }
+    if let Some(path) = &args.html {
+        page(path, &host, &imported, &ready.plan)?;
+    }
     if args.json {
         print_json(&document)?;
     } else {
-        write!(anstream::stdout(), "{}", show::plan(&ready.plan, &ready.rehearsed, proof.as_ref()))?;
+        let text = show::plan(&ready.plan, &ready.rehearsed, proof.as_ref());
+        write!(anstream::stdout(), "{}", lines_wrapped(&text, width()))?;
     }
     Ok(u8::from(proof.is_some_and(|proof: Proof| !proof.worse.is_empty())))
+}
+
+/// The host before the plan, and after each of its steps.
+fn page(path: &Path, host: &Host, imported: &Imported, plan: &Plan) -> Result<(), CliError> {
+    let before = ap_view::Host { state: plan.before.clone(), ..host.view(imported)? };
+    let mut page = Frozen::host(&format!("plan for {}", before.name), &before);
+    for step in &plan.steps {
+        let store = step.write.store();
+        let write = Operation::Write { path: store.path, text: store.text.trim().to_owned() };
+        let after = ap_view::Host { state: step.after.clone(), ..before.clone() };
+        page.step(&step.why, &write.to_string(), &after);
+    }
+    write_page(path, &page)
 }
 
 fn write(path: &Path, document: &PlanDocument) -> Result<(), CliError> {

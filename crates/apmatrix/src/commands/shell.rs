@@ -1,25 +1,37 @@
 //! `apmatrix shell`: the tree in this process, without FUSE.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ap_files::{MachineFile, boot, said};
 use ap_shell::{FilesystemWorld, Operator, OperatorError, Shell, Stream};
 use ap_sysfs::control::{GUEST, HW};
-use ap_sysfs::{Filesystem as _, Session};
+use ap_sysfs::{Errno, Filesystem as _, Session};
 
-use crate::commands::{MachineArgs, events, verbs};
-use crate::error::{CliError, Outcome};
+use rustyline::error::ReadlineError;
+
+use crate::commands::{MachineArgs, events, ls, verbs, why};
+use crate::editor::{self, Prompt, Read};
+use crate::error::{CliError, Kind, Outcome};
+use crate::terminal::width;
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
 /// Knows echo X > PATH, cat, ls, readlink, stat, tree, $VARS, #, &&, ||, ;, &, wait, sleep (of machine time), and the
-/// verbs of `apmatrix hw`, `apmatrix guest` and `apmatrix events`.
+/// verbs of `apmatrix hw`, `apmatrix guest`, `apmatrix events`, `apmatrix ls` and `apmatrix why`. A write that is refused
+/// is told with its line and its file, and `why` says the reason.
+///
+/// On a terminal lines can be edited: the arrows bring earlier ones back, Tab completes commands, verbs and paths, ^C
+/// drops a line or ends a command, ^D ends the shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix shell                                      on a terminal: a prompt\n  \
-    apmatrix shell --machine tiny -c 'echo -4 > /sys/bus/ap/apmask; ls /sys/bus/ap/drivers/vfio_ap'\n  \
+    apmatrix shell --machine tiny -c 'echo -4 > /sys/bus/ap/apmask; tree /sys/bus'\n  \
     apmatrix shell try.sh")]
 pub struct Args {
     /// Which machine.
@@ -47,7 +59,7 @@ pub fn run(args: &Args) -> Outcome {
         return script(&mut shell, &text, &name);
     }
     if io::stdin().is_terminal() {
-        return prompt(&mut shell, &machine);
+        return prompt(shell, &machine);
     }
     let mut text = String::new();
     let read = io::stdin().read_to_string(&mut text);
@@ -93,6 +105,36 @@ impl Operator<Session> for Verbs {
         session.changes();
         Ok(events.iter().map(|event| events::line(event) + "\n").collect())
     }
+
+    fn why(&mut self, session: &mut Session, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        match why::explain(session, "/sys", write) {
+            Ok(Some(explained)) => Ok(explained.text(width())),
+            Ok(None) => Ok("nothing was refused so far\n".to_owned()),
+            Err(error) => Err(told(&error)),
+        }
+    }
+
+    /// What `apmatrix ls` prints.
+    fn list(&mut self, session: &mut Session, args: &[String]) -> Result<String, OperatorError> {
+        let only = match args {
+            [] => None,
+            [only] => Some(only.as_str()),
+            _ => {
+                return Err(OperatorError::new(
+                    Errno::EINVAL,
+                    "one card or queue at the most: apmatrix ls 04",
+                ));
+            }
+        };
+        ls::text(session, "/sys", only, width()).map_err(|error| told(&error))
+    }
+}
+
+/// An error of the command line as the shell says it.
+fn told(error: &CliError) -> OperatorError {
+    let errno = if error.kind == Kind::Usage { Errno::EINVAL } else { Errno::ENOENT };
+    let hints: String = error.hints.iter().map(|hint| format!("; {hint}")).collect();
+    OperatorError::new(errno, format!("{}{hints}", error.message))
 }
 
 fn asks_for_help(args: &str) -> bool {
@@ -121,30 +163,38 @@ fn print(stream: Stream, text: &str, printed: &mut io::Result<()>) {
     }
 }
 
-/// Reads commands from a terminal until `exit` or the end.
-fn prompt(shell: &mut Shell<World>, machine: &MachineFile) -> Outcome {
+/// Reads commands from a terminal until `exit` or the end. ^C drops a line, and ends a command.
+fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
+    let unusable = |error: ReadlineError| CliError::environment(format!("the terminal: {error}"));
     eprintln!("{}: {machine}. `help` tells the commands, `exit` ends.", machine.name);
-    shell.set_interactive(true);
-    let (mut text, mut status) = (String::new(), 0);
+    let shell = Rc::new(RefCell::new(shell));
+    let interrupts = editor::interrupts()
+        .map_err(|error| CliError::environment(format!("signals: {}", said(&error))).because(error))?;
+    shell.borrow_mut().set_interactive(true);
+    shell.borrow_mut().set_interrupts(Arc::clone(&interrupts));
+    let mut prompt = Prompt::new(Rc::clone(&shell)).map_err(unusable)?;
+    let mut status = 0;
     loop {
-        let directory = shell.current_directory();
-        let asked = if text.is_empty() { format!("{}:{directory}# ", machine.name) } else { "> ".to_owned() };
-        eprint!("{asked}");
-        if io::stdin().read_line(&mut text)? == 0 {
-            eprintln!();
-            return Ok(status);
-        }
+        let asked = format!("{}:{}# ", machine.name, shell.borrow().current_directory());
+        let text = match prompt.read(&asked).map_err(unusable)? {
+            Read::Text(text) => text,
+            Read::Dropped => {
+                status = 130;
+                continue;
+            }
+            Read::End => return Ok(status),
+        };
         let script = match ap_shell::parse(&text, "sh") {
             Ok(script) => script,
-            Err(error) if error.incomplete => continue,
             Err(error) => {
                 eprintln!("{error}");
-                (text, status) = (String::new(), 2);
+                status = 2;
                 continue;
             }
         };
-        text.clear();
+        let mut shell = shell.borrow_mut();
         let mut printed = Ok(());
+        interrupts.store(false, Ordering::Relaxed);
         status = shell.run(&script, &mut |stream, text| print(stream, text, &mut printed)).code;
         shell.notify(&mut |stream, text| print(stream, text, &mut printed));
         printed?;

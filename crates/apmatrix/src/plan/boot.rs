@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 
 /// The unit; packages bring it along.
-const UNIT: &str = include_str!("../../../../packaging/apmatrix-apply.service");
+const UNIT: &str = include_str!("apmatrix-apply.service");
 const UNIT_NAME: &str = "apmatrix-apply.service";
 
 /// Writes down what is to be there after the next boot; says what was done, a line each.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: &str = "apmatrix.plan/1";
 
 /// A plan.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct PlanDocument {
     schema: String,
     host: HostDocument,
@@ -34,14 +34,14 @@ pub struct PlanDocument {
 }
 
 /// The host that a plan was made for.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 struct HostDocument {
     fingerprint: String,
     facts: BTreeMap<String, String>,
 }
 
 /// What is wanted, everything said.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 struct Wanted {
     apmask: String,
     aqmask: String,
@@ -51,13 +51,13 @@ struct Wanted {
 }
 
 /// A write.
-#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 struct StoreDocument {
     path: String,
     text: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 struct StepDocument {
     #[serde(flatten)]
     store: StoreDocument,
@@ -66,14 +66,14 @@ struct StepDocument {
     inverse: Vec<StoreDocument>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 struct QueueDocument {
     queue: String,
     before: String,
     after: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 struct GuaranteeDocument {
     promise: u8,
     text: String,
@@ -83,20 +83,20 @@ struct GuaranteeDocument {
 }
 
 /// That there is no plan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct NoPlanDocument {
     schema: &'static str,
     obstacles: Vec<ObstacleDocument>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 struct ObstacleDocument {
     what: String,
     remedy: String,
 }
 
 /// How an apply, a revert, a recovery or a confirmation ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AppliedDocument {
     schema: &'static str,
     outcome: &'static str,
@@ -113,7 +113,7 @@ pub struct AppliedDocument {
 }
 
 /// Whether mdevs fit another host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct FitsDocument {
     schema: &'static str,
     source: String,
@@ -121,7 +121,7 @@ pub struct FitsDocument {
     mdevs: Vec<FitDocument>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 struct FitDocument {
     mdev: String,
     fits: bool,

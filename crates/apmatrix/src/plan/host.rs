@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ap_apply::import::{ImportError, Imported, import};
+use ap_apply::twin::Twin;
 use ap_files::MachineFile;
 use ap_plan::State;
 
@@ -51,6 +52,24 @@ impl Host {
                 Ok(Imported { state: State::of(&machine), machine, notes: Vec::new() })
             }
         }
+    }
+
+    /// Reads it again, with everything that is shown of it. A machine that is not here is booted.
+    ///
+    /// # Errors
+    /// If it is not there any more, or does not boot.
+    pub fn view(&self, imported: &Imported) -> Result<ap_view::Host, CliError> {
+        let name = self.name();
+        let read = match self {
+            Host::Root(root) => ap_view::read::read(&mut FileTree::new(root), &name),
+            Host::Archive(path) => ap_view::read::read(&mut ArchiveTree::open(path)?, &name),
+            Host::Machine(_) => {
+                let twin = Twin::of(imported);
+                let mut twin = twin.map_err(|error| CliError::failed(error.to_string()).because(error))?;
+                ap_view::read::read(twin.session(), &name)
+            }
+        };
+        read.map_err(|error| unreadable(&name, error))
     }
 
     /// How it is called.

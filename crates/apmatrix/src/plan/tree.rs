@@ -61,6 +61,11 @@ impl FileTree {
         FileTree { root: root.to_owned(), openers: None }
     }
 
+    /// Forgets who had which group open.
+    pub fn forget(&mut self) {
+        self.openers = None;
+    }
+
     fn place(&self, path: &str) -> (PathBuf, String) {
         let full = self.root.join(path);
         let name = full.display().to_string();

@@ -16,7 +16,7 @@ pub struct Options {
 }
 
 /// A difference between a transcript and the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Difference {
     /// The operation's number.
     pub at: u64,

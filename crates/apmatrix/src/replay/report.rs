@@ -16,7 +16,7 @@ pub struct Report {
     pub files: Vec<FileResult>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Document<'a> {
     schema: &'static str,
     passed: usize,
@@ -24,13 +24,19 @@ struct Document<'a> {
     files: Vec<FileDocument<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct FileDocument<'a> {
     name: &'a str,
     ok: bool,
     operations: u64,
     #[serde(flatten)]
     difference: Option<&'a Difference>,
+}
+
+/// The schema of the document for scripts.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    crate::schema::of::<Document<'static>>()
 }
 
 impl Report {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates from the ground up: one may depend on those before it only.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 22] = [
     "ap-types",
     "locks",
     "fibers",
@@ -26,6 +26,9 @@ const LAYERS: [&str; 19] = [
     "ap-plan",
     "ap-apply",
     "ap-fuse",
+    "ap-view",
+    "ap-term",
+    "ap-serve",
     "apmatrix",
 ];
 
@@ -168,7 +171,7 @@ fn only_one_crate_mounts_and_only_files_and_reports_are_serialised() {
         let mounts = !naming(name, &["\"/dev/fuse\""]).is_empty();
         assert!(!mounts || name == "ap-fuse", "{name} opens the FUSE device");
         for word in ["serde", "serde_json", "toml", "schemars"] {
-            let may = matches!(name, "ap-files" | "apmatrix");
+            let may = matches!(name, "ap-files" | "ap-serve" | "apmatrix");
             assert!(may || !dependencies.contains(word), "{name} depends on {word}");
         }
     }
@@ -178,14 +181,25 @@ fn only_one_crate_mounts_and_only_files_and_reports_are_serialised() {
 fn the_system_does_no_io_and_knows_no_thread_and_no_clock() {
     let words =
         ["std::fs", "std::net", "std::process", "std::thread::", "std::time", "std::env", "SystemTime"];
-    for name in SYSTEM.into_iter().chain(["ap-seed", "ap-proof", "ap-plan", "ap-apply"]) {
-        // Searches have a budget, and a destructor may ask whether it runs in a panic; neither is the system's.
-        let search = |line: &String| matches!(name, "ap-proof" | "ap-apply") && line.contains("std::time");
+    for name in SYSTEM.into_iter().chain(["ap-seed", "ap-proof", "ap-plan", "ap-apply", "ap-view"]) {
+        // Searches have a budget, whoever shows a host has patience, and a destructor may ask whether it runs in a panic; neither is the system's.
+        let search =
+            |line: &String| matches!(name, "ap-proof" | "ap-apply" | "ap-view") && line.contains("std::time");
         let hits: Vec<String> = naming(name, &words)
             .into_iter()
             .filter(|line| !line.contains("std::thread::panicking") && !search(line))
             .collect();
         assert!(hits.is_empty(), "{name}: {hits:#?}");
+    }
+}
+
+#[test]
+fn only_one_crate_serves() {
+    for name in LAYERS {
+        let known = dependencies(name);
+        for word in ["tokio", "axum", "hyper"] {
+            assert!(name == "ap-serve" || !known.contains(word), "{name} depends on {word}");
+        }
     }
 }
 

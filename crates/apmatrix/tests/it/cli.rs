@@ -17,6 +17,8 @@ fn help_tells_the_commands() {
       run          Run a command with a private /sys that is the machine
       mount        Mount the tree on a directory, in the foreground
       shell        Operate a machine in this process: no FUSE, no privileges, machine time
+      view         Look at the matrix in the terminal: whose each queue is, and why; live
+      serve        Serve the matrix as a web page: whose each queue is, and why; live
       ls           List cards, queues, drivers and owners, of an emulated or a real host
       hw           Do what the machine's operator does: plug, unplug, configure, break
       guest        Start, stop and watch guests on mediated devices
@@ -54,6 +56,8 @@ fn each_command_has_help_with_an_example() {
         "run",
         "mount",
         "shell",
+        "view",
+        "serve",
         "ls",
         "hw",
         "guest",
@@ -170,7 +174,7 @@ fn wrong_machine_files_are_status_4_and_pointed_into() {
      1 │ schema = "apmatrix.machine/1"
      2 │ domain = [4]
        · ───┬──
-       ·    ╰── expected a known key; the nearest is `domains`
+       ·    ╰── expected a known key; did you mean `domains`?
        ╰────
       help: known here: schema, name, kernel, features, facilities, max_adapter, max_domain, domains,
             control_domains, apmask, aqmask, adapter, queue, mdev

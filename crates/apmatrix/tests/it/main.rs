@@ -2,6 +2,7 @@
 
 mod cli;
 mod common;
+mod explore;
 mod ls;
 mod mistakes;
 mod mount;

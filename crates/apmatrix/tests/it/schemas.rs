@@ -16,7 +16,7 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
-const PRINTED: [Document; 21] = [
+const PRINTED: [Document; 23] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &[]),
@@ -26,18 +26,20 @@ const PRINTED: [Document; 21] = [
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
     ("guests", &["guests"], &[]),
     ("ls", &["cards"], &[]),
-    ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected"]),
+    ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected", "others"]),
     ("kernels", &["kernels", "taken", "flags"], &[]),
     ("machines", &["machines"], &[]),
     ("no-plan", &["obstacles"], &[]),
     ("plan", &["host", "wanted", "allow", "writes", "least", "most", "steps", "queues", "guarantees", "warnings"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
     ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
+    ("running", &["names"], &[]),
     ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
     ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
     ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
     ("v12", &["seconds", "as_expected", "rows"], &[]),
+    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "queues", "more_queues", "change"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.
@@ -164,6 +166,9 @@ fn what_is_printed_under_a_name_has_its_keys() {
         &["replay", "t.jsonl", "--json"],
         &["explore", "--list", "--json"],
         &["explore", "--sequences", "--depth", "1", "--json"],
+        &["exec", "--list", "--json"],
+        &["why", "--machine", "tiny", "apmask", "+4", "--json"],
+        &["why", "--machine", "tiny", "apmask", "zz", "--json"],
     ] {
         see(arguments);
     }
@@ -206,4 +211,44 @@ fn what_is_read_has_a_schema_with_its_name() {
         title(&ap_files::scenario::schema()),
     ];
     assert_eq!(titles, READ.map(|name| format!("apmatrix.{name}/1")));
+}
+
+/// What `apmatrix schema` says of a document is what is printed: the keys that are always there, and those that may be.
+#[test]
+fn h17_each_document_and_each_file_has_a_schema() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let names: BTreeSet<String> = apmatrix_in(directory.path(), &["schema"])
+        .ok()
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| line.split(' ').next().expect("a name").to_owned())
+        .collect();
+    let known = PRINTED.iter().map(|(name, ..)| *name).chain(READ).chain(KEPT);
+    assert_eq!(names, known.map(str::to_owned).collect());
+    for (name, always, sometimes) in PRINTED {
+        let schema = printed(directory.path(), &["schema", name]);
+        assert_eq!(schema["title"], format!("apmatrix.{name}/1"));
+        let keys = |value: &Value| -> BTreeSet<String> {
+            match value {
+                Value::Object(map) => map.keys().cloned().collect(),
+                Value::Array(list) => list.iter().map(|v| v.as_str().expect("a key").to_owned()).collect(),
+                _ => BTreeSet::new(),
+            }
+        };
+        let own = |list: &[&str]| list.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>();
+        let schema_key = own(&["schema"]);
+        assert_eq!(keys(&schema["required"]), &own(always) | &schema_key, "{name}: always");
+        assert_eq!(
+            keys(&schema["properties"]),
+            &(&own(always) | &own(sometimes)) | &schema_key,
+            "{name}: all"
+        );
+    }
+    for name in READ {
+        let whole = format!("apmatrix.{name}/1");
+        assert_eq!(printed(directory.path(), &["schema", &whole])["title"], whole);
+    }
+    let ran = apmatrix_in(directory.path(), &["schema", "machin"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("did you mean `machine`?"), "{}", ran.err);
 }

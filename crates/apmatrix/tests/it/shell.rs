@@ -50,7 +50,7 @@ fn verbs_and_events_are_there() {
     adm 0x0000000000000000000000000000000000000000000000000000000000000000
     queue 04.0006
     g1 a0000000-0000-4000-8000-000000000001
-    echo: write error: Device or resource busy
+    -c:1: /sys/bus/ap/apmask: Device or resource busy (EBUSY)
     ");
 }
 
@@ -61,7 +61,7 @@ fn the_last_status_is_the_exit_status() {
     let ran = tiny("hw plugg 4");
     assert_snapshot!(format!("status {}\n{}{}", ran.status, ran.out, ran.err), @r"
     status 1
-    hw: `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules or advance
+    hw: `plugg` is no hw verb: expected plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules or advance; did you mean `plug`?
     ");
 }
 

@@ -29,6 +29,20 @@ pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'
     over_all(executor, limits, &mut None, (u64::MAX, u64::MAX)).0
 }
 
+/// Walks over all states of executions that begin with these steps, given by their tasks; from the first place after
+/// them where others could go.
+pub(crate) fn every_state_after(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    first: &[u8],
+) -> Searched {
+    let collector = Collector::new(limits.stop_at_first, None);
+    let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
+    walk.first = first.to_vec();
+    walk.watch_cycles();
+    walk.searched().0
+}
+
 /// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
 /// have had it look at more.
 pub(crate) fn search(
@@ -96,8 +110,7 @@ fn over_all(
 ) -> (Searched, bool) {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
-    let returning = walk.executor.conductor.control.borrow().learned.returning;
-    walk.cycles = returning.then(Cycles::default);
+    walk.watch_cycles();
     walk.futures = futures.take();
     (walk.most, walk.patience) = (most, patience);
     let (searched, left, again) = walk.searched();
@@ -157,6 +170,8 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     visited: Visited,
     frames: Vec<Frame>,
     depth: usize,
+    /// The steps that every execution begins with.
+    first: Vec<u8>,
     /// The tasks chosen up to the present state, and the tasks of all steps.
     choices: Vec<u8>,
     path: Vec<u8>,
@@ -195,6 +210,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             visited,
             frames: Vec::new(),
             depth: 0,
+            first: Vec::new(),
             choices: Vec::new(),
             path: Vec::new(),
             live: Vec::new(),
@@ -208,6 +224,11 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             taught: (0, 0),
             again: false,
         }
+    }
+
+    fn watch_cycles(&mut self) {
+        let returning = self.executor.conductor.control.borrow().learned.returning;
+        self.cycles = returning.then(Cycles::default);
     }
 
     fn searched(mut self) -> (Searched, Option<Futures>, bool) {
@@ -469,6 +490,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             frame.marked = true;
         }
         match &mut self.visited {
+            Visited::All(_) if frame.steps < self.first.len() => {
+                frame.todo = enabled & 1 << self.first[frame.steps];
+            }
             Visited::All(_) => {
                 // A sleep touches nothing: whether it comes before or after steps of others makes no difference.
                 let sleeps = |&task: &usize| {

@@ -68,6 +68,15 @@ pub enum ReplayError {
     },
 }
 
+/// A schedule that was followed as far as it fits the program.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// What happened so far.
+    pub replay: Replay,
+    /// Why the rest of the schedule could not be followed, or is not what was recorded; `None` if all is well.
+    pub left: Option<ReplayError>,
+}
+
 /// Goes along a path, given by the task of each step.
 pub(crate) struct Along<'a> {
     path: &'a [u8],
@@ -118,42 +127,47 @@ impl Scheduler for Along<'_> {
     }
 }
 
+/// Replays a path as far as it can be followed; it need not be complete. Also says why it was left, if it was.
+fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<ReplayError>) {
+    let mut along = Along::new(path, Mode::Follow);
+    executor.set_mode(along.mode());
+    execute(executor, &mut along, usize::MAX);
+    let replay = trace::look(executor);
+    executor.abandon();
+    (replay, along.failed)
+}
+
 /// Replays a path; it need not be complete.
 ///
 /// # Errors
 /// If the path can't be followed to its end.
 pub(crate) fn follow(executor: &mut Executor<'_, '_>, path: &[u8]) -> Result<Replay, ReplayError> {
-    let mut along = Along::new(path, Mode::Follow);
-    executor.set_mode(along.mode());
-    execute(executor, &mut along, usize::MAX);
-    let replay = match along.failed {
-        None => Ok(trace::look(executor)),
-        Some(error) => Err(error),
-    };
-    executor.abandon();
-    replay
+    let (replay, left) = walked(executor, path);
+    left.map_or(Ok(replay), Err)
 }
 
-/// Replays a schedule, which must be complete or show a violation, and be of this program.
-///
-/// # Errors
-/// If the schedule doesn't fit the program, ends too early, or takes other steps than when it was recorded.
-pub(crate) fn replay(executor: &mut Executor<'_, '_>, schedule: &Schedule) -> Result<Replay, ReplayError> {
-    let mut replay = follow(executor, schedule.tasks())?;
+/// Replays a schedule as far as it fits the program, and says why not further: it must be complete or show a
+/// violation, and be of this program.
+pub(crate) fn replay(executor: &mut Executor<'_, '_>, schedule: &Schedule) -> Followed {
+    let (mut replay, left) = walked(executor, schedule.tasks());
+    if left.is_some() {
+        return Followed { replay, left };
+    }
     if let (Some(recorded), Some(found)) = (schedule.checksum(), replay.schedule.checksum())
         && recorded != found
     {
-        return Err(ReplayError::Differs { recorded, found });
+        return Followed { replay, left: Some(ReplayError::Differs { recorded, found }) };
     }
     if schedule.is_endless() {
         replay.schedule = replay.schedule.endless();
         replay.findings.push(findings::endless(schedule.tasks().len()));
-        return Ok(replay);
+        return Followed { replay, left: None };
     }
-    if replay.outcome.is_none() && replay.deadlock.is_none() && replay.findings.is_empty() {
+    let open = replay.outcome.is_none() && replay.deadlock.is_none() && replay.findings.is_empty();
+    let left = open.then(|| {
         let control = executor.conductor.control.borrow();
         let names = members(control.run.enabled()).map(|task| control.learned.names[task].clone());
-        return Err(ReplayError::TooShort { steps: schedule.tasks().len(), tasks: names.collect() });
-    }
-    Ok(replay)
+        ReplayError::TooShort { steps: schedule.tasks().len(), tasks: names.collect() }
+    });
+    Followed { replay, left }
 }

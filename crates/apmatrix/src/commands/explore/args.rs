@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ap_files::KernelChoice;
 
+use crate::complete;
+
 /// Explore every interleaving of operations that run at the same time
 ///
 /// Proves that the invariants hold, or prints the shortest trace that breaks one. Exits with 1 if a violation was
@@ -12,28 +14,29 @@ use ap_files::KernelChoice;
 #[command(after_help = "Examples:\n  \
     apmatrix explore --list                             what there is\n  \
     apmatrix explore mask-against-assign.toml\n  \
+    apmatrix explore --specimen seed-theft --html theft.html\n  \
     apmatrix explore --specimen v12                     a table: which patches of a series are safe\n  \
     apmatrix explore --sequences --budget 60")]
 pub struct Args {
     /// Scenario files, or names that --list tells
-    #[arg(value_name = "SCENARIO", value_hint = clap::ValueHint::FilePath)]
+    #[arg(value_name = "SCENARIO", add = complete::scenario())]
     pub scenarios: Vec<PathBuf>,
     /// Explore a specimen: a lock protocol as a patch series had it
-    #[arg(long, value_name = "ID", conflicts_with_all = ["scenarios", "sequences"])]
+    #[arg(long, value_name = "ID", add = complete::specimen(), conflicts_with_all = ["scenarios", "sequences"])]
     pub specimen: Option<String>,
     /// Explore every sequence of operations on a tiny machine instead
     #[arg(long, conflicts_with = "scenarios")]
     pub sequences: bool,
-    /// Which operations: core (the default; closes), whole (depth 6), busy (depth 5), overrides or removals (Linux 7.1)
-    #[arg(long, value_name = "NAME", requires = "sequences")]
+    /// Which operations: core (the default, which is explored to its end), whole (to depth 6), busy (to depth 5), or on Linux 7.1 overrides or removals
+    #[arg(long, value_name = "NAME", requires = "sequences", add = complete::alphabet())]
     pub alphabet: Option<String>,
     /// The kernel, instead of the scenario's or the alphabet's; see `apmatrix machine list --kernels`
-    #[arg(long, value_name = "VERSION", conflicts_with_all = ["specimen", "list"])]
+    #[arg(long, value_name = "VERSION", add = complete::kernel(), conflicts_with_all = ["specimen", "list"])]
     pub kernel: Option<KernelChoice>,
     /// Only sequences of at most so many operations
     #[arg(long, value_name = "N", requires = "sequences")]
     pub depth: Option<u32>,
-    /// Which explorer: cache (as few states as show everything), every (every state once), dpor (every order of dependent steps once), both (they must agree)
+    /// Which explorer is used: cache visits as few states as show everything, every visits every state once, dpor takes every order of dependent steps once, both runs two that must agree
     #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
     #[arg(default_value = "cache", hide_default_value = true)]
     pub engine: Engine,
@@ -60,6 +63,12 @@ pub struct Args {
     /// Follow this schedule, as a report names it, step by step
     #[arg(long, value_name = "SCHEDULE")]
     pub replay: Option<String>,
+    /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it
+    #[arg(long, requires = "replay", conflicts_with_all = ["specimen", "html"])]
+    pub explore: bool,
+    /// Also write a page to this file that shows each outcome and each find step by step; it needs no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sequences", "list"], value_hint = clap::ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

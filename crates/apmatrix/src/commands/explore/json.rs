@@ -8,7 +8,7 @@ use explore::{DeadlockReport, Finding, OutcomeReport, Replay, Report, TraceStep,
 use serde::Serialize;
 
 /// What was explored.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct Document {
     schema: &'static str,
     specimen: String,
@@ -25,14 +25,14 @@ pub struct Document {
     why: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Bounds {
     tasks: usize,
     deepest: usize,
     budget_seconds: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Outcome {
     results: BTreeMap<String, String>,
     state: String,
@@ -40,7 +40,7 @@ struct Outcome {
     schedule: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Wrong {
     verdict: &'static str,
     what: String,
@@ -52,7 +52,7 @@ struct Wrong {
     waiting: Vec<Waits>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Step {
     task: String,
     step: &'static str,
@@ -69,7 +69,7 @@ struct Step {
     mail: Option<u8>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Waits {
     task: String,
     object: String,
@@ -79,7 +79,7 @@ struct Waits {
 }
 
 /// A schedule that was replayed.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct Replayed {
     schema: &'static str,
     specimen: String,
@@ -95,7 +95,7 @@ pub struct Replayed {
     waiting: Vec<Waits>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Found {
     verdict: &'static str,
     what: String,
@@ -183,7 +183,7 @@ fn waiting(deadlock: Option<&DeadlockReport>) -> Vec<Waits> {
 }
 
 /// The series' table.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct Series {
     schema: &'static str,
     seconds: f64,
@@ -191,7 +191,7 @@ pub struct Series {
     rows: Vec<Variant>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Variant {
     prefix: u8,
     lock: &'static str,
@@ -202,7 +202,7 @@ struct Variant {
     spurious_busy: Cell,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Cell {
     found: bool,
     exhausted: bool,

@@ -7,16 +7,17 @@ use serde::Serialize;
 
 use crate::commands::explore_scenarios;
 use crate::error::Outcome;
+use crate::terminal::{Table, width};
 
 /// What can be explored.
-#[derive(Serialize)]
-struct Document {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Document {
     schema: &'static str,
     specimens: Vec<Entry>,
     scenarios: Vec<Entry>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Entry {
     id: String,
     title: String,
@@ -41,13 +42,13 @@ pub fn run(json: bool) -> Outcome {
     for (title, entries) in
         [("specimens (--specimen ID)", &document.specimens), ("scenarios", &document.scenarios)]
     {
-        let width = entries.iter().map(|entry| entry.id.len()).max().unwrap_or(0);
-        if !entries.is_empty() {
-            writeln!(out, "{title}:")?;
+        if entries.is_empty() {
+            continue;
         }
-        for entry in entries {
-            writeln!(out, "  {:width$}  {}", entry.id, entry.title)?;
-        }
+        writeln!(out, "{title}:")?;
+        let mut table = Table::indented(2);
+        entries.iter().for_each(|entry| table.row([&entry.id, &entry.title]));
+        write!(out, "{}", table.render(width()))?;
     }
     Ok(0)
 }

@@ -9,6 +9,7 @@ use ap_seed::{PATCHES, Question, Specimen, Table};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
+use crate::terminal::{cut, width, wrapped};
 
 const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
@@ -16,8 +17,9 @@ const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiCo
 /// Prints the report of a specimen.
 pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report) -> io::Result<()> {
     let style = if report.is_clean() { GOOD } else { BAD };
-    writeln!(out, "{style}{}{style:#}  {}", report.verdict, specimen.title)?;
-    writeln!(out, "{}", counts(report))?;
+    let room = width() - report.verdict.len() - 2;
+    writeln!(out, "{style}{}{style:#}  {}", report.verdict, cut(&specimen.title, room))?;
+    writeln!(out, "{}", wrapped(&counts(report), width(), 2))?;
     if !report.violations.is_empty() && !specimen.mail.is_empty() {
         writeln!(out, "\nthe mail, condensed:")?;
         print_mail(out, specimen)?;
@@ -62,11 +64,13 @@ pub fn print_violation(out: &mut dyn Write, specimen: &Specimen, violation: &Vio
         trace: &violation.trace,
         deadlock: violation.deadlock.as_ref(),
         findings: vec![&violation.finding],
+        width: width(),
     };
     write!(out, "{}", columns(&shown))?;
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest possible" };
     let switches = several(violation.switches.into(), "context switch");
-    writeln!(out, "{switches}, {fewest}; again: {}", again(specimen, violation))
+    writeln!(out, "{}", wrapped(&format!("{switches}, {fewest}; again:"), width(), 2))?;
+    writeln!(out, "{}", wrapped(&again(specimen, violation), width(), 2))
 }
 
 fn again(specimen: &Specimen, violation: &Violation) -> String {
@@ -80,14 +84,16 @@ fn print_outcome(out: &mut dyn Write, specimen: &Specimen, outcome: &OutcomeRepo
         .zip(&outcome.results)
         .map(|((name, _), result)| format!("{name} {result}"))
         .collect();
-    writeln!(out, "  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"))?;
-    writeln!(out, "    {}", outcome.state)?;
+    let line = format!("  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"));
+    writeln!(out, "{}", wrapped(&line, width(), 4))?;
+    writeln!(out, "{}", wrapped(&format!("    {}", outcome.state), width(), 6))?;
     writeln!(out, "    --replay {}", outcome.schedule)
 }
 
 /// The mail's own words for the steps.
 pub fn print_mail(out: &mut dyn Write, specimen: &Specimen) -> io::Result<()> {
-    specimen.mail.iter().try_for_each(|step| writeln!(out, "  ({}) {}", step.number, step.says))
+    let line = |step: &ap_seed::MailStep| format!("  ({}) {}", step.number, step.says);
+    specimen.mail.iter().try_for_each(|step| writeln!(out, "{}", wrapped(&line(step), width(), 6)))
 }
 
 /// Prints an execution that was replayed.
@@ -98,12 +104,13 @@ pub fn print_replay(out: &mut dyn Write, specimen: &Specimen, replay: &Replay) -
         trace: &replay.trace,
         deadlock: replay.deadlock.as_ref(),
         findings: replay.findings.iter().collect(),
+        width: width(),
     };
     write!(out, "{}", columns(&shown))?;
     if let Some((results, state)) = &replay.outcome {
         let results: Vec<String> =
             specimen.cast.iter().zip(results).map(|((name, _), result)| format!("{name} {result}")).collect();
-        writeln!(out, "{}: {state}", results.join(", "))?;
+        writeln!(out, "{}", wrapped(&format!("{}: {state}", results.join(", ")), width(), 2))?;
     }
     Ok(())
 }
@@ -118,8 +125,9 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
             _ => "   blocking".to_owned(),
         };
         line.push_str("  ");
+        let mut used = line.chars().count();
         for (question, answer) in row.iter() {
-            let width = match question {
+            let columns = match question {
                 Question::TheftSequence => 12,
                 Question::TheftRace => 14,
                 Question::Deadlock => 10,
@@ -134,27 +142,34 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration) -> io::Re
             let certain = answer.found || answer.exhausted;
             let mark = if certain && answer.found != row.series.expected(question) { "!" } else { "" };
             let style = if answer.found { BAD } else { Style::new() };
-            let pad = width - (word.chars().count() + mark.len()).min(width);
+            used += columns;
+            let pad = columns - (word.chars().count() + mark.len()).min(columns);
             let _ = write!(line, "{style}{word}{mark}{style:#}{:pad$}", "");
         }
         let patch = PATCHES.iter().find(|patch| patch.number == row.series.prefix);
-        match (row.series.locking.key(), patch) {
-            ("trylock", Some(patch)) => line.push_str(patch.title),
-            ("trylock", None) => line.push_str("(before the series)"),
-            _ => line.truncate(line.trim_end().len()),
+        let title = match (row.series.locking.key(), patch) {
+            ("trylock", Some(patch)) => patch.title,
+            ("trylock", None) => "(before the series)",
+            _ => "",
+        };
+        // Beside the row where there is room, below it where there is none.
+        if used + title.chars().count() <= width() {
+            writeln!(out, "{}", format!("{line}{title}").trim_end())?;
+        } else {
+            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{}", wrapped(&format!("{:10}{title}", ""), width(), 10))?;
         }
-        writeln!(out, "{line}")?;
     }
     let all = table.rows.len() * Question::ALL.len();
     let executions: u64 =
         table.rows.iter().flat_map(|row| row.iter()).map(|(_, answer)| answer.executions).sum();
-    writeln!(
-        out,
-        "\n{} of {all} as expected; {}, {}. \"·\" is not found, with all interleavings explored.",
+    let sum = format!(
+        "{} of {all} as expected; {}, {}. \"·\" is not found, with all interleavings explored.",
         table.as_expected(),
         several(executions, "interleaving"),
         time(took.as_secs_f64())
-    )?;
+    );
+    writeln!(out, "\n{}", wrapped(&sum, width(), 2))?;
     for (series, question) in table.unexpected() {
         writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_seed::id_of(series, question))?;
     }

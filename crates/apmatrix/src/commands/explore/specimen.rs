@@ -1,16 +1,18 @@
 //! `apmatrix explore --specimen ID`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ap_seed::{Specimen, specimen, specimens, table};
-use ap_sysfs::nearest::nearest;
-use explore::{Explorer, Options, Progress, Schedule, ScheduleError};
+use ap_sysfs::nearest::meant;
+use explore::{Explorer, Followed, Options, Progress, Schedule, ScheduleError};
 use indicatif::ProgressBar;
 
 use super::args::Args;
-use super::{json, report};
+use super::{json, report, telling};
 use crate::error::{CliError, Outcome};
 use crate::progress::bar;
+use crate::timeline::page;
 
 /// Explores a specimen, or replays one of its schedules.
 pub fn run(id: &str, args: &Args) -> Outcome {
@@ -19,7 +21,7 @@ pub fn run(id: &str, args: &Args) -> Outcome {
     }
     let mut specimen = find(id)?;
     match &args.replay {
-        Some(schedule) => replay(&mut specimen, schedule, args.json),
+        Some(schedule) => replay(&mut specimen, schedule, args),
         None => explore(&mut specimen, args),
     }
 }
@@ -27,10 +29,10 @@ pub fn run(id: &str, args: &Args) -> Outcome {
 /// The specimen of this name.
 pub fn find(id: &str) -> Result<Specimen, CliError> {
     specimen(id).ok_or_else(|| {
-        let near = nearest(id, specimens().iter().map(|known| known.id));
+        let near = meant(id, specimens().iter().map(|known| known.id));
         let error = CliError::usage(format!("there is no specimen `{id}`"));
         let error = match near {
-            Some(near) => error.hint(format!("the nearest is `{near}`")),
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
         };
         error.hint("`apmatrix explore --list` says what there is")
@@ -44,6 +46,9 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
     let mut explorer = Explorer::new(options).on_progress(move |progress| show(&shown, progress));
     let found = specimen.explore(&mut explorer);
     bar.finish_and_clear();
+    if let Some(path) = &args.html {
+        page::write(path, &telling::page(specimen, &found)).map_err(|error| unwritten(path, error))?;
+    }
     if args.json {
         crate::commands::print_json(&json::document(specimen, &found, args.budget))?;
     } else {
@@ -53,21 +58,33 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
     Ok(u8::from(!found.is_clean()))
 }
 
-fn replay(specimen: &mut Specimen, schedule: &str, json: bool) -> Outcome {
+fn unwritten(path: &Path, error: std::io::Error) -> CliError {
+    CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
+}
+
+fn replay(specimen: &mut Specimen, schedule: &str, args: &Args) -> Outcome {
     let schedule: Schedule = schedule.parse().map_err(|error: ScheduleError| {
         CliError::usage(error.to_string())
             .hint("a report names schedules, like `0x3.1x2.0~5a1f`")
             .because(error)
     })?;
-    let replay = Explorer::default().replay(&mut *specimen.program, &schedule).map_err(|error| {
-        CliError::failed(error.to_string())
-            .hint(format!("`apmatrix explore --specimen {}` names schedules that fit", specimen.id))
-            .because(error)
-    })?;
-    if json {
+    let Followed { replay, left } = Explorer::default().follow(&mut *specimen.program, &schedule);
+    if let Some(path) = &args.html {
+        page::write(path, &telling::replayed(specimen, &replay)).map_err(|error| unwritten(path, error))?;
+    }
+    if args.json && left.is_none() {
         crate::commands::print_json(&json::replayed(specimen, &replay))?;
-    } else {
+    } else if !args.json {
         report::print_replay(&mut anstream::stdout().lock(), specimen, &replay)?;
+    }
+    if let Some(error) = left {
+        return Err(CliError::failed(error.to_string())
+            .hint(format!(
+                "{} of its steps fit; `apmatrix explore --specimen {}` names schedules that fit whole",
+                replay.trace.len(),
+                specimen.id
+            ))
+            .because(error));
     }
     Ok(u8::from(!replay.findings.is_empty()))
 }

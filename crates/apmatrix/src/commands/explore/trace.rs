@@ -18,14 +18,18 @@ pub struct Shown<'a> {
     pub deadlock: Option<&'a DeadlockReport>,
     /// What is wrong at the end.
     pub findings: Vec<&'a Finding>,
+    /// How wide a line may be.
+    pub width: usize,
 }
 
 /// The width of the columns beside the tasks'.
 const NUMBER: usize = 4;
 const HOLDS: usize = 6;
 const SOURCE: usize = 19;
-/// How wide a line may be: with two tasks, and with more.
-const WIDTHS: [usize; 2] = [106, 140];
+/// How wide a line is at the most, whatever the terminal: with two tasks, and with more.
+const WIDEST: [usize; 2] = [106, 140];
+/// The narrowest column of a task that can be read.
+const NARROWEST: usize = 16;
 
 /// A space that is no place to break a line; printed as a space.
 const UNBROKEN: &str = "\u{a0}";
@@ -48,10 +52,17 @@ pub fn columns(shown: &Shown<'_>) -> String {
     let lines = lines(shown);
     let used: Vec<usize> =
         (0..shown.cast.len()).filter(|task| lines.iter().any(|line| line.task == *task)).collect();
-    let total = WIDTHS[usize::from(used.len() > 2)];
-    let each = total.saturating_sub(NUMBER + HOLDS + SOURCE + 3) / used.len().max(1);
-    let width = each.saturating_sub(2).clamp(16, 60);
-    let table = Table { used, width };
+    let total = WIDEST[usize::from(used.len() > 2)].min(shown.width);
+    let share = |rest: usize| {
+        let each = total.saturating_sub(NUMBER + 1 + rest) / used.len().max(1);
+        each.saturating_sub(2).min(60)
+    };
+    let (mut sources, mut width) = (true, share(HOLDS + SOURCE + 2));
+    if width < NARROWEST {
+        // The places in the source are what can be missed first.
+        (sources, width) = (false, share(HOLDS).max(8));
+    }
+    let table = Table { used, width, sources };
     let mut text = String::new();
     let heads: Vec<&str> = table.used.iter().map(|&task| shown.cast[task].0.as_str()).collect();
     let number = if shown.mail.is_empty() { "" } else { "mail" };
@@ -64,20 +75,20 @@ pub fn columns(shown: &Shown<'_>) -> String {
     for line in &lines {
         table.step(&mut text, line);
         for finding in &line.found {
-            bang(&mut text, &finding.verdict.to_uppercase(), &finding.what);
+            bang(&mut text, &finding.verdict.to_uppercase(), &finding.what, total);
         }
     }
     if let Some(deadlock) = shown.deadlock {
-        bang(&mut text, "DEADLOCK", &circle(deadlock));
+        bang(&mut text, "DEADLOCK", &circle(deadlock), total);
     }
     for finding in shown.findings.iter().filter(|finding| finding.verdict != "deadlock") {
-        bang(&mut text, &finding.verdict.to_uppercase(), &finding.what);
+        bang(&mut text, &finding.verdict.to_uppercase(), &finding.what, total);
     }
     text
 }
 
-fn bang(text: &mut String, verdict: &str, what: &str) {
-    for line in wrap(&format!("BANG {verdict}: {what}"), WIDTHS[0]) {
+fn bang(text: &mut String, verdict: &str, what: &str, width: usize) {
+    for line in wrap(&format!("BANG {verdict}: {what}"), width) {
         let _ = writeln!(text, "{BANG}{line}{BANG:#}");
     }
 }
@@ -203,6 +214,8 @@ fn source(at: &str) -> String {
 struct Table {
     used: Vec<usize>,
     width: usize,
+    /// Whether there is room for the places in the source.
+    sources: bool,
 }
 
 impl Table {
@@ -229,6 +242,7 @@ impl Table {
         for cell in cells {
             let _ = write!(row, "{cell:width$}  ", width = self.width);
         }
+        let source = if self.sources { source } else { "" };
         let _ = write!(row, "{holds:HOLDS$} {source}");
         row.truncate(row.trim_end().len());
         row

@@ -5,67 +5,42 @@ use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use ap_files::scenario::Results;
-use ap_proof::scenario::{BACKGROUND, Explored};
+use ap_proof::scenario::{Explored, Picture};
 use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
-use super::trace;
+use super::results::{count, named, names, results, text};
+use super::{telling, trace};
 use crate::error::CliError;
 use crate::scenario::Playable;
+use crate::terminal::{cut, wrapped};
 
-/// The results of an outcome, by task, without the background's.
-fn results(explored: &Explored, outcome: &OutcomeReport) -> Results {
-    named(&explored.report.tasks, &outcome.results)
-}
-
-fn named(tasks: &[String], results: &[String]) -> Results {
-    let pairs = tasks.iter().zip(results).filter(|(name, _)| *name != BACKGROUND);
-    pairs.map(|(name, result)| (name.clone(), result.clone())).collect()
-}
-
-/// How what was found differs from what the author expects, in a sentence.
+/// How what was found differs from what the author expects, a line for each difference.
 pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
     let mut wrong = Vec::new();
     let verdict = explored.report.verdict;
     if let Some(expected) = &play.file.expect.verdict
         && expected != verdict
     {
-        wrong.push(format!("the verdict is {verdict}, not {expected}"));
+        wrong.push(format!("expected the verdict {expected}, found {verdict}"));
     }
     if let Some(expected) = &play.file.expect.outcomes {
         let found: BTreeSet<Results> =
             explored.report.outcomes.iter().map(|outcome| results(explored, outcome)).collect();
         for results in found.difference(expected) {
-            wrong.push(format!("not expected: {}", text(results)));
+            wrong.push(format!("+ {}   (found, not expected)", text(results)));
         }
         if explored.report.exhausted {
             for results in expected.difference(&found) {
-                wrong.push(format!("expected, but never so: {}", text(results)));
+                wrong.push(format!("- {}   (expected, never found)", text(results)));
             }
         }
     }
-    (!wrong.is_empty()).then(|| wrong.join("; "))
-}
-
-fn text(results: &Results) -> String {
-    results.iter().map(|(name, result)| format!("{name}={result}")).collect::<Vec<_>>().join(" ")
-}
-
-/// Numbers with separators for thousands.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    (!wrong.is_empty()).then(|| wrong.join("\n"))
 }
 
 /// What the second explorer says, in short.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct Other {
     engine: &'static str,
     verdict: &'static str,
@@ -96,123 +71,183 @@ impl Other {
     }
 }
 
-/// Prints the report for people.
-pub fn print(
+/// What is said first of a scenario: its verdict, or that it is not what its author expects.
+pub fn word(explored: &Explored, wrong: Option<&str>, other: Option<&Other>) -> (&'static str, AnsiColor) {
+    let differ = other.is_some_and(|other| !other.differences.is_empty());
+    match (wrong, differ) {
+        (None, false) => (explored.report.verdict, AnsiColor::Green),
+        _ => ("not as expected", AnsiColor::Red),
+    }
+}
+
+/// Prints a line about a scenario, for people who explore many.
+pub fn print_line(
     play: &Playable,
     explored: &Explored,
     wrong: Option<&str>,
     other: Option<&Other>,
+    width: usize,
+) -> Result<(), CliError> {
+    let (word, colour) = word(explored, wrong, other);
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    let Report { states, elapsed, exhausted, .. } = explored.report;
+    let all = if exhausted { "" } else { ", not all interleavings" };
+    let counts = format!("  {} states, {:.1} s{all}", count(states), elapsed.as_secs_f64());
+    let file = play.file.path.display().to_string();
+    let room = width.saturating_sub(word.len() + 2 + counts.chars().count());
+    let file = if file.chars().count() > room {
+        let kept: String = file.chars().rev().take(room.saturating_sub(1)).collect();
+        format!("…{}", kept.chars().rev().collect::<String>())
+    } else {
+        file
+    };
+    writeln!(anstream::stdout(), "{style}{word}{style:#}  {file}{counts}")?;
+    Ok(())
+}
+
+/// Prints how many scenarios there were of each result.
+pub fn print_sum(
+    all: usize,
+    sums: &BTreeMap<&'static str, usize>,
+    took: std::time::Duration,
+) -> Result<(), CliError> {
+    let parts: Vec<String> = sums.iter().map(|(word, number)| format!("{number} {word}")).collect();
+    writeln!(anstream::stdout(), "{all} scenarios: {}; {:.1} s", parts.join(", "), took.as_secs_f64())?;
+    Ok(())
+}
+
+/// Prints the report for people, in lines of that width.
+pub fn print(
+    play: &Playable,
+    beginning: &Picture,
+    explored: &Explored,
+    (wrong, other): (Option<&str>, Option<&Other>),
+    width: usize,
 ) -> Result<(), CliError> {
     let report = &explored.report;
-    let mut out = anstream::stdout().lock();
-    let good = wrong.is_none() && other.is_none_or(|other| other.differences.is_empty());
-    let style =
-        Style::new().bold().fg_color(Some(if good { AnsiColor::Green } else { AnsiColor::Red }.into()));
-    writeln!(out, "{style}{}{style:#} {}", report.verdict, play.scenario.title)?;
+    let mut out = Wrapped { out: anstream::stdout().lock(), width };
+    let (word, colour) = word(explored, wrong, other);
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    let title = cut(&play.scenario.title, width.saturating_sub(word.len() + 1));
+    writeln!(out.out, "{style}{word}{style:#} {title}")?;
+    if let Some(wrong) = wrong {
+        for line in wrong.lines() {
+            out.line(2, line)?;
+        }
+    }
     let (executions, states) = (count(report.executions), count(report.states));
     let seconds = report.elapsed.as_secs_f64();
     let all = if report.exhausted { "all interleavings" } else { "not all interleavings" };
-    writeln!(
-        out,
-        "  {all}: {executions} told apart, {states} states, {} orders one after the other, {seconds:.1} s",
-        explored.serial.outcomes.len()
+    let orders = explored.serial.outcomes.len();
+    let orders = if orders == 1 { "1 outcome".to_owned() } else { format!("{orders} outcomes") };
+    out.line(
+        2,
+        &format!(
+            "{all}: {executions} told apart, {states} states; {orders} if one runs after the other; {seconds:.1} s"
+        ),
     )?;
     if let Some(why) = &report.why {
-        writeln!(out, "  not exhausted: {why}")?;
+        out.line(2, &format!("not exhausted: {why}"))?;
     }
     if let Some(other) = other {
-        writeln!(out, "  {}", other.text())?;
-    }
-    if let Some(wrong) = wrong {
-        writeln!(out, "  not as expected: {wrong}")?;
+        out.line(2, &other.text())?;
     }
     for (index, outcome) in report.outcomes.iter().enumerate() {
         let results = text(&results(explored, outcome));
         let times = if outcome.executions == 1 { "interleaving" } else { "interleavings" };
-        writeln!(out, "\n  outcome {}: {results}", index + 1)?;
-        writeln!(
-            out,
-            "    {} {times}, for example --replay {}",
-            count(outcome.executions),
-            outcome.schedule
+        writeln!(out.out)?;
+        out.line(2, &format!("outcome {}: {results}", index + 1))?;
+        out.line(
+            4,
+            &format!("{} {times}, for example --replay {}", count(outcome.executions), outcome.schedule),
         )?;
         for line in outcome.state.lines() {
-            writeln!(out, "      {line}")?;
+            out.line(6, line)?;
         }
     }
     for violation in &report.violations {
-        print_violation(&mut out, &report.tasks, violation)?;
+        print_violation(&mut out, (play, beginning), &report.tasks, violation)?;
     }
     for cycle in &report.lock_order.cycles {
-        writeln!(out, "\n  locks are taken in a circle, though no interleaving of this scenario deadlocks:")?;
+        writeln!(out.out)?;
+        out.line(2, "locks are taken in a circle, though no interleaving of this scenario deadlocks:")?;
         for edge in cycle {
-            writeln!(
-                out,
-                "    {} asks for {} at {} and holds {} from {}",
+            let text = format!(
+                "{} asks for {} at {} and holds {} from {}",
                 edge.task, edge.asked_name, edge.asked_at, edge.held_name, edge.held_at
-            )?;
+            );
+            out.line(4, &text)?;
         }
     }
-    writeln!(out)?;
+    writeln!(out.out)?;
     Ok(())
 }
 
+/// Lines that keep to a width.
+struct Wrapped<W> {
+    out: W,
+    width: usize,
+}
+
+impl<W: std::io::Write> Wrapped<W> {
+    fn line(&mut self, indent: usize, text: &str) -> std::io::Result<()> {
+        let blanks = " ".repeat(indent);
+        writeln!(self.out, "{}", wrapped(&format!("{blanks}{text}"), self.width, indent + 2))
+    }
+}
+
 fn print_violation(
-    out: &mut impl std::io::Write,
+    out: &mut Wrapped<impl std::io::Write>,
+    (play, beginning): (&Playable, &Picture),
     tasks: &[String],
     violation: &Violation,
 ) -> Result<(), CliError> {
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest" };
-    writeln!(out, "\n  {}: {}", violation.finding.verdict, violation.finding.what)?;
-    writeln!(
-        out,
-        "    {} steps, {} context switches ({fewest}), --replay {}",
-        violation.trace.len(),
-        violation.switches,
-        violation.schedule
+    writeln!(out.out)?;
+    out.line(2, &format!("{}: {}", violation.finding.verdict, violation.finding.what))?;
+    let switches = violation.switches;
+    let switches =
+        if switches == 1 { "1 context switch".to_owned() } else { format!("{switches} context switches") };
+    out.line(
+        4,
+        &format!("{} steps, {switches} ({fewest}), --replay {}", violation.trace.len(), violation.schedule),
     )?;
-    for line in trace::columns(tasks, &violation.trace).lines() {
-        writeln!(out, "    {line}")?;
-    }
-    if let Some(deadlock) = &violation.deadlock {
-        for waiting in deadlock.cycle.iter().chain(&deadlock.others) {
-            let holders: Vec<String> =
-                waiting.holders.iter().map(|(name, at)| format!("{name} (from {at})")).collect();
-            let held = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
-            writeln!(
-                out,
-                "    {} waits at {} for {}, held by {held}",
-                waiting.name, waiting.at, waiting.object
-            )?;
-        }
+    let steps = telling::steps(play, &violation.trace, &mut beginning.clone());
+    write!(out.out, "{}", trace::text(tasks, &steps, out.width.min(WIDEST)))?;
+    for (task, waits) in telling::waits(violation.deadlock.as_ref()) {
+        out.line(4, &format!("{} {waits}", tasks[task]))?;
     }
     Ok(())
 }
 
-/// Prints a replayed execution.
-pub fn print_replay(play: &Playable, replay: &Replay) -> Result<(), CliError> {
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{}", play.scenario.title)?;
-    write!(out, "{}", trace::columns(&names(play), &replay.trace))?;
+/// Prints a replayed execution, in lines of that width.
+pub fn print_replay(
+    play: &Playable,
+    beginning: &Picture,
+    replay: &Replay,
+    width: usize,
+) -> Result<(), CliError> {
+    let mut out = Wrapped { out: anstream::stdout().lock(), width };
+    writeln!(out.out, "{}", cut(&play.scenario.title, width))?;
+    let steps = telling::steps(play, &replay.trace, &mut beginning.clone());
+    write!(out.out, "{}", trace::text(&names(play), &steps, width.min(WIDEST)))?;
     for finding in &replay.findings {
-        writeln!(out, "{}: {}", finding.verdict, finding.what)?;
+        out.line(0, &format!("{}: {}", finding.verdict, finding.what))?;
     }
     if let Some((results, state)) = &replay.outcome {
-        writeln!(out, "{}", text(&named(&names(play), results)))?;
+        out.line(0, &text(&named(&names(play), results)))?;
         for line in state.lines() {
-            writeln!(out, "  {line}")?;
+            out.line(2, line)?;
         }
     }
     Ok(())
 }
 
-fn names(play: &Playable) -> Vec<String> {
-    let tasks = play.scenario.tasks.iter().map(|task| task.name.clone());
-    tasks.chain([BACKGROUND.to_owned()]).collect()
-}
+/// How wide traces are at the most: their places in the source stand at the right margin.
+const WIDEST: usize = 120;
 
 /// The document of several scenarios.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct Several<'d> {
     schema: &'static str,
     scenarios: &'d [Document],
@@ -226,7 +261,7 @@ impl Several<'_> {
 }
 
 /// The document of one scenario.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct Document {
     schema: &'static str,
     title: String,
@@ -247,14 +282,14 @@ pub struct Document {
     other: Option<Other>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Bounds {
     tasks: usize,
     deepest: usize,
     serial_outcomes: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct OutcomeDocument {
     results: BTreeMap<String, String>,
     state: String,
@@ -262,7 +297,7 @@ struct OutcomeDocument {
     schedule: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct ViolationDocument {
     verdict: &'static str,
     what: String,
@@ -271,7 +306,7 @@ struct ViolationDocument {
     trace: Vec<StepDocument>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct StepDocument {
     task: String,
     step: &'static str,
@@ -340,7 +375,7 @@ fn steps(trace: &[TraceStep]) -> Vec<StepDocument> {
 }
 
 /// The document of a replayed execution.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct ReplayDocument {
     schema: &'static str,
     title: String,
@@ -353,7 +388,7 @@ pub struct ReplayDocument {
     trace: Vec<StepDocument>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct FindingDocument {
     verdict: &'static str,
     what: String,

@@ -6,8 +6,10 @@ use ap_task::kernel::Ground;
 use ap_task::{Flag, Kernel, Version};
 use serde::Serialize;
 
+use crate::terminal::{width, wrapped};
+
 /// The table, for scripts.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct Document {
     schema: &'static str,
     kernels: Vec<&'static str>,
@@ -16,7 +18,7 @@ pub(super) struct Document {
     flags: Vec<Row>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Row {
     name: &'static str,
     what: &'static str,
@@ -73,7 +75,7 @@ pub(super) fn text() -> String {
             Ground::ByReading => " (by reading)".to_owned(),
             Ground::NoEffect(why) => format!(" (no effect: {why})"),
         };
-        text.push_str(&format!("    {}{note}\n", flag.what()));
+        text.push_str(&format!("{}\n", wrapped(&format!("    {}{note}", flag.what()), width(), 4)));
     }
     for version in Version::ALL {
         let numbers: Vec<&str> = taken()
@@ -82,11 +84,12 @@ pub(super) fn text() -> String {
             .map(|(number, _)| number)
             .collect();
         if !numbers.is_empty() {
-            text.push_str(&format!("{} is taken for {}\n", version.name(), numbers.join(", ")));
+            let line = format!("{} is taken for {}", version.name(), numbers.join(", "));
+            text.push_str(&format!("{}\n", wrapped(&line, width(), 4)));
         }
     }
     text.push_str(
-        "A vendor's kernel, in a machine file: kernel = { base = \"6.12\", driver-override = true }\n",
+        "A vendor's kernel, in a machine file:\n  kernel = { base = \"6.12\", driver-override = true }\n",
     );
     text
 }

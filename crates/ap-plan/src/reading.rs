@@ -1,0 +1,277 @@
+//! What a text that is written to a file of the tree asks for: every file that takes writes, in the kernel's texts.
+//!
+//! Knows the grammar of each file and the state that relative texts count from; not whether what is asked is allowed.
+
+use ap_types::grammar::{self, NumberError, device_name};
+use ap_types::{AdapterId, Apqn, DomainId, Mask, Matrix, Uuid};
+
+use crate::state::{Driver, State};
+use crate::write::{Delta, Store, Write};
+
+/// What is known of a write before the rules are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It asks for this.
+    Asks(Box<Write>),
+    /// It changes nothing, and succeeds.
+    Nothing,
+    /// It takes something from an mdev, which is never refused.
+    Takes,
+    /// It is refused for its text, or because what it names is not there.
+    Wrong(Wrong),
+    /// No rule is known for this file.
+    Unknown,
+}
+
+/// A text that its file does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// What write(2) answers.
+    pub errno: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl Wrong {
+    fn new(errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
+        Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into() })
+    }
+}
+
+/// What is said of the text of a mask.
+const MASK: &str =
+    "write 0x and hex digits for the whole mask (bit 0 is the leftmost), or terms like +4,-10-12";
+/// What is said of the text of a number.
+const NUMBER: &str = "write a number in decimal, or 0x and hex digits";
+
+/// Reads a write to a host in that state.
+#[must_use]
+pub fn read(state: &State, store: &Store) -> Reading {
+    if store.text.is_empty() {
+        return Reading::Nothing;
+    }
+    let path = store.path.trim_matches('/');
+    let path = path.strip_prefix("sys/").unwrap_or(path);
+    let (directory, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let holder = directory.rsplit('/').next().unwrap_or_default();
+    let text = store.text.as_bytes();
+    if let Ok(uuid) = grammar::uuid(holder.as_bytes())
+        && holder.len() == 36
+    {
+        return of_mdev(state, uuid, file, text);
+    }
+    if let Ok(apqn) = holder.parse::<Apqn>() {
+        return of_queue(state, apqn, file, text);
+    }
+    let overridden = !state.overrides.is_empty();
+    match (directory, file) {
+        ("bus/ap", "apmask") => mask(state.masks.adapters, overridden, text, Write::Apmask, "apmask"),
+        ("bus/ap", "aqmask") => mask(state.masks.domains, overridden, text, Write::Aqmask, "aqmask"),
+        ("bus/ap", _) => of_bus(state, file, text),
+        (_, "create") if directory.ends_with("mdev_supported_types/vfio_ap-passthrough") => {
+            match grammar::uuid(text) {
+                Ok(uuid) => asks(Write::Create(uuid)),
+                Err(_) => Wrong::new(
+                    "EINVAL",
+                    format!("`{}` is not a UUID", shown(text)),
+                    "write 36 characters like 62177883-f1bb-47f0-914d-32a22e3a8804; `uuidgen` makes one",
+                ),
+            }
+        }
+        _ => match directory.strip_prefix("bus/ap/drivers/") {
+            Some(driver) => of_driver(driver, file, text),
+            None => Reading::Unknown,
+        },
+    }
+}
+
+fn asks(write: Write) -> Reading {
+    Reading::Asks(Box::new(write))
+}
+
+/// A text as a message shows it.
+fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let line = text.trim_end_matches('\n');
+    let short: String = line.chars().take(60).collect();
+    if short.len() < line.len() { format!("{short}…") } else { short }
+}
+
+fn mask<M>(now: M, overridden: bool, text: &[u8], write: fn(Delta<M>) -> Write, name: &str) -> Reading
+where
+    M: Mask + std::ops::Sub<Output = M> + std::ops::BitOr<Output = M>,
+{
+    match grammar::mask_write(now, text) {
+        Ok(new) if new == now && !overridden => Reading::Nothing,
+        Ok(new) => asks(write(Delta::between(now, new))),
+        Err(_) => Wrong::new("EINVAL", format!("`{}` is not a text for {name}", shown(text)), MASK),
+    }
+}
+
+/// A number, or what is wrong with it.
+fn number(text: &[u8]) -> Result<u64, Reading> {
+    grammar::strict(text).map_err(|error| match error {
+        NumberError::Range => {
+            Wrong::new("ERANGE", format!("`{}` is larger than any number here", shown(text)), NUMBER)
+        }
+        NumberError::Invalid => {
+            let hex = !text.is_empty() && text.trim_ascii_end().iter().all(u8::is_ascii_hexdigit);
+            let remedy = if hex {
+                format!(
+                    "write 0x{}, or the number in decimal: names are hex, this file takes decimal",
+                    shown(text)
+                )
+            } else {
+                NUMBER.to_owned()
+            };
+            Wrong::new("EINVAL", format!("`{}` is not a number", shown(text)), remedy)
+        }
+    })
+}
+
+/// The kinds of ids that an mdev is given.
+#[derive(Clone, Copy)]
+enum Part {
+    Adapter,
+    Domain,
+    Control,
+}
+
+fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
+    let part = match file {
+        "assign_adapter" | "unassign_adapter" => Part::Adapter,
+        "assign_domain" | "unassign_domain" => Part::Domain,
+        "assign_control_domain" | "unassign_control_domain" => Part::Control,
+        "ap_config" => {
+            return match grammar::ap_config(text) {
+                Ok(matrix) => asks(Write::Config(uuid, matrix)),
+                Err(_) => Wrong::new(
+                    "EINVAL",
+                    format!("`{}` is not three masks", shown(text)),
+                    "write the masks of adapters, domains and control domains, 0x and hex digits each, with commas between them",
+                ),
+            };
+        }
+        "remove" => {
+            return match grammar::strict(text) {
+                Ok(0) => Reading::Nothing,
+                Ok(_) => asks(Write::Remove(uuid)),
+                Err(_) => Wrong::new("EINVAL", format!("`{}` is not a number", shown(text)), "write 1"),
+            };
+        }
+        _ => return Reading::Unknown,
+    };
+    let id = match number(text) {
+        Ok(id) => id,
+        Err(wrong) => return wrong,
+    };
+    let Some(mdev) = state.mdevs.get(&uuid) else {
+        return asks(Write::Config(uuid, Matrix::default()));
+    };
+    let (what, highest) = match part {
+        Part::Adapter => ("adapter", state.limits.adapter),
+        Part::Domain => ("domain", state.limits.domain),
+        Part::Control => ("control domain", state.limits.domain),
+    };
+    let Some(id) = u8::try_from(id).ok().filter(|id| *id <= highest) else {
+        let article = if what == "adapter" { "an" } else { "a" };
+        return Wrong::new(
+            "ENODEV",
+            format!("{what} {id} is above the highest that this host can assign, {highest}"),
+            format!("choose {article} {what} up to {highest}"),
+        );
+    };
+    if file.starts_with("unassign") {
+        return Reading::Takes;
+    }
+    let mut matrix = mdev.matrix;
+    let fresh = match part {
+        Part::Adapter => matrix.adapters.insert(AdapterId(id)),
+        Part::Domain => matrix.domains.insert(DomainId(id)),
+        // Nothing of the host's or of another mdev's is taken by a control domain.
+        Part::Control => false,
+    };
+    if fresh { asks(Write::Config(uuid, matrix)) } else { Reading::Nothing }
+}
+
+fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
+    match file {
+        "driver_override" => {
+            let name = shown(text);
+            match (Driver::from_name(&name), name.is_empty()) {
+                (driver @ Some(_), _) => asks(Write::Override(apqn, driver)),
+                // Another name is refused for the same reasons as none.
+                (None, _) => asks(Write::Override(apqn, None)),
+            }
+        }
+        "online" => match grammar::scanned_decimal(text) {
+            Ok(1) if state.off.contains(apqn) => Wrong::new(
+                "ENODEV",
+                format!("queue {apqn} is deconfigured or checkstopped"),
+                format!(
+                    "let the machine's operator mend it: `apmatrix hw configure 0x{0}`, `apmatrix hw repair {apqn}`",
+                    apqn.adapter
+                ),
+            ),
+            Ok(0 | 1) => Reading::Nothing,
+            _ => Wrong::new("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
+        },
+        _ => Reading::Unknown,
+    }
+}
+
+fn of_driver(driver: &str, file: &str, text: &[u8]) -> Reading {
+    if !matches!(file, "bind" | "unbind") {
+        return Reading::Unknown;
+    }
+    let queue: Option<Apqn> = device_name(text).and_then(|name| {
+        let apqn: Apqn = name.parse().ok()?;
+        (apqn.to_string() == name).then_some(apqn)
+    });
+    match (queue, Driver::from_name(driver)) {
+        (Some(queue), Some(driver)) if file == "bind" => asks(Write::Bind(queue, driver)),
+        (Some(queue), Some(driver)) => asks(Write::Unbind(queue, driver)),
+        (None, Some(_)) => Wrong::new(
+            "ENODEV",
+            format!("`{}` is not a queue", shown(text)),
+            "write the queue as its directory is called, in hex: 05.0047",
+        ),
+        (_, None) => Reading::Unknown,
+    }
+}
+
+fn of_bus(state: &State, file: &str, text: &[u8]) -> Reading {
+    let within = |name: &str, value: Option<i64>, least: i64, most: i64| match value {
+        Some(value) if (least..=most).contains(&value) => Reading::Nothing,
+        _ => Wrong::new(
+            "EINVAL",
+            format!("`{}` is not a value for {name}", shown(text)),
+            format!("write a number from {least} to {most}"),
+        ),
+    };
+    match file {
+        "ap_domain" => match grammar::scanned_prefixed(text).ok().and_then(|id| u8::try_from(id).ok()) {
+            Some(id) if id <= state.limits.domain && state.masks.domains.contains(DomainId(id)) => {
+                Reading::Nothing
+            }
+            Some(id) if id <= state.limits.domain => Wrong::new(
+                "EINVAL",
+                format!("domain {id} is not one of the host's: aqmask does not have it"),
+                format!("choose another domain, or echo +{id} > /sys/bus/ap/aqmask first"),
+            ),
+            _ => within(file, None, 0, i64::from(state.limits.domain)),
+        },
+        "config_time" => within(file, grammar::scanned_decimal(text).ok().map(i64::from), 5, 120),
+        "poll_timeout" => {
+            let value = grammar::strict(text).ok().and_then(|n| i64::try_from(n).ok());
+            within(file, value, 0, 120_000_000_000)
+        }
+        "poll_thread" => match grammar::boolean_word(text) {
+            Ok(_) => Reading::Nothing,
+            Err(_) => Wrong::new("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
+        },
+        _ => Reading::Unknown,
+    }
+}

@@ -1,0 +1,141 @@
+//! How people write the ids of adapters, domains and queues: one rule for every command, verb and option.
+//!
+//! Knows texts only; whether there is such an adapter is for others to say.
+
+use ap_types::Apqn;
+
+/// The rule, for help.
+pub const RULE: &str = "Ids: a number alone is decimal, or hex after 0x (10 and 0x0a are the same adapter). A name as \
+                        in sysfs is hex and has all its digits: card0a, 0a.0047, and .0047 for a domain.";
+
+/// A text that is no id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {remedy}")]
+pub struct IdError {
+    /// What is wrong.
+    pub what: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl IdError {
+    fn new(what: impl Into<String>, remedy: impl Into<String>) -> IdError {
+        IdError { what: what.into(), remedy: remedy.into() }
+    }
+}
+
+fn hex(digits: &str) -> Option<u8> {
+    let fits = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| fits).and_then(|id| u8::try_from(id).ok())
+}
+
+/// `10`, `0x0a`.
+fn number(text: &str) -> Result<u8, IdError> {
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return hex(digits).ok_or_else(|| {
+            IdError::new(format!("`{text}` is no id"), "expected 0-255, or 0x and hex digits")
+        });
+    }
+    let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    if let Some(id) = text.parse().ok().filter(|_| digits) {
+        return Ok(id);
+    }
+    let remedy = match hex(text) {
+        Some(id) if !digits => format!("expected {id}, or in hex 0x{id:02x}: a number alone is decimal"),
+        _ => "expected 0-255, or 0x and hex digits".to_owned(),
+    };
+    Err(IdError::new(format!("`{text}` is no id"), remedy))
+}
+
+/// An adapter: `10`, `0x0a`, `card0a`.
+///
+/// # Errors
+/// [`IdError`] says what to write instead.
+pub fn adapter(text: &str) -> Result<u8, IdError> {
+    let Some(digits) = text.strip_prefix("card") else { return number(text) };
+    hex(digits).filter(|_| digits.len() == 2).ok_or_else(|| {
+        IdError::new(format!("`{text}` is no card's name"), "expected card and two hex digits, like card0a")
+    })
+}
+
+/// A domain, without the dot that may stand before it: `71`, `0x47`, `0047`.
+///
+/// # Errors
+/// [`IdError`] says what to write instead.
+pub fn domain(text: &str) -> Result<u8, IdError> {
+    if text.len() == 4 && !text.starts_with("0x") && !text.starts_with("0X") {
+        return hex(text).ok_or_else(|| {
+            IdError::new(
+                format!("`{text}` is no domain's name"),
+                "expected four hex digits up to 00ff, like 0047",
+            )
+        });
+    }
+    number(text)
+}
+
+/// A queue: `0a.0047`.
+///
+/// # Errors
+/// [`IdError`] says what to write instead.
+pub fn queue(text: &str) -> Result<Apqn, IdError> {
+    let parts = text.split_once('.');
+    if let Some((adapter, domain)) = parts
+        && adapter.len() == 2
+        && domain.len() == 4
+        && let Some((adapter, domain)) = hex(adapter).zip(hex(domain))
+    {
+        return Ok(Apqn::new(adapter.into(), domain.into()));
+    }
+    let expected = "expected AA.DDDD in hex, like 04.0006".to_owned();
+    let remedy = parts
+        .and_then(|(adapter, domain)| {
+            let in_hex = hex(adapter).zip(hex(domain));
+            let in_decimal = adapter.parse::<u8>().ok().zip(domain.parse::<u8>().ok());
+            let name = |(adapter, domain): (u8, u8)| Apqn::new(adapter.into(), domain.into());
+            match (in_hex.map(name), in_decimal.map(name)) {
+                (Some(hex), Some(decimal)) if hex != decimal => {
+                    Some(format!("write {hex} if that is hex, {decimal} if it is decimal"))
+                }
+                (Some(one), _) | (None, Some(one)) => Some(format!("write {one}")),
+                (None, None) => None,
+            }
+        })
+        .unwrap_or(expected);
+    Err(IdError::new(format!("`{text}` is no APQN"), remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h14_one_rule_reads_all_ids() {
+        for text in ["10", "0x0a", "0X0A", "card0a"] {
+            assert_eq!(adapter(text), Ok(10), "{text}");
+        }
+        for text in ["71", "0x47", "0047"] {
+            assert_eq!(domain(text), Ok(71), "{text}");
+        }
+        assert_eq!(queue("0a.0047").map(|apqn| apqn.to_string()), Ok("0a.0047".to_owned()));
+        let said = |error: IdError| error.to_string();
+        assert_eq!(
+            adapter("0a").map_err(said),
+            Err("`0a` is no id: expected 10, or in hex 0x0a: a number alone is decimal".to_owned())
+        );
+        assert_eq!(
+            queue("5.10").map_err(said),
+            Err("`5.10` is no APQN: write 05.0010 if that is hex, 05.000a if it is decimal".to_owned())
+        );
+        assert_eq!(queue("4.6").map_err(said), Err("`4.6` is no APQN: write 04.0006".to_owned()));
+        for wrong in ["", "256", "-1", "+4", "x", "card5", "card100", "0x", "0x100"] {
+            assert!(adapter(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", ".", "4", "04", "04.", "100.0006", "04.0100", "04.0006.1", "zz.0006"] {
+            assert!(queue(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "01ff", "zzzz", "1234", "256"] {
+            assert!(domain(wrong).is_err(), "{wrong}");
+        }
+    }
+}

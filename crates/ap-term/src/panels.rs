@@ -1,0 +1,153 @@
+//! The texts beside the matrix: what is selected, mediated devices, events, legend, help.
+
+use ap_view::{Detail, Mark, Verdict, Whose};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::app::App;
+
+/// What is said of what is selected.
+pub(crate) fn detail(app: &App, detail: &Detail) -> Vec<Line<'static>> {
+    let depth = app.depth;
+    let mut lines: Vec<Line<'static>> =
+        detail.reasons.iter().map(|reason| Line::raw(reason.clone())).collect();
+    let facts: Vec<String> = detail.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    if !facts.is_empty() {
+        lines.push(Line::styled(facts.join(" · "), depth.dim()));
+    }
+    if !detail.actions.is_empty() {
+        let heading =
+            if app.shown.operable { "Next (press its number):" } else { "The next write, if there was one:" };
+        lines.push(Line::styled(heading, depth.heading()));
+    }
+    for (number, action) in (1..).zip(&detail.actions) {
+        let shown = if number < 10 { number.to_string() } else { " ".to_owned() };
+        let (sign, style, rest) = match &action.verdict {
+            Verdict::Done(_) => ("yes", depth.done(), None),
+            Verdict::Unasked => ("", depth.dim(), None),
+            Verdict::Refused { errno, why, remedy } => {
+                let refused = errno.map_or_else(|| "it would wait".to_owned(), |errno| errno.to_owned());
+                ("no", depth.refused(), Some(format!("{refused}: {why}. Instead: {remedy}.")))
+            }
+        };
+        let mut spans = vec![Span::styled(format!("{shown} "), depth.dim()), Span::raw(action.label.clone())];
+        if !sign.is_empty() {
+            spans.push(Span::styled(format!("  {sign}"), style));
+        }
+        if let Verdict::Done(effect) = &action.verdict
+            && effect != "no queue changes hands"
+        {
+            spans.push(Span::styled(format!(": {effect}"), depth.dim()));
+        }
+        lines.push(Line::from(spans));
+        lines.extend(rest.map(|rest| Line::styled(format!("  {rest}"), style)));
+    }
+    lines
+}
+
+/// A line for each mediated device.
+pub(crate) fn mdevs(app: &App, width: usize) -> Vec<Line<'static>> {
+    let host = &app.shown.host;
+    let lines = (1..).zip(&host.state.mdevs).map(|(number, (uuid, mdev))| {
+        let who = mdev.holder.as_ref().map(ToString::to_string).unwrap_or_else(|| "no guest".to_owned());
+        let (gets, has) = (mdev.shadow.queue_count(), mdev.matrix.queue_count());
+        let filtered = if gets < has { " ~" } else { "" };
+        let name = uuid.to_string();
+        let name = if width < 64 { format!("{}…", &name[..8]) } else { name };
+        let whose = if mdev.holder.is_some() { Whose::Guest(number) } else { Whose::Mdev(number) };
+        let text = format!(" {name}  {gets} of {has} queues{filtered}  {who}");
+        let selected = app.selection == Some(ap_view::Selection::Mdev(*uuid));
+        let style = if selected { app.depth.selected() } else { Style::new() };
+        Line::from(vec![
+            Span::styled(format!("{}{number}", whose.letter()), app.depth.whose(whose)),
+            Span::styled(text, style),
+        ])
+    });
+    let lines: Vec<_> = lines.collect();
+    match (lines.is_empty(), app.shown.operable) {
+        (false, _) => lines,
+        (true, true) => vec![Line::styled("none yet: press c to make one", app.depth.dim())],
+        (true, false) => vec![Line::styled("none", app.depth.dim())],
+    }
+}
+
+/// The last events, the newest first.
+pub(crate) fn events(app: &App) -> Vec<Line<'static>> {
+    let lines: Vec<_> = app
+        .shown
+        .events
+        .iter()
+        .rev()
+        .map(|event| Line::raw(event.text.chars().filter(|c| !c.is_control()).collect::<String>()))
+        .collect();
+    if lines.is_empty() { vec![Line::styled("nothing has happened yet", app.depth.dim())] } else { lines }
+}
+
+/// What letters mean, with how many queues there are of each.
+pub(crate) fn legend(app: &App) -> Line<'static> {
+    let host = &app.shown.host;
+    let mut counts = [0_usize; Whose::ALL.len()];
+    let mut marks = [false; Mark::ALL.len()];
+    for adapter in &app.adapters {
+        for cell in host.row(*adapter, &app.domains) {
+            let place = Whose::ALL.iter().position(|whose| whose.name() == cell.whose.name());
+            counts[place.unwrap_or_default()] += 1;
+            if let Some(mark) = cell.mark
+                && let Some(place) = Mark::ALL.iter().position(|known| *known == mark)
+            {
+                marks[place] = true;
+            }
+        }
+    }
+    let mut spans = Vec::new();
+    for (whose, count) in Whose::ALL.into_iter().zip(counts) {
+        let always = matches!(whose, Whose::Host | Whose::Free | Whose::Mdev(_) | Whose::Guest(_));
+        if count > 0 || always {
+            spans.push(Span::styled(format!(" {} ", whose.letter()), app.depth.whose(whose)));
+            spans.push(Span::raw(format!(" {} {count}  ", whose.name())));
+        }
+    }
+    for (mark, there) in Mark::ALL.into_iter().zip(marks) {
+        if there {
+            let word = mark.legend().split(':').next().unwrap_or_default();
+            spans.push(Span::styled(mark.letter().to_string(), app.depth.mark(mark)));
+            spans.push(Span::raw(format!(" {word}  ")));
+        }
+    }
+    Line::from(spans)
+}
+
+/// The page of help.
+pub(crate) fn help(app: &App) -> Vec<Line<'static>> {
+    let mut lines =
+        vec![Line::raw("A cell is a queue: its adapter is the row, its domain the column."), Line::raw("")];
+    for whose in Whose::ALL {
+        lines.push(Line::from(vec![
+            Span::styled(format!(" {} ", whose.letter()), app.depth.whose(whose)),
+            Span::raw(format!("  {}", whose.legend())),
+        ]));
+    }
+    for mark in Mark::ALL {
+        lines.push(Line::from(vec![
+            Span::styled(format!("  {} ", mark.letter()), app.depth.mark(mark)),
+            Span::raw(format!(" {}", mark.legend())),
+        ]));
+    }
+    lines.push(Line::raw("A number behind M, G or W is the mdev's."));
+    lines.push(Line::raw(""));
+    let keys = [
+        ("arrows, click", "select a queue; left of all: an adapter; above all: a domain"),
+        ("Tab", "the list of mdevs, and back"),
+        ("/  n", "search: 04.0047, g1, free, offline; the next one"),
+        ("o", "the whole matrix in blocks"),
+        ("1-9", "what could be done: fills in the line, Enter does it"),
+        (":", "a line of your own: echo -4 > /sys/bus/ap/apmask"),
+        ("p u a d m", "plug, unplug, assign, take away, a mask's bit"),
+        ("c r s x", "make an mdev, remove it, start a guest, stop it"),
+        ("q", "end"),
+    ];
+    for (key, what) in keys {
+        lines.push(Line::from(vec![Span::styled(format!("{key:14}"), app.depth.heading()), Span::raw(what)]));
+    }
+    lines
+}

@@ -1,0 +1,112 @@
+//! A host as far as it is shown: what plans know of it, and what people want to see besides.
+
+use std::collections::BTreeMap;
+
+use ap_plan::State;
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
+
+/// A host as far as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The machine's name, or how the host was named.
+    pub name: String,
+    /// The kernel's version, where the host tells it.
+    pub kernel: Option<String>,
+    /// What plans know of it: bindings, masks, mediated devices, guests.
+    pub state: State,
+    /// What the machine gives the host: known by its devices where it does not tell.
+    pub configured: Matrix,
+    /// The cards.
+    pub cards: BTreeMap<AdapterId, CardFacts>,
+    /// The queues that are not as usual.
+    pub marks: Marks,
+    /// What to beware of, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What a card says of itself; what it does not say is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CardFacts {
+    /// `CEX8P`.
+    pub kind: Option<String>,
+    /// `accel`, `cca`, `ep11`.
+    pub mode: Option<String>,
+    /// Its serial number.
+    pub serial: Option<String>,
+    /// Whether the host may use it.
+    pub online: Option<bool>,
+    /// Whether it is configured.
+    pub config: Option<bool>,
+    /// Whether it is checkstopped.
+    pub checkstopped: Option<bool>,
+}
+
+/// The queues that are not as usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The host may not use them.
+    pub offline: QueueSet,
+    /// They are deconfigured.
+    pub deconfigured: QueueSet,
+    /// They are checkstopped.
+    pub checkstopped: QueueSet,
+    /// A reset runs.
+    pub resetting: QueueSet,
+}
+
+impl CardFacts {
+    /// In a word: `online`, `offline`, `deconfigured`, `checkstopped`; empty if it does not say.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.config, self.checkstopped, self.online) {
+            (Some(false), _, _) => "deconfigured",
+            (_, Some(true), _) => "checkstopped",
+            (_, _, Some(true)) => "online",
+            (_, _, Some(false)) => "offline",
+            (_, _, None) => "",
+        }
+    }
+}
+
+impl Marks {
+    /// Nothing is known of a queue any more.
+    pub fn forget(&mut self, apqn: Apqn) {
+        for set in [&mut self.offline, &mut self.deconfigured, &mut self.checkstopped, &mut self.resetting] {
+            set.remove(apqn);
+        }
+    }
+}
+
+impl Host {
+    /// The adapters that have a row: what there is, and what mediated devices want.
+    #[must_use]
+    pub fn adapters(&self) -> AdapterMask {
+        let cards: AdapterMask = self.cards.keys().copied().collect();
+        self.state.mdevs.values().fold(cards, |all, mdev| all | mdev.matrix.adapters)
+    }
+
+    /// The domains that have a column: what there is, and what mediated devices want.
+    #[must_use]
+    pub fn domains(&self) -> DomainMask {
+        self.state.mdevs.values().fold(self.configured.domains, |all, mdev| all | mdev.matrix.domains)
+    }
+
+    /// The number of a mediated device, from 1, by which cells name it; they are numbered as they are listed.
+    #[must_use]
+    pub fn number(&self, mdev: &Uuid) -> Option<usize> {
+        self.state.mdevs.keys().position(|uuid| uuid == mdev).map(|place| place + 1)
+    }
+
+    /// The mediated device of that number.
+    #[must_use]
+    pub fn mdev_of(&self, number: usize) -> Option<Uuid> {
+        self.state.mdevs.keys().nth(number.checked_sub(1)?).copied()
+    }
+
+    /// How many queue devices there are.
+    #[must_use]
+    pub fn queue_count(&self) -> usize {
+        let bound = &self.state.queues;
+        bound.host.len() + bound.vfio.len() + bound.none.len()
+    }
+}

@@ -1,0 +1,120 @@
+//! How executions of a scenario are told: by the lines of its tasks, the letters of locks, and the queues' hands.
+
+use std::collections::BTreeMap;
+
+use ap_proof::scenario::{Explored, Picture, Ready, letter, object};
+use explore::{DeadlockReport, Replay, TraceStep};
+use locks::{Key, Object};
+
+use super::results::{count, named, names, results, text};
+use crate::scenario::Playable;
+use crate::timeline::page::{Execution, Page};
+use crate::timeline::{self, Names, Step, merged, whose};
+
+/// A trace's steps, told.
+pub fn steps(play: &Playable, trace: &[TraceStep], picture: &mut Picture) -> Vec<Step> {
+    let line = |task: usize, line: u32| {
+        let script = &play.file.tasks.get(task)?.run;
+        Some(script.text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?.trim().to_owned())
+    };
+    let told = Names { object: &|step| object(&step.on), held: &held, line: &line, place: &place };
+    merged(timeline::steps(trace, &told, picture))
+}
+
+/// Who waits for whom at the end.
+pub fn waits(deadlock: Option<&DeadlockReport>) -> Vec<(usize, String)> {
+    timeline::waits(deadlock, &|on, _| object(on))
+}
+
+/// A lock that is held, by the name that the explorer gives it: those with a letter.
+fn held(name: &str) -> Option<String> {
+    let (level, key) = name.split_once(' ').unwrap_or((name, "0"));
+    letter(level)?;
+    let id = key.split('/').next()?.parse().ok()?;
+    // The name of the level lives as long as the program only in the level itself.
+    let level = LEVELS.into_iter().find(|known| *known == level)?;
+    Some(object(&Object { level, rank: 0, key: Key { id, generation: 0 } }))
+}
+
+const LEVELS: [&str; 9] = ["Scan", "Device", "Perms", "Guests", "Kvm", "Vcpu", "Hook", "Mdevs", "Queue"];
+
+/// A place in the source: crate and file.
+fn place(at: &str) -> String {
+    at.replacen("crates/", "", 1).replacen("/src/", "/", 1)
+}
+
+/// The page of an exploration.
+pub fn page(play: &Playable, ready: &Ready, explored: &Explored, good: bool) -> Page {
+    let report = &explored.report;
+    let violations = report.violations.iter().map(|violation| {
+        let picture = ready.picture();
+        Execution {
+            title: violation.finding.verdict.to_owned(),
+            wrong: true,
+            what: violation.finding.what.clone(),
+            again: again(play, &violation.schedule.to_string()),
+            queues: queues(&picture),
+            steps: steps(play, &violation.trace, &mut picture.clone()),
+            waits: waits(violation.deadlock.as_ref()),
+            state: String::new(),
+        }
+    });
+    let outcomes = report.outcomes.iter().filter_map(|outcome| {
+        let replay = ready.replay(&outcome.schedule).ok()?;
+        let times = if outcome.executions == 1 { "interleaving ends" } else { "interleavings end" };
+        let title = text(&results(explored, outcome));
+        let what = format!("{} {times} so", count(outcome.executions));
+        Some(Execution { title, what, ..execution(play, ready, &replay) })
+    });
+    Page {
+        title: play.scenario.title.clone(),
+        verdict: report.verdict.to_owned(),
+        good,
+        summary: format!(
+            "{} interleavings told apart, {} states, {:.1} s{}",
+            count(report.executions),
+            count(report.states),
+            report.elapsed.as_secs_f64(),
+            if report.exhausted { ": there are no others" } else { "; not all" }
+        ),
+        tasks: report.tasks.clone(),
+        executions: violations.chain(outcomes).collect(),
+    }
+}
+
+/// The page of one execution that was replayed.
+pub fn replayed(play: &Playable, ready: &Ready, replay: &Replay) -> Page {
+    let good = replay.findings.is_empty();
+    Page {
+        title: play.scenario.title.clone(),
+        verdict: replay.findings.first().map_or("replayed", |finding| finding.verdict).to_owned(),
+        good,
+        summary: "one execution, replayed".to_owned(),
+        tasks: names(play),
+        executions: vec![execution(play, ready, replay)],
+    }
+}
+
+fn execution(play: &Playable, ready: &Ready, replay: &Replay) -> Execution {
+    let picture = ready.picture();
+    let (ended, state) = replay.outcome.clone().unwrap_or_default();
+    let found: Vec<&str> = replay.findings.iter().map(|finding| finding.what.as_str()).collect();
+    Execution {
+        title: text(&named(&names(play), &ended)),
+        wrong: !found.is_empty(),
+        what: found.join("; "),
+        again: again(play, &replay.schedule.to_string()),
+        queues: queues(&picture),
+        steps: steps(play, &replay.trace, &mut picture.clone()),
+        waits: waits(replay.deadlock.as_ref()),
+        state,
+    }
+}
+
+fn queues(picture: &Picture) -> BTreeMap<String, String> {
+    picture.queues.iter().map(|(apqn, hands)| (apqn.to_string(), whose(Some(hands)))).collect()
+}
+
+fn again(play: &Playable, schedule: &str) -> String {
+    format!("apmatrix explore {} --replay {schedule}", play.file.path.display())
+}

@@ -1,0 +1,57 @@
+//! `apmatrix serve`: the matrix as a web page.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ap_serve::{Options, ServeError, Server};
+
+use crate::commands::view::HostArgs;
+use crate::error::{CliError, Outcome};
+
+/// Serve the matrix as a web page: whose each queue is, and why; live
+///
+/// The page needs no network but this server. It prints its address, and serves until it is interrupted. Nothing can be
+/// operated but an emulated host, and that only with --operate. /api/state is the state as JSON, /api/events what
+/// changes (server-sent events), /api/schema the JSON schema of both.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix serve --machine tiny --operate             a machine to play with, in the browser\n  \
+    apmatrix serve                                      this host, only read\n  \
+    apmatrix serve --listen 10.0.0.5:8080 --allow-remote")]
+pub struct Args {
+    /// Which host.
+    #[command(flatten)]
+    host: HostArgs,
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Let other machines look, too: there is no password, and nothing is encrypted
+    #[arg(long)]
+    allow_remote: bool,
+    /// Let whoever looks operate the host, if it is an emulated one
+    #[arg(long)]
+    operate: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let live = args.host.open(args.operate)?;
+    let options = Options { listen: args.listen, remote: args.allow_remote, operate: args.operate };
+    let server = Server::bind(Arc::new(live), options).map_err(refused)?;
+    writeln!(anstream::stdout(), "http://{}/", server.address())?;
+    server.run().map_err(refused)?;
+    Ok(0)
+}
+
+fn refused(error: ServeError) -> CliError {
+    let shown = match &error {
+        ServeError::Remote(_) => CliError::usage(error.to_string())
+            .hint("say --allow-remote, if others may look: there is no password, and nothing is encrypted")
+            .hint("for one other person, a tunnel is better: ssh -L 8080:127.0.0.1:PORT HOST"),
+        ServeError::Listen(..) => CliError::environment(error.to_string())
+            .hint("port 0 takes one that is free: --listen 127.0.0.1:0"),
+        ServeError::System(_) => CliError::environment(error.to_string()),
+    };
+    shown.because(error)
+}

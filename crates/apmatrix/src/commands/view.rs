@@ -1,0 +1,77 @@
+//! `apmatrix view`: the matrix in the terminal, live.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ap_term::{Depth, screen};
+
+use crate::commands::KernelArgs;
+use crate::error::{CliError, Outcome};
+use crate::live::Hosted;
+
+/// Which host is looked at.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HostArgs {
+    /// Where the tree is
+    #[arg(long, value_name = "DIR", default_value = "/sys", value_hint = clap::ValueHint::DirPath)]
+    root: PathBuf,
+    /// Boot a built-in machine (default, tiny, wide, max) or a machine file, in this process
+    #[arg(long, value_name = "M", conflicts_with = "root", value_hint = clap::ValueHint::FilePath)]
+    machine: Option<String>,
+    /// Which kernel the machine runs.
+    #[command(flatten)]
+    kernel: KernelArgs,
+}
+
+impl HostArgs {
+    /// The host, which lives from now on. `operable`: it may be operated, if it is emulated.
+    ///
+    /// # Errors
+    /// If it is not there, or does not boot.
+    pub fn open(&self, operable: bool) -> Result<Hosted, CliError> {
+        match &self.machine {
+            Some(machine) => Hosted::machine(self.kernel.load(machine)?, operable),
+            None => Hosted::root(self.root.clone(), operable),
+        }
+    }
+}
+
+/// Look at the matrix in the terminal: whose each queue is, and why; live
+///
+/// A real host is only read. An emulated one can be operated: its machine is the one of `--machine`, or that of
+/// `apmatrix run` around it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    apmatrix view                                       this host, or inside `apmatrix run` the machine\n  \
+    apmatrix view --machine tiny                        a machine to play with\n\n\
+    `?` shows the keys, `q` ends.")]
+pub struct Args {
+    /// Which host.
+    #[command(flatten)]
+    host: HostArgs,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, colour: bool) -> Outcome {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(CliError::environment("`view` needs a terminal")
+            .hint("for a file: `apmatrix ls`, `apmatrix ls --html FILE`; for a browser: `apmatrix serve`"));
+    }
+    let live = args.host.open(true)?;
+    let variable = |name| std::env::var(name).ok();
+    let depth = Depth::of(
+        variable("NO_COLOR").as_deref(),
+        variable("COLORTERM").as_deref(),
+        variable("TERM").as_deref(),
+    );
+    let end = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        let hooked = signal_hook::flag::register(signal, end.clone());
+        hooked.map_err(|error| CliError::environment(format!("signals: {error}")).because(error))?;
+    }
+    let shown = screen::run(&live, if colour { depth } else { Depth::None }, &end);
+    shown.map_err(|error| CliError::environment(format!("the terminal: {error}")).because(error))?;
+    Ok(0)
+}

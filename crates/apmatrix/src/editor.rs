@@ -1,0 +1,204 @@
+//! The prompt of `apmatrix shell`: lines that can be edited, a history, and completion from the tree.
+//!
+//! Knows the terminal and what a word of a command line may be; what a command does is the shell's.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ap_shell::{Shell, World};
+use ap_sysfs::Kind;
+use ap_sysfs::control::{GUEST, HW};
+use rustyline::completion::{Completer, Pair};
+use rustyline::config::{Behavior, BellStyle, ColorMode, CompletionType};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Config, Context, Editor, Helper};
+
+/// What stands between two commands.
+const BETWEEN: [char; 6] = [';', '&', '|', '(', '{', '\n'];
+/// What stands between two words beside blanks.
+const BESIDE: [char; 3] = ['>', '=', '"'];
+/// The commands of the program that the shell has, too.
+const PROGRAM: [&str; 5] = ["ls", "hw", "guest", "events", "why"];
+
+/// What was read at a prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// A command, or several.
+    Text(String),
+    /// ^C: the line is dropped.
+    Dropped,
+    /// ^D, or the end of what can be read.
+    End,
+}
+
+/// A prompt over a shell.
+pub struct Prompt<W: World> {
+    editor: Editor<Help<W>, DefaultHistory>,
+}
+
+impl<W: World> Prompt<W> {
+    /// A prompt that completes what that shell has.
+    ///
+    /// # Errors
+    /// If the terminal cannot be used.
+    pub fn new(shell: Rc<RefCell<Shell<W>>>) -> Result<Prompt<W>, ReadlineError> {
+        let config = Config::builder()
+            .auto_add_history(true)
+            .behavior(Behavior::PreferTerm)
+            .bell_style(BellStyle::None)
+            .bracketed_paste(true)
+            .color_mode(ColorMode::Disabled)
+            .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
+            .build();
+        let mut editor = Editor::with_config(config)?;
+        editor.set_helper(Some(Help { shell }));
+        Ok(Prompt { editor })
+    }
+
+    /// Reads a command; one that is not complete goes on in the next line.
+    ///
+    /// # Errors
+    /// If the terminal cannot be used.
+    pub fn read(&mut self, prompt: &str) -> Result<Read, ReadlineError> {
+        match self.editor.readline(prompt) {
+            Ok(text) => Ok(Read::Text(text)),
+            Err(ReadlineError::Interrupted) => Ok(Read::Dropped),
+            Err(ReadlineError::Eof) => Ok(Read::End),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether ^C was pressed while a command runs.
+///
+/// # Errors
+/// If the signal cannot be had.
+pub fn interrupts() -> std::io::Result<Arc<AtomicBool>> {
+    let pressed = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&pressed))?;
+    pressed.store(false, Ordering::Relaxed);
+    Ok(pressed)
+}
+
+/// What completes the words of a line, and says whether it is complete.
+struct Help<W: World> {
+    shell: Rc<RefCell<Shell<W>>>,
+}
+
+impl<W: World> Completer for Help<W> {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> Result<(usize, Vec<Pair>), ReadlineError> {
+        let Ok(mut shell) = self.shell.try_borrow_mut() else { return Ok((position, Vec::new())) };
+        let (start, words) = complete(&mut shell, line.get(..position).unwrap_or(line));
+        Ok((start, words))
+    }
+}
+
+impl<W: World> Validator for Help<W> {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult, ReadlineError> {
+        Ok(match ap_shell::parse(context.input(), "sh") {
+            Err(error) if error.incomplete => ValidationResult::Incomplete,
+            _ => ValidationResult::Valid(None),
+        })
+    }
+}
+
+impl<W: World> Hinter for Help<W> {
+    type Hint = String;
+}
+
+impl<W: World> Highlighter for Help<W> {}
+
+impl<W: World> Helper for Help<W> {}
+
+/// What the last word of a line can become: where it begins, and the words.
+fn complete<W: World>(shell: &mut Shell<W>, line: &str) -> (usize, Vec<Pair>) {
+    let command = line.rfind(BETWEEN).map_or(0, |at| at + 1);
+    let begins =
+        |letter: char| letter.is_whitespace() || BETWEEN.contains(&letter) || BESIDE.contains(&letter);
+    let start = line.rfind(begins).map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
+    let (before, word) = (&line[command.min(start)..start], &line[start..]);
+    let words: Vec<&str> = before.split_whitespace().collect();
+    let names: Vec<&str> = match words.as_slice() {
+        [] => ap_shell::commands().map(|command| command.name).collect(),
+        ["help"] => ap_shell::commands().map(|command| command.name).collect(),
+        ["apmatrix"] => PROGRAM.to_vec(),
+        ["hw"] | ["apmatrix", "hw"] => HW.names(),
+        ["guest"] | ["apmatrix", "guest"] => GUEST.names(),
+        _ => return (start + directory_of(word).len(), paths(shell, word)),
+    };
+    let known = names.into_iter().filter(|name| name.starts_with(word));
+    (start, known.map(|name| Pair { display: name.to_owned(), replacement: format!("{name} ") }).collect())
+}
+
+/// The part of a path up to its last slash.
+fn directory_of(word: &str) -> &str {
+    word.rfind('/').map_or("", |slash| &word[..=slash])
+}
+
+/// The names that a path's last part can become.
+fn paths<W: World>(shell: &mut Shell<W>, word: &str) -> Vec<Pair> {
+    let directory = directory_of(word);
+    let part = &word[directory.len()..];
+    let full = if directory.starts_with('/') {
+        directory.to_owned()
+    } else {
+        format!("{}/{directory}", shell.current_directory().trim_end_matches('/'))
+    };
+    let entries = shell.world().list(&full).unwrap_or_default();
+    let mut pairs = Vec::new();
+    for entry in entries.into_iter().filter(|entry| entry.name.starts_with(part)) {
+        // A link may lead to a directory.
+        let path = format!("{}/{}", full.trim_end_matches('/'), entry.name);
+        let kind = match entry.kind {
+            Kind::Link => shell.world().stat(&path, true).map_or(Kind::Link, |target| target.kind),
+            kind => kind,
+        };
+        let end = if kind == Kind::Directory { "/" } else { " " };
+        pairs.push(Pair { display: entry.name.clone(), replacement: format!("{}{end}", entry.name) });
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use ap_files::boot;
+
+    use super::*;
+    use crate::commands::MachineArgs;
+    use crate::commands::shell::world;
+
+    /// The words that a line's last one can become, put after what stands before it.
+    fn completed(line: &str) -> Vec<String> {
+        let machine = MachineArgs::named("tiny").load().expect("it is there");
+        let mut shell = Shell::new(world(boot(&machine).expect("it boots")));
+        let (start, pairs) = complete(&mut shell, line);
+        pairs.into_iter().map(|pair| format!("{}{}", &line[..start], pair.replacement)).collect()
+    }
+
+    #[test]
+    fn h10_paths_verbs_and_commands_are_completed_from_the_tree() {
+        assert_eq!(completed("ls /sys/bus/ap/dev"), ["ls /sys/bus/ap/devices/"]);
+        assert_eq!(completed("echo 1 >/sys/bus/ap/apm"), ["echo 1 >/sys/bus/ap/apmask "]);
+        assert_eq!(completed("cat bus/ap/aqm"), ["cat bus/ap/aqmask "]);
+        assert_eq!(completed("hw unp"), ["hw unplug "]);
+        assert_eq!(completed("ls; apmatrix gu"), ["ls; apmatrix guest "]);
+        assert_eq!(completed("true && rea"), ["true && readlink "]);
+        assert_eq!(completed("guest st"), ["guest start ", "guest stop "]);
+        assert!(completed("cat /nowhere/x").is_empty());
+        assert!(completed("ls /sys/bus/ap/devices/card0").len() >= 2);
+    }
+}

@@ -1,0 +1,110 @@
+//! The names of machines that run, and where they are written down: a file for each, of this user.
+//!
+//! Knows files; how a run is entered is `ap-fuse`'s.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use ap_files::said;
+use ap_fuse::Entrance;
+use ap_sysfs::nearest::meant;
+
+use crate::error::CliError;
+
+/// Where the names are: in the user's directory for such things, or below `/tmp`.
+fn directory() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory).join("apmatrix"),
+        None => PathBuf::from(format!("/tmp/apmatrix-{}", rustix::process::geteuid().as_raw())),
+    }
+}
+
+/// A name that is taken as long as this lives.
+#[derive(Debug)]
+pub struct Named {
+    path: PathBuf,
+}
+
+impl Named {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// If it is none, or another machine that runs has it.
+    pub fn take(name: &str) -> Result<Named, CliError> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        if name.is_empty() || name.starts_with('.') || name.len() > 64 || !name.chars().all(plain) {
+            return Err(CliError::usage(format!("`{name}` is no name for a machine"))
+                .hint("expected letters, digits, `-`, `_` and `.`"));
+        }
+        let directory = directory();
+        let failed = |error: io::Error| {
+            CliError::environment(format!("{}: {}", directory.display(), said(&error))).because(error)
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
+        let path = directory.join(name);
+        let make = || OpenOptions::new().write(true).create_new(true).open(&path);
+        match make() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if read(&path).is_some_and(|entrance| entrance.goes_on()) {
+                    return Err(CliError::usage(format!("a machine called `{name}` runs already")).hint(
+                        format!("`apmatrix exec {name} -- …` uses it; take another name for a second one"),
+                    ));
+                }
+                // What a killed one left.
+                fs::remove_file(&path).and_then(|()| make()).map_err(failed)?;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(Named { path })
+    }
+
+    /// Where the run is written down.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn read(path: &Path) -> Option<Entrance> {
+    Entrance::parse(&fs::read_to_string(path).ok()?)
+}
+
+/// The names of the machines that run.
+#[must_use]
+pub fn names() -> Vec<String> {
+    let entries = fs::read_dir(directory()).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| read(&entry.path()).is_some_and(|entrance| entrance.goes_on()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The machine of that name.
+///
+/// # Errors
+/// If none runs.
+pub fn find(name: &str) -> Result<Entrance, CliError> {
+    let names = names();
+    if names.iter().any(|known| known == name)
+        && let Some(entrance) = read(&directory().join(name))
+    {
+        return Ok(entrance);
+    }
+    let error = CliError::failed(format!("no machine called `{name}` runs"));
+    Err(match (meant(name, names.iter().map(String::as_str)), names.as_slice()) {
+        (Some(near), _) => error.hint(format!("did you mean `{near}`?")),
+        (None, []) => error.hint(format!("`apmatrix run --name {name}` starts one")),
+        (None, all) => error.hint(format!("there are {}", all.join(", "))),
+    })
+}

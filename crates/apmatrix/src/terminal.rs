@@ -1,0 +1,175 @@
+//! How wide what people read may be: the width of the terminal, and texts and tables that keep to it.
+//!
+//! Knows columns, and nothing of what stands in them.
+
+use textwrap::core::display_width;
+use textwrap::{Options, WordSplitter};
+
+/// The width where there is no terminal.
+const USUAL: usize = 80;
+/// Narrower than this nothing can be shown.
+const LEAST: usize = 40;
+
+/// The width of the terminal that standard output or standard error is; 80 where neither is one.
+#[must_use]
+pub fn width() -> usize {
+    let size = terminal_size::terminal_size_of(std::io::stdout())
+        .or_else(|| terminal_size::terminal_size_of(std::io::stderr()));
+    // A terminal that does not know its width says 0.
+    size.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0).unwrap_or(USUAL).max(LEAST)
+}
+
+/// A text in lines of that width, each after the first indented by so many blanks. Words that are longer than a line
+/// are broken.
+#[must_use]
+pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let blanks = " ".repeat(indent.min(width / 2));
+    let options = Options::new(width).subsequent_indent(&blanks).word_splitter(WordSplitter::NoHyphenation);
+    text.split('\n').map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
+}
+
+/// The lines of a text, each wrapped where it is too long, and indented further than it was.
+#[must_use]
+pub fn lines_wrapped(text: &str, width: usize) -> String {
+    let line = |line: &str| {
+        let indent = line.chars().take_while(|letter| *letter == ' ').count();
+        wrapped(line, width, indent + 2) + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+/// The examples that help shows, in that width: what is typed, and beside it what is said of it, which two blanks or
+/// more stand before.
+#[must_use]
+pub fn examples(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut table: Option<Table> = None;
+    for line in text.lines() {
+        let typed = line.strip_prefix("  ").filter(|rest| rest.starts_with("apmatrix "));
+        match typed {
+            Some(typed) => {
+                let table = table.get_or_insert_with(|| Table::indented(2));
+                match typed.split_once("  ") {
+                    Some((command, said)) => table.row([command, said.trim_start()]),
+                    None => table.row([typed]),
+                }
+            }
+            None => {
+                out.extend(table.take().map(|table| table.render(width)));
+                out += line;
+                out.push('\n');
+            }
+        }
+    }
+    out.extend(table.take().map(|table| table.render(width)));
+    out.trim_end().to_owned()
+}
+
+/// A text cut to so many columns, with an ellipsis where something is left out.
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
+    if display_width(text) <= width {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if display_width(&shown) + display_width(letter.encode_utf8(&mut [0; 4])) + 1 > width {
+            break;
+        }
+        shown.push(letter);
+    }
+    shown + "…"
+}
+
+/// Lines of columns, of which the last one is wrapped where it stands.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+    indent: usize,
+}
+
+impl Table {
+    /// An empty table, each line of which begins with so many blanks.
+    #[must_use]
+    pub fn indented(indent: usize) -> Table {
+        Table { rows: Vec::new(), indent }
+    }
+
+    /// Adds a line.
+    pub fn row<I>(&mut self, cells: I)
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    /// The table in that width: columns as wide as what stands in them, the last one wrapped. Where even one word of
+    /// it would not fit beside the others, it goes below them.
+    #[must_use]
+    pub fn render(&self, width: usize) -> String {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..count)
+            .map(|column| {
+                // What nothing stands beside needs no column.
+                let cells = self.rows.iter().filter(|row| row.len() > column + 1);
+                cells.filter_map(|row| row.get(column)).map(|cell| display_width(cell)).max().unwrap_or(0)
+            })
+            .collect();
+        let before =
+            self.indent + widths.iter().take(count.saturating_sub(1)).map(|width| width + 2).sum::<usize>();
+        let beside = width.saturating_sub(before) >= 24.min(width / 3);
+        let margin = " ".repeat(self.indent);
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = margin.clone();
+            for (column, cell) in row.iter().enumerate() {
+                if row.len() == 1 {
+                    line += cell;
+                } else if column + 1 < count {
+                    line += cell;
+                    line += &" ".repeat(widths[column].saturating_sub(display_width(cell)) + 2);
+                } else if beside {
+                    let room = width - before;
+                    let lines = wrapped(cell, room.max(1), 0);
+                    let hanging = format!("\n{}", " ".repeat(before));
+                    line += &lines.replace('\n', &hanging);
+                } else {
+                    let below = self.indent + 4;
+                    let lines = wrapped(cell, width.saturating_sub(below).max(1), 0);
+                    let hanging = format!("\n{}", " ".repeat(below));
+                    line = format!("{}{hanging}{}", line.trim_end(), lines.replace('\n', &hanging));
+                }
+            }
+            for line in line.split('\n') {
+                text += line.trim_end();
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_longer_than_the_width_and_the_room_is_used() {
+        let mut table = Table::indented(2);
+        table.row([
+            "plug",
+            "AP[-AP] | .DOM",
+            "adapters and usage domains come into the configuration, all at once",
+        ]);
+        table.row(["a-very-long-name", "X", "y"]);
+        for width in [40, 60, 80, 200] {
+            let text = table.render(width);
+            assert!(text.lines().all(|line| display_width(line) <= width), "{width}:\n{text}");
+        }
+        assert_eq!(table.render(200).lines().count(), 2);
+        assert!(table.render(80).lines().count() > 2);
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("abcd", 4), "abcd");
+    }
+}

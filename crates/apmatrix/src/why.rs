@@ -1,0 +1,298 @@
+//! Why a write to a host is refused, as people and scripts see it.
+//!
+//! Finds the file and reads the host, both through [`Tree`]; the rules are `ap-plan`'s.
+
+use std::fmt::Write as _;
+
+use ap_apply::import::import;
+use ap_apply::tree::Tree;
+use ap_plan::{Because, Store, Why, why};
+use ap_sysfs::Errno;
+use ap_sysfs::control::Refused;
+use ap_sysfs::nearest::meant;
+use serde::Serialize;
+
+use crate::control::DIRECTORY;
+use crate::error::CliError;
+use crate::plan::host::unreadable;
+use crate::terminal::{Table, wrapped};
+
+/// The page that says all rules.
+pub const PAGE: &str = "docs/reference/rules.md";
+
+/// Below which directories a short path is looked for.
+const BELOW: [&str; 4] = ["", "bus/ap/", "devices/vfio_ap/matrix/", "bus/ap/devices/"];
+
+/// What was asked, and what there is to say.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The write.
+    pub store: Store,
+    /// The refusal that it is about; `None` if somebody only wants to know what would happen.
+    pub refused: Option<Errno>,
+    /// What the rules say of it now.
+    pub why: Why,
+    /// What is there to know beside it.
+    pub notes: Vec<String>,
+}
+
+/// Explains the last write that a host refused; `None` if it refused none.
+///
+/// # Errors
+/// If it is no emulated host, or cannot be read.
+pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliError> {
+    let text = tree.read(&format!("{DIRECTORY}/refusal")).map_err(|_| {
+        CliError::usage(format!("{root} is no emulated host, and a real one does not keep what it refused"))
+            .hint("say which write: `apmatrix why /sys/bus/ap/apmask +4`")
+    })?;
+    let Some(refused) = Refused::parse(&text) else { return Ok(None) };
+    let store = Store { path: refused.path, text: refused.text };
+    explain(tree, root, store, Some(refused.errno)).map(Some)
+}
+
+/// Explains a write that somebody may do.
+///
+/// # Errors
+/// If there is no such file, or the host cannot be read.
+pub fn asked(tree: &mut dyn Tree, root: &str, path: &str, text: &str) -> Result<Explained, CliError> {
+    let path = find(tree, root, path)?;
+    explain(tree, root, Store { path, text: text.to_owned() }, None)
+}
+
+fn explain(
+    tree: &mut dyn Tree,
+    root: &str,
+    store: Store,
+    refused: Option<Errno>,
+) -> Result<Explained, CliError> {
+    let imported = import(tree).map_err(|error| unreadable(root, error))?;
+    let why = why(&imported.state, &store);
+    Ok(Explained { store, refused, why, notes: Vec::new() })
+}
+
+/// The file that a path names: below the root, below `/sys`, or shorter (`apmask`, `UUID/assign_domain`).
+fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError> {
+    let inside =
+        path.strip_prefix(root).or_else(|| path.strip_prefix("/sys")).unwrap_or(path).trim_matches('/');
+    for below in BELOW {
+        let full = format!("{below}{inside}");
+        let (directory, name) = full.rsplit_once('/').unwrap_or(("", &full));
+        if tree.list(directory).is_ok_and(|names| names.iter().any(|known| known == name)) {
+            return Ok(full);
+        }
+    }
+    let (directory, name) = inside.rsplit_once('/').unwrap_or(("bus/ap", inside));
+    let known = tree.list(directory).unwrap_or_default();
+    let hint = match meant(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{directory}/{near}`?"),
+        None if known.is_empty() => format!("there is no directory {root}/{directory} either"),
+        None => format!("`ls {root}/{directory}` lists what is there"),
+    };
+    Err(CliError::failed(format!("there is no file {path}: a write to it is refused with ENOENT or EACCES"))
+        .hint(hint))
+}
+
+impl Explained {
+    /// Whether it would be refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.why, Why::Refused(_))
+    }
+
+    /// The first line: what comes of it.
+    fn headline(&self) -> String {
+        let write = format!("{} > /sys/{}", quoted(&self.store.text), self.store.path);
+        let said = |name: &str| match Errno::from_name(name) {
+            Some(errno) => format!("{name}, {errno}"),
+            None => name.to_owned(),
+        };
+        match (&self.why, self.refused) {
+            (Why::Refused(because), None) => {
+                format!("would be refused ({}): {write}", said(because.errno.unwrap_or("it waits")))
+            }
+            (Why::Refused(because), Some(errno)) if because.errno == Some(errno.name()) => {
+                format!("refused ({}): {write}", said(errno.name()))
+            }
+            (Why::Refused(because), Some(errno)) => format!(
+                "was refused ({}), and would now be for another reason ({}): {write}",
+                said(errno.name()),
+                said(because.errno.unwrap_or("it waits"))
+            ),
+            (Why::Waits(_), _) => format!("waits: {write}"),
+            (Why::Allowed, None) => format!("goes through: {write}"),
+            (Why::Allowed, Some(errno)) => format!(
+                "was refused ({}), and would go through now, as the host has changed since: {write}",
+                said(errno.name())
+            ),
+            (Why::Unknown, None) => format!("not known: no rule is about this file: {write}"),
+            (Why::Unknown, Some(errno)) => {
+                format!("refused ({}): {write}; no rule is known about this file", said(errno.name()))
+            }
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self, width: usize) -> String {
+        let mut text = wrapped(&self.headline(), width, 2) + "\n";
+        let (Why::Refused(because) | Why::Waits(because)) = &self.why else { return text };
+        let mut table = Table::indented(0);
+        table.row(["why", &because.reason]);
+        for (number, whose) in because.queues.iter().enumerate() {
+            table.row([if number == 0 { "queues" } else { "" }, &format!("{} {whose}", whose.queue)]);
+        }
+        if because.more > 0 {
+            table.row(["", &format!("and {} more", because.more)]);
+        }
+        table.row(["rule", because.rule.text()]);
+        table.row(["", &format!("{PAGE}#{}", because.rule.name())]);
+        table.row(["change", &because.change.text]);
+        text += &table.render(width);
+        for command in commands(because) {
+            let _ = writeln!(text, "        {command}");
+        }
+        text
+    }
+
+    /// For scripts: `apmatrix.why/1`.
+    #[must_use]
+    pub fn document(&self) -> Document<'_> {
+        let because = match &self.why {
+            Why::Refused(because) | Why::Waits(because) => Some(because),
+            Why::Allowed | Why::Unknown => None,
+        };
+        Document {
+            path: Some(&self.store.path),
+            text: Some(&self.store.text),
+            refused: self.refused.map(Errno::name),
+            now: match self.why {
+                Why::Allowed => "allowed",
+                Why::Waits(_) => "waits",
+                Why::Refused(_) => "refused",
+                Why::Unknown => "unknown",
+            },
+            errno: because.and_then(|because| because.errno),
+            reason: because.map(|because| because.reason.as_str()),
+            rule: because.map(|because| RuleDocument {
+                name: because.rule.name(),
+                text: because.rule.text(),
+                page: format!("{PAGE}#{}", because.rule.name()),
+            }),
+            queues: because.map(queues).unwrap_or_default(),
+            more_queues: because.map_or(0, |because| because.more),
+            change: because.map(|because| ChangeDocument {
+                text: &because.change.text,
+                writes: because.change.stores.iter().cloned().map(WriteDocument::from).collect(),
+            }),
+            ..Document::nothing()
+        }
+    }
+}
+
+impl Document<'_> {
+    /// That nothing was refused so far.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Document {
+            schema: "apmatrix.why/1",
+            path: None,
+            text: None,
+            refused: None,
+            now: "nothing",
+            errno: None,
+            reason: None,
+            rule: None,
+            queues: Vec::new(),
+            more_queues: 0,
+            change: None,
+        }
+    }
+}
+
+/// The change as commands of a shell.
+fn commands(because: &Because) -> Vec<String> {
+    let command = |store: &Store| format!("echo {} > /sys/{}", quoted(&store.text), store.path);
+    because.change.stores.iter().map(command).collect()
+}
+
+/// A text as a shell's word; without its last newline, which `echo` adds.
+fn quoted(text: &str) -> String {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-_.,:/".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A document for scripts.
+#[derive(Serialize, schemars::JsonSchema)]
+pub struct Document<'a> {
+    /// Always `apmatrix.why/1`.
+    schema: &'static str,
+    /// The file, below `/sys`; `null` if nothing was refused so far.
+    path: Option<&'a str>,
+    /// What is written.
+    text: Option<&'a str>,
+    /// What the write was answered, if it is the last one that was refused.
+    refused: Option<&'static str>,
+    /// What would come of it now: `allowed`, `waits`, `refused`, `unknown`; `nothing` if nothing was refused so far.
+    now: &'static str,
+    /// What write(2) would answer now.
+    errno: Option<&'static str>,
+    /// Why, a sentence without full stop.
+    reason: Option<&'a str>,
+    /// The rule.
+    rule: Option<RuleDocument>,
+    /// The queues that are in the way, the first few of them.
+    queues: Vec<QueueDocument>,
+    /// How many there are beside those.
+    more_queues: usize,
+    /// The smallest change that lets it through.
+    change: Option<ChangeDocument<'a>>,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+struct RuleDocument {
+    name: &'static str,
+    text: &'static str,
+    page: String,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+struct QueueDocument {
+    queue: String,
+    owner: Option<String>,
+    driver: Option<&'static str>,
+    holder: Option<String>,
+    by: Vec<String>,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+struct ChangeDocument<'a> {
+    text: &'a str,
+    writes: Vec<WriteDocument>,
+}
+
+#[derive(Serialize, schemars::JsonSchema)]
+struct WriteDocument {
+    path: String,
+    text: String,
+}
+
+impl From<Store> for WriteDocument {
+    fn from(store: Store) -> WriteDocument {
+        WriteDocument { path: store.path, text: store.text }
+    }
+}
+
+fn queues(because: &Because) -> Vec<QueueDocument> {
+    let document = |whose: &ap_plan::why::Whose| QueueDocument {
+        queue: whose.queue.to_string(),
+        owner: whose.owner.map(|owner| owner.to_string()),
+        driver: whose.driver.map(|driver| driver.name()),
+        holder: whose.holder.as_ref().map(ToString::to_string),
+        by: whose.by.clone(),
+    };
+    because.queues.iter().map(document).collect()
+}

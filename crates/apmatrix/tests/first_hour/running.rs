@@ -1,0 +1,155 @@
+//! H5, H19, H22: what a run says, and reaching one that goes on.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::apmatrix;
+
+const UUID: &str = "62177883-f1bb-47f0-914d-32a22e3a8804";
+
+/// A command in an environment of its own, with programs on its path.
+fn run(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("XDG_RUNTIME_DIR", directory);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Whether machines can run here; says so if not.
+fn can_run(test: &str) -> bool {
+    let ran = apmatrix(&["run", "--machine", "tiny", "--", "/bin/true"]);
+    if ran.status != 0 {
+        eprintln!("SKIPPED {test}: {}", ran.err);
+    }
+    ran.status == 0
+}
+
+#[test]
+fn h5_a_run_says_who_waits_for_whom() {
+    if !can_run("h5") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    // The shell's own write waits, so another process lets the guest go: when it was said.
+    let script = format!(
+        "M=/sys/devices/vfio_ap/matrix; echo 0x0 > /sys/bus/ap/apmask\n\
+         echo {UUID} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/{UUID}/assign_adapter; echo 6 > $M/{UUID}/assign_domain\n\
+         echo start g1 {UUID} > /sys/kernel/debug/apmatrix/guests\n\
+         echo 1 > $M/{UUID}/remove & read told; echo stop g1 > /sys/kernel/debug/apmatrix/guests; wait $!; echo gone"
+    );
+    let mut command = run(
+        directory.path(),
+        &["run", "--machine", "tiny", "--tell-waits", "1", "--", "bash", "-c", &script],
+    );
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("a line");
+    drop(child.stdin.take());
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(
+        said,
+        format!(
+            "apmatrix: bash: a call below /sys/devices/vfio_ap/matrix/{UUID} waits until guest g1 lets mdev {UUID} go, \
+             which it has open; `apmatrix guest stop g1` ends that\n"
+        )
+    );
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "gone\n");
+}
+
+#[test]
+fn h19_a_running_machine_is_reached_by_its_name() {
+    if !can_run("h19") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let mut lab = run(
+        at,
+        &[
+            "run",
+            "--machine",
+            "tiny",
+            "--name",
+            "lab",
+            "--",
+            "bash",
+            "-c",
+            "echo up; read x; cat /sys/bus/ap/apmask",
+        ],
+    )
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .spawn()
+    .expect("it starts");
+    let mut out = BufReader::new(lab.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    assert_eq!(line, "up\n");
+    let said = |arguments: &[&str]| {
+        let output = run(at, arguments).output().expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    assert_eq!(said(&["exec", "--list"]), (Some(0), "lab\n".into(), String::new()));
+    let exec = said(&[
+        "exec",
+        "lab",
+        "--",
+        "bash",
+        "-c",
+        "echo -4 > /sys/bus/ap/apmask; echo $APMATRIX_MACHINE; exit 7",
+    ]);
+    assert_eq!(exec, (Some(7), "tiny\n".into(), String::new()));
+    let (status, _, err) = said(&["exec", "lap", "--", "true"]);
+    assert_eq!(
+        (status, err.as_str()),
+        (Some(1), "error: no machine called `lap` runs\nhint: did you mean `lab`?\n")
+    );
+    let (status, _, err) = said(&["run", "--name", "lab", "--", "true"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("a machine called `lab` runs already"), "{err}");
+    drop(lab.stdin.take());
+    line.clear();
+    out.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("0xf7ff"), "what was written from outside is seen inside: {line}");
+    assert!(lab.wait().expect("it ends").success());
+    assert_eq!(said(&["exec", "--list"]), (Some(0), String::new(), String::new()));
+    // A name that a killed one left is free.
+    std::fs::write(at.join("apmatrix/lab"), "server 1\nmounts mnt:[1]\n").expect("a file");
+    assert_eq!(said(&["run", "--machine", "tiny", "--name", "lab", "--", "true"]).0, Some(0));
+}
+
+#[test]
+fn h22_a_command_of_apmatrix_that_is_run_alone_gets_a_tip() {
+    if !can_run("h22") {
+        return;
+    }
+    let ran = apmatrix(&["run", "--machine", "tiny", "--", "explore"]);
+    assert_eq!(ran.status, 125, "{}", ran.err);
+    assert!(ran.err.contains("`apmatrix run -- apmatrix explore` runs that command"), "{}", ran.err);
+}
+
+#[test]
+fn h8_a_directory_that_is_not_empty_is_not_hidden() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("mine"), "").expect("a file");
+    let path = directory.path().display().to_string();
+    let ran = apmatrix(&["mount", &path]);
+    let text: String = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.contains("fsopen") {
+        eprintln!("SKIPPED h8: {text}");
+        return;
+    }
+    assert_eq!(ran.status, 3, "{text}");
+    assert!(
+        text.contains("is not empty (mine is in it)") && text.contains("name an empty directory"),
+        "{text}"
+    );
+}

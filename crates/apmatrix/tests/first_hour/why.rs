@@ -1,0 +1,78 @@
+//! H9: why a write is refused.
+
+use std::fs;
+use std::path::Path;
+
+use ap_plan::Rule;
+use serde_json::Value;
+
+use crate::common::{apmatrix, apmatrix_in};
+
+const UUID: &str = "62177883-f1bb-47f0-914d-32a22e3a8804";
+
+/// A guest has adapter 4, domain 6.
+fn guest() -> String {
+    format!(
+        "M=/sys/devices/vfio_ap/matrix; U={UUID}\necho -4 > /sys/bus/ap/apmask\n\
+         echo $U > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/$U/assign_adapter\necho 6 > $M/$U/assign_domain\nguest start g1 $U\n"
+    )
+}
+
+#[test]
+fn h9_the_shell_says_line_file_and_reason() {
+    let text = format!("{}echo +4 > /sys/bus/ap/apmask\nwhy", guest());
+    let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
+    assert_eq!(ran.err, "-c:7: /sys/bus/ap/apmask: Device or resource busy (EBUSY)\n");
+    insta::assert_snapshot!(ran.out, @r"
+    refused (EBUSY, Device or resource busy): +4 > /sys/bus/ap/apmask
+    why     queue 04.0006 is assigned to mdev 62177883-f1bb-47f0-914d-32a22e3a8804,
+            which guest g1 holds
+    queues  04.0006 mdev 62177883-f1bb-47f0-914d-32a22e3a8804 (driver vfio_ap),
+            guest g1: apmask lacks adapter 4, aqmask has domain 6
+    rule    A mask gives the host no queue that an mdev has: whoever writes it has
+            to take the queue from the mdev first.
+            docs/reference/rules.md#in-use
+    change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
+            loses what is taken while it runs
+            echo 4 > /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/unassign_adapter
+    ");
+}
+
+#[test]
+fn h9_what_would_be_refused_is_said_before() {
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "zz"]);
+    assert_eq!((ran.status, ran.err.as_str()), (1, ""));
+    assert!(
+        ran.out.starts_with("would be refused (EINVAL, Invalid argument): zz > /sys/bus/ap/apmask\n"),
+        "{}",
+        ran.out
+    );
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "-4"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "goes through: -4 > /sys/bus/ap/apmask\n"));
+    let document: Value = serde_json::from_str(
+        &apmatrix(&["why", "--machine", "tiny", "bus/ap/ap_domain", "200", "--json"]).out,
+    )
+    .expect("a document");
+    assert_eq!((&document["now"], &document["errno"]), (&"refused".into(), &"EINVAL".into()));
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmsk", "-4"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("did you mean `bus/ap/apmask`?"), "{}", ran.err);
+    // A real host keeps nothing.
+    let directory = tempfile::tempdir().expect("a directory");
+    let ran = apmatrix_in(directory.path(), &["why", "--root", "."]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("say which write"), "{}", ran.err);
+}
+
+/// Each rule that is named has its place on the page that is named.
+#[test]
+fn h9_each_rule_has_its_page() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(apmatrix::why::PAGE);
+    let page = fs::read_to_string(page).expect("the page");
+    let plain: String = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for rule in Rule::ALL {
+        assert!(page.contains(&format!("\n## {}\n", rule.name())), "{}", rule.name());
+        assert!(plain.contains(rule.text()), "{}", rule.text());
+    }
+}

@@ -1,0 +1,110 @@
+//! What `explore` does with schedules and pages.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::common::apmatrix_in;
+
+const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\ntitle = \"a mask meets an assign\"\nmachine = \"tiny\"\n\
+    setup = \"\"\"\necho -4 > /sys/bus/ap/apmask\n\
+    echo a0000000-0000-4000-8000-000000000001 > /sys/devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create\n\
+    echo 6 > /sys/devices/vfio_ap/matrix/a0000000-0000-4000-8000-000000000001/assign_domain\n\"\"\"\n\
+    [[task]]\nname = \"bus\"\nrun = \"echo +4 > /sys/bus/ap/apmask\"\n\
+    [[task]]\nname = \"admin\"\n\
+    run = \"echo 4 > /sys/devices/vfio_ap/matrix/a0000000-0000-4000-8000-000000000001/assign_adapter\"\n";
+
+/// A directory with the scenario, and the schedule of the outcome in which the mask is written first.
+fn directory() -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("s.toml"), SCENARIO).expect("a file");
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--json"]);
+    let value: Value = serde_json::from_str(&ran.out).expect("a document");
+    let outcomes = value["outcomes"].as_array().expect("a list");
+    let refused =
+        outcomes.iter().find(|outcome| outcome["results"]["admin"] != "ok").expect("one is refused");
+    (directory, refused["schedule"].as_str().expect("a schedule").to_owned())
+}
+
+#[test]
+fn a_replay_tells_the_script_and_what_became_of_queues() {
+    let (directory, schedule) = directory();
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--replay", &schedule]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    for line in [
+        "bus: echo +4 > /sys/bus/ap/apmask",
+        "admin: echo 4 >",
+        "takes P (apmask, aqmask)  [P]",
+        "= 04.0006 unbound",
+        "= 04.0006 bound to cex4queue",
+    ] {
+        assert!(ran.out.contains(line), "{line} in:\n{}", ran.out);
+    }
+    let long = ran.out.lines().skip(1).find(|line| line.chars().count() > 110);
+    assert_eq!(long, None);
+}
+
+#[test]
+fn a_stale_schedule_is_followed_and_explored_from_where_it_left() {
+    let (directory, schedule) = directory();
+    let on = |arguments: &[&str]| {
+        let all: Vec<&str> = ["explore", "s.toml", "--replay"].iter().chain(arguments).copied().collect();
+        apmatrix_in(directory.path(), &all)
+    };
+    // The first steps by `bus` fit; then it is to go on for longer than it does.
+    let runs = schedule.split('~').next().expect("the runs");
+    let first = runs.split('.').next().expect("a run");
+    let stale = format!("{first}.0x5000");
+    let ran = on(&[&stale]);
+    assert_eq!(ran.status, 1, "{}", ran.out);
+    assert!(ran.out.contains("bus: echo +4 > /sys/bus/ap/apmask"), "{}", ran.out);
+    assert!(ran.err.contains("which has ended: the schedule is of another program"), "{}", ran.err);
+    assert!(ran.err.contains("with `--explore` what can come after it is explored"), "{}", ran.err);
+
+    let ran = on(&[&stale, "--explore"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("followed up to step"), "{}", ran.err);
+    // The bus has written its mask: only what is refused can come.
+    assert!(ran.out.contains("admin=EADDRNOTAVAIL bus=ok") && !ran.out.contains("admin=ok"), "{}", ran.out);
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--explore"]);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+}
+
+/// The data of a page.
+fn data(page: &str) -> Value {
+    let from = page.find("application/json\">").expect("data") + "application/json\">".len();
+    let to = from + page[from..].find("</script>").expect("its end");
+    serde_json::from_str(&page[from..to]).expect("JSON")
+}
+
+#[test]
+fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
+    let (directory, schedule) = directory();
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--html", "page.html"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let page = fs::read_to_string(directory.path().join("page.html")).expect("a page");
+    assert!(
+        !page.contains("http://") && !page.contains("https://") && !page.contains("src="),
+        "it loads something"
+    );
+    let all = data(&page);
+    let executions = all["executions"].as_array().expect("a list");
+    assert_eq!(executions.len(), 2, "{all:#}");
+    let again = executions.iter().filter_map(|execution| execution["again"].as_str());
+    assert!(again.clone().any(|again| again.ends_with(&schedule)), "{schedule}: {again:?}");
+    for execution in executions {
+        assert!(!execution["steps"].as_array().expect("a list").is_empty());
+        assert_eq!(execution["queues"]["04.0006"], "vfio_ap", "at the beginning");
+    }
+
+    let ran = apmatrix_in(directory.path(), &["explore", "--specimen", "seed-theft", "--html", "theft.html"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let page = data(&fs::read_to_string(directory.path().join("theft.html")).expect("a page"));
+    assert_eq!((&page["verdict"], &page["executions"][0]["wrong"]), (&"stolen".into(), &true.into()));
+
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--html", "not/there.html"]);
+    assert_eq!(ran.status, 3, "{}", ran.err);
+    assert!(ran.err.contains("not/there.html: No such file or directory"), "{}", ran.err);
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "s.toml", "--html", "page.html"]);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+}

@@ -1,0 +1,97 @@
+//! Schedules: followed as far as they fit, and explored from where they end.
+
+use std::collections::BTreeSet;
+
+use explore::{Explorer, Options, ReplayError, Report, Scene, Schedule};
+use locks::{Mutex, enter};
+
+locks::hierarchy! { mod order { A } }
+
+/// Each writes its number twice; the last one to write is seen.
+fn scene(tasks: u32) -> Scene<Mutex<order::A, u32>> {
+    let mut scene = Scene::new(|| Mutex::new(0, 0));
+    for number in 1..=tasks {
+        scene = scene.task(format!("task {number}"), move |world: &Mutex<order::A, u32>| {
+            for _ in 0..2 {
+                enter(|held| *world.lock(held).0 = number);
+            }
+            enter(|held| world.lock(held).0.to_string())
+        });
+    }
+    scene
+}
+
+fn outcomes(report: &Report) -> BTreeSet<Vec<String>> {
+    report.outcomes.iter().map(|outcome| outcome.results.clone()).collect()
+}
+
+fn schedule(text: &str) -> Schedule {
+    text.parse().expect("a schedule")
+}
+
+#[test]
+fn a_stale_schedule_is_followed_as_far_as_it_fits() {
+    let followed = Explorer::default().follow(&mut scene(2), &schedule("0x2.1x2.0x100"));
+    let error = followed.left.expect("it asks for too many steps");
+    assert!(matches!(&error, ReplayError::Ended { task, .. } if task == "task 1"), "{error}");
+    let ReplayError::Ended { step, .. } = error else { unreachable!() };
+    // Everything before that step was done, and is told.
+    assert_eq!(followed.replay.trace.len(), step - 1);
+    assert_eq!(followed.replay.schedule.tasks().len(), step - 1);
+    assert_eq!(followed.replay.trace[0].name, "task 1");
+
+    let followed = Explorer::default().follow(&mut scene(2), &schedule("0.7"));
+    assert!(matches!(followed.left, Some(ReplayError::NoSuchTask { step: 2, task: 7, .. })));
+    assert_eq!(followed.replay.trace.len(), 1);
+}
+
+#[test]
+fn exploring_after_a_schedule_shows_what_can_still_happen() {
+    let all = Explorer::default().run(&mut scene(2));
+    let explore = |text: &str| Explorer::default().after(&schedule(text)).run(&mut scene(2));
+    let none = explore("");
+    assert_eq!(outcomes(&none), outcomes(&all));
+    // Every outcome is the only one after the whole of its schedule.
+    for outcome in &all.outcomes {
+        let report = explore(&outcome.schedule.to_string());
+        assert_eq!((report.verdict, report.exhausted), ("clean", true));
+        assert_eq!(outcomes(&report), BTreeSet::from([outcome.results.clone()]));
+    }
+    // The first task has ended: nobody is seen by it but itself.
+    let ended = explore("0x6");
+    assert_eq!(outcomes(&ended), BTreeSet::from([vec!["1".to_owned(), "2".to_owned()]]));
+    // What can happen after a step is what can happen after it in either way.
+    let (first, second) = (outcomes(&explore("0x2")), outcomes(&explore("1x2")));
+    assert_eq!(&first | &second, outcomes(&all));
+}
+
+#[test]
+fn what_is_wrong_after_a_schedule_is_found_and_begins_so() {
+    locks::hierarchy! { mod order { A => B } }
+    struct World {
+        a: Mutex<order::A, u32>,
+        b: Mutex<order::B, u32>,
+    }
+    let scene = || {
+        Scene::new(|| World { a: Mutex::new(0, 0), b: Mutex::new(0, 0) })
+            .task("forth", |world: &World| {
+                let token = locks::Unordered::specimen();
+                let _a = world.a.lock_unordered(&token);
+                *world.b.lock_unordered(&token) += 1;
+                String::new()
+            })
+            .task("back", |world: &World| {
+                let token = locks::Unordered::specimen();
+                let _b = world.b.lock_unordered(&token);
+                *world.a.lock_unordered(&token) += 1;
+                String::new()
+            })
+    };
+    let explore = |text: &str| Explorer::new(Options::default()).after(&schedule(text)).run(&mut scene());
+    let after_one = explore("0");
+    assert_eq!(after_one.verdict, "deadlock");
+    assert_eq!(after_one.violations[0].schedule.tasks()[0], 0);
+    // Once it has both, nothing is left to go wrong.
+    assert!(explore("0x2").violations.is_empty());
+    assert!(!explore("1").violations.is_empty());
+}
