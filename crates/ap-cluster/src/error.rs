@@ -3,7 +3,7 @@
 use ap_proof::sequences::Astray;
 
 use crate::checkpoint::CheckpointError;
-use crate::hosts::HostsError;
+use crate::meeting::HostsError;
 
 /// Why a search could not be done.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ mod hosts;
 mod identity;
 mod level;
 mod link;
+mod meeting;
 mod progress;
 mod seen;
 mod signs;
@@ -36,6 +37,7 @@ mod worker;
 
 pub use checkpoint::CheckpointError;
 pub use error::ClusterError;
-pub use hosts::{Hosts, HostsError};
+pub use hosts::Hosts;
+pub use meeting::HostsError;
 pub use progress::Progress;
 pub use start::{News, Wanted, search};

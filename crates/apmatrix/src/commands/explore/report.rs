@@ -9,7 +9,7 @@ use ap_seed::{PATCHES, Question, Specimen, Table};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
-use crate::terminal::{cut, wrapped};
+use crate::terminal::wrapped;
 
 const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
@@ -17,8 +17,9 @@ const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiCo
 /// Prints the report of a specimen.
 pub fn print(out: &mut dyn Write, specimen: &Specimen, report: &Report, width: usize) -> io::Result<()> {
     let style = if report.is_clean() { GOOD } else { BAD };
-    let room = width - report.verdict.len() - 2;
-    writeln!(out, "{style}{}{style:#}  {}", report.verdict, cut(&specimen.title, room))?;
+    let title = wrapped(&format!("{}  {}", report.verdict, specimen.title), width, 2);
+    let (verdict, title) = title.split_at(report.verdict.len().min(title.len()));
+    writeln!(out, "{style}{verdict}{style:#}{title}")?;
     writeln!(out, "{}", wrapped(&counts(report), width, 2))?;
     if !report.violations.is_empty() && !specimen.mail.is_empty() {
         writeln!(out, "\nthe mail, condensed:")?;
@@ -74,8 +75,10 @@ pub fn print_violation(
     write!(out, "{}", columns(&shown))?;
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest possible" };
     let switches = several(violation.switches.into(), "context switch");
-    let line = format!("{switches}, {fewest}; again: {}", again(specimen, violation));
-    writeln!(out, "{}", wrapped(&line, width, 2))
+    let (line, again) = (format!("{switches}, {fewest}; again:"), again(specimen, violation));
+    // A command stays in one piece: it is to be copied.
+    let between = if line.len() + 1 + again.len() <= width { " " } else { "\n  " };
+    writeln!(out, "{line}{between}{again}")
 }
 
 fn again(specimen: &Specimen, violation: &Violation) -> String {
