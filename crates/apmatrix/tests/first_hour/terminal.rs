@@ -71,9 +71,29 @@ impl Terminal {
         }
     }
 
+    /// Says that it is over (^D on an empty line), until it has ended: a key that comes while a command runs is none of the
+    /// line editor's.
+    pub fn leave(mut self) -> (Option<i32>, String) {
+        for _ in 0..LONG.as_millis() / 200 {
+            if self.child.try_wait().expect("it can be asked").is_some() {
+                return self.end();
+            }
+            // It may just have closed the terminal.
+            let _ = self.keys.write_all(b"\x15\x04");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        panic!("^D does not end it: {:?}", self.text);
+    }
+
     /// Waits until the program has ended: its status, and what it still showed.
     pub fn end(mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().expect("it ends").code();
+        let mut waits = (0..LONG.as_millis() / 50).map(|_| std::thread::sleep(Duration::from_millis(50)));
+        let status = loop {
+            match self.child.try_wait().expect("it can be asked") {
+                Some(status) => break status.code(),
+                None => waits.next().unwrap_or_else(|| panic!("it does not end: {:?}", self.text)),
+            }
+        };
         drop(self.keys);
         while let Ok(bytes) = self.shown.recv_timeout(Duration::from_millis(500)) {
             self.text.push_str(&String::from_utf8_lossy(&bytes));
@@ -124,8 +144,7 @@ fn h10_control_c_drops_the_line_and_the_machine_stays() {
     terminal.press("for x in 1 2; do\r");
     terminal.press("\u{3}");
     terminal.until(PROMPT);
-    terminal.press("\u{4}");
-    let (status, _) = terminal.end();
+    let (status, _) = terminal.leave();
     assert_eq!(status, Some(130), "^D ends with the last status");
 }
 
@@ -160,8 +179,7 @@ fn h10_control_c_ends_a_write_that_waits_and_a_command_that_runs() {
     terminal.press("echo $?; guest list\r");
     terminal.until("\n130");
     terminal.until(uuid);
-    terminal.press("\u{4}");
-    terminal.end();
+    terminal.leave();
 }
 
 #[test]
@@ -174,8 +192,7 @@ fn h10_several_lines_are_pasted_as_one() {
     terminal.until(PROMPT);
     terminal.press("\u{1b}[200~echo a\tb\u{1b}[201~\r");
     terminal.until("\na b");
-    terminal.press("\u{4}");
-    terminal.end();
+    terminal.leave();
 }
 
 #[test]
@@ -191,6 +208,5 @@ fn h10_the_commands_that_errors_name_are_there() {
     terminal.until("sh:1: /sys/bus/ap/apmask: Invalid argument (EINVAL)");
     terminal.press("why\r");
     terminal.until("refused (EINVAL, Invalid argument)");
-    terminal.press("\u{4}");
-    terminal.end();
+    terminal.leave();
 }

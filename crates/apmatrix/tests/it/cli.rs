@@ -22,7 +22,8 @@ fn help_tells_the_commands() {
                    machine time
       view         Look at the matrix in the terminal: whose each queue is, and why;
                    live
-      serve        Serve the matrix as a web page: whose each queue is, and why; live
+      serve        Serve the matrix as a web page: whose each queue is, and why;
+                   live
       ls           List cards, queues, drivers and owners, of an emulated or a real
                    host
       hw           Do what the machine's operator does: plug, unplug, configure,
