@@ -8,15 +8,15 @@ pub mod page;
 use ap_proof::scenario::{Hands, Picture, Told};
 use ap_types::Apqn;
 use explore::{DeadlockReport, TraceStep};
+use locks::Object;
 use serde::Serialize;
 
 /// How things are called by who tells.
 pub struct Names<'n> {
     /// What an object is called: of a step that is about it, or that it is held in.
     pub object: &'n dyn Fn(&TraceStep) -> String,
-    /// What something that is held is called in short, by the name that the explorer gives it; nothing if it is of no
-    /// interest.
-    pub held: &'n dyn Fn(&str) -> Option<String>,
+    /// What something that is held is called in short; nothing if it is of no interest.
+    pub held: &'n dyn Fn(&Object) -> Option<String>,
     /// The text of a line (from 1) of a task's script.
     pub line: &'n dyn Fn(usize, u32) -> Option<String>,
     /// Where a place in the source is, in short.
@@ -109,7 +109,7 @@ pub fn steps(trace: &[TraceStep], names: &Names<'_>, picture: &mut Picture) -> V
             words,
             object,
             at: (names.place)(&step.at),
-            held: step.held.iter().filter_map(|name| (names.held)(name)).collect(),
+            held: step.holds.iter().filter_map(|held| (names.held)(held)).collect(),
             call,
             told: told.map(Told::to_string).collect(),
             changed: changes(&before, picture),
@@ -188,7 +188,7 @@ fn words(step: &TraceStep, names: &Names<'_>) -> (Kind, String, String) {
 #[must_use]
 pub fn waits(
     deadlock: Option<&DeadlockReport>,
-    object: &dyn Fn(&locks::Object, &str) -> String,
+    object: &dyn Fn(&Object, &str) -> String,
 ) -> Vec<(usize, String)> {
     let all = deadlock.into_iter().flat_map(|deadlock| deadlock.cycle.iter().chain(&deadlock.others));
     all.map(|waiting| {
@@ -203,7 +203,7 @@ pub fn waits(
 #[cfg(test)]
 mod tests {
     use explore::Finding;
-    use locks::{Key, Object};
+    use locks::Key;
 
     use super::*;
 
@@ -216,7 +216,10 @@ mod tests {
             on: Object { level: "Perms", rank: 3, key: Key { id: 0, generation: 0 } },
             at: "src/masks.rs:3".to_owned(),
             ok: true,
-            held: vec!["Perms".to_owned(), "Hw 3".to_owned()],
+            held: Vec::new(),
+            holds: ["Perms", "Hw"]
+                .map(|level| Object { level, rank: 3, key: Key { id: 3, generation: 0 } })
+                .to_vec(),
             found: vec![Finding::new("stolen", "04.0006 is stolen")],
             notes: notes.iter().map(|note| (*note).to_owned()).collect(),
         }
@@ -226,7 +229,7 @@ mod tests {
     fn a_line_of_the_script_stands_where_it_begins() {
         let names = Names {
             object: &|step| step.object.clone(),
-            held: &|name| name.strip_prefix('P').map(|_| "P".to_owned()),
+            held: &|held| (held.level == "Perms").then(|| "P".to_owned()),
             line: &|task, line| Some(format!("task {task} line {line}")),
             place: &|at| at.trim_start_matches("src/").to_owned(),
         };

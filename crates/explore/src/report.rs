@@ -107,8 +107,10 @@ pub struct TraceStep {
     pub at: String,
     /// What a try-lock answered; `true` for all other steps.
     pub ok: bool,
-    /// The locks that the task holds after the step.
+    /// The locks that the task holds after the step, by their names.
     pub held: Vec<String>,
+    /// The same locks themselves.
+    pub holds: Vec<Object>,
     /// What was found when it was taken.
     pub found: Vec<Finding>,
     /// What the task said of it ([`locks::hook::note`]).

@@ -61,6 +61,7 @@ fn trace(run: &Run, learned: &Learned) -> (Vec<TraceStep>, Vec<Vec<Holding>>) {
             at: place(at),
             ok: taken.ok,
             held: held[task].iter().map(|held| learned.objects.name(held.object)).collect(),
+            holds: held[task].iter().map(|held| learned.objects.get(held.object).object).collect(),
             found: found.map(|(finding, _)| learned.findings.get(*finding).clone()).collect(),
             notes: Vec::new(),
         });

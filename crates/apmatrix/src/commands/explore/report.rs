@@ -201,7 +201,7 @@ pub fn several(number: u64, what: &str) -> String {
 }
 
 /// A number with separators for thousands.
-fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

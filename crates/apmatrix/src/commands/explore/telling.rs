@@ -28,7 +28,7 @@ fn place(at: &str) -> String {
 fn steps(trace: &[TraceStep]) -> Vec<Step> {
     let names = Names {
         object: &|step| lock(&step.on, &step.object),
-        held: &|name| Some(names::letter(name.split(' ').next().unwrap_or(name)).to_owned()),
+        held: &|held| Some(names::letter(held.level).to_owned()),
         line: &|_, _| None,
         place: &place,
     };

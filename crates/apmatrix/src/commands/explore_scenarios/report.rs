@@ -9,8 +9,9 @@ use ap_proof::scenario::{Explored, Picture};
 use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
-use super::results::{count, named, names, results, text};
+use super::results::{named, names, results, text};
 use super::{telling, trace};
+use crate::commands::explore::report::count;
 use crate::error::CliError;
 use crate::scenario::Playable;
 use crate::terminal::{cut, wrapped};

@@ -1,4 +1,4 @@
-//! The results of outcomes, and numbers, in words.
+//! The results of outcomes in words.
 
 use ap_files::scenario::Results;
 use ap_proof::scenario::{BACKGROUND, Explored};
@@ -20,19 +20,6 @@ pub fn named(tasks: &[String], results: &[String]) -> Results {
 /// Results in a line.
 pub fn text(results: &Results) -> String {
     results.iter().map(|(name, result)| format!("{name}={result}")).collect::<Vec<_>>().join(" ")
-}
-
-/// Numbers with separators for thousands.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The tasks' names, the background's last.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use ap_proof::scenario::{Explored, Picture, Ready, letter, object};
 use explore::{DeadlockReport, Replay, TraceStep};
-use locks::{Key, Object};
+use locks::Object;
 
-use super::results::{count, named, names, results, text};
+use super::results::{named, names, results, text};
+use crate::commands::explore::report::count;
 use crate::scenario::Playable;
 use crate::timeline::page::{Execution, Page};
 use crate::timeline::{self, Names, Step, merged, whose};
@@ -26,17 +27,10 @@ pub fn waits(deadlock: Option<&DeadlockReport>) -> Vec<(usize, String)> {
     timeline::waits(deadlock, &|on, _| object(on))
 }
 
-/// A lock that is held, by the name that the explorer gives it: those with a letter.
-fn held(name: &str) -> Option<String> {
-    let (level, key) = name.split_once(' ').unwrap_or((name, "0"));
-    letter(level)?;
-    let id = key.split('/').next()?.parse().ok()?;
-    // The name of the level lives as long as the program only in the level itself.
-    let level = LEVELS.into_iter().find(|known| *known == level)?;
-    Some(object(&Object { level, rank: 0, key: Key { id, generation: 0 } }))
+/// A lock that is held: those with a letter.
+fn held(lock: &Object) -> Option<String> {
+    letter(lock.level).map(|_| object(lock))
 }
-
-const LEVELS: [&str; 9] = ["Scan", "Device", "Perms", "Guests", "Kvm", "Vcpu", "Hook", "Mdevs", "Queue"];
 
 /// A place in the source: crate and file.
 fn place(at: &str) -> String {
