@@ -7,6 +7,8 @@
 mod driver;
 #[path = "browser/server.rs"]
 mod server;
+#[path = "browser/started.rs"]
+mod started;
 #[path = "browser/tree.rs"]
 mod tree;
 #[path = "browser/twin.rs"]
@@ -30,6 +32,7 @@ const RIGHT: &str = "\u{e014}";
 const DOWN: &str = "\u{e015}";
 const LEFT: &str = "\u{e012}";
 const HOME: &str = "\u{e011}";
+const END: &str = "\u{e010}";
 
 /// Every cell of the page: its queue, its text, its name for screen readers.
 const CELLS: &str = "[...document.querySelectorAll('#grid [role=gridcell]')]\
@@ -310,29 +313,94 @@ fn a_narrow_window_is_usable_and_dark_is_dark() {
     });
 }
 
-#[test]
-fn axe_finds_no_serious_fault() {
+/// The script of axe-core; `None` (which is told) if it is not here.
+fn axe() -> Option<String> {
     let Some(script) = driver::axe() else {
         tell("browser: axe-core: skipped: AXE names no file (npm install axe-core; AXE=…/axe.min.js)");
-        return;
+        return None;
     };
-    let script = std::fs::read_to_string(script).expect("axe-core");
+    Some(std::fs::read_to_string(script).expect("axe-core"))
+}
+
+/// The serious faults that axe-core finds on the page.
+async fn serious(browser: &Browser, script: &str) -> Vec<Value> {
+    browser.client.execute(script, Vec::new()).await.expect("it loads");
+    let run = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(\
+               found.violations.map((one) => [one.impact, one.id, one.nodes.slice(0, 3).map((n) => n.html)])))";
+    let found = browser.client.execute_async(run, Vec::new()).await.expect("it runs");
+    let faults = found.as_array().expect("a list").iter();
+    faults.filter(|fault| matches!(fault[0].as_str(), Some("serious" | "critical"))).cloned().collect()
+}
+
+#[test]
+fn the_two_finds_of_the_seed_are_timelines() {
+    let script = axe();
+    with_browser("the pages of the explorer", async |browser| {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (specimen, verdict, steps, waits) in
+            [("seed-deadlock", "deadlock", 2, true), ("seed-theft", "stolen", 24, false)]
+        {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+            command.args(["explore", "--specimen", specimen, "--html", "find.html"]);
+            let output = command.current_dir(directory.path()).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+            for (width, height, dark) in [(1280, 800, false), (360, 740, true)] {
+                browser.size(width, height, dark).await;
+                let url = format!("file://{}", directory.path().join("find.html").display());
+                browser.client.goto(&url).await.expect("it opens");
+                browser.until("document.querySelectorAll('.picked').length > 0").await;
+                let text = async |id: &str| {
+                    browser.text(&format!("document.getElementById('{id}').textContent")).await
+                };
+                assert_eq!(text("verdict").await, verdict);
+                // Locks are bars: as many as are taken. A task that waits says so where it waits.
+                let bars = browser.js("document.querySelectorAll('.bar').length").await.as_u64();
+                assert!(bars >= Some(2), "{bars:?}");
+                let dashed = browser.js("[...document.querySelectorAll('.wait')].length > 0").await;
+                assert_eq!(dashed, json!(true), "somebody waits for a lock");
+                let stuck = "[...document.querySelectorAll('.wrongrow')].some((row) => \
+                             row.textContent.startsWith('waits for'))";
+                assert_eq!(browser.js(stuck).await, json!(waits));
+                // By keys alone: to the first step, on, to the end, to the next execution and back.
+                browser.keys(HOME).await;
+                assert_eq!(text("nowhead").await, format!("Step 1 of {steps}"));
+                assert!(text("now").await.contains("takes ap_perms_mutex (P)"), "{}", text("now").await);
+                browser.keys(DOWN).await;
+                assert_eq!(text("nowhead").await, format!("Step 2 of {steps}"));
+                browser.keys(END).await;
+                assert_eq!(text("nowhead").await, "At the end");
+                let chosen = "[...document.querySelectorAll('.choice')].findIndex((one) => \
+                              one.getAttribute('aria-pressed') === 'true')";
+                browser.keys(RIGHT).await;
+                assert_eq!(browser.js(chosen).await, json!(1));
+                browser.keys(LEFT).await;
+                assert_eq!(browser.js(chosen).await, json!(0));
+                let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+                assert_eq!(browser.js(fits).await, json!(true), "the page itself does not scroll sideways");
+                if let Some(script) = &script {
+                    let serious = serious(&browser, script).await;
+                    assert!(serious.is_empty(), "{specimen}, {width} wide, dark {dark}: {serious:#?}");
+                }
+                let errors = browser.errors().await;
+                assert!(errors.is_empty(), "{errors:#?}");
+                let loaded = "performance.getEntriesByType('resource').map((one) => one.name)";
+                assert_eq!(browser.js(loaded).await, json!([]), "it is complete");
+            }
+        }
+        browser.end().await;
+    });
+}
+
+#[test]
+fn axe_finds_no_serious_fault() {
+    let Some(script) = axe() else { return };
     with_browser("axe-core", async |browser| {
         let servers = [Server::every(), Server::operated("wide")];
         for (server, width, dark) in [(0, 1280, false), (0, 1280, true), (0, 360, false), (1, 1280, true)] {
             browser.size(width, 800, dark).await;
             browser.open(&servers[server].url()).await;
             browser.until("document.getElementById('actions').children.length > 0").await;
-            browser.client.execute(&script, Vec::new()).await.expect("it loads");
-            let run = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(\
-                       found.violations.map((one) => [one.impact, one.id, one.nodes.slice(0, 3).map((n) => n.html)])))";
-            let found = browser.client.execute_async(run, Vec::new()).await.expect("it runs");
-            let serious: Vec<&Value> = found
-                .as_array()
-                .expect("a list")
-                .iter()
-                .filter(|fault| matches!(fault[0].as_str(), Some("serious" | "critical")))
-                .collect();
+            let serious = serious(&browser, &script).await;
             assert!(serious.is_empty(), "{width} wide, dark {dark}: {serious:#?}");
         }
         browser.end().await;

@@ -1,5 +1,7 @@
 //! `apmatrix serve`, from outside: who may ask, what is refused, what it survives, how it ends.
 
+#[path = "browser/started.rs"]
+mod started;
 #[path = "browser/tree.rs"]
 mod tree;
 
@@ -22,16 +24,7 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_apmatrix"))
-            .arg("serve")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
-        let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
-        let address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("`{line}`"));
+        let (child, address) = started::serve(arguments);
         Server { child, address }
     }
 

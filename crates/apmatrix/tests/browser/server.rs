@@ -1,10 +1,12 @@
 //! A server, and what it is told over HTTP.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use serde_json::{Value, json};
+
+use crate::started;
 
 /// A server, ended when it is dropped.
 pub struct Server {
@@ -16,15 +18,8 @@ pub struct Server {
 impl Server {
     /// `apmatrix serve` with these arguments.
     pub fn start(arguments: &[&str]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_apmatrix"))
-            .arg("serve")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
-        let address = line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let (child, address) = started::serve(arguments);
+        let address = address.to_string();
         Server { child, address }
     }
 

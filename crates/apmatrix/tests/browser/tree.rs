@@ -20,13 +20,19 @@ fn copy(session: &mut Session, from: &Entry, to: &Path) {
         match entry.kind {
             Kind::Directory => copy(session, &entry, &path),
             Kind::Link => symlink(session.readlink(entry.ino).expect("a link"), path).expect("a link"),
-            Kind::File if entry.mode & 0o400 != 0 => {
-                // What cannot be read is not there.
-                if let Called::Done(Ok(data)) = session.show(entry.ino) {
-                    fs::write(path, data).expect("a file");
+            Kind::File => {
+                let shown = if entry.mode & 0o400 != 0 {
+                    session.show(entry.ino)
+                } else {
+                    Called::Done(Ok(Vec::new()))
+                };
+                match shown {
+                    Called::Done(Ok(data)) => fs::write(path, data).expect("a file"),
+                    // What cannot be read is not there.
+                    Called::Done(Err(_)) => {}
+                    Called::Pending(_) => panic!("{}: pending", path.display()),
                 }
             }
-            Kind::File => {}
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use clap::CommandFactory as _;
+
 use crate::common::apmatrix_in;
 use crate::terminal::Terminal;
 
@@ -80,31 +82,9 @@ fn is_one_word(line: &str) -> bool {
 fn h11_no_line_is_longer_than_eighty_columns() {
     let directory = directory();
     let mut commands: Vec<Vec<&str>> = COMMANDS.iter().map(|command| command.to_vec()).collect();
-    let names = [
-        "demo",
-        "run",
-        "exec",
-        "mount",
-        "shell",
-        "ls",
-        "hw",
-        "guest",
-        "events",
-        "why",
-        "explore",
-        "replay",
-        "machine",
-        "import",
-        "plan",
-        "apply",
-        "confirm",
-        "revert",
-        "recover",
-        "fits",
-        "schema",
-        "completions",
-        "man",
-    ];
+    let program = apmatrix::cli::Cli::command();
+    let names = program.get_subcommands().filter(|command| !command.is_hide_set());
+    let names: Vec<&str> = names.map(clap::Command::get_name).collect();
     commands.extend(names.iter().map(|name| vec![*name, "--help"]));
     let mut long = Vec::new();
     for command in &commands {

@@ -1,12 +1,11 @@
 //! `apmatrix ls` and the verbs on a tree of files: a copy of what an emulated machine shows.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use crate::common::apmatrix_in;
+use crate::recorded_tree as recorded;
 use ap_files::{MachineFile, boot};
-use ap_sysfs::{Called, Entry, Filesystem, Kind, ROOT, Session};
+use ap_sysfs::{Called, Filesystem as _, Session};
 use insta::assert_snapshot;
 
 const M1: &str = "a0000000-0000-4000-8000-000000000001";
@@ -32,36 +31,10 @@ fn write(session: &mut Session, path: &str, data: &str) {
     assert_eq!(session.store(entry.ino, data.as_bytes()), Called::Done(Ok(data.len())));
 }
 
-/// Copies a directory of the tree to real files.
-fn copy(session: &mut Session, from: &Entry, to: &Path) {
-    fs::create_dir_all(to).expect("a directory");
-    for entry in session.entries(from.ino).expect("a directory") {
-        let path = to.join(&entry.name);
-        match entry.kind {
-            Kind::Directory => copy(session, &entry, &path),
-            Kind::Link => symlink(session.readlink(entry.ino).expect("a link"), path).expect("a link"),
-            Kind::File => {
-                let shown = if entry.mode & 0o400 != 0 {
-                    session.show(entry.ino)
-                } else {
-                    Called::Done(Ok(Vec::new()))
-                };
-                match shown {
-                    Called::Done(Ok(data)) => fs::write(path, data).expect("a file"),
-                    // What cannot be read is not there.
-                    Called::Done(Err(_)) => {}
-                    Called::Pending(_) => panic!("{}: pending", path.display()),
-                }
-            }
-        }
-    }
-}
-
 pub fn tree() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut session = session();
-    let root = session.entry(ROOT).expect("a root");
-    copy(&mut session, &root, &directory.path().join("sys"));
+    recorded::write(&mut session, &directory.path().join("sys"));
     directory
 }
 

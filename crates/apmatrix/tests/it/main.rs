@@ -9,6 +9,8 @@ mod mount;
 mod mutants;
 mod plan;
 mod recorded;
+#[path = "../browser/tree.rs"]
+mod recorded_tree;
 mod schemas;
 mod shell;
 mod transcripts;
