@@ -45,7 +45,7 @@ pub struct Running {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
-        let names = running::names();
+        let names = running::names()?;
         if args.json {
             print_json(&Running { schema: "apmatrix.running/1", names })?;
         } else {

@@ -56,7 +56,7 @@ const FILES: [(&[&str], &str, &str); 7] = [
     (
         &["run", "exec"],
         "$XDG_RUNTIME_DIR/apmatrix/NAME",
-        "A machine that runs under a name; without that variable below /tmp/apmatrix-UID.",
+        "A machine that runs under a name; without that variable below /run/apmatrix-machines (root) or /tmp/apmatrix-UID.",
     ),
     (
         &["apply", "confirm", "revert", "recover"],
