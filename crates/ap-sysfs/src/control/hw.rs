@@ -1,7 +1,7 @@
 //! What the machine's operator does. (`INTERFACES.md`, hw.)
 
 use ap_host::module::Module;
-use ap_machine::{AdapterChange, Change, Fault, Ids, KeysChange, Pattern};
+use ap_machine::{AdapterChange, Change, Fault, Ids, KeysChange, Pattern, Taken};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode, ResponseCode};
 
 use crate::control::command;
@@ -124,10 +124,10 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<String, Co
         let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
         if on {
             there::possible_domains(tree, &domains, held)?;
+            change(tree, Change::Domains(Ids::Add(domains)), held);
         } else {
-            there::configured_domains(tree, &domains, false, said, held)?;
+            take(tree, Taken::Domains(domains), said, held)?;
         }
-        change(tree, Change::Domains(if on { Ids::Add(domains) } else { Ids::Remove(domains) }), held);
         return Ok(String::new());
     }
     if what.contains('.') {
@@ -150,32 +150,40 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<String, Co
         return Ok(said);
     }
     let adapters: AdapterMask = range::<AdapterId, _>(what, ids::adapter)?;
-    let mut said = String::new();
-    if on {
-        there::possible_adapters(tree, &adapters, held)?;
-        said = furnish(tree, adapters, held);
-    } else {
-        there::configured_adapters(tree, &adapters, what, held)?;
+    if !on {
+        take(tree, Taken::Adapters(adapters), what, held)?;
+        return Ok(String::new());
     }
-    change(tree, Change::Adapters(if on { Ids::Add(adapters) } else { Ids::Remove(adapters) }), held);
+    there::possible_adapters(tree, &adapters, held)?;
+    let said = furnish(tree, adapters, held);
+    change(tree, Change::Adapters(Ids::Add(adapters)), held);
     Ok(said)
 }
 
+/// Takes something out of the configuration; `said` names it. What is not there is looked at as it goes: of two
+/// operators who take the same, one is told that it is gone.
+fn take(tree: &Tree, taken: Taken, said: &str, held: Root) -> Result<(), ControlError> {
+    let what = match taken {
+        Taken::Adapters(_) => "adapter",
+        Taken::Domains(_) => "domain",
+        Taken::ControlDomains(_) => "control domain",
+    };
+    let gone = tree.machine.take(taken, &mut held.at());
+    gone.map_err(|there| there::missing(what, said, &there::listed(there.into_iter())))
+}
+
 fn control(tree: &Tree, words: &[&str], task: Doing) -> Answer {
-    let ids = match words {
+    match words {
         ["plug", said] => {
             let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
             there::possible_domains(tree, &domains, task)?;
-            Ids::Add(domains)
+            change(tree, Change::ControlDomains(Ids::Add(domains)), task);
         }
         ["unplug", said] => {
-            let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
-            there::configured_domains(tree, &domains, true, said, task)?;
-            Ids::Remove(domains)
+            take(tree, Taken::ControlDomains(range::<DomainId, _>(said, ids::domain)?), said, task)?;
         }
         _ => return Ok(None),
-    };
-    change(tree, Change::ControlDomains(ids), task);
+    }
     noticed(tree, task)
 }
 
@@ -358,9 +366,11 @@ fn modules(tree: &Tree, words: &[&str], task: Doing) -> Answer {
 fn advance(tree: &Tree, words: &[&str], _: Doing) -> Answer {
     let [milliseconds] = words else { return Ok(None) };
     let parsed = milliseconds.parse().ok().filter(|time| *time <= YEAR);
-    tree.host.clock().sleep(parsed.ok_or_else(|| {
+    let time = parsed.ok_or_else(|| {
         ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds up to a year"))
-    })?);
+    })?;
+    tree.controls.lets_pass.set(tree.controls.lets_pass.get().saturating_add(time));
+    tree.host.clock().sleep(time);
     done()
 }
 

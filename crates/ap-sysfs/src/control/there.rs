@@ -84,7 +84,8 @@ pub(super) fn listed(ids: impl Iterator<Item = u8>) -> String {
     runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
-fn missing(what: &str, wanted: &str, there: &str) -> ControlError {
+/// What to say of something that is not there.
+pub(super) fn missing(what: &str, wanted: &str, there: &str) -> ControlError {
     let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are {there}") };
     ControlError::errno(Errno::ENODEV, format!("{what} {wanted} is not there: {there}"))
 }
@@ -117,45 +118,4 @@ pub(super) fn not_yet(tree: &Tree, apqn: Apqn, held: Root) -> String {
         (true, false) => ("domain", apqn.domain.0, format!(".{}", apqn.domain.0)),
     };
     format!("{what} {id} is not in the configuration: it counts from `hw plug {verb}` on\n")
-}
-
-/// Whether one of those that were asked for is there; `said` names them.
-fn some_of(
-    what: &str,
-    asked: impl Iterator<Item = u8>,
-    there: &[u8],
-    said: &str,
-) -> Result<(), ControlError> {
-    let mut asked = asked;
-    if asked.any(|id| there.contains(&id)) {
-        return Ok(());
-    }
-    Err(missing(what, said, &listed(there.iter().copied())))
-}
-
-/// At least one of these adapters is in the configuration; `said` names them.
-pub(super) fn configured_adapters(
-    tree: &Tree,
-    asked: &AdapterMask,
-    said: &str,
-    held: Root,
-) -> Result<(), ControlError> {
-    let there: Vec<u8> = config(tree, held, |machine| machine.qci.adapters.iter().map(|id| id.0).collect());
-    some_of("adapter", asked.iter().map(|id| id.0), &there, said)
-}
-
-/// At least one of these is a usage domain, or with `control` a control domain, of the configuration.
-pub(super) fn configured_domains(
-    tree: &Tree,
-    asked: &DomainMask,
-    control: bool,
-    said: &str,
-    held: Root,
-) -> Result<(), ControlError> {
-    let what = if control { "control domain" } else { "domain" };
-    let there: Vec<u8> = config(tree, held, |machine| {
-        let ids = if control { machine.qci.control_domains } else { machine.qci.domains };
-        ids.iter().map(|id| id.0).collect()
-    });
-    some_of(what, asked.iter().map(|id| id.0), &there, said)
 }
