@@ -141,7 +141,8 @@ impl Explorer {
     }
 
     fn report(&self, executor: &mut Executor<'_, '_>, explored: Explored, started: Instant) -> Report {
-        let Explored { searched: Searched { collector, end, states, .. }, runs, warm_up, steps, audit } = explored;
+        let Explored { searched: Searched { collector, end, states, .. }, runs, warm_up, steps, audit } =
+            explored;
         audit::locate(executor);
         let problem = executor.conductor.control.borrow().learned.problem.as_ref().map(|p| p.words());
         let exhausted = end == End::Exhausted && problem.is_none();
