@@ -313,6 +313,7 @@ fn main() {
     let mut explorer = Explorer::new(Options {
         strategy,
         audit,
+        stop_at_first: mistake.is_some(),
         budget: Some(Duration::from_secs(120)),
         ..Options::default()
     })

@@ -142,7 +142,14 @@ pub fn generate(random: &mut Random) -> Program {
 }
 
 fn task(random: &mut Random, flavour: &Flavour, length: u64) -> Vec<Op> {
-    (0..length).map(|_| op(random, flavour)).collect()
+    let mut ops: Vec<Op> = (0..length).map(|_| op(random, flavour)).collect();
+    // A thing is made of what was seen, which is forgotten, and it is made anew: one after the other by chance that is rare.
+    if flavour.makes && random.chance(60) {
+        let (at, n) = (random.below(length + 1) as usize, random.below(2) as usize);
+        let between = op(random, flavour);
+        ops.splice(at..at, [Op::Make(n), Op::Forget, between, Op::Make(n)]);
+    }
+    ops
 }
 
 fn op(random: &mut Random, flavour: &Flavour) -> Op {
