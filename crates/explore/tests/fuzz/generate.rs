@@ -143,11 +143,17 @@ pub fn generate(random: &mut Random) -> Program {
 
 fn task(random: &mut Random, flavour: &Flavour, length: u64) -> Vec<Op> {
     let mut ops: Vec<Op> = (0..length).map(|_| op(random, flavour)).collect();
-    // A thing is made of what was seen, which is forgotten, and it is made anew: one after the other by chance that is rare.
+    // What comes together by chance too rarely.
+    let at = random.below(length + 1) as usize;
     if flavour.makes && random.chance(60) {
-        let (at, n) = (random.below(length + 1) as usize, random.below(2) as usize);
+        // A thing is made of what was seen, which is forgotten, and it is made anew.
+        let n = random.below(2) as usize;
         let between = op(random, flavour);
         ops.splice(at..at, [Op::Make(n), Op::Forget, between, Op::Make(n)]);
+    } else if random.chance(15) {
+        // A section changes something with some contents only.
+        let m = random.below(flavour.mutexes) as usize;
+        ops.splice(at..at, [Op::Lock(m), Op::SkipIfEven, Op::Change, Op::Unlock(m)]);
     }
     ops
 }
