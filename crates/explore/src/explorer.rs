@@ -38,6 +38,7 @@ struct Explored {
     searched: Searched,
     /// How many executions were run, and how many steps executed, without the audit's.
     runs: u64,
+    warm_up: u64,
     steps: u64,
     audit: Option<AuditReport>,
 }
@@ -112,7 +113,7 @@ impl Explorer {
             };
             let mut explored = {
                 let steps = executor.conductor.control.borrow().learned.steps;
-                Explored { searched, runs: executor.begun, steps, audit: None }
+                Explored { searched, runs: executor.begun, warm_up: limits.warm_up, steps, audit: None }
             };
             let sound = executor.conductor.control.borrow().learned.problem.is_none();
             if let (Strategy::StateCache | Strategy::EveryState, Audit::Histories(pasts)) =
@@ -140,7 +141,8 @@ impl Explorer {
     }
 
     fn report(&self, executor: &mut Executor<'_, '_>, explored: Explored, started: Instant) -> Report {
-        let Explored { searched: Searched { collector, end, states, .. }, runs, steps, audit } = explored;
+        let Explored { searched: Searched { collector, end, states, .. }, runs, warm_up, steps, audit } =
+            explored;
         audit::locate(executor);
         let problem = executor.conductor.control.borrow().learned.problem.as_ref().map(|p| p.words());
         let exhausted = end == End::Exhausted && problem.is_none();
@@ -170,6 +172,7 @@ impl Explorer {
             tasks: learned.names.clone(),
             executions: collector.executions,
             runs: runs + (executor.begun - before.0),
+            warm_up,
             states,
             steps: steps + (learned.steps - before.1),
             deepest: collector.deepest,

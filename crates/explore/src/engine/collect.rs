@@ -103,6 +103,8 @@ pub(crate) struct Limits<'a> {
     pub stop_at_first: bool,
     pub max_steps: usize,
     pub max_executions: u64,
+    /// How many executions of a warm-up there were.
+    pub warm_up: u64,
     pub progress: Option<&'a mut dyn FnMut(&crate::report::Progress)>,
     ticks: u32,
     shown: Instant,
@@ -120,6 +122,7 @@ impl<'a> Limits<'a> {
             stop_at_first: options.stop_at_first,
             max_steps: options.max_steps,
             max_executions: options.max_executions.unwrap_or(u64::MAX),
+            warm_up: 0,
             progress,
             ticks: 0,
             shown: now,

@@ -7,7 +7,7 @@ use super::automaton::{Edge, NodeId};
 use super::clocks::Clocks;
 use super::graph::Holding;
 use super::model::Model;
-use super::objects::Op;
+use super::objects::{Op, OpKind};
 use super::past::{Forgot, Past, Whole};
 use super::tasks::{MAX_TASKS, Tasks};
 
@@ -195,12 +195,13 @@ impl Taken {
     pub(crate) fn takes(&self) -> Option<Holding> {
         let op = &self.op;
         if self.woken {
-            return Some(Holding { object: op.mutex, read: false, kept: false, at: op.at });
+            return Some(Holding { object: op.mutex, read: false, kept: false, looks: false, at: op.at });
         }
         (op.kind.is_acquire() && self.ok).then(|| Holding {
             object: op.object,
             read: op.kind.is_read(),
             kept: false,
+            looks: op.kind == OpKind::Look,
             at: op.at,
         })
     }
