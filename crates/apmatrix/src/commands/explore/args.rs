@@ -29,12 +29,13 @@ pub struct Args {
     pub sequences: bool,
     /// Which operations: core (the default, which is explored to its end), whole (to depth 6), busy (to depth 5), or on Linux 7.1 overrides or removals
     #[arg(long, value_name = "NAME", requires = "sequences", add = complete::alphabet_names())]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub alphabet: Option<String>,
     /// The kernel, instead of the scenario's or the alphabet's; see `apmatrix machine list --kernels`
     #[arg(long, value_name = "VERSION", add = complete::kernels(), conflicts_with_all = ["specimen", "list"])]
     pub kernel: Option<KernelChoice>,
     /// Only sequences of at most so many operations
-    #[arg(long, value_name = "N", requires = "sequences")]
+    #[arg(long, value_name = "N", requires = "sequences", conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub depth: Option<u32>,
     /// Which explorer is used: cache visits as few states as show everything, every visits every state once, dpor takes every order of dependent steps once, both runs two that must agree
     #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
@@ -53,15 +54,17 @@ pub struct Args {
     pub jobs: Option<u16>,
     /// Sequences by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
     #[arg(long, value_name = "FILE", requires_all = ["sequences", "process"])]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub hosts: Option<PathBuf>,
     /// Which of them this one is: a line of the file, counted from 0; process 0 reports
     #[arg(long, value_name = "I", requires = "hosts")]
     pub process: Option<usize>,
     /// Keep each finished level of sequences in this folder, and go on from the last one that is there
     #[arg(long, value_name = "DIR", requires = "sequences", value_hint = clap::ValueHint::DirPath)]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub checkpoint: Option<PathBuf>,
     /// Follow this schedule, as a report names it, step by step
-    #[arg(long, value_name = "SCHEDULE")]
+    #[arg(long, value_name = "SCHEDULE", conflicts_with = "sequences")]
     pub replay: Option<String>,
     /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it
     #[arg(long, requires = "replay", conflicts_with_all = ["specimen", "html"])]
