@@ -247,19 +247,19 @@ pub fn execution(tasks: usize, mistake: Option<Mistake>) {
 }
 
 /// Runs a check and says in a line what it said, after how many executions and how long.
-pub fn told(check: impl FnOnce() -> bool + std::panic::UnwindSafe) {
+///
+/// The first panic is what a tool found. It is told at once: what a tool does afterwards (unwind other threads, whose guards
+/// it does not know any more) may end the process.
+pub fn told(check: impl FnOnce() -> bool) {
     let began = std::time::Instant::now();
-    // What a tool says of a failure (a schedule, a trace) is for the standard error.
-    let done = std::panic::catch_unwind(check);
-    let says = match done {
-        Ok(true) => "clean, all of it".to_owned(),
-        Ok(false) => "nothing found, not all of it".to_owned(),
-        Err(why) => {
-            let why = why.downcast_ref::<String>().cloned();
-            let why = why.or_else(|| None).unwrap_or_default();
-            format!("found: {}", why.lines().next().unwrap_or_default())
-        }
+    let tell = move |says: &str| {
+        let executions = EXECUTIONS.load(Ordering::Relaxed);
+        println!("{says}; {executions} executions, {:.3} s", began.elapsed().as_secs_f64());
     };
-    let executions = EXECUTIONS.load(Ordering::Relaxed);
-    println!("{says}; {executions} executions, {:.3} s", began.elapsed().as_secs_f64());
+    std::panic::set_hook(Box::new(move |panic| {
+        let why = panic.payload_as_str().unwrap_or_default();
+        tell(&format!("found: {}", why.lines().next().unwrap_or_default()));
+        std::process::exit(0);
+    }));
+    tell(if check() { "clean, all of it" } else { "nothing found, not all of it" });
 }

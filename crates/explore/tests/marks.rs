@@ -233,6 +233,18 @@ fn a_look_that_takes_a_step_is_reported() {
     }
 }
 
+#[test]
+fn a_look_that_begins_at_the_root_panics() {
+    let mut scene = Scene::new(World::new).task("looks", |world| {
+        enter(|held| world.a.look(held, |_| enter(|held| drop(world.c.lock(held)))));
+        String::new()
+    });
+    for strategy in [Strategy::StateCache, Strategy::Dpor] {
+        let report = explore(strategy, Audit::Off, &mut scene);
+        assert_eq!(report.verdict, verdict::PANIC, "{strategy:?}: {:?}", report.why);
+    }
+}
+
 /// This is looked for where an audit is made by default: in builds with debug assertions.
 #[cfg(debug_assertions)]
 mod changes {
