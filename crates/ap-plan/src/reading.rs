@@ -5,6 +5,7 @@
 use ap_types::grammar::{self, NumberError, device_name};
 use ap_types::{AdapterId, Apqn, DomainId, Mask, Matrix, Uuid};
 
+use crate::rule::Rule;
 use crate::state::{Driver, State};
 use crate::write::{Delta, Store, Write};
 
@@ -32,11 +33,18 @@ pub struct Wrong {
     pub what: String,
     /// What to write instead.
     pub remedy: String,
+    /// The rule that says so.
+    pub rule: Rule,
 }
 
 /// A text that is refused with that error.
 fn wrong(errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
-    Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into() })
+    by_rule(Rule::Text, errno, what, remedy)
+}
+
+/// What is refused with that error, and not for the form of its text.
+fn by_rule(rule: Rule, errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
+    Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into(), rule })
 }
 
 /// What is said of the text of a mask.
@@ -115,6 +123,7 @@ fn number(text: &[u8]) -> Result<u64, Reading> {
         NumberError::Range => {
             wrong("ERANGE", format!("`{}` is larger than any number here", shown(text)), NUMBER)
         }
+        NumberError::Invalid if text.trim_ascii().is_empty() => wrong("EINVAL", "the text is empty", NUMBER),
         NumberError::Invalid => {
             let hex = !text.is_empty() && text.trim_ascii_end().iter().all(u8::is_ascii_hexdigit);
             let remedy = if hex {
@@ -176,7 +185,8 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
     };
     let Some(id) = u8::try_from(id).ok().filter(|id| *id <= highest) else {
         let article = if what == "adapter" { "an" } else { "a" };
-        return wrong(
+        return by_rule(
+            Rule::Highest,
             "ENODEV",
             format!("{what} {id} is above the highest that this host can assign, {highest}"),
             format!("choose {article} {what} up to {highest}"),
@@ -206,7 +216,8 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
             }
         }
         "online" => match grammar::scanned_decimal(text) {
-            Ok(1) if state.off.contains(apqn) => wrong(
+            Ok(1) if state.off.contains(apqn) => by_rule(
+                Rule::Off,
                 "ENODEV",
                 format!("queue {apqn} is deconfigured or checkstopped"),
                 format!(
@@ -232,7 +243,8 @@ fn of_driver(driver: &str, file: &str, text: &[u8]) -> Reading {
     match (queue, Driver::from_name(driver)) {
         (Some(queue), Some(driver)) if file == "bind" => asks(Write::Bind(queue, driver)),
         (Some(queue), Some(driver)) => asks(Write::Unbind(queue, driver)),
-        (None, Some(_)) => wrong(
+        (None, Some(_)) => by_rule(
+            Rule::Binding,
             "ENODEV",
             format!("`{}` is not a queue", shown(text)),
             "write the queue as its directory is called, in hex: 05.0047",

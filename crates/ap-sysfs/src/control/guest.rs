@@ -83,6 +83,9 @@ fn remedy(tree: &Tree, error: &OpenError, uuid: &Uuid, held: Root) -> String {
             let more = if mdevs.len() > 3 { " and others" } else { "" };
             format!("; there are {}{more}", shown.join(", "))
         }
+        (OpenError::HasMdev, _) => {
+            "; another guest can have it: `guest start` it under another name".to_owned()
+        }
         (_, Some(guest)) => format!("; `guest stop {guest}` lets it go"),
         _ => String::new(),
     }
@@ -194,7 +197,9 @@ fn number(text: &str) -> Result<u64, ControlError> {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),
     }
-    .ok_or_else(|| ControlError::invalid(format!("`{text}` is no number")))
+    .ok_or_else(|| {
+        ControlError::invalid(format!("`{text}` is no number: expected digits, or 0x and hex digits"))
+    })
 }
 
 fn named(tree: &Tree, name: &str, held: Root) -> Result<Arc<Guest>, ControlError> {

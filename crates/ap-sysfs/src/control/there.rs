@@ -159,3 +159,31 @@ pub(super) fn configured_domains(
     });
     some_of(what, asked.iter().map(|id| id.0), &there, said)
 }
+
+/// A queue that is in the configuration.
+pub(super) fn configured_queue(tree: &Tree, apqn: Apqn, held: Root) -> Result<(), ControlError> {
+    let (adapter, domain) = (AdapterMask::single(apqn.adapter), DomainMask::single(apqn.domain));
+    configured_adapters(tree, &adapter, &apqn.adapter.0.to_string(), held)?;
+    configured_domains(tree, &domain, false, &apqn.domain.0.to_string(), held)
+}
+
+/// Which of these adapters are in the configuration already; empty if none is.
+pub(super) fn adapters_already(tree: &Tree, asked: &AdapterMask, held: Root) -> String {
+    let there = config(tree, held, |machine| machine.qci.adapters & *asked);
+    already("adapter", there.iter().map(|id| id.0))
+}
+
+/// Which of these domains that are to come are in the configuration already; empty if none is.
+pub(super) fn domains_already(tree: &Tree, asked: &DomainMask, comes: bool, held: Root) -> String {
+    let there = config(tree, held, |machine| machine.qci.domains & *asked);
+    if comes { already("domain", there.iter().map(|id| id.0)) } else { String::new() }
+}
+
+fn already(what: &str, ids: impl Iterator<Item = u8>) -> String {
+    let ids: Vec<u8> = ids.collect();
+    match ids.as_slice() {
+        [] => String::new(),
+        [id] => format!("{what} {id} is in the configuration already\n"),
+        all => format!("{what}s {} are in the configuration already\n", listed(all.iter().copied())),
+    }
+}

@@ -72,9 +72,7 @@ const FILES: [(&[&str], &str, &str); 7] = [
 
 /// Runs the command, for the command line that is described.
 pub fn run(args: &Args, described: clap::Command) -> Outcome {
-    let failed = |error: io::Error| {
-        CliError::environment(format!("{}: {}", args.directory.display(), said(&error))).because(error)
-    };
+    let failed = |error: io::Error| CliError::unwritten(&args.directory, error);
     fs::create_dir_all(&args.directory).map_err(failed)?;
     for (name, text) in pages(described).map_err(failed)? {
         fs::write(args.directory.join(name), text).map_err(failed)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ap_files::boot::factory;
 use ap_fuse::RunOptions;
 
+use crate::arguments::whole;
 use crate::commands::MachineArgs;
 use crate::error::{CliError, Outcome};
 use crate::running::Named;
@@ -32,7 +33,7 @@ pub struct Args {
     #[command(flatten)]
     pub machine: MachineArgs,
     /// Pin the tree's server and the command to this CPU: faster, more even
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub cpu: Option<usize>,
     /// Send no uevents into the namespace, and keep the host's network
     #[arg(long)]
@@ -41,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Say which calls wait, and for whom, after so many seconds; 0: never
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub tell_waits: u64,
     /// The command and its arguments; default: $SHELL
     #[arg(trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
