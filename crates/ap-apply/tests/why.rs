@@ -17,7 +17,7 @@ const MATRIX: &str = "devices/vfio_ap/matrix";
 const CREATE: &str = "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
 
 fn hosts() -> u64 {
-    if std::env::var_os("APMATRIX_LONG").is_some() { 2000 } else { 120 }
+    if std::env::var_os("APMATRIX_LONG").is_some() { 2000 } else { 200 }
 }
 
 /// The kernels that differ in what is refused.
@@ -102,7 +102,7 @@ fn random_write(rng: &mut Rng) -> Store {
     };
     let mdev = |rng: &mut Rng| uuid(rng.below(3) as u8 + 1);
     let one = |rng: &mut Rng, of: &[&str]| of[rng.below(of.len() as u64) as usize].to_owned();
-    let (path, text) = match rng.below(18) {
+    let (path, text) = match rng.below(20) {
         0 | 1 => {
             let sign = one(rng, &["+", "+", "-", "", "0x"]);
             let text = if rng.chance(8) { "0x0".to_owned() } else { format!("{sign}{}\n", id(rng)) };
@@ -115,7 +115,7 @@ fn random_write(rng: &mut Rng) -> Store {
             ("bus/ap/aqmask".to_owned(), text)
         }
         3 => (CREATE.to_owned(), if rng.chance(5) { "nonsense".to_owned() } else { mdev(rng).to_string() }),
-        4 => {
+        4 | 13 => {
             let file = one(rng, &["ap_config", "remove", "remove", "assign_control_domain"]);
             let text = if rng.chance(4) {
                 one(rng, &["0", "", "\n", "yes", "-1", "0x4"])
@@ -144,7 +144,7 @@ fn random_write(rng: &mut Rng) -> Store {
             );
             (format!("bus/ap/{file}"), text)
         }
-        12 => {
+        12 | 14 => {
             let name = name(rng);
             (
                 format!("devices/ap/card{}/{name}/online", &name[..2]),

@@ -12,7 +12,7 @@ pub fn number<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display + Clone + Send + Sync,
 {
-    move |text| {
+    move |text: &str| {
         let parsed = text.parse().ok().filter(|number| range.contains(number));
         parsed.ok_or_else(|| format!("expected a whole number from {} to {}", range.start(), range.end()))
     }

@@ -109,8 +109,9 @@ fn pointed(mut error: clap::Error, all: &clap::Command) -> clap::Error {
         return error;
     }
     let name = option.trim_start_matches("--").to_owned();
-    let has =
-        |command: &&clap::Command| command.get_arguments().any(|argument| argument.get_long() == Some(&name));
+    let has = |command: &&clap::Command| {
+        command.get_arguments().any(|argument| argument.get_long() == Some(name.as_str()))
+    };
     let others: Vec<&str> = all.get_subcommands().filter(has).map(clap::Command::get_name).collect();
     if !others.is_empty() {
         let tip = format!("`--{name}` is an option of {}", others.join(", "));

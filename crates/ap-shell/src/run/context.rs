@@ -301,6 +301,10 @@ impl Context<'_> {
             }
             at = next;
         };
+        if self.world.stat(&format!("{at}/{missing}"), false).is_ok() {
+            // It is there, and leads nowhere.
+            return None;
+        }
         if at.is_empty() {
             return Some("there is nothing but /sys here".to_owned());
         }

@@ -25,7 +25,12 @@ pub const HW: Verbs = Verbs {
             "adapters, usage domains or a queue come into the configuration",
             |t, w, task| plug(t, w, true, task),
         ),
-        verb("unplug", "AP[-AP] | .DOM[-DOM] | APQN", "and leave it", |t, w, task| plug(t, w, false, task)),
+        verb(
+            "unplug",
+            "AP[-AP] | .DOM[-DOM] | APQN",
+            "adapters, usage domains or a queue leave it",
+            |t, w, task| plug(t, w, false, task),
+        ),
         verb("control", "plug|unplug DOM[-DOM]", "control domains come or leave", control),
         verb("configure", "AP", "an adapter can be used again", |t, w, task| deconfigure(t, w, false, task)),
         verb("deconfigure", "AP", "an adapter stays and cannot be used", |t, w, task| {
@@ -34,7 +39,9 @@ pub const HW: Verbs = Verbs {
         verb("checkstop", "AP | APQN", "an adapter or a queue breaks", |t, w, task| {
             checkstop(t, w, true, task)
         }),
-        verb("repair", "AP | APQN", "and works again", |t, w, task| checkstop(t, w, false, task)),
+        verb("repair", "AP | APQN", "an adapter or a queue works again", |t, w, task| {
+            checkstop(t, w, false, task)
+        }),
         verb("type", "AP CEX8C", "another adapter takes its place", set_type),
         verb("fault", "APQN KEY=VALUE…", "what a queue answers: rc busy rip resetlat zrc trc bs irq", fault),
         verb("keys", "APQN new|current|old=PATTERN…", "master keys: 0x and 16 hex digits, or none", keys),

@@ -7,7 +7,6 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use ap_files::said;
 use clap_mangen::Man;
 use roff::{Roff, bold, roman};
 

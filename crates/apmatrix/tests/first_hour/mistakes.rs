@@ -158,12 +158,17 @@ const FILES: &[(&str, &[u8])] = &[
 fn what_other_systems_write_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
-    let machine = FILES.iter().find(|(name, _)| *name == "mine.toml").map(|(_, text)| *text).unwrap_or_default();
+    let machine =
+        FILES.iter().find(|(name, _)| *name == "mine.toml").map(|(_, text)| *text).unwrap_or_default();
     fs::write(at("bom.toml"), [b"\xef\xbb\xbf", machine].concat()).expect("a file");
     fs::write(at("crlf.toml"), String::from_utf8_lossy(machine).replace('\n', "\r\n")).expect("a file");
-    fs::write(at("script.sh"), b"\xef\xbb\xbfecho o''ne\r\nif true; then\r\necho t''wo\r\nfi\r\n").expect("a file");
+    fs::write(at("script.sh"), b"\xef\xbb\xbfecho o''ne\r\nif true; then\r\necho t''wo\r\nfi\r\n")
+        .expect("a file");
     for name in ["bom.toml", "crlf.toml"] {
-        assert!(apmatrix_in(directory.path(), &["machine", "check", name]).ok().starts_with("ok: "), "{name}");
+        assert!(
+            apmatrix_in(directory.path(), &["machine", "check", name]).ok().starts_with("ok: "),
+            "{name}"
+        );
     }
     assert_eq!(apmatrix_in(directory.path(), &["shell", "script.sh"]).ok(), "one\ntwo\n");
 }

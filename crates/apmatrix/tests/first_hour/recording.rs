@@ -9,12 +9,11 @@ use crate::terminal::Terminal;
 
 const PROMPT: &str = "tiny:/sys# ";
 /// What is typed.
-const TYPED: [&str; 10] = [
-    "cd devices/vfio_ap/matrix",
+const TYPED: [&str; 9] = [
     "echo -4 > /sys/bus/ap/apmask",
-    "U=62177883-f1bb-47f0-914d-32a22e3a8804",
-    "echo $U > mdev_supported_types/vfio_ap-passthrough/create",
-    "echo 4 > $U/assign_adapter; echo 6 > $U/assign_domain",
+    "M=/sys/devices/vfio_ap/matrix; U=62177883-f1bb-47f0-914d-32a22e3a8804",
+    "echo $U > $M/mdev_supported_types/vfio_ap-passthrough/create",
+    "echo 4 > $M/$U/assign_adapter; echo 6 > $M/$U/assign_domain",
     "guest start g1 $U",
     "apmatrix ls 04",
     "echo +4 > /sys/bus/ap/apmask",

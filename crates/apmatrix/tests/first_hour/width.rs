@@ -115,7 +115,7 @@ fn shown(width: u16, directory: &Path, command: &[&str]) -> String {
 fn raw(width: u16, variables: &[(&str, &str)], directory: &Path, command: &[&str]) -> String {
     let mut arguments: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
     for word in &mut arguments {
-        if word.ends_with(".toml") {
+        if word.ends_with(".toml") || word.ends_with(".jsonl") {
             *word = directory.join(&word).display().to_string();
         }
     }
@@ -196,6 +196,26 @@ fn h11_no_color_asks_for_no_escape_sequence() {
         coloured += usize::from(text.contains('\u{1b}'));
     }
     assert!(coloured > COLOURED.len() / 2, "on a terminal there are colours: {coloured}");
+}
+
+#[test]
+fn h11_at_forty_columns_nothing_breaks() {
+    let directory = directory();
+    let variables = [("TERM", "xterm"), ("NO_COLOR", "1")];
+    for command in COLOURED {
+        let mut arguments: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        for word in arguments.iter_mut().filter(|word| word.ends_with(".toml") || word.ends_with(".jsonl")) {
+            *word = directory.path().join(&word).display().to_string();
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (status, text) = Terminal::with(40, &variables, &arguments).end();
+        assert!(status.is_some_and(|status| status < 100), "{command:?}: {status:?} {text}");
+        assert!(!text.trim().is_empty() && !text.contains("panicked"), "{command:?}: {text}");
+    }
+    // What is said, and not to be copied, keeps to it.
+    let why = raw(40, &variables, directory.path(), &["why", "--machine", "default", "apmask", "zz"]);
+    let longest = why.lines().map(|line| columns(line.trim_end())).max();
+    assert!(longest <= Some(40), "{longest:?}\n{why}");
 }
 
 #[test]
