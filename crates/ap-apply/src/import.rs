@@ -452,6 +452,16 @@ impl Reader<'_> {
             state.overrides = self.overrides(&bound);
         }
         state.masks_in_use = state.kernel.driver_override && self.masks_in_use(&state.masks);
+        for card in machine.adapters.iter().map(|adapter| adapter.id) {
+            let is = |reader: &mut Self, name: &str, value: &str| {
+                reader.maybe(&format!("devices/ap/card{card}/{name}")).is_some_and(|text| text == value)
+            };
+            if is(self, "config", "0") || is(self, "chkstop", "1") {
+                state.cards_off.insert(card);
+            } else if is(self, "online", "0") {
+                state.switched_off.insert(card);
+            }
+        }
         state.queues = bound;
         state.mdevs = mdevs;
         state.vfio_ap = vfio_ap;

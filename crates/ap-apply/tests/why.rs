@@ -146,8 +146,9 @@ fn random_write(rng: &mut Rng) -> Store {
         }
         12 | 14 => {
             let name = name(rng);
+            let queue = if rng.chance(4) { String::new() } else { format!("/{name}") };
             (
-                format!("devices/ap/card{}/{name}/online", &name[..2]),
+                format!("devices/ap/card{}{queue}/online", &name[..2]),
                 one(rng, &["0", "1", "1\n", "2", "x", " 1"]),
             )
         }

@@ -72,6 +72,9 @@ pub fn read(state: &State, store: &Store) -> Reading {
     if let Ok(apqn) = holder.parse::<Apqn>() {
         return of_queue(state, apqn, file, text);
     }
+    if let Some(card) = card(holder) {
+        return if file == "online" { online(state, text, card, None) } else { Reading::Unknown };
+    }
     let overridden = !state.overrides.is_empty();
     match (directory, file) {
         ("bus/ap", "apmask") => mask(state.masks.adapters, overridden, text, Write::Apmask, "apmask"),
@@ -96,6 +99,12 @@ pub fn read(state: &State, store: &Store) -> Reading {
 
 fn asks(write: Write) -> Reading {
     Reading::Asks(Box::new(write))
+}
+
+/// The card of that name: `card0a`.
+fn card(name: &str) -> Option<AdapterId> {
+    let digits = name.strip_prefix("card").filter(|digits| digits.len() == 2)?;
+    u8::from_str_radix(digits, 16).ok().map(AdapterId)
 }
 
 /// A text as a message shows it.
@@ -215,20 +224,34 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
                 (None, _) => asks(Write::Override(apqn, None)),
             }
         }
-        "online" => match grammar::scanned_decimal(text) {
-            Ok(1) if state.off.contains(apqn) => by_rule(
-                Rule::Off,
-                "ENODEV",
-                format!("queue {apqn} is deconfigured or checkstopped"),
-                format!(
-                    "let the machine's operator mend it: `apmatrix hw configure 0x{0}`, `apmatrix hw repair {apqn}`",
-                    apqn.adapter
-                ),
-            ),
-            Ok(0 | 1) => Reading::Nothing,
-            _ => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
-        },
+        "online" => online(state, text, apqn.adapter, Some(apqn)),
         _ => Reading::Unknown,
+    }
+}
+
+/// A card, or a queue of it, is switched on or off.
+fn online(state: &State, text: &[u8], card: AdapterId, queue: Option<Apqn>) -> Reading {
+    let operator = |what: String, repaired: String| {
+        let remedy = format!(
+            "let the machine's operator mend it: `apmatrix hw configure 0x{card}`, `apmatrix hw repair {repaired}`"
+        );
+        by_rule(Rule::Off, "ENODEV", format!("{what} is deconfigured or checkstopped"), remedy)
+    };
+    match (grammar::scanned_decimal(text), queue) {
+        (Ok(1), Some(queue)) if state.off.contains(queue) => {
+            operator(format!("queue {queue}"), queue.to_string())
+        }
+        (Ok(1), _) if state.cards_off.contains(card) => {
+            operator(format!("card{card}"), format!("card{card}"))
+        }
+        (Ok(1), Some(queue)) if state.switched_off.contains(card) => by_rule(
+            Rule::Off,
+            "EINVAL",
+            format!("the card of queue {queue} is switched off"),
+            format!("echo 1 > /sys/bus/ap/devices/card{card}/online first"),
+        ),
+        (Ok(0 | 1), _) => Reading::Nothing,
+        _ => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
     }
 }
 

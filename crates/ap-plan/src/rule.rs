@@ -87,7 +87,9 @@ impl Rule {
             Rule::Open => {
                 "An mdev that a guest has open is removed when the guest lets it go, and not before."
             }
-            Rule::Off => "A queue that is deconfigured or checkstopped cannot be switched on.",
+            Rule::Off => {
+                "Nothing is switched on that is deconfigured or checkstopped, and no queue whose card is switched off."
+            }
         }
     }
 }

@@ -33,6 +33,10 @@ pub struct State {
     pub masks_in_use: bool,
     /// Queues that are deconfigured or checkstopped.
     pub off: QueueSet,
+    /// Cards that are deconfigured or checkstopped.
+    pub cards_off: AdapterMask,
+    /// Cards that are switched off (`online` is 0), though they could be used.
+    pub switched_off: AdapterMask,
     /// The mediated devices.
     pub mdevs: BTreeMap<Uuid, Mdev>,
 }
@@ -290,6 +294,8 @@ impl State {
             overrides: Overrides::default(),
             masks_in_use: false,
             off,
+            cards_off: AdapterMask::EMPTY,
+            switched_off: AdapterMask::EMPTY,
             mdevs: BTreeMap::new(),
         };
         state.revise();
@@ -408,7 +414,8 @@ impl State {
     /// Everything that two hosts must agree in to be the same to a plan, a line each: what, and how it is.
     #[must_use]
     pub fn facts(&self) -> BTreeMap<String, String> {
-        // Whether the masks were written is not seen in anything but the answer to an override.
+        // Whether the masks were written is seen in nothing but the answer to an override, and cards that are off in
+        // nothing but the answer to `online`.
         let State { kernel, vfio_ap, limits, config, cards, masks, queues, overrides, off, mdevs, .. } = self;
         let mut facts = BTreeMap::new();
         let mut say = |what: &str, how: String| facts.insert(what.to_owned(), how);

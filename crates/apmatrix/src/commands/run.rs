@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use ap_files::boot::factory;
+use ap_files::said;
 use ap_fuse::RunOptions;
 
 use crate::arguments::whole;
@@ -72,6 +73,11 @@ pub fn run(args: &Args, own: &[String]) -> Outcome {
 
 /// A command that is not there, but is one of this program's: what was meant.
 fn with_tip(error: ap_fuse::Error, command: &[OsString], own: &[String]) -> CliError {
+    if let ap_fuse::Error::CommandNotExecutable { command, source } = &error {
+        let status = u8::try_from(error.exit_status()).unwrap_or(125);
+        return CliError::status(status, format!("{command}: {}", said(source)))
+            .hint("it is no program that may be run: `chmod +x` makes a script one");
+    }
     let missing = matches!(error, ap_fuse::Error::CommandNotFound(_));
     let shown = CliError::from(error);
     let Some(name) = command.first().and_then(|name| name.to_str()).filter(|_| missing) else { return shown };
