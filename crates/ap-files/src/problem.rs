@@ -73,7 +73,10 @@ pub(crate) fn version(found: &Spanned<String>, schema: &str) -> Result<(), Probl
         (true, Some((_, kind))) => {
             problem.help(format!("this version of apmatrix reads version {version} of {kind} files only"))
         }
-        _ => match KINDS.iter().find(|(known, ..)| text.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'))) {
+        _ => match KINDS
+            .iter()
+            .find(|(known, ..)| text.strip_prefix(known).is_some_and(|rest| rest.starts_with('/')))
+        {
             Some((_, what, command)) => problem.help(format!("this is {what}: `{command}` takes it")),
             None => problem,
         },

@@ -42,7 +42,10 @@ pub fn run(args: &Args) -> Outcome {
     let inputs = replay::inputs(&args.paths).map_err(|error| {
         let missing = args.paths.iter().find(|path| !path.exists());
         let error = CliError::from(error);
-        missing.map_or(error, |path| error.hint(instead_of(path)))
+        match missing {
+            Some(path) => error.hint(instead_of(path)),
+            None => error,
+        }
     })?;
     if args.through.is_some() && !matches!(inputs.as_slice(), [Input::Transcript(_)]) {
         return Err(CliError::usage(

@@ -1,6 +1,5 @@
 //! `apmatrix explore --specimen ID`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ap_seed::{Specimen, specimen, specimens, table};
