@@ -128,7 +128,7 @@ fn advance_lets_any_time_up_to_a_year_pass_wherever_it_is_written() {
     rig.write(HW, b"advance 7200000\nadvance 1\n")
         .expect("it is done at once, whatever else waits for an hour");
     assert_eq!(rig.session.now(), before + 3 * 3_600_000 + 1);
-    let too_long = "is no number of milliseconds up to a year";
+    let too_long = "is no number of milliseconds: expected digits, up to a year";
     for time in ["18446744073709551615", "31536000001", "-1", "soon"] {
         assert_eq!(says(&mut rig, &format!("advance {time}")), format!("EINVAL: `{time}` {too_long}"));
         assert_eq!(

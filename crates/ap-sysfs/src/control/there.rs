@@ -119,3 +119,39 @@ pub(super) fn not_yet(tree: &Tree, apqn: Apqn, held: Root) -> String {
     };
     format!("{what} {id} is not in the configuration: it counts from `hw plug {verb}` on\n")
 }
+
+/// A queue that is in the configuration.
+pub(super) fn configured_queue(tree: &Tree, apqn: Apqn, held: Root) -> Result<(), ControlError> {
+    config(tree, held, |machine| {
+        let Apqn { adapter, domain } = apqn;
+        let (adapters, domains) = (machine.qci.adapters, machine.qci.domains);
+        if !adapters.contains(adapter) {
+            return Err(missing("adapter", &adapter.0.to_string(), &listed(adapters.iter().map(|id| id.0))));
+        }
+        if !domains.contains(domain) {
+            return Err(missing("domain", &domain.0.to_string(), &listed(domains.iter().map(|id| id.0))));
+        }
+        Ok(())
+    })
+}
+
+/// Which of these adapters are in the configuration already; empty if none is.
+pub(super) fn adapters_already(tree: &Tree, asked: &AdapterMask, held: Root) -> String {
+    let there = config(tree, held, |machine| machine.qci.adapters & *asked);
+    already("adapter", there.iter().map(|id| id.0))
+}
+
+/// Which of these domains are in the configuration already; empty if none is.
+pub(super) fn domains_already(tree: &Tree, asked: &DomainMask, held: Root) -> String {
+    let there = config(tree, held, |machine| machine.qci.domains & *asked);
+    already("domain", there.iter().map(|id| id.0))
+}
+
+fn already(what: &str, ids: impl Iterator<Item = u8>) -> String {
+    let ids: Vec<u8> = ids.collect();
+    match ids.as_slice() {
+        [] => String::new(),
+        [id] => format!("{what} {id} is in the configuration already\n"),
+        all => format!("{what}s {} are in the configuration already\n", listed(all.iter().copied())),
+    }
+}

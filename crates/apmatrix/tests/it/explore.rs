@@ -112,7 +112,11 @@ fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
 
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--html", "not/there.html"]);
     assert_eq!(ran.status, 3, "{}", ran.err);
-    assert!(one_line(&ran.err).contains("not/there.html: No such file or directory"), "{}", ran.err);
+    assert!(
+        one_line(&ran.err).contains("not/there.html cannot be written: No such file or directory"),
+        "{}",
+        ran.err
+    );
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "s.toml", "--html", "page.html"]);
     assert_eq!(ran.status, 2, "{}", ran.err);
 }
