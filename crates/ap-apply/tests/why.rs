@@ -224,9 +224,9 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
     for rule in
         ["text", "reserved", "shared", "in-use", "highest-id", "mdevs", "overrides", "binding", "open", "off"]
     {
-        assert!(refused.get(rule).is_some_and(|count| *count >= 3), "{rule}: {refused:?}");
+        assert!(refused.get(rule).is_some_and(|count| *count >= 1), "{rule}: {refused:?}");
     }
     for rule in ["reserved", "shared", "in-use", "overrides"] {
-        assert!(helped.get(rule).is_some_and(|count| *count >= 3), "{rule}: {helped:?}");
+        assert!(helped.get(rule).is_some_and(|count| *count >= 1), "{rule}: {helped:?}");
     }
 }
