@@ -44,7 +44,7 @@ pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
-pub use reason::{Refusal, Unbindable};
+pub use reason::{Refusal, Remedy, Unbindable};
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;
 pub use why::{Because, Rule, Why, why};
