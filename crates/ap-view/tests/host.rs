@@ -81,14 +81,9 @@ fn the_next_write_says_what_it_would_answer() {
     assert_eq!(mask.operation.to_string(), "echo +10 > /sys/bus/ap/apmask");
     let Verdict::Refused { errno, why, remedy } = &mask.verdict else { panic!("{mask:?}") };
     assert_eq!(*errno, Some("EBUSY"));
-    assert_eq!(
-        why,
-        "queues 0a.0006, 0a.0047 are assigned to mdev a0000001-0000-4000-8000-000000000001, which guest g1 holds"
-    );
-    assert_eq!(
-        remedy,
-        "take adapter 10 from mdev a0000001-0000-4000-8000-000000000001, or stop guest g1 first"
-    );
+    // By its number: so cells name it.
+    assert_eq!(why, "queues 0a.0006, 0a.0047 are assigned to mdev 1, which guest g1 holds");
+    assert_eq!(remedy, "take adapter 10 from mdev 1, or stop guest g1 first");
 }
 
 /// What a verdict says is what the host answers, for everything that can be selected.
