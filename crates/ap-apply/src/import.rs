@@ -22,6 +22,9 @@ const BUS: &str = "bus/ap";
 const MATRIX: &str = "devices/vfio_ap/matrix";
 const CONTROL: &str = "kernel/debug/apmatrix";
 
+/// Of more queues than these not every one is named.
+const MOST_NAMED: usize = 8;
+
 /// From this size on a list of queues may have been cut: a file holds 4096 bytes.
 const MOST_LISTED: usize = 4000;
 
@@ -80,35 +83,77 @@ pub fn import(tree: &mut dyn Tree) -> Result<Imported, ImportError> {
         control_domains: machine.control_domains,
     };
     let mdevs = if vfio_ap { reader.mdevs(&configured, &bound)? } else { BTreeMap::new() };
-    let masks = Masks { adapters: machine.apmask, domains: machine.aqmask };
-    for (uuid, mdev) in &mdevs {
-        if masks.reserved_of(&mdev.matrix).has_queues() {
-            reader.notes.push(format!(
-                "mdev {uuid} has its queues by driver_override, which a machine file does not say: it is left out of it"
-            ));
-        } else {
+    let state = reader.state(&machine, bound, mdevs, vfio_ap)?;
+    for (uuid, mdev) in &state.mdevs {
+        if !by_override(&state, mdev) {
             machine.mdevs.push(FileMdev { uuid: *uuid, matrix: mdev.matrix });
         }
     }
-    let state = reader.state(&machine, bound, mdevs, vfio_ap)?;
+    reader.notes.extend(notes(&state));
     Ok(Imported { machine, state, notes: reader.notes })
 }
 
+/// What is few on a host, and read again more often than the rest.
+#[derive(Clone, Debug)]
+pub struct Few {
+    /// The mediated devices; `None` without vfio_ap.
+    pub mdevs: Option<BTreeMap<Uuid, Mdev>>,
+    /// What is noted while they are read, and of adapters without a card.
+    pub notes: Vec<String>,
+}
+
 /// The mediated devices of a host that was read before: `configured` is what the machine gives it, `bound` whose its
-/// queues are now. None without vfio_ap.
+/// queues are now.
 ///
 /// # Errors
 /// [`ImportError`].
-pub fn mdevs(
-    tree: &mut dyn Tree,
-    configured: &Matrix,
-    bound: &Bindings,
-) -> Result<Option<BTreeMap<Uuid, Mdev>>, ImportError> {
+pub fn few(tree: &mut dyn Tree, configured: &Matrix, bound: &Bindings) -> Result<Few, ImportError> {
     let mut reader = Reader { tree, notes: Vec::new() };
-    if !reader.there(&format!("{MATRIX}/mdev_supported_types")) {
-        return Ok(None);
+    reader.configured_without_card(&configured.adapters)?;
+    let vfio_ap = reader.there(&format!("{MATRIX}/mdev_supported_types"));
+    let mdevs = if vfio_ap { Some(reader.mdevs(configured, bound)?) } else { None };
+    Ok(Few { mdevs, notes: reader.notes })
+}
+
+/// What to beware of in a host, a sentence each: what follows from its state alone.
+#[must_use]
+pub fn notes(state: &State) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (uuid, mdev) in &state.mdevs {
+        if by_override(state, mdev) {
+            notes.push(format!(
+                "mdev {uuid} has its queues by driver_override, which a machine file does not say: it is left out of it"
+            ));
+        }
     }
-    reader.mdevs(configured, bound).map(Some)
+    for apqn in &state.unprotected() {
+        notes.push(format!(
+            "queue {apqn} is assigned and has lost its override: a mask write would take it, also from a running guest"
+        ));
+    }
+    if !state.overrides.is_empty() {
+        notes.push("queues have a driver_override, which a machine file does not say".to_owned());
+    }
+    // Where a driver is not loaded, this is said of all of its queues.
+    let unbound: Vec<String> =
+        state.queues.none.iter().take(MOST_NAMED).map(|apqn| apqn.to_string()).collect();
+    match state.queues.none.len() {
+        more if more > unbound.len() => notes.push(format!(
+            "{more} queues are bound to no driver, which a machine file does not say: {}, …",
+            unbound.join(", ")
+        )),
+        _ => notes.extend(
+            unbound
+                .iter()
+                .map(|apqn| format!("queue {apqn} is bound to no driver, which a machine file does not say")),
+        ),
+    }
+    notes
+}
+
+/// Whether the masks reserve queues of an mdev for the host: then it has them by their overrides.
+fn by_override(state: &State, mdev: &Mdev) -> bool {
+    state.masks.reserved_of(&mdev.matrix).has_queues()
 }
 
 struct Reader<'a> {
@@ -184,7 +229,7 @@ impl Reader<'_> {
         for id in cards {
             adapters.extend(self.adapter(*id, bound)?);
         }
-        self.configured_without_card(&adapters)?;
+        self.configured_without_card(&adapters.iter().map(|adapter| adapter.id).collect())?;
         let apmask = self.mask(&format!("{BUS}/apmask"))?.unwrap_or(AdapterMask::ALL);
         let aqmask = self.mask(&format!("{BUS}/aqmask"))?.unwrap_or(DomainMask::ALL);
         let queues_there = queues.to_vec();
@@ -234,10 +279,9 @@ impl Reader<'_> {
         state.and_then(|text| ap_files::state::machine(&text)).unwrap_or_else(|| "imported".to_owned())
     }
 
-    fn configured_without_card(&mut self, adapters: &[Adapter]) -> Result<(), ImportError> {
+    fn configured_without_card(&mut self, cards: &AdapterMask) -> Result<(), ImportError> {
         let Some(mask) = self.mask::<AdapterMask>(&format!("{BUS}/ap_adapter_mask"))? else { return Ok(()) };
-        let cards: AdapterMask = adapters.iter().map(|adapter| adapter.id).collect();
-        for id in mask - cards {
+        for id in mask - *cards {
             self.notes.push(format!("adapter {} is configured and shows no card: it is left out", id.0));
         }
         Ok(())
@@ -468,17 +512,6 @@ impl Reader<'_> {
         if !machine.facilities.qci {
             state.config = Matrix::default();
             state.limits = Limits { adapter: 63, domain: 15 };
-        }
-        for apqn in &state.unprotected() {
-            self.notes.push(format!(
-                "queue {apqn} is assigned and has lost its override: a mask write would take it, also from a running guest"
-            ));
-        }
-        if !state.overrides.is_empty() {
-            self.notes.push("queues have a driver_override, which a machine file does not say".to_owned());
-        }
-        for apqn in &state.queues.none {
-            self.notes.push(format!("queue {apqn} is bound to no driver, which a machine file does not say"));
         }
         Ok(state)
     }

@@ -105,7 +105,7 @@ impl State {
 
     /// The adapters and domains that this host has; a machine that does not tell is known by its devices.
     fn configured(&self) -> (AdapterMask, DomainMask) {
-        if self.config.adapters.is_empty() {
+        if !self.config_told() {
             let all = [&self.queues.host, &self.queues.vfio, &self.queues.none];
             let domains = all.iter().fold(DomainMask::EMPTY, |domains, set| domains | set.domains());
             return (self.cards.keys().copied().collect(), domains);

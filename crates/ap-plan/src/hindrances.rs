@@ -6,7 +6,7 @@ use ap_types::{Apqn, Matrix, Uuid};
 use crate::allow::Allow;
 use crate::obstacle::{Lack, Obstacle, What};
 use crate::overrides::{self, changes_way};
-use crate::reason::{Refusal, give_up, smaller_part};
+use crate::reason::{GiveUp, Refusal, Remedy, smaller_part};
 use crate::state::{Bindings, Holder, Mdev, State};
 use crate::target::Target;
 
@@ -17,7 +17,10 @@ pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obs
         && let Some(mdev) = target.mdevs.keys().find(|uuid| !state.mdevs.contains_key(uuid))
     {
         let refusal = Refusal::NoVfioAp;
-        found.push(Obstacle { remedy: refusal.remedy(state), what: What::Mdev { mdev: *mdev, refusal } });
+        found.push(Obstacle {
+            remedy: refusal.remedy(state).to_string(),
+            what: What::Mdev { mdev: *mdev, refusal },
+        });
         return found;
     }
     let made = target.mdevs.keys().filter(|uuid| !state.mdevs.contains_key(uuid));
@@ -25,7 +28,10 @@ pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obs
         crate::write::INSTANCES.saturating_sub(target.mdevs.len().saturating_sub(made.clone().count()));
     if let Some(mdev) = made.clone().nth(room) {
         let refusal = Refusal::NoInstances;
-        found.push(Obstacle { remedy: refusal.remedy(state), what: What::Mdev { mdev: *mdev, refusal } });
+        found.push(Obstacle {
+            remedy: refusal.remedy(state).to_string(),
+            what: What::Mdev { mdev: *mdev, refusal },
+        });
     }
     let by_overrides = target.give == Give::Override;
     if by_overrides {
@@ -39,7 +45,7 @@ pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obs
             reserved(state, target, *mdev, matrix, &mut found);
         }
         if let Err(refusal) = state.not_too_high(*mdev, matrix) {
-            let remedy = refusal.remedy(state);
+            let remedy = refusal.remedy(state).to_string();
             found.push(Obstacle { remedy, what: What::Mdev { mdev: *mdev, refusal } });
         }
     }
@@ -56,7 +62,7 @@ fn reserved(state: &State, target: &Target, mdev: Uuid, matrix: &Matrix, found: 
     if target.listed.contains(&mdev) {
         let already = target.masks == state.masks;
         let what = What::Reserved { mdev, queues, already };
-        found.push(Obstacle { what, remedy: give_up(state, &queues) });
+        found.push(Obstacle { what, remedy: Remedy::GiveUp(GiveUp::of(state, &queues)).to_string() });
     } else {
         let holder = state.mdevs.get(&mdev).and_then(|mdev| mdev.holder.clone());
         let remedy = format!(

@@ -46,7 +46,7 @@ pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
-pub use reason::{Refusal, Unbindable};
+pub use reason::{Refusal, Remedy, Unbindable};
 pub use rule::Rule;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;

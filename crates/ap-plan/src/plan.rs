@@ -169,7 +169,7 @@ fn stuck(state: &State, target: &Target) -> NoPlan {
         for back in write.inverse(&there) {
             if let Err(refusal) = after.after(&back) {
                 let mask = if matches!(write, Write::Apmask(_)) { "apmask" } else { "aqmask" };
-                let remedy = refusal.remedy(&after);
+                let remedy = refusal.remedy(&after).to_string();
                 return NoPlan {
                     obstacles: vec![Obstacle { what: What::NoWayBack { mask, refusal }, remedy }],
                 };
@@ -180,7 +180,7 @@ fn stuck(state: &State, target: &Target) -> NoPlan {
 }
 
 fn refused(state: &State, write: &Write, refusal: crate::reason::Refusal) -> NoPlan {
-    let remedy = refusal.remedy(state);
+    let remedy = refusal.remedy(state).to_string();
     let what = match write {
         Write::Apmask(_) => What::Mask { mask: "apmask", refusal },
         Write::Aqmask(_) => What::Mask { mask: "aqmask", refusal },

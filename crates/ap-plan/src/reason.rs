@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use ap_files::desired::Give;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
 use crate::ids::ids;
 use crate::state::{Driver, Holder, State};
+use crate::write::{Delta, Write};
 
 /// Why a write is refused; then nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -158,14 +160,16 @@ impl Refusal {
 
     /// The smallest change that would make it possible.
     #[must_use]
-    pub fn remedy(&self, state: &State) -> String {
-        match self {
+    pub fn remedy(&self, state: &State) -> Remedy {
+        let words = match self {
+            Refusal::Reserved { queues, .. } => return Remedy::GiveUp(GiveUp::of(state, queues)),
+            Refusal::Overridden(_) => return Remedy::Give(Give::Override, "clear all overrides"),
+            Refusal::MasksInUse => return Remedy::Give(Give::Masks, "set both masks to all ones"),
             Refusal::InUse { queues, mdev, holder } => {
                 let part = smaller_part(queues);
                 let stop = holder.as_ref().map_or_else(String::new, |h| format!(", or stop {h} first"));
                 format!("take {part} from mdev {mdev}{stop}")
             }
-            Refusal::Reserved { queues, .. } => give_up(state, queues),
             Refusal::Shared { queues, other, holder, .. } => {
                 let part = smaller_part(queues);
                 let stop = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
@@ -178,13 +182,11 @@ impl Refusal {
             Refusal::Exists(uuid) => format!("change mdev {uuid} instead of making it"),
             Refusal::NoInstances => "remove an mdev that is not used".to_owned(),
             Refusal::NoVfioAp => "modprobe vfio_ap".to_owned(),
-            Refusal::Overridden(_) => "[host] give = \"override\", or clear all overrides".to_owned(),
             Refusal::Unprotected { queue, mdev, .. } => {
                 format!(
                     "echo vfio_ap > /sys/bus/ap/devices/{queue}/driver_override, or take it from mdev {mdev}"
                 )
             }
-            Refusal::MasksInUse => "[host] give = \"masks\", or set both masks to all ones".to_owned(),
             Refusal::NoQueue(queue) => format!("leave queue {queue} out"),
             Refusal::Binding { queue, driver, how } => match how {
                 Unbindable::Absent => format!("leave queue {queue} out"),
@@ -198,6 +200,57 @@ impl Refusal {
                 }
             },
             Refusal::Held { mdev, holder } => format!("stop {holder}, or keep mdev {mdev}"),
+        };
+        Remedy::Words(words)
+    }
+}
+
+/// The smallest change that would make a write possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The host gives up queues.
+    GiveUp(GiveUp),
+    /// Queues are given in this way from now on; or what stands against the other way goes, in words.
+    Give(Give, &'static str),
+    /// Something else, in words.
+    Words(String),
+}
+
+/// For those who have a desired file: what to say in it.
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::GiveUp(give_up) => {
+                let (mask, ids): (_, Vec<u8>) = match give_up.leave {
+                    Leave::Apmask(adapters) => ("apmask", adapters.iter().map(u8::from).collect()),
+                    Leave::Aqmask(domains) => ("aqmask", domains.iter().map(u8::from).collect()),
+                };
+                let terms: Vec<String> = ids.iter().map(|id| format!("-{id}")).collect();
+                write!(f, "[host] {mask} = \"{}\" ({give_up})", terms.join(","))
+            }
+            Remedy::Give(give, or) => {
+                let give = match give {
+                    Give::Masks => "masks",
+                    Give::Override => "override",
+                };
+                write!(f, "[host] give = \"{give}\", or {or}")
+            }
+            Remedy::Words(words) => f.write_str(words),
+        }
+    }
+}
+
+impl Remedy {
+    /// For those who write to the tree: the write, where it is one.
+    #[must_use]
+    pub fn as_write(&self) -> String {
+        match self {
+            Remedy::GiveUp(give_up) => {
+                let store = give_up.write().store();
+                format!("echo {} > /sys/{} ({give_up})", store.text, store.path)
+            }
+            Remedy::Give(_, or) => (*or).to_owned(),
+            Remedy::Words(words) => words.clone(),
         }
     }
 }
@@ -240,6 +293,15 @@ impl GiveUp {
             GiveUp { leave: Leave::Aqmask(queues.domains), queues: by_domain }
         }
     }
+
+    /// The write that does it.
+    #[must_use]
+    pub fn write(&self) -> Write {
+        match self.leave {
+            Leave::Apmask(adapters) => Write::Apmask(Delta::between(adapters, AdapterMask::EMPTY)),
+            Leave::Aqmask(domains) => Write::Aqmask(Delta::between(domains, DomainMask::EMPTY)),
+        }
+    }
 }
 
 impl fmt::Display for GiveUp {
@@ -247,18 +309,6 @@ impl fmt::Display for GiveUp {
         let count = if self.queues == 1 { "1 queue".to_owned() } else { format!("{} queues", self.queues) };
         write!(f, "the host gives up {count}")
     }
-}
-
-/// The same as a line of a desired file.
-#[must_use]
-pub fn give_up(state: &State, queues: &Matrix) -> String {
-    let give_up = GiveUp::of(state, queues);
-    let (mask, ids): (_, Vec<u8>) = match give_up.leave {
-        Leave::Apmask(adapters) => ("apmask", adapters.iter().map(u8::from).collect()),
-        Leave::Aqmask(domains) => ("aqmask", domains.iter().map(u8::from).collect()),
-    };
-    let terms: Vec<String> = ids.iter().map(|id| format!("-{id}")).collect();
-    format!("[host] {mask} = \"{}\" ({give_up})", terms.join(","))
 }
 
 /// `adapter 4` or `domains 6, 71`: the dimension in which fewer ids have to go.

@@ -331,6 +331,13 @@ impl State {
         }
     }
 
+    /// Whether the machine tells the host configuration (QCI). One that does may have given the host no adapters; then
+    /// it still has domains.
+    #[must_use]
+    pub fn config_told(&self) -> bool {
+        !self.config.adapters.is_empty() || !self.config.domains.is_empty()
+    }
+
     /// What a guest would get of a matrix now. (Page 3, "Filtering".)
     #[must_use]
     pub fn filtered(&self, matrix: &Matrix) -> Matrix {

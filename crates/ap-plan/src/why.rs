@@ -10,7 +10,7 @@ use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
 
 use crate::reading::{Reading, Wrong, read};
-use crate::reason::{GiveUp, Leave, Refusal, Unbindable, smaller_part};
+use crate::reason::{GiveUp, Refusal, Unbindable, smaller_part};
 use crate::rule::Rule;
 use crate::state::{Driver, Holder, Mdev, Owner, State};
 use crate::write::{Delta, Store, Write};
@@ -244,17 +244,13 @@ fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> 
 }
 
 fn change(state: &State, refusal: &Refusal) -> Change {
-    let words = || Change::words(refusal.remedy(state));
+    let words = || Change::words(refusal.remedy(state).to_string());
     match refusal {
         Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
         Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
         Refusal::Reserved { queues, .. } if state.overrides.is_empty() => {
             let give_up = GiveUp::of(state, queues);
-            let write = match give_up.leave {
-                Leave::Apmask(adapters) => Write::Apmask(Delta::between(adapters, AdapterMask::EMPTY)),
-                Leave::Aqmask(domains) => Write::Aqmask(Delta::between(domains, DomainMask::EMPTY)),
-            };
-            Change::of(give_up.to_string(), vec![write])
+            Change::of(give_up.to_string(), vec![give_up.write()])
         }
         Refusal::Reserved { queues, .. } => {
             let mut writes = Vec::new();

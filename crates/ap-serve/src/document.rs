@@ -215,7 +215,8 @@ pub struct Operate {
 pub struct Said {
     /// Always `apmatrix.view-said/1`.
     pub schema: &'static str,
-    /// Whether it was done.
+    /// Whether it was done. If it was neither done nor refused yet, the answer's status is 202, and what becomes of it
+    /// will be an event.
     pub done: bool,
     /// What it said, or why it was refused.
     pub text: String,

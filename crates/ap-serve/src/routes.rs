@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ap_types::grammar;
-use ap_view::{Live, Operation, Selection, Shown};
+use ap_view::{Answer, Live, Operation, Selection, Shown};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -31,8 +30,8 @@ const BODY: usize = 64 * 1024;
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many may watch at the same time.
-const WATCHERS: usize = 256;
+/// How many may watch at the same time: those who came last.
+const WATCHERS: u64 = 256;
 
 /// A moment, and its document: made once, for all who watch.
 #[derive(Clone)]
@@ -46,7 +45,8 @@ pub(crate) struct App {
     pub(crate) live: Arc<dyn Live>,
     pub(crate) moments: watch::Receiver<Moment>,
     pub(crate) operate: bool,
-    pub(crate) watchers: AtomicUsize,
+    /// How many have ever come to watch.
+    pub(crate) watchers: watch::Sender<u64>,
 }
 
 /// All routes, guarded.
@@ -74,39 +74,24 @@ async fn state(Shared(app): Shared<Arc<App>>) -> Response {
     Json(&*moment.state).into_response()
 }
 
-/// A place among those who watch; given back when it is dropped.
-struct Watcher(Arc<App>);
-
-impl Watcher {
-    fn new(app: &Arc<App>) -> Option<Watcher> {
-        let more = |now: usize| (now < WATCHERS).then_some(now + 1);
-        let taken = app.watchers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.is_ok().then(|| Watcher(app.clone()))
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.0.watchers.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
+/// There is always a place for one more who watches: it is that of who has watched longest. Who still reads comes again
+/// when its events end, as browsers do by themselves; who went silent does not.
 async fn events(Shared(app): Shared<Arc<App>>) -> Response {
-    match Watcher::new(&app) {
-        Some(watcher) => Sse::new(moments(watcher))
-            .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
-            .into_response(),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "too many watch already\n").into_response(),
-    }
+    let mut number = 0;
+    app.watchers.send_modify(|all| {
+        *all += 1;
+        number = *all;
+    });
+    let too_many = WatchStream::new(app.watchers.subscribe()).filter(move |all| *all >= number + WATCHERS);
+    let until = moments(&app).map(Some).merge(too_many.map(|_| None)).map_while(|event| event);
+    Sse::new(until).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
 }
 
 /// First a whole moment, then what changes. Whoever reads slowly is sent fewer and larger changes: what is sent is made
 /// when it can be sent.
-fn moments(watcher: Watcher) -> impl Stream<Item = Result<Event, Infallible>> {
+fn moments(app: &App) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let mut before: Option<Arc<State>> = None;
-    let all = WatchStream::new(watcher.0.moments.clone());
-    all.map(move |moment| {
-        let _held = &watcher;
+    WatchStream::new(app.moments.clone()).map(move |moment| {
         let now = moment.state;
         let change = before.as_ref().and_then(|before| now.since(before));
         let id = now.moment.to_string();
@@ -194,7 +179,8 @@ async fn operate(Shared(app): Shared<Arc<App>>, request: Request) -> Response {
     let mut moments = app.moments.clone();
     let _ = moments.wait_for(|now| now.shown.moment >= moment).await;
     match answer {
-        Ok(text) => said(StatusCode::OK, true, text),
-        Err(why) => said(StatusCode::CONFLICT, false, why),
+        Answer::Done(text) => said(StatusCode::OK, true, text),
+        Answer::Waits => said(StatusCode::ACCEPTED, false, Answer::WAITS.to_owned()),
+        Answer::Refused(why) => said(StatusCode::CONFLICT, false, why),
     }
 }

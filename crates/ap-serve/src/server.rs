@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
@@ -11,10 +10,11 @@ use ap_view::Live;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::document::State;
 use crate::routes::{App, Moment, routes};
@@ -22,8 +22,9 @@ use crate::routes::{App, Moment, routes};
 /// How many connections there may be; the next ones are closed at once.
 const CONNECTIONS: usize = 600;
 
-/// How long the head of a request may take.
-const HEAD: Duration = Duration::from_secs(5);
+/// How much of what is sent the system keeps for a client that does not read it. More would only hide for longer that
+/// nobody reads.
+const UNREAD: u32 = 128 * 1024;
 
 /// How often it is asked whether anybody is there to be told of a moment.
 const TURN: Duration = Duration::from_millis(500);
@@ -37,6 +38,9 @@ pub struct Options {
     pub remote: bool,
     /// Whether an emulated host may be operated.
     pub operate: bool,
+    /// How long a client may take for the head of a request, and how long it may leave its answer unread, before it loses
+    /// its place.
+    pub patience: Duration,
 }
 
 /// Why a host cannot be served.
@@ -59,7 +63,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     app: Arc<App>,
-    remote: bool,
+    options: Options,
 }
 
 impl Server {
@@ -68,17 +72,18 @@ impl Server {
     /// # Errors
     /// [`ServeError`].
     pub fn bind(live: Arc<dyn Live>, options: Options) -> Result<Server, ServeError> {
-        let Options { listen, remote, operate } = options;
+        let Options { listen, remote, operate, .. } = options;
         if !listen.ip().is_loopback() && !remote {
             return Err(ServeError::Remote(listen));
         }
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let listener =
-            runtime.block_on(TcpListener::bind(listen)).map_err(|error| ServeError::Listen(listen, error))?;
+        let listener = runtime
+            .block_on(async { listener(listen) })
+            .map_err(|error| ServeError::Listen(listen, error))?;
         let address = listener.local_addr()?;
         let moments = publish(&live);
-        let app = Arc::new(App { live, moments, operate, watchers: AtomicUsize::new(0) });
-        Ok(Server { runtime, listener, address, app, remote })
+        let app = Arc::new(App { live, moments, operate, watchers: watch::Sender::new(0) });
+        Ok(Server { runtime, listener, address, app, options })
     }
 
     /// Where it listens.
@@ -92,12 +97,12 @@ impl Server {
     /// # Errors
     /// If the system refuses signals.
     pub fn run(self) -> Result<(), ServeError> {
-        let Server { runtime, listener, app, remote, .. } = self;
+        let Server { runtime, listener, app, options, .. } = self;
         let ended = runtime.block_on(async {
             let (mut interrupt, mut terminate) =
                 (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
             tokio::select! {
-                () = serve(listener, app, remote) => {}
+                () = serve(listener, app, options) => {}
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
@@ -127,8 +132,17 @@ fn publish(live: &Arc<dyn Live>) -> watch::Receiver<Moment> {
     receiver
 }
 
-async fn serve(listener: TcpListener, app: Arc<App>, remote: bool) {
-    let router = routes(app, remote);
+/// Listens, with what connections inherit.
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(UNREAD)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+async fn serve(listener: TcpListener, app: Arc<App>, options: Options) {
+    let router = routes(app, options.remote);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let stream = match listener.accept().await {
@@ -143,15 +157,18 @@ async fn serve(listener: TcpListener, app: Arc<App>, remote: bool) {
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let _place = place;
-            connection(stream, service).await;
+            connection(stream, service, options.patience).await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, service: TowerToHyperService<axum::Router>) {
+async fn connection(stream: TcpStream, service: TowerToHyperService<axum::Router>, patience: Duration) {
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 * 1024);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(64 * 1024);
+    // Whoever never reads must not keep its place for ever.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
     // What a client does wrong is its own to know.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    let _ = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
 }

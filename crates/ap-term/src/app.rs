@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ap_types::{AdapterId, Apqn, DomainId, Uuid};
 use ap_view::action::{Action, Sort};
-use ap_view::{Operation, Selection, Shown};
+use ap_view::{Answer, Operation, Selection, Shown};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
@@ -131,12 +131,13 @@ impl App {
         }
     }
 
-    /// What an operation said, or why it was refused.
-    pub fn said(&mut self, answer: Result<String, String>) {
+    /// What came of an operation.
+    pub fn said(&mut self, answer: Answer) {
         self.message = Some(match answer {
-            Ok(text) if text.trim().is_empty() => ("done".to_owned(), false),
-            Ok(text) => (text.trim().lines().collect::<Vec<_>>().join(" · "), false),
-            Err(why) => (why, true),
+            Answer::Done(text) if text.trim().is_empty() => ("done".to_owned(), false),
+            Answer::Done(text) => (text.trim().lines().collect::<Vec<_>>().join(" · "), false),
+            Answer::Waits => (Answer::WAITS.to_owned(), false),
+            Answer::Refused(why) => (why, true),
         });
     }
 

@@ -25,15 +25,16 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         frame.render_widget(Paragraph::new("too small"), area);
         return;
     }
+    let letters = panels::legend(app, usize::from(area.width));
     let [title, legend, main, footer] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(1),
+        Constraint::Length(u16::try_from(letters.len()).unwrap_or(1)),
         Constraint::Min(0),
         Constraint::Length(1),
     ])
     .areas(area);
     frame.render_widget(Paragraph::new(heading(app, title.width)), title);
-    frame.render_widget(Paragraph::new(panels::legend(app)), legend);
+    frame.render_widget(Paragraph::new(letters), legend);
     panes(app, frame, main);
     frame.render_widget(Paragraph::new(bottom(app)), footer);
     if app.help {

@@ -83,8 +83,8 @@ pub(crate) fn events(app: &App) -> Vec<Line<'static>> {
     if lines.is_empty() { vec![Line::styled("nothing has happened yet", app.depth.dim())] } else { lines }
 }
 
-/// What letters mean, with how many queues there are of each.
-pub(crate) fn legend(app: &App) -> Line<'static> {
+/// What letters mean, with how many queues there are of each: owners and marks in one line, if it fits, else in two.
+pub(crate) fn legend(app: &App, width: usize) -> Vec<Line<'static>> {
     let host = &app.shown.host;
     let mut counts = [0_usize; Whose::ALL.len()];
     let mut marks = [false; Mark::ALL.len()];
@@ -99,22 +99,28 @@ pub(crate) fn legend(app: &App) -> Line<'static> {
             }
         }
     }
-    let mut spans = Vec::new();
+    let mut owners = Vec::new();
     for (whose, count) in Whose::ALL.into_iter().zip(counts) {
         let always = matches!(whose, Whose::Host | Whose::Free | Whose::Mdev(_) | Whose::Guest(_));
         if count > 0 || always {
-            spans.push(Span::styled(format!(" {} ", whose.letter()), app.depth.whose(whose)));
-            spans.push(Span::raw(format!(" {} {count}  ", whose.name())));
+            owners.push(Span::styled(format!(" {} ", whose.letter()), app.depth.whose(whose)));
+            owners.push(Span::raw(format!(" {} {count}  ", whose.name())));
         }
     }
+    let mut found = Vec::new();
     for (mark, there) in Mark::ALL.into_iter().zip(marks) {
         if there {
             let word = mark.legend().split(':').next().unwrap_or_default();
-            spans.push(Span::styled(mark.letter().to_string(), app.depth.mark(mark)));
-            spans.push(Span::raw(format!(" {word}  ")));
+            found.push(Span::styled(mark.letter().to_string(), app.depth.mark(mark)));
+            found.push(Span::raw(format!(" {word}  ")));
         }
     }
-    Line::from(spans)
+    let length: usize = owners.iter().chain(&found).map(Span::width).sum();
+    if found.is_empty() || length <= width {
+        return vec![Line::from([owners, found].concat())];
+    }
+    found.insert(0, Span::raw(" "));
+    vec![Line::from(owners), Line::from(found)]
 }
 
 /// The page of help.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ap_term::draw::draw;
 use ap_term::{App, Depth, Step};
-use ap_view::{Happened, Host, Selection, Shown};
+use ap_view::{Answer, Happened, Host, Selection, Shown};
 use insta::assert_snapshot;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -158,7 +158,7 @@ fn keys_operate() {
     assert_eq!(step_line(&press(&mut app, ":hw Space plug Space 20 Enter")), "hw plug 20");
     press(&mut app, ":nonsense Enter");
     assert!(text(&mut app, (80, 24)).contains("`nonsense` is not known here"));
-    app.said(Err("queue 0b.0006 is assigned".to_owned()));
+    app.said(Answer::Refused("queue 0b.0006 is assigned".to_owned()));
     assert!(text(&mut app, (80, 24)).contains("queue 0b.0006 is assigned"));
     press(&mut app, ":hw Esc");
     assert_eq!(press(&mut app, "q"), Step::Quit);

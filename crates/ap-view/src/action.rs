@@ -119,8 +119,8 @@ impl List<'_> {
             Ok(after) => Verdict::Done(changes(state, &after)),
             Err(refusal) => Verdict::Refused {
                 errno: refusal.errno(),
-                why: refusal.to_string(),
-                remedy: as_write(&refusal.remedy(state)),
+                why: self.host.by_numbers(refusal.to_string()),
+                remedy: self.host.by_numbers(refusal.remedy(state).as_write()),
             },
         };
         self.actions.push(Action { sort, label, operation, verdict });
@@ -268,17 +268,6 @@ impl List<'_> {
         };
         self.store(Sort::Create, "make an mdev".to_owned(), Write::Create(uuid));
     }
-}
-
-/// A remedy that is said as a line of a desired file, as the write that it comes to.
-fn as_write(remedy: &str) -> String {
-    for mask in ["apmask", "aqmask"] {
-        let line = remedy.strip_prefix(&format!("[host] {mask} = \""));
-        if let Some((text, rest)) = line.and_then(|line| line.split_once('"')) {
-            return format!("echo {text} > /sys/bus/ap/{mask}{rest}");
-        }
-    }
-    remedy.to_owned()
 }
 
 /// What a write changes, in a few words.

@@ -78,12 +78,12 @@ impl Whose {
     pub fn legend(self) -> &'static str {
         match self {
             Whose::Absent => "no such queue",
-            Whose::Host => "host",
-            Whose::Free => "free: vfio_ap has it, no mdev",
-            Whose::Mdev(_) => "mdev, no guest runs",
-            Whose::Guest(_) => "guest that runs",
-            Whose::Unbound => "no driver",
-            Whose::Wanted(_) => "an mdev wants it, not there",
+            Whose::Host => "the host has it",
+            Whose::Free => "free: vfio_ap has it, and no mdev",
+            Whose::Mdev(_) => "an mdev has it, and no guest runs",
+            Whose::Guest(_) => "a running guest has it",
+            Whose::Unbound => "no driver has it",
+            Whose::Wanted(_) => "an mdev wants it, and it is not there",
         }
     }
 

@@ -23,6 +23,9 @@ pub struct Detail {
     pub actions: Vec<Action>,
 }
 
+/// Names are hexadecimal, as the kernel's are; what is written to its files is usually decimal.
+const IN_WRITES: &str = "in writes";
+
 impl Host {
     /// What is said of what is selected; of the host, if nothing is. `target` is where an assignment would go.
     #[must_use]
@@ -34,7 +37,9 @@ impl Host {
             Some(Selection::Adapter(id)) => {
                 (format!("adapter {id}"), self.why_adapter(id), self.adapter_facts(id))
             }
-            Some(Selection::Domain(id)) => (format!("domain {id}"), self.why_domain(id), Vec::new()),
+            Some(Selection::Domain(id)) => {
+                (format!("domain {id}"), self.why_domain(id), vec![(IN_WRITES, id.0.to_string())])
+            }
             Some(Selection::Mdev(uuid)) => {
                 let number = self.number(&uuid).map_or_else(String::new, |number| format!(" {number}"));
                 (format!("mdev{number}"), self.why_mdev(uuid), self.mdev_facts(uuid))
@@ -202,7 +207,8 @@ impl Host {
         }
         let driver = state.driver(apqn).map_or("none", Driver::name);
         let cell = self.cell(apqn);
-        let mut facts = vec![("driver", driver.to_owned())];
+        let numbers = format!("adapter {}, domain {}", apqn.adapter.0, apqn.domain.0);
+        let mut facts = vec![(IN_WRITES, numbers), ("driver", driver.to_owned())];
         let status = match cell.whose {
             Whose::Free => Some("unassigned"),
             Whose::Mdev(_) => Some("assigned"),
@@ -225,10 +231,10 @@ impl Host {
     }
 
     fn adapter_facts(&self, id: AdapterId) -> Vec<(&'static str, String)> {
-        let Some(card) = self.cards.get(&id) else { return Vec::new() };
+        let Some(card) = self.cards.get(&id) else { return vec![(IN_WRITES, id.0.to_string())] };
         let bound = &self.state.queues;
         let count = |set: &ap_types::QueueSet| set.row(id).count();
-        let mut facts = Vec::new();
+        let mut facts = vec![(IN_WRITES, id.0.to_string())];
         facts.extend(card.kind.clone().map(|kind| ("type", kind)));
         facts.extend(card.mode.clone().map(|mode| ("mode", mode)));
         facts.extend(card.serial.clone().map(|serial| ("serialnr", serial)));

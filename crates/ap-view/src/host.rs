@@ -103,6 +103,12 @@ impl Host {
         self.state.mdevs.keys().nth(number.checked_sub(1)?).copied()
     }
 
+    /// A text in which mediated devices are named by their numbers, as cells name them.
+    pub(crate) fn by_numbers(&self, text: String) -> String {
+        let numbered = (1_usize..).zip(self.state.mdevs.keys());
+        numbered.fold(text, |text, (number, uuid)| text.replace(&uuid.to_string(), &number.to_string()))
+    }
+
     /// How many queue devices there are.
     #[must_use]
     pub fn queue_count(&self) -> usize {

@@ -34,5 +34,5 @@ pub use detail::Detail;
 pub use host::{CardFacts, Host, Marks};
 pub use operation::Operation;
 pub use selection::Selection;
-pub use shown::{Happened, Live, Shown};
+pub use shown::{Answer, Happened, Live, Shown};
 pub use touched::Touched;

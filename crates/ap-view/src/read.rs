@@ -1,6 +1,6 @@
 //! Reading a host through its tree, and reading again what was touched.
 
-use ap_apply::import::{ImportError, import, mdevs};
+use ap_apply::import::{ImportError, few, import, notes};
 use ap_apply::tree::{Fault, Kind, Tree};
 use ap_files::machine::QueueState;
 use ap_plan::state::{Card, Driver};
@@ -79,13 +79,15 @@ pub fn refresh(tree: &mut dyn Tree, host: &mut Host, touched: &Touched) -> Resul
             again_queue(tree, host, apqn);
         }
     }
-    match mdevs(tree, &host.configured, &host.state.queues)? {
+    let few = few(tree, &host.configured, &host.state.queues)?;
+    match few.mdevs {
         Some(all) => (host.state.vfio_ap, host.state.mdevs) = (true, all),
         None => {
             host.state.vfio_ap = false;
             host.state.mdevs.clear();
         }
     }
+    host.notes = [few.notes, notes(&host.state)].concat();
     Ok(())
 }
 
@@ -121,7 +123,7 @@ fn masks(tree: &mut dyn Tree, host: &mut Host) -> Result<(), ImportError> {
 /// A card, and all queues that it could have.
 fn again_card(tree: &mut dyn Tree, host: &mut Host, id: AdapterId) {
     let there = tree.list(&format!("devices/ap/card{id}"));
-    let told = !host.state.config.adapters.is_empty() || !host.state.config.domains.is_empty();
+    let told = host.state.config_told();
     let listed = match there {
         Ok(names) => {
             let facts = card(tree, id);

@@ -35,6 +35,22 @@ pub struct Shown {
     pub trouble: Option<String>,
 }
 
+/// What came of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was done; what it said.
+    Done(String),
+    /// It has begun, and waits: what became of it will be an event.
+    Waits,
+    /// It was not done, and why.
+    Refused(String),
+}
+
+impl Answer {
+    /// What is said of [`Answer::Waits`].
+    pub const WAITS: &str = "waits: the write has not returned yet";
+}
+
 /// A host that lives: it changes by itself, and on being operated.
 ///
 /// Whoever shows it asks for the newest moment, and never keeps it waiting.
@@ -45,12 +61,9 @@ pub trait Live: Send + Sync {
     /// The newest moment, as soon as it is later than `moment`; `None` if that has not come within `patience`.
     fn later(&self, moment: u64, patience: Duration) -> Option<Arc<Shown>>;
 
-    /// Carries out an operation, and answers with what it says, or why it was refused. The moment that
-    /// [`Live::now`] gives afterwards is one after it.
-    ///
-    /// # Errors
-    /// Why it was refused, a sentence.
-    fn operate(&self, operation: &Operation) -> Result<String, String>;
+    /// Carries out an operation, and says what came of it. The moment that [`Live::now`] gives afterwards is one after
+    /// it. Whoever asks is not kept: what waits is answered with [`Answer::Waits`].
+    fn operate(&self, operation: &Operation) -> Answer;
 }
 
 /// An event as a line for people; `None` for what only programs want.

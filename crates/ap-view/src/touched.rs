@@ -54,7 +54,7 @@ impl Touched {
     /// is not always an event.
     pub fn operation(&mut self, operation: &Operation, adapters: &AdapterMask) {
         let words: Vec<&str> = match operation {
-            Operation::Write { path, .. } => return self.add("change", path),
+            Operation::Write { path, .. } => return self.write(path),
             Operation::Guest(_) => return,
             Operation::Hw(line) => line.split_ascii_whitespace().collect(),
         };
@@ -88,6 +88,27 @@ impl Touched {
         }
     }
 
+    /// A write to a file.
+    fn write(&mut self, path: &str) {
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            // Each queue that changes hands by a mask tells so; to read all of them again would take long.
+            ["bus", "ap", "apmask" | "aqmask"] => {}
+            ["bus", "ap", "devices", device, ..] => {
+                let card = device.strip_prefix("card").and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                match (device.parse::<Apqn>(), card) {
+                    (Ok(apqn), _) => {
+                        self.queues.insert(apqn);
+                        self.cards.insert(apqn.adapter);
+                    }
+                    (_, Some(card)) => drop(self.cards.insert(AdapterId(card))),
+                    _ => self.everything = true,
+                }
+            }
+            ["bus" | "module", ..] => self.everything = true,
+            _ => self.add("change", path),
+        }
+    }
+
     /// Whether nothing was.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -113,6 +134,21 @@ mod tests {
         assert_eq!(touched.queues, BTreeSet::from(queues));
         assert_eq!(touched.cards, BTreeSet::from([5, 10, 11].map(AdapterId)));
         assert!(!touched.everything);
+        for (line, queue) in [("04.0016", Some(0x16)), ("card06", None)] {
+            let path = format!("bus/ap/devices/{line}/driver_override");
+            let mut touched = Touched::default();
+            touched.operation(&Operation::Write { path, text: "vfio_ap".to_owned() }, &adapters);
+            let queue = queue.map(|domain| Apqn::new(AdapterId(4), DomainId(domain)));
+            assert_eq!(touched.queues, queue.into_iter().collect());
+            assert_eq!(touched.cards, BTreeSet::from([AdapterId(if queue.is_some() { 4 } else { 6 })]));
+        }
+        for (path, everything) in
+            [("bus/ap/drivers/vfio_ap/unbind", true), ("module/vfio_ap/x", true), ("bus/ap/apmask", false)]
+        {
+            let mut touched = Touched::default();
+            touched.operation(&Operation::Write { path: path.to_owned(), text: "x".to_owned() }, &adapters);
+            assert_eq!(touched.everything, everything, "{path}");
+        }
         touched.operation(&Operation::Hw("modules unload vfio_ap".to_owned()), &adapters);
         assert!(touched.everything);
     }

@@ -81,14 +81,9 @@ fn the_next_write_says_what_it_would_answer() {
     assert_eq!(mask.operation.to_string(), "echo +10 > /sys/bus/ap/apmask");
     let Verdict::Refused { errno, why, remedy } = &mask.verdict else { panic!("{mask:?}") };
     assert_eq!(*errno, Some("EBUSY"));
-    assert_eq!(
-        why,
-        "queues 0a.0006, 0a.0047 are assigned to mdev a0000001-0000-4000-8000-000000000001, which guest g1 holds"
-    );
-    assert_eq!(
-        remedy,
-        "take adapter 10 from mdev a0000001-0000-4000-8000-000000000001, or stop guest g1 first"
-    );
+    // By its number: so cells name it.
+    assert_eq!(why, "queues 0a.0006, 0a.0047 are assigned to mdev 1, which guest g1 holds");
+    assert_eq!(remedy, "take adapter 10 from mdev 1, or stop guest g1 first");
 }
 
 /// What a verdict says is what the host answers, for everything that can be selected.
@@ -158,32 +153,66 @@ fn reading_again_what_was_touched_is_reading_everything() {
         "hw unplug 10-12",
     ];
     for line in lines {
-        // What is refused changes nothing, and is an operation like any other.
-        let operation = ap_view::Operation::parse(line).expect("an operation");
-        let mut touched = Touched::default();
-        touched.operation(&operation, &live.adapters());
-        match operation {
-            ap_view::Operation::Write { path, text } => {
-                let _ = ap_apply::tree::Tree::write(&mut session, &path, &format!("{text}\n"));
-            }
-            ap_view::Operation::Hw(verb) => {
-                let _ = session.hw(&verb);
-            }
-            ap_view::Operation::Guest(verb) => {
-                let _ = session.guest(&verb);
-            }
-        }
-        for event in session.events() {
-            if let Event::Uevent(uevent) = event {
-                touched.add(&uevent.action, &uevent.devpath);
-            }
-        }
-        read::refresh(&mut session, &mut live, &touched).expect("it can be read");
-        assert_same(&mut session, &live, line);
+        happens(&mut session, &mut live, line);
     }
 }
 
-/// Notes are of the time when everything was read.
+/// The same on a kernel where queues are given by `driver_override`, whose files have two paths.
+#[test]
+fn reading_again_what_an_override_touched_is_reading_everything() {
+    let mut machine = ap_files::MachineFile::load("default").expect("a machine");
+    machine.kernel = ap_task::Kernel::of(ap_task::Version::V7_1).into();
+    let mut session = ap_files::boot(&machine).expect("it boots");
+    let mut live = host(&mut session);
+    let matrix = "/sys/devices/vfio_ap/matrix";
+    let mdev = "a0000001-0000-4000-8000-000000000001";
+    for line in [
+        "echo vfio_ap > /sys/bus/ap/devices/04.0006/driver_override".to_owned(),
+        "echo 04.0006 > /sys/bus/ap/drivers/cex4queue/unbind".to_owned(),
+        "echo 04.0006 > /sys/bus/ap/drivers/vfio_ap/bind".to_owned(),
+        "echo nobody > /sys/devices/ap/card04/04.0016/driver_override".to_owned(),
+        format!("echo {mdev} > {matrix}/mdev_supported_types/vfio_ap-passthrough/create"),
+        format!("echo 4 > {matrix}/{mdev}/assign_adapter"),
+        format!("echo 6 > {matrix}/{mdev}/assign_domain"),
+        format!("guest start g1 {mdev}"),
+        "echo '' > /sys/bus/ap/devices/04.0006/driver_override".to_owned(),
+        "echo vfio_ap > /sys/bus/ap/devices/04.0006/driver_override".to_owned(),
+        "echo '' > /sys/bus/ap/devices/04.0016/driver_override".to_owned(),
+        "guest stop g1".to_owned(),
+        "echo 04.0006 > /sys/bus/ap/drivers/vfio_ap/unbind".to_owned(),
+        "hw unplug 5".to_owned(),
+    ] {
+        happens(&mut session, &mut live, &line);
+    }
+    assert!(live.state.queues.none.contains(apqn("04.0006")), "it did not all go wrong");
+}
+
+/// An operation happens, and what it touched is read again: the host is then as if all of it were read.
+fn happens(session: &mut Session, live: &mut Host, line: &str) {
+    // What is refused changes nothing, and is an operation like any other.
+    let operation = ap_view::Operation::parse(line).expect("an operation");
+    let mut touched = Touched::default();
+    touched.operation(&operation, &live.adapters());
+    match operation {
+        ap_view::Operation::Write { path, text } => {
+            let _ = ap_apply::tree::Tree::write(session, &path, &format!("{text}\n"));
+        }
+        ap_view::Operation::Hw(verb) => {
+            let _ = session.hw(&verb);
+        }
+        ap_view::Operation::Guest(verb) => {
+            let _ = session.guest(&verb);
+        }
+    }
+    for event in session.events() {
+        if let Event::Uevent(uevent) = event {
+            touched.add(&uevent.action, &uevent.devpath);
+        }
+    }
+    read::refresh(session, live, &touched).expect("it can be read");
+    assert_same(session, live, line);
+}
+
 fn assert_same(session: &mut Session, live: &Host, line: &str) {
     let whole = host(session);
     assert_eq!(live.state.facts(), whole.state.facts(), "after {line}");
@@ -191,6 +220,7 @@ fn assert_same(session: &mut Session, live: &Host, line: &str) {
     assert_eq!(live.configured, whole.configured, "after {line}");
     assert!(live.marks == whole.marks, "after {line}: marks");
     assert!(live.state == whole.state, "after {line}: state");
+    assert_eq!(live.notes, whole.notes, "after {line}");
 }
 
 #[test]
@@ -212,6 +242,27 @@ fn everything_can_be_found() {
     assert_eq!(find("cex8c", None).as_deref(), Some("05.0006"));
     assert_eq!(find("nonsense", None), None);
     assert_eq!(find("  ", None), None);
+}
+
+/// A machine that tells its configuration and has given the host no adapters is not one that tells nothing.
+#[test]
+fn without_adapters_the_domains_are_there_still() {
+    let mut session = machine("tiny");
+    let mdev = "a0000001-0000-4000-8000-000000000001";
+    operate(&mut session, "echo -4 > /sys/bus/ap/apmask");
+    let matrix = "/sys/devices/vfio_ap/matrix";
+    operate(&mut session, &format!("echo {mdev} > {matrix}/mdev_supported_types/vfio_ap-passthrough/create"));
+    operate(&mut session, &format!("echo 4 > {matrix}/{mdev}/assign_adapter"));
+    operate(&mut session, &format!("echo 6 > {matrix}/{mdev}/assign_domain"));
+    operate(&mut session, "hw unplug 4");
+    operate(&mut session, "hw unplug 10");
+    let host = host(&mut session);
+    let reasons = host.detail(select(mdev), None).reasons;
+    assert_eq!(
+        reasons[1..],
+        ["adapter 04 is filtered out because the host does not have it."],
+        "{reasons:?}"
+    );
 }
 
 #[test]

@@ -7,11 +7,13 @@
 //! | --- | --- | --- |
 //! | `backend` | what the thread drives, as a trait | which there are |
 //! | `machine` | an emulated host in this process | how it is shown |
+//! | `lane` | calls that may wait | hosts |
 //! | `files` | a tree of files: a real host, a mounted one, a recorded one | how it is shown |
 //! | `uevents` | what the kernel tells of devices | hosts |
 
 mod backend;
 mod files;
+mod lane;
 mod machine;
 mod uevents;
 
@@ -23,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use ap_files::MachineFile;
 use ap_view::shown::EVENTS;
-use ap_view::{Happened, Host, Live, Operation, Shown, Touched, read};
+use ap_view::{Answer, Happened, Host, Live, Operation, Shown, Touched, read};
 
 use crate::error::CliError;
 use crate::live::backend::Backend;
@@ -46,7 +48,7 @@ struct Shared {
 }
 
 /// An operation, and where its answer goes.
-struct Ask(Operation, Sender<Result<String, String>>);
+struct Ask(Operation, Sender<Answer>);
 
 impl Hosted {
     /// Boots a machine, which lives from now on.
@@ -125,15 +127,15 @@ impl Live for Hosted {
         (now.moment > moment).then(|| now.clone())
     }
 
-    fn operate(&self, operation: &Operation) -> Result<String, String> {
+    fn operate(&self, operation: &Operation) -> Answer {
         if !self.now().operable {
-            return Err("this host is only read here".to_owned());
+            return Answer::Refused("this host is only read here".to_owned());
         }
         let (answer, answered) = channel();
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sent = asks.send(Ask(operation.clone(), answer));
         let answered = sent.ok().and_then(|()| answered.recv().ok());
-        answered.unwrap_or_else(|| Err("the host is gone".to_owned()))
+        answered.unwrap_or_else(|| Answer::Refused("the host is gone".to_owned()))
     }
 }
 
@@ -187,7 +189,6 @@ impl<B: Backend> Engine<B> {
         }
         let lines = self.backend.happened(&mut touched);
         let (few, everything) = self.backend.rhythm();
-        touched.everything |= self.trouble.is_some() && self.few.elapsed() >= few;
         touched.everything |= self.everything.elapsed() >= everything;
         let resets = !self.host.marks.resetting.is_empty();
         if !(operated.is_some()
@@ -198,6 +199,8 @@ impl<B: Backend> Engine<B> {
         {
             return;
         }
+        // What was touched when a reading failed has not been read; and what was read before may be half of a host.
+        touched.everything |= self.trouble.is_some();
         let before = self.host.clone();
         let read = read::refresh(self.backend.tree(), &mut self.host, &touched);
         self.few = Instant::now();

@@ -1,10 +1,13 @@
 //! The page in a real browser: what it shows, how it follows, keys, names for screen readers, what it loads.
 //!
 //! Without `chromium` and `chromedriver` a line on standard error says that this is skipped, and why. `AXE=FILE` names
-//! axe-core's script, for the faults that it finds; `LONG=1` asks for 10,000 changes instead of 500.
+//! axe-core's script, for the faults that it finds; `LONG=1` asks for 10,000 changes instead of 500; `MEASURED=FILE` names
+//! another program to be served by: one that was built for release.
 
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/frames.rs"]
+mod frames;
 #[path = "browser/server.rs"]
 mod server;
 #[path = "browser/started.rs"]
@@ -14,12 +17,13 @@ mod tree;
 #[path = "browser/twin.rs"]
 mod twin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use ap_view::Whose;
 use serde_json::{Value, json};
 
 use driver::Browser;
@@ -185,6 +189,206 @@ fn letter(owner: &Value) -> &'static str {
     }
 }
 
+/// What the page has made of all changes so far is what the server says of the same moment.
+async fn followed(browser: &Browser, line: &str) {
+    // Time passes there, too: until both are of one moment.
+    let both = "const done = arguments[arguments.length - 1]; (async () => { for (;;) { \
+                const state = await (await fetch('/api/state')).json(); \
+                for (let turn = 0; turn < 200 && page.model.state.moment < state.moment; turn += 1) \
+                  await new Promise((next) => setTimeout(next, 5)); \
+                if (page.model.state.moment === state.moment) { done([page.model.state, state]); return; } \
+                } })()";
+    let both = browser.client.execute_async(both, Vec::new()).await.expect("it runs");
+    assert_eq!(both[0], both[1], "the page's and the server's state after `{line}`");
+    let events = both[0]["events"].as_array().map_or(0, Vec::len);
+    assert!(events <= ap_view::shown::EVENTS, "{events} events are kept after `{line}`");
+}
+
+/// What is shown of a queue and said of it by the page, queue by queue.
+const SAID: &str = "const done = arguments[arguments.length - 1]; (async () => { const all = {}; \
+    const texts = (css) => [...document.querySelectorAll(css)].map((one) => one.textContent); \
+    const names = [...document.querySelectorAll('#grid [role=gridcell]')].map((cell) => cell.dataset.name); \
+    for (const name of names) { \
+      document.querySelector(`#grid [data-name='${name}']`).click(); \
+      while (document.getElementById('detail-title').textContent !== `Queue ${name}`) \
+        await new Promise((next) => setTimeout(next, 2)); \
+      all[name] = { reasons: texts('#detail-text p'), refusals: texts('#actions p.no'), \
+        labels: texts('#actions .head > :first-child') }; } \
+    done(all); })()";
+
+/// Each cell's text and the owner whose colour it has.
+async fn colours(browser: &Browser) -> BTreeMap<String, (String, String)> {
+    let all = "[...document.querySelectorAll('#grid [role=gridcell]')]\
+               .map((cell) => [cell.dataset.name, cell.textContent, cell.className.split(' ')[0]])";
+    let all = browser.js(all).await;
+    let word = |cell: &Value, at: usize| cell[at].as_str().unwrap_or_default().to_owned();
+    let cells = all.as_array().cloned().unwrap_or_default();
+    cells.iter().map(|cell| (word(cell, 0), (word(cell, 1), word(cell, 2)))).collect()
+}
+
+#[test]
+fn the_terminal_and_the_page_show_and_say_the_same() {
+    with_browser("the terminal and the page", async |browser| {
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../ap-view/tests/data/every");
+        let every: Vec<String> = std::fs::read_to_string(format!("{data}.txt"))
+            .expect("its lines")
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        let mut shown = BTreeSet::new();
+        browser.size(1800, 1400, false).await;
+        for (machine, lines) in [
+            ("tiny".to_owned(), Vec::new()),
+            ("default".to_owned(), script()),
+            (format!("{data}.toml"), every),
+        ] {
+            let server = Server::operated(&machine);
+            for line in &lines {
+                server.operate(line);
+            }
+            let file = ap_files::MachineFile::load(&machine).expect("a machine");
+            let host = ap_view::read::read(&mut twin::after(&file, &lines), "twin").expect("it can be read");
+            let mut frames = frames::Frames::of(host);
+            browser.open(&server.url()).await;
+            let wanted = frames.cells();
+            // What takes machine time there has it here already.
+            let mut turns = 0..600;
+            while colours(&browser).await != wanted && turns.next().is_some() {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            assert_eq!(colours(&browser).await, wanted, "{machine}");
+            let said = browser.client.execute_async(SAID, Vec::new()).await.expect("it runs");
+            for (queue, (_, owner)) in &wanted {
+                shown.insert(owner.clone());
+                let frame = frames.said(queue);
+                let texts = |what: &str| -> Vec<String> {
+                    let all = said[queue][what].as_array().cloned().unwrap_or_default();
+                    let texts = all.iter().filter_map(|text| text.as_str());
+                    texts.map(|text| text.split_whitespace().collect()).collect()
+                };
+                let reasons = texts("reasons").concat();
+                assert!(!reasons.is_empty() && frame.contains(&reasons), "{queue}: {reasons}\n{frame}");
+                assert!(!texts("labels").is_empty(), "{queue}");
+                for label in texts("labels") {
+                    assert!(frame.contains(&label), "{queue}: {label}\n{frame}");
+                }
+                for refusal in texts("refusals") {
+                    let Some(refusal) = refusal.strip_prefix("Refused,") else { continue };
+                    assert!(frame.contains(refusal), "{queue}: {refusal}\n{frame}");
+                }
+            }
+        }
+        let all: BTreeSet<String> = Whose::ALL.map(|whose| whose.name().to_owned()).into();
+        assert_eq!(shown, all, "queues of every owner were compared");
+        no_errors(&browser).await;
+        browser.end().await;
+    });
+}
+
+/// Refused once (there were too many who watch), a browser does not come again by itself: the page does.
+#[test]
+fn a_page_that_was_refused_comes_again() {
+    with_browser("refused, and again", async |browser| {
+        let server = Server::operated("tiny");
+        let first = "{ const Real = window.EventSource; let first = true; \
+                     window.EventSource = class extends Real { constructor(url) { \
+                       super(first ? '/api/nothing' : url); first = false; } }; }";
+        browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": first })).await;
+        browser.open(&server.url()).await;
+        browser.until("document.getElementById('trouble').hidden").await;
+        browser.end().await;
+    });
+}
+
+#[test]
+fn a_page_that_nobody_sees_follows_nothing_until_it_is_seen() {
+    with_browser("hidden and seen", async |browser| {
+        let server = Server::operated("tiny");
+        browser.open(&server.url()).await;
+        let hide = |hidden: bool| {
+            format!(
+                "(Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }}), \
+                 document.dispatchEvent(new Event('visibilitychange')))"
+            )
+        };
+        browser.js(&hide(true)).await;
+        assert_eq!(browser.js("page.source === null").await, json!(true), "it watches no more");
+        let moment = browser.js("page.model.state.moment").await;
+        server.operate("echo -4 > /sys/bus/ap/apmask");
+        assert_eq!(browser.js("page.model.state.moment").await, moment);
+        browser.js(&hide(false)).await;
+        browser.until("document.querySelector('[data-name=\"04.0006\"]').textContent === 'F'").await;
+        browser.until("document.getElementById('trouble').hidden").await;
+        no_errors(&browser).await;
+        browser.end().await;
+    });
+}
+
+#[test]
+fn what_is_not_the_newest_is_said_until_it_is_again() {
+    with_browser("a tree that goes and comes back", async |browser| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (root, away) = (directory.path().join("sys"), directory.path().join("away"));
+        let machine = ap_files::MachineFile::load("tiny").expect("a machine");
+        tree::write(&mut twin::after(&machine, &[]), &root);
+        let server = Server::start(&["--root", root.to_str().expect("a name")]);
+        browser.open(&server.url()).await;
+        let told = "document.getElementById('trouble').textContent.startsWith('Not the newest: ')";
+        std::fs::rename(&root, &away).expect("it goes");
+        browser.until(told).await;
+        assert_eq!(browser.js("document.getElementById('trouble').hidden").await, json!(false));
+        std::fs::rename(&away, &root).expect("it comes back");
+        browser.until("document.getElementById('trouble').hidden").await;
+        no_errors(&browser).await;
+        browser.end().await;
+    });
+}
+
+/// Pages that stand in a file of their own: with each width, light and dark.
+#[test]
+fn pages_of_ls_and_plan_are_as_good_as_the_served_one() {
+    let script = axe();
+    with_browser("pages in files", async |browser| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../ap-view/tests/data/every.toml");
+        let mut session = twin::after(
+            &ap_files::MachineFile::load(data).expect("a machine"),
+            &["guest start g1 a0000001-0000-4000-8000-000000000001".to_owned()],
+        );
+        tree::write(&mut session, &directory.path().join("sys"));
+        apmatrix(directory.path(), &["ls", "--root", "sys", "--html", "ls.html"]);
+        std::fs::write(directory.path().join("want.toml"), DESIRED).expect("a file");
+        apmatrix(directory.path(), &["plan", "want.toml", "--machine", "default", "--html", "plan.html"]);
+        for (page, queue, says) in
+            [("ls.html", "0a.0006", "guest g1 has it"), ("plan.html", "04.0006", "mdev 1 has it assigned")]
+        {
+            let mut backs = Vec::new();
+            for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
+                browser.size(width, 740, dark).await;
+                browser.open(&format!("file://{}", directory.path().join(page).display())).await;
+                let wide = browser.js("document.documentElement.scrollWidth").await;
+                assert!(wide.as_u64() <= Some(u64::from(width)), "{page}, {width}: the page is {wide} wide");
+                browser.click(&format!("#grid [data-name='{queue}']")).await;
+                browser
+                    .until(&format!("document.getElementById('detail-text').innerText.includes('{says}')"))
+                    .await;
+                backs.push(browser.text("getComputedStyle(document.body).backgroundColor").await);
+                if let Some(script) = &script {
+                    let serious = serious(&browser, script).await;
+                    assert!(serious.is_empty(), "{page}, {width} wide, dark {dark}: {serious:#?}");
+                }
+                let errors = browser.errors().await;
+                assert!(errors.is_empty(), "{page}: {errors:#?}");
+                let loaded = "performance.getEntriesByType('resource').map((one) => one.name)";
+                assert_eq!(browser.js(loaded).await, json!([]), "{page} is complete");
+            }
+            assert_eq!((&backs[0], &backs[1]), (&backs[2], &backs[3]));
+            assert_ne!(backs[0], backs[1], "dark and light");
+        }
+        browser.end().await;
+    });
+}
+
 #[test]
 fn fifty_changes_are_followed_without_a_reload_and_end_as_ls_says() {
     with_browser("fifty changes", async |browser| {
@@ -196,9 +400,12 @@ fn fifty_changes_are_followed_without_a_reload_and_end_as_ls_says() {
         browser.js("window.kept = 'not loaded again'").await;
         for line in &lines {
             server.operate(line);
+            followed(&browser, line).await;
         }
-        // The last change brings an adapter.
-        browser.until("document.querySelector('#grid [data-name=\"15\"]') !== null").await;
+        assert_eq!(
+            browser.js("document.querySelector('#grid [data-name=\"15\"]') !== null").await,
+            json!(true)
+        );
         let ls = twin::ls_after("default", &lines);
         let shown = cells(&browser).await;
         let mut compared = 0;
@@ -453,8 +660,14 @@ fn the_largest_machine_is_smooth_and_memory_stays() {
             page / 1024,
             page_after / 1024
         ));
-        assert!(page_after < page + 8 * 1024 * 1024, "the page grew from {page} to {page_after}");
-        assert!(memory_after < memory + 64 * 1024, "the server grew from {memory} to {memory_after} KiB");
+        assert!(page_after < page + 1024 * 1024, "the page grew from {page} to {page_after}");
+        assert!(memory_after < memory + 4 * 1024, "the server grew from {memory} to {memory_after} KiB");
+        let events = browser.js("page.model.state.events.length").await.as_u64();
+        assert_eq!(
+            events,
+            u64::try_from(ap_view::shown::EVENTS).ok(),
+            "as many events are kept as are shown"
+        );
         no_errors(&browser).await;
         browser.end().await;
     });

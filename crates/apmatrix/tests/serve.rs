@@ -333,7 +333,7 @@ fn two_who_watch_see_the_same() {
 
 #[test]
 fn a_thousand_slow_clients_are_survived() {
-    let server = Server::tiny(&["--operate"]);
+    let server = Server::tiny(&["--operate", "--patience", "5"]);
     let mut slow = Vec::new();
     let begun = Instant::now();
     while slow.len() < 1000 {
@@ -366,6 +366,102 @@ fn a_thousand_slow_clients_are_survived() {
             if number % 2 == 0 { "echo -4 > /sys/bus/ap/apmask" } else { "echo +4 > /sys/bus/ap/apmask" };
         assert_eq!(server.operate(line).status, 200, "nobody who reads slowly holds it up");
     }
+}
+
+/// Whoever sends requests and never reads the answers loses its place.
+#[test]
+fn those_who_never_read_do_not_keep_their_places() {
+    let server = Server::tiny(&["--patience", "1"]);
+    let page = format!("GET /page.js HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).repeat(100);
+    let begun = Instant::now();
+    let mut held = Vec::new();
+    while held.len() < 700 {
+        let Ok(mut stream) = TcpStream::connect_timeout(&server.address, Duration::from_secs(5)) else {
+            continue;
+        };
+        stream.set_nonblocking(true).expect("it can be");
+        let _ = stream.write(page.as_bytes());
+        held.push(stream);
+        assert!(begun.elapsed() < PATIENCE, "only {} clients could connect", held.len());
+    }
+    // With that many there is no place left, unless some of them have lost theirs.
+    while server.get("/api/state").status != 200 {
+        assert!(begun.elapsed() < PATIENCE, "those who never read have all the places");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(held);
+}
+
+/// There is a place for one more who watches, also after many who went silent.
+#[test]
+fn one_more_can_always_watch() {
+    let server = Server::tiny(&["--operate"]);
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let mut watching = Events::of(&server);
+        assert_eq!(watching.next().0, "state");
+        silent.push(watching);
+    }
+    let mut one_more = Events::of(&server);
+    assert_eq!(one_more.next().0, "state");
+    assert_eq!(server.operate("echo -4 > /sys/bus/ap/apmask").status, 200);
+    assert_eq!(one_more.next().0, "change");
+    // The first ones gave way: their events have ended.
+    let mut rest = String::new();
+    silent[0].0.read_to_string(&mut rest).expect("it is closed in order");
+    assert!(!rest.contains("event: change"), "{rest}");
+    assert_eq!(silent[299].next().0, "change");
+}
+
+/// A write that waits for a guest is answered, and the page can let the guest go.
+#[test]
+fn a_write_that_waits_is_answered_and_can_be_let_go() {
+    let mdev = "a0000001-0000-4000-8000-000000000001";
+    let matrix = "/sys/devices/vfio_ap/matrix";
+    let script = format!(
+        "echo {mdev} > {matrix}/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo start g1 {mdev} > /sys/kernel/debug/apmatrix/guests\n\
+         {binary} serve --operate & server=$!\nread end\nkill $server\nwait $server",
+        binary = env!("CARGO_BIN_EXE_apmatrix")
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.args(["run", "--machine", "tiny", "--", "sh", "-c", &script]).stdin(Stdio::piped());
+    let probe = Command::new(env!("CARGO_BIN_EXE_apmatrix"))
+        .args(["run", "--machine", "tiny", "--", "true"])
+        .output()
+        .expect("it starts");
+    if !probe.status.success() {
+        let why = String::from_utf8_lossy(&probe.stderr);
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED a_write_that_waits_is_answered_and_can_be_let_go: {why}");
+        return;
+    }
+    let (child, address) = started::listening(command);
+    let mut server = Server { child, address };
+    let mut events = Events::of(&server);
+    assert_eq!(events.next().1["mdevs"][0]["holder"], "guest g1");
+    let remove = server.operate(&format!("echo 1 > {matrix}/{mdev}/remove"));
+    assert_eq!(remove.status, 202, "{}", remove.body);
+    assert_eq!(remove.json()["text"], "waits: the write has not returned yet");
+    let second = server.operate("echo -4 > /sys/bus/ap/apmask");
+    assert_eq!(second.status, 409, "{}", second.body);
+    assert!(second.body.contains("not begun"), "{}", second.body);
+    assert_eq!(server.operate("hw checkstop 4").status, 200, "the machine's operator is another one");
+    assert_eq!(server.operate("guest stop g1").status, 200);
+    let line = format!("echo 1 > {matrix}/{mdev}/remove: has returned, done");
+    loop {
+        let (_, told) = events.next();
+        let lines = told["events"].as_array().cloned().unwrap_or_default();
+        if lines.iter().any(|event| event["text"] == line.as_str()) {
+            break;
+        }
+    }
+    assert_eq!(server.state()["mdevs"], json!([]));
+    assert_eq!(server.operate("echo -4 > /sys/bus/ap/apmask").status, 200);
+    assert_eq!(server.state()["adapters"][0]["owners"], "FF", "what is shown after a write has it");
+    drop(events);
+    drop(server.child.stdin.take());
+    assert!(server.child.wait().expect("it ends").success());
 }
 
 #[test]

@@ -296,6 +296,9 @@ const page = {
   target: null,
   asking: false,
   again: false,
+  source: null,
+  timer: 0,
+  lost: false,
 
   start() {
     this.grid = new Grid($('grid'), (name, focus) => this.select(name, { focus, scroll: focus }));
@@ -309,17 +312,44 @@ const page = {
     if (frozen) this.freeze(JSON.parse(frozen.textContent)); else this.live();
   },
 
+  /** Follows what the server says, as long as somebody can see it. */
   live() {
-    const source = new EventSource('/api/events');
-    source.addEventListener('state', (event) => { this.whole(JSON.parse(event.data)); });
-    source.addEventListener('change', (event) => { this.change(JSON.parse(event.data)); });
-    source.addEventListener('open', () => this.trouble(null));
-    source.addEventListener('error', () => this.trouble('The server does not answer: what is shown may be old.'));
+    this.follow();
+    document.addEventListener('visibilitychange', () => { if (document.hidden) this.unfollow(); else this.follow(); });
   },
 
-  trouble(text) {
+  follow() {
+    clearTimeout(this.timer);
+    if (this.source || document.hidden) return;
+    const source = new EventSource('/api/events');
+    this.source = source;
+    source.addEventListener('state', (event) => { this.whole(JSON.parse(event.data)); });
+    source.addEventListener('change', (event) => { this.change(JSON.parse(event.data)); });
+    source.addEventListener('open', () => { this.lost = false; this.trouble(); });
+    source.addEventListener('error', () => {
+      this.lost = true;
+      this.trouble();
+      // Where it was refused, a browser does not try again by itself.
+      if (source.readyState !== EventSource.CLOSED) return;
+      this.unfollow();
+      this.timer = setTimeout(() => this.follow(), 3000);
+    });
+  },
+
+  unfollow() {
+    clearTimeout(this.timer);
+    if (this.source) this.source.close();
+    this.source = null;
+  },
+
+  /** Why what is shown may not be so, if it may not. */
+  trouble() {
+    const trouble = this.model && this.model.state.trouble;
+    let text = '';
+    if (trouble) text = `Not the newest: ${trouble}`;
+    if (this.lost) text = 'The server does not answer: what is shown may be old.';
     $('trouble').hidden = !text;
-    setText($('trouble'), text || '');
+    setText($('trouble'), text);
   },
 
   whole(state) {
@@ -343,13 +373,13 @@ const page = {
   all() {
     const { state } = this.model;
     document.title = `${state.name} - apmatrix`;
-    setText($('name'), this.frozen ? this.frozen.title : state.name);
+    setText($('name'), `apmatrix: ${this.frozen ? this.frozen.title : state.name}`);
     const there = state.adapters.filter((adapter) => adapter.there).length;
     const { counts, marks } = this.model.counts();
     const queues = ['H', 'F', 'M', 'G', 'U'].reduce((sum, letter) => sum + (counts.get(letter) || 0), 0);
     const kernel = state.kernel ? `Linux ${state.kernel}, ` : '';
     setText($('summary'), `${kernel}${countOf(there, 'adapter')} × ${countOf(state.domains.length, 'domain')}, ${countOf(queues, 'queue')}${state.operable || this.frozen ? '' : '; only read'}`);
-    if (state.trouble) this.trouble(`Not the newest: ${state.trouble}`);
+    this.trouble();
     this.legend(counts, marks);
     this.mdevs();
     const names = (list) => list.filter((one) => one.reserved).map((one) => one.name).join(' ') || 'none';
@@ -371,6 +401,8 @@ const page = {
       item.append(make('b', owner.name, owner.letter), `${owner.text}: ${count}`);
       items.push(item);
     }
+    // What is unusual begins a line of its own.
+    if (marks.size) { const end = make('li', 'rest'); set(end, 'aria-hidden', 'true'); items.push(end); }
     for (const mark of this.model.state.legend.marks) {
       if (!marks.has(mark.letter)) continue;
       const item = make('li');
@@ -451,7 +483,7 @@ const page = {
     $('detail-text').replaceChildren(...detail.reasons.map((reason) => make('p', '', reason)));
     const facts = detail.facts.flatMap((fact) => [make('dt', '', fact.name), make('dd', '', fact.value)]);
     $('facts').replaceChildren(...facts);
-    $('facts').hidden = !facts.length;
+    $('facts').hidden = $('facts-heading').hidden = !facts.length;
     $('actions-heading').hidden = !detail.actions.length;
     const list = $('actions');
     const focused = list.contains(document.activeElement) ? document.activeElement.textContent : null;
@@ -469,7 +501,7 @@ const page = {
     } else {
       head.append(make('span', '', action.label));
     }
-    if (action.verdict !== 'unasked') head.append(make('span', action.verdict, action.verdict));
+    if (action.verdict !== 'unasked') head.append(make('span', action.verdict, action.verdict === 'yes' ? 'would be done' : 'would be refused'));
     item.append(make('code', '', action.line));
     if (action.verdict === 'yes') item.append(make('p', 'quiet', `${action.text}.`));
     if (action.verdict === 'no') {
@@ -481,14 +513,17 @@ const page = {
   async operate(line) {
     $('line').value = line;
     let said;
+    let waits = false;
     try {
       const answer = await fetch('/api/operate', {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ line }),
       });
+      waits = answer.status === 202;
       said = answer.headers.get('Content-Type').includes('json') ? await answer.json() : { done: false, text: await answer.text() };
     } catch { said = { done: false, text: 'the server does not answer' }; }
-    $('said').className = said.done ? 'yes' : 'no';
-    setText($('said'), said.done ? `Done: ${line}${said.text.trim() ? `: ${said.text.trim()}` : ''}` : `Refused: ${said.text}`);
+    const more = said.text.trim() ? `: ${said.text.trim()}` : '';
+    $('said').className = said.done || waits ? 'yes' : 'no';
+    setText($('said'), said.done ? `Done: ${line}${more}` : waits ? `Begun: ${line}${more}` : `Refused: ${said.text}`);
   },
 
   async find(text) {
@@ -627,7 +662,7 @@ const page = {
       setText($('step-number'), `${this.step} of ${steps.length - 1}`);
       setText($('step-why'), this.step ? at.why : 'Before the first step.');
       setText($('step-line'), at.line);
-      setText($('after-caption'), this.step ? `After step ${this.step}` : 'Before the first step');
+      setText($('after-caption'), this.step ? `After step ${this.step}: outlined in red is what differs` : 'Before the first step');
       $('step-back').disabled = this.step === 0;
       $('step-on').disabled = this.step === steps.length - 1;
     }

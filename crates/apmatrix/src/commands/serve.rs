@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ap_serve::{Options, ServeError, Server};
 
@@ -33,12 +34,20 @@ pub struct Args {
     /// Let whoever looks operate the host, if it is an emulated one
     #[arg(long)]
     operate: bool,
+    /// After so many seconds a client that sends no request, or does not read its answer, is cut off
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let live = args.host.open(args.operate)?;
-    let options = Options { listen: args.listen, remote: args.allow_remote, operate: args.operate };
+    let options = Options {
+        listen: args.listen,
+        remote: args.allow_remote,
+        operate: args.operate,
+        patience: Duration::from_secs(args.patience),
+    };
     let server = Server::bind(Arc::new(live), options).map_err(refused)?;
     writeln!(anstream::stdout(), "http://{}/", server.address())?;
     server.run().map_err(refused)?;

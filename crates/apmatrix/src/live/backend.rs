@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ap_apply::tree::Tree;
-use ap_view::{Operation, Touched};
+use ap_view::{Answer, Operation, Touched};
 
 /// What of a host the thread drives.
 pub(super) trait Backend {
@@ -19,8 +19,8 @@ pub(super) trait Backend {
     /// What happened since the last question: a line each, and what was touched by it. Time passes here.
     fn happened(&mut self, touched: &mut Touched) -> Vec<String>;
 
-    /// Carries out an operation.
-    fn operate(&mut self, operation: &Operation) -> Result<String, String>;
+    /// Carries out an operation. What waits is not waited for.
+    fn operate(&mut self, operation: &Operation) -> Answer;
 
     /// How often masks, mediated devices and guests are read again although nothing was heard; and everything.
     fn rhythm(&self) -> (Duration, Duration);

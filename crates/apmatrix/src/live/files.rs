@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ap_apply::tree::Tree;
-use ap_view::{Operation, Touched, shown};
+use ap_view::{Answer, Operation, Touched, shown};
 use rustix::system::uname;
 
 use crate::control::Control;
 use crate::live::backend::Backend;
+use crate::live::lane::Lane;
 use crate::live::uevents::Uevents;
 use crate::plan::tree::FileTree;
 
@@ -21,6 +22,11 @@ pub(super) struct Files {
     control: Option<Control>,
     /// What the kernel tells; of trees that are not this host's it tells nothing.
     uevents: Option<Uevents>,
+    /// A write may wait for a guest; the verb that stops the guest goes beside it.
+    writes: Lane,
+    verbs: Lane,
+    /// Whether something was done since the last question, of which nothing is heard.
+    operated: bool,
 }
 
 impl Files {
@@ -31,7 +37,15 @@ impl Files {
 
     pub(super) fn open(root: &Path) -> Files {
         let uevents = if root == Path::new("/sys") { Uevents::open().ok() } else { None };
-        Files { root: root.to_owned(), tree: FileTree::new(root), control: Control::if_there(root), uevents }
+        Files {
+            root: root.to_owned(),
+            tree: FileTree::new(root),
+            control: Control::if_there(root),
+            uevents,
+            writes: Lane::default(),
+            verbs: Lane::default(),
+            operated: false,
+        }
     }
 }
 
@@ -55,8 +69,12 @@ impl Backend for Files {
     fn happened(&mut self, touched: &mut Touched) -> Vec<String> {
         // Who has which group open is looked up again with every reading.
         self.tree.forget();
-        let Some(uevents) = &mut self.uevents else { return Vec::new() };
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> =
+            [&mut self.writes, &mut self.verbs].into_iter().filter_map(Lane::returned).collect();
+        let Some(uevents) = &mut self.uevents else {
+            touched.everything |= std::mem::take(&mut self.operated) || !lines.is_empty();
+            return lines;
+        };
         for uevent in uevents.heard() {
             let Some(uevent) = uevent else {
                 touched.everything = true;
@@ -73,15 +91,31 @@ impl Backend for Files {
         lines
     }
 
-    fn operate(&mut self, operation: &Operation) -> Result<String, String> {
-        let Some(control) = &self.control else { return Err("this host is only read here".to_owned()) };
+    fn operate(&mut self, operation: &Operation) -> Answer {
+        let Some(control) = self.control.clone() else {
+            return Answer::Refused("this host is only read here".to_owned());
+        };
+        self.operated = true;
+        let called = operation.clone();
         match operation {
             Operation::Write { path, text } => {
-                let written = self.tree.write(path, &format!("{text}\n"));
-                written.map(|()| String::new()).map_err(|fault| format!("{operation}: {}", fault.said))
+                let (root, path, text) = (self.root.clone(), path.clone(), format!("{text}\n"));
+                self.writes.call(operation, move || {
+                    let written = FileTree::new(&root).write(&path, &text);
+                    written.map(|()| String::new()).map_err(|fault| format!("{called}: {}", fault.said))
+                })
             }
-            Operation::Hw(line) => control.verb("hw", "hw", line).map_err(|error| error.message),
-            Operation::Guest(line) => control.verb("guest", "guests", line).map_err(|error| error.message),
+            Operation::Hw(line) => {
+                let line = line.clone();
+                self.verbs
+                    .call(operation, move || control.verb("hw", "hw", &line).map_err(|error| error.message))
+            }
+            Operation::Guest(line) => {
+                let line = line.clone();
+                self.verbs.call(operation, move || {
+                    control.verb("guest", "guests", &line).map_err(|error| error.message)
+                })
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ap_apply::tree::Tree;
+use ap_apply::tree::{Kind, Tree};
 use ap_files::{MachineFile, boot};
 use ap_sysfs::{Event, Filesystem as _, Session};
-use ap_view::{Operation, Touched, shown};
+use ap_view::{Answer, Operation, Touched, shown};
 
 use crate::error::CliError;
 use crate::live::backend::Backend;
@@ -54,16 +54,19 @@ impl Backend for Machine {
         events.iter().filter_map(shown::line).collect()
     }
 
-    fn operate(&mut self, operation: &Operation) -> Result<String, String> {
+    fn operate(&mut self, operation: &Operation) -> Answer {
         match operation {
-            Operation::Write { path, text } => {
-                let written = self.session.write(path, &format!("{text}\n"));
-                written
-                    .map(|()| String::new())
-                    .map_err(|fault| format!("{operation}: {}, {}", fault.name, fault.said))
+            Operation::Write { path, text } => match self.session.write(path, &format!("{text}\n")) {
+                Ok(()) => Answer::Done(String::new()),
+                Err(fault) if fault.kind == Kind::Waits => Answer::Waits,
+                Err(fault) => Answer::Refused(format!("{operation}: {}, {}", fault.name, fault.said)),
+            },
+            Operation::Hw(line) => {
+                self.session.hw(line).map_or_else(|e| Answer::Refused(e.text), Answer::Done)
             }
-            Operation::Hw(line) => self.session.hw(line).map_err(|error| error.text),
-            Operation::Guest(line) => self.session.guest(line).map_err(|error| error.text),
+            Operation::Guest(line) => {
+                self.session.guest(line).map_or_else(|e| Answer::Refused(e.text), Answer::Done)
+            }
         }
     }
 

@@ -2,10 +2,13 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ap_apply::tree::{Fault, Opener, Tree};
 use ap_files::MachineFile;
-use ap_view::{Live as _, Operation, Selection, Whose};
+use ap_view::{Answer, Live as _, Operation, Selection, Touched, Whose, read};
 
-use super::Hosted;
+use super::backend::Backend;
+use super::machine::Machine;
+use super::{Engine, Hosted, Shared};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -14,7 +17,11 @@ fn tiny(operable: bool) -> Hosted {
 }
 
 fn operate(live: &Hosted, line: &str) -> Result<String, String> {
-    live.operate(&Operation::parse(line).expect("an operation"))
+    match live.operate(&Operation::parse(line).expect("an operation")) {
+        Answer::Done(said) => Ok(said),
+        Answer::Waits => panic!("{line}: waits"),
+        Answer::Refused(why) => Err(why),
+    }
 }
 
 fn whose(live: &Hosted, queue: &str) -> Whose {
@@ -102,4 +109,104 @@ fn a_tree_that_goes_is_trouble_and_one_that_comes_back_is_none() {
 fn a_host_that_is_not_there_is_said() {
     let error = Hosted::root("/nowhere".into(), false).err().expect("there is none");
     assert!(error.to_string().contains("there is no AP bus at /nowhere/bus/ap"), "{error}");
+}
+
+/// A machine one of whose files cannot be read, as long as somebody says so.
+struct Failing {
+    machine: Machine,
+    fails: bool,
+}
+
+impl Tree for Failing {
+    fn read(&mut self, path: &str) -> Result<String, Fault> {
+        if self.fails && path == "bus/ap/apmask" {
+            return Err(Fault::of(path, ap_sysfs::Errno::EIO));
+        }
+        self.machine.tree().read(path)
+    }
+
+    fn write(&mut self, path: &str, text: &str) -> Result<(), Fault> {
+        self.machine.tree().write(path, text)
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<String>, Fault> {
+        self.machine.tree().list(path)
+    }
+
+    fn link(&mut self, path: &str) -> Result<String, Fault> {
+        self.machine.tree().link(path)
+    }
+
+    fn openers(&mut self, group: &str) -> Vec<Opener> {
+        self.machine.tree().openers(group)
+    }
+
+    fn sleep(&mut self, milliseconds: u64) {
+        self.machine.tree().sleep(milliseconds);
+    }
+}
+
+impl Backend for Failing {
+    fn tree(&mut self) -> &mut dyn Tree {
+        self
+    }
+
+    fn name(&self) -> String {
+        self.machine.name()
+    }
+
+    fn place(&self) -> String {
+        self.machine.place()
+    }
+
+    fn happened(&mut self, touched: &mut Touched) -> Vec<String> {
+        self.machine.happened(touched)
+    }
+
+    fn operate(&mut self, operation: &Operation) -> Answer {
+        self.machine.operate(operation)
+    }
+
+    fn rhythm(&self) -> (Duration, Duration) {
+        (Duration::MAX, Duration::MAX)
+    }
+}
+
+/// What was touched when a reading failed is read with the next one, whatever that is for.
+#[test]
+fn what_could_not_be_read_is_read_later() {
+    let machine = Machine::boot(&MachineFile::load("tiny").expect("a machine")).expect("it boots");
+    let mut backend = Failing { machine, fails: false };
+    let host = read::read(backend.tree(), "tiny").expect("it can be read");
+    let shared = Arc::new(Shared::new(&host, true));
+    let mut engine = Engine::new(backend, host, shared.clone());
+    let operation = |line: &str| Operation::parse(line).expect("an operation");
+    let unplug = operation("hw unplug 10");
+    engine.backend.fails = true;
+    assert!(matches!(engine.backend.operate(&unplug), Answer::Done(_)));
+    engine.look(Some(&unplug));
+    assert!(shared.now().trouble.is_some());
+    engine.backend.fails = false;
+    // Something else, which touches nothing of it.
+    let list = operation("guest list");
+    assert!(matches!(engine.backend.operate(&list), Answer::Done(_)));
+    engine.look(Some(&list));
+    let now = shared.now();
+    assert_eq!(now.trouble, None);
+    assert!(!now.host.has(Selection::parse("0a").expect("a name")), "the adapter that went is gone");
+}
+
+/// A write that waits for a guest keeps nobody, also in this process.
+#[test]
+fn what_waits_is_answered() {
+    let live = tiny(true);
+    let mdev = "a0000001-0000-4000-8000-000000000001";
+    let matrix = "/sys/devices/vfio_ap/matrix";
+    operate(&live, &format!("echo {mdev} > {matrix}/mdev_supported_types/vfio_ap-passthrough/create"))
+        .expect("it is made");
+    operate(&live, &format!("guest start g1 {mdev}")).expect("it starts");
+    let remove = Operation::parse(&format!("echo 1 > {matrix}/{mdev}/remove")).expect("an operation");
+    assert_eq!(live.operate(&remove), Answer::Waits);
+    operate(&live, "guest stop g1").expect("it stops");
+    assert!(live.now().host.state.mdevs.is_empty(), "and then it is removed");
 }

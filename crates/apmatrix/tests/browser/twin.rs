@@ -4,15 +4,15 @@ use std::process::Command;
 
 use ap_apply::tree::Tree as _;
 use ap_files::{MachineFile, boot};
-use ap_sysfs::Filesystem as _;
+use ap_sysfs::{Filesystem as _, Session};
 use ap_view::Operation;
 use serde_json::Value;
 
 use crate::tree;
 
-/// What `ls --json` says of a machine after these lines.
-pub fn ls_after(machine: &str, lines: &[String]) -> Value {
-    let mut session = boot(&MachineFile::load(machine).expect("a machine")).expect("it boots");
+/// A machine after these lines.
+pub fn after(machine: &MachineFile, lines: &[String]) -> Session {
+    let mut session = boot(machine).expect("it boots");
     for line in lines {
         match Operation::parse(line).expect("an operation") {
             Operation::Write { path, text } => drop(session.write(&path, &format!("{text}\n"))),
@@ -21,6 +21,12 @@ pub fn ls_after(machine: &str, lines: &[String]) -> Value {
         }
     }
     session.advance(10_000);
+    session
+}
+
+/// What `ls --json` says of a machine after these lines.
+pub fn ls_after(machine: &str, lines: &[String]) -> Value {
+    let mut session = after(&MachineFile::load(machine).expect("a machine"), lines);
     let directory = tempfile::tempdir().expect("a directory");
     tree::write(&mut session, directory.path());
     let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));

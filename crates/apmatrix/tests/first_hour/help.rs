@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::{apmatrix, apmatrix_in};
-use crate::terminal::Terminal;
+use crate::pseudo::Terminal;
 
 #[test]
 fn h24_help_of_run_says_who_one_is_and_what_one_reaches() {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::terminal::Terminal;
+use crate::pseudo::Terminal;
 
 const PROMPT: &str = "tiny:/sys# ";
 /// What is typed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 
 use crate::common::apmatrix_in;
-use crate::terminal::Terminal;
+use crate::pseudo::Terminal;
 
 const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\nmachine = \"default\"\n\
     title = \"a title that is so long that it would flood a terminal of eighty columns if nobody cut it\"\n\
