@@ -12,7 +12,10 @@ use ap_cluster::{Wanted, search};
 use ap_proof::sequences::{Report, alphabet};
 
 /// The argument of that number, or what is meant without it.
-fn argument<T: std::str::FromStr<Err: Error + 'static>>(number: usize, else_: T) -> Result<T, Box<dyn Error>> {
+fn argument<T: std::str::FromStr<Err: Error + 'static>>(
+    number: usize,
+    else_: T,
+) -> Result<T, Box<dyn Error>> {
     std::env::args().nth(number).map_or(Ok(else_), |text| Ok(text.parse()?))
 }
 
@@ -35,9 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let all = run(several)?;
             (run(1)?, all)
         };
-        let found = |report: &Report| (report.states, report.transitions, report.levels.clone(), report.verdict());
+        let found =
+            |report: &Report| (report.states, report.transitions, report.levels.clone(), report.verdict());
         if found(&one) != found(&all) {
-            return Err(format!("one worker finds {:?}, {several} find {:?}", found(&one), found(&all)).into());
+            return Err(
+                format!("one worker finds {:?}, {several} find {:?}", found(&one), found(&all)).into()
+            );
         }
         let (one_s, all_s) = (one.time.as_secs_f64(), all.time.as_secs_f64());
         println!(
