@@ -130,6 +130,18 @@ fn the_budget_is_looked_at_within_a_level() {
     assert_eq!(report.transitions, 0, "nobody begins with a state when the time is up");
 }
 
+/// Its files hold stretches of ways: each way is one worker's, whoever wrote it.
+#[test]
+fn any_number_of_workers_goes_on_from_a_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (depth, workers) in [(2, 2), (3, 2), (4, 3), (5, 1), (6, 4)] {
+        let kept = Wanted { checkpoint: Some(folder.path().to_owned()), ..wanted("core", depth, workers) };
+        let report = search(kept, &mut |_| {}).expect("it goes on");
+        let plain = plain(&alphabet("core").expect("it is there"), depth);
+        assert_eq!(told(&plain), told(&report), "{workers} workers go on to {depth}");
+    }
+}
+
 /// Ports that nobody uses.
 fn hosts(folder: &Path, processes: usize) -> std::path::PathBuf {
     let listeners: Vec<TcpListener> =
