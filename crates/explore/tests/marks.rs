@@ -199,7 +199,8 @@ fn what_is_kept_counts_with_its_answer() {
 /// A look promises that it only looks. What needs no token compiles in its closure all the same.
 #[test]
 fn a_look_that_takes_a_step_is_reported() {
-    let looks: [(&str, fn(&World)); 6] = [
+    type Inside = fn(&World);
+    let looks: [(&str, Inside); 6] = [
         ("read `tracked`", |world| world.tracked.with(|_| ())),
         ("write `tracked`", |world| world.tracked.with_mut(|value| *value = 1)),
         ("oracle `ghost`", |world| world.ghost.update(|value| *value = 1)),
