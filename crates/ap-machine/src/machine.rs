@@ -166,15 +166,16 @@ impl Machine {
     }
 
     /// Changes what concerns the whole machine.
-    pub(crate) fn configure_with(
+    pub(crate) fn configure_with<R>(
         &self,
         held: &mut Held<'_, Devices>,
-        change: impl FnOnce(&mut MachineConfig),
-    ) {
+        change: impl FnOnce(&mut MachineConfig) -> R,
+    ) -> R {
         let (mut config, _held) = self.config.write(held);
-        change(&mut config);
+        let changed = change(&mut config);
         let domains = config.qci.domains;
         config.domains_seen |= domains;
+        changed
     }
 
     /// Looks at what concerns the whole machine.

@@ -12,6 +12,7 @@
 //! | `write` | writes, what each does, its inverse | what is wanted |
 //! | `reason` | why a write is refused, and the smallest change | plans |
 //! | `filter` | why a guest does not get what is assigned | writes |
+//! | `rule` | the rules: a name and a sentence each | states, writes |
 //! | `reading` | what a text for a file asks for | the rules |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
@@ -33,6 +34,7 @@ pub mod overrides;
 pub mod plan;
 pub mod reading;
 pub mod reason;
+pub mod rule;
 mod search;
 pub mod state;
 pub mod target;
@@ -45,7 +47,8 @@ pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
 pub use reason::{Refusal, Unbindable};
+pub use rule::Rule;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;
-pub use why::{Because, Rule, Why, why};
+pub use why::{Because, Why, why};
 pub use write::{Delta, Store, Write};

@@ -8,6 +8,8 @@ mod common;
 mod help;
 #[path = "first_hour/mistakes.rs"]
 mod mistakes;
+#[path = "first_hour/recording.rs"]
+mod recording;
 #[path = "first_hour/running.rs"]
 mod running;
 #[path = "first_hour/scenarios.rs"]

@@ -55,6 +55,7 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
             every.why
         ));
     }
+    leads(program, &every)?;
     // What large programs need is done for this small one, too.
     let short = explore(program, Options { reach: Reach::SHORT, ..cached(Strategy::StateCache) });
     if said(&short) != said(&every) {
@@ -96,6 +97,50 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
         _ => "none",
     };
     Ok((how, short.warm_up))
+}
+
+/// Explores what comes after each schedule that a report tells: its own outcome and no other, or what is wrong there.
+fn leads(program: &Program, report: &Report) -> Result<(), String> {
+    let after = |schedule| {
+        let options = Options { max_steps: 500, audit: Audit::Off, ..Options::default() };
+        Explorer::new(options).after(schedule).run(&mut interpret::scene(program.clone()))
+    };
+    for outcome in &report.outcomes {
+        let then = after(&outcome.schedule);
+        let own = BTreeSet::from([(outcome.results.clone(), outcome.state.clone())]);
+        if !then.exhausted || said(&then).outcomes != own {
+            return Err(format!(
+                "{} leads to {:#?} {:?} instead of {own:#?}",
+                outcome.schedule,
+                said(&then),
+                then.why
+            ));
+        }
+    }
+    for violation in &report.violations {
+        let then = after(&violation.schedule);
+        if violation.finding.verdict != "livelock" && !said(&then).findings.contains(&violation.finding) {
+            return Err(format!(
+                "{} leads to {:#?} {:?}, and not to {violation:#?}",
+                violation.schedule,
+                said(&then),
+                then.why
+            ));
+        }
+        // What goes on for ever is shown by its schedule alone.
+        let replayed = Explorer::new(Options { max_steps: 500, ..Options::default() })
+            .replay(&mut interpret::scene(program.clone()), &violation.schedule);
+        let good = replayed.as_ref().is_ok_and(|replay| {
+            replay.findings.iter().any(|found| found.verdict == violation.finding.verdict)
+        });
+        if !good {
+            return Err(format!(
+                "{violation:#?} is not replayed: {:?}",
+                replayed.map(|replay| replay.findings)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Explores every state, with an audit. (Without a warm-up, which notices many things by chance.)

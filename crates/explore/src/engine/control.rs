@@ -178,6 +178,7 @@ impl Control {
     /// Whether others may go before this step of the task.
     pub(super) fn is_point(&self, task: usize, op: &Op) -> bool {
         self.mode.stops_everywhere()
+            || self.run.taken.len() < self.learned.single
             || self.run.started >> task & 1 == 0
             || self.learned.objects.is_point(task, op, self.mode.is_reduced())
             || !self.run.model.enabled(task, op)
@@ -285,7 +286,7 @@ impl Control {
         let run = &mut self.run;
         for held in &run.held[task] {
             let content = if held.kept { 0 } else { run.model.cell(held.object).content };
-            run.pasts[task].holds(held.object, content);
+            run.pasts[task].holds(held.object, held.read, content);
         }
         if let Mode::Audit { task: audited, pasts } = self.mode
             && audited == task

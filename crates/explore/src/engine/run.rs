@@ -6,7 +6,8 @@
 use super::automaton::{Edge, NodeId};
 use super::clocks::Clocks;
 use super::graph::Holding;
-use super::model::Model;
+use super::mix::mix;
+use super::model::{Model, Phase};
 use super::objects::{Op, OpKind};
 use super::past::{Forgot, Past, Whole};
 use super::tasks::{MAX_TASKS, Tasks};
@@ -175,6 +176,20 @@ impl Run {
         let enabled =
             |&task: &usize| self.pending[task].as_ref().is_some_and(|op| self.model.enabled(task, op));
         (0..self.model.tasks).filter(enabled).fold(0, |set, task| set | 1 << task)
+    }
+
+    /// The state, where executions are learned from: where each task stands and what all objects contain. (Not what is
+    /// known of races.)
+    pub(crate) fn stands(&self) -> u64 {
+        (0..self.model.tasks).fold(self.model.hash, |sum, task| {
+            let phase = match self.model.phases[task] {
+                Phase::Ready => 0,
+                Phase::Ended => 1,
+                Phase::Waiting(_) => 2,
+                Phase::Woken => 3,
+            };
+            mix(sum, u64::from(self.nodes[task]) << 2 | phase)
+        })
     }
 
     /// Keeps account of what the task holds.

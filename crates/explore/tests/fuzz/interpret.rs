@@ -152,8 +152,8 @@ impl<'w> Local<'w> {
         for index in 0..2 {
             let writer = self.writers[index].as_ref();
             let value = writer.filter(|_| self.changed).map_or(0, |guard| u64::from(**guard));
-            let held = held(self.readers[index].is_some()) << 1 | held(writer.is_some());
-            key = key << 6 | held << 4 | value;
+            // Whether for reading or writing needs no word, either.
+            key = key << 5 | held(self.holds_rw(index)) << 4 | value;
         }
         key
     }
@@ -191,9 +191,12 @@ impl<'w> Local<'w> {
                         self.value = 0;
                     }
                     checkpoint(self.key(place));
+                    if m == 1 {
+                        world.clock.sleep(1);
+                    }
                     let value = world.mutexes[m].look_unordered(token, |value| *value);
                     if value == 0 {
-                        used("cycle");
+                        used(if m == 1 { "cycle with a sleep" } else { "cycle" });
                         place -= 1;
                     } else {
                         self.observe(value);
