@@ -75,7 +75,10 @@ impl Backend for Files {
             touched.everything |= std::mem::take(&mut self.operated) || !lines.is_empty();
             return lines;
         };
-        for uevent in uevents.heard() {
+        let heard = uevents.heard();
+        // In a run without device events nothing is heard at all.
+        touched.everything |= std::mem::take(&mut self.operated) && heard.is_empty();
+        for uevent in heard {
             let Some(uevent) = uevent else {
                 touched.everything = true;
                 continue;
