@@ -378,21 +378,6 @@ impl Reader<'_> {
         overrides
     }
 
-    /// Whether a mask was written since the host came up and they are not all ones. The emulation tells it. Of a real host
-    /// it is seen from the masks that it came up with, but for one that was written and then back again.
-    fn masks_in_use(&mut self, masks: &Masks) -> bool {
-        let told = self.maybe(&format!("{CONTROL}/state"));
-        if let Some(told) = told.and_then(|text| ap_files::state::masks_in_use(&text)) {
-            return told;
-        }
-        let mut came_up = |name: &str| self.maybe(&format!("module/ap/parameters/{name}"));
-        let (Some(adapters), Some(domains)) = (came_up("apmask"), came_up("aqmask")) else {
-            return *masks != Masks::ALL;
-        };
-        let came_up = Masks { adapters: given(&adapters), domains: given(&domains) };
-        *masks != Masks::ALL && *masks != came_up
-    }
-
     fn mdevs(&mut self, configured: &Matrix, bound: &Bindings) -> Result<BTreeMap<Uuid, Mdev>, ImportError> {
         let guests = self.guests();
         let mut mdevs = BTreeMap::new();
@@ -495,7 +480,7 @@ impl Reader<'_> {
         if state.kernel.driver_override {
             state.overrides = self.overrides(&bound);
         }
-        state.masks_in_use = state.kernel.driver_override && self.masks_in_use(&state.masks);
+        state.masks_in_use = state.kernel.driver_override && masks_in_use(&mut *self.tree, &state.masks);
         for card in machine.adapters.iter().map(|adapter| adapter.id) {
             let is = |reader: &mut Self, name: &str, value: &str| {
                 reader.maybe(&format!("devices/ap/card{card}/{name}")).is_some_and(|text| text == value)
@@ -547,6 +532,22 @@ fn kernel_of(text: &str) -> Option<ap_task::Kernel> {
         kernel = kernel.with(Flag::from_name(name)?, word == "with");
     }
     Some(kernel)
+}
+
+/// Whether a mask was written since the host came up and they are not all ones. The emulation tells it. Of a real host
+/// it is seen from the masks that it came up with, but for one that was written and then back again.
+pub fn masks_in_use(tree: &mut dyn Tree, masks: &Masks) -> bool {
+    let mut maybe = |path: &str| tree.read(path).ok().map(|text| text.trim_end_matches('\n').to_owned());
+    let told = maybe(&format!("{CONTROL}/state"));
+    if let Some(told) = told.and_then(|text| ap_files::state::masks_in_use(&text)) {
+        return told;
+    }
+    let mut came_up = |name: &str| maybe(&format!("module/ap/parameters/{name}"));
+    let (Some(adapters), Some(domains)) = (came_up("apmask"), came_up("aqmask")) else {
+        return *masks != Masks::ALL;
+    };
+    let came_up = Masks { adapters: given(&adapters), domains: given(&domains) };
+    *masks != Masks::ALL && *masks != came_up
 }
 
 /// The mask that a parameter of the module `ap` gives: all ones where there is none.

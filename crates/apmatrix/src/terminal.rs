@@ -207,7 +207,7 @@ mod tests {
         let path = "no /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter: so";
         assert_eq!(
             wrapped(path, 60, 2),
-            "no\n  /sys/devices/vfio_ap/matrix/\n  62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter: so"
+            "no /sys/devices/vfio_ap/matrix/\n  62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter: so"
         );
         let mask = format!("0x{}", "f".repeat(64));
         assert_eq!(wrapped(&mask, 80, 2), mask);

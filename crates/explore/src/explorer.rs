@@ -15,7 +15,7 @@ use crate::engine::objects::{ObjectId, place};
 use crate::engine::random::Chance;
 use crate::engine::replay::{self, Followed, ReplayError};
 use crate::engine::tree::Tree;
-use crate::engine::{audit, cache, executions, shrink};
+use crate::engine::{audit, cache, executions, rounds, shrink};
 use crate::options::{Audit, Options, Strategy};
 use crate::program::Program;
 use crate::report::{AuditReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, Violation};
@@ -144,7 +144,7 @@ impl Explorer {
                 limits.give_back(&mut explored.searched.collector);
                 return explored;
             }
-            cache::keep(executor, &mut limits, explored.searched.collector);
+            rounds::keep(executor, &mut limits, explored.searched.collector);
         }
     }
 
@@ -244,7 +244,7 @@ impl Explorer {
 /// Searches until the end, or until something is learned that makes it begin anew.
 fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, options: &Options) -> Searched {
     match options.strategy {
-        Strategy::StateCache => cache::search(executor, limits, (options.mistake, options.reach)),
+        Strategy::StateCache => rounds::search(executor, limits, (options.mistake, options.reach)),
         Strategy::EveryState => cache::every_state(executor, limits),
         Strategy::Dpor => executions::search(executor, limits, &mut Tree::new(true), None),
         Strategy::Dfs => executions::search(executor, limits, &mut Tree::new(false), None),
