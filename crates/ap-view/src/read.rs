@@ -69,7 +69,7 @@ pub fn refresh(tree: &mut dyn Tree, host: &mut Host, touched: &Touched) -> Resul
         *host = read(tree, &host.name)?;
         return Ok(());
     }
-    let before = host.state.masks.clone();
+    let before = host.state.masks;
     masks(tree, host)?;
     if host.state.kernel.driver_override && host.state.masks != before {
         host.state.masks_in_use = masks_in_use(tree, &host.state.masks);

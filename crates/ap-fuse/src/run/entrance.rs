@@ -90,6 +90,7 @@ pub fn enter(entrance: &Entrance, modules: Vec<&'static str>, command: &[OsStrin
         rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
     };
     let proc = open("/proc").map_err(|_| Error::NoProc)?;
+    let here = std::env::current_dir();
     let server = process(entrance.server)?;
     let first = entrance.first.map(process).transpose()?;
     let own = |name: &str| fs::read_link(format!("/proc/self/ns/{name}")).ok();
@@ -103,6 +104,10 @@ pub fn enter(entrance: &Entrance, modules: Vec<&'static str>, command: &[OsStrin
         spaces |= ThreadNameSpaceType::USER;
     }
     move_into_thread_name_spaces(server.as_fd(), spaces).map_err(entering)?;
+    // Entering other mounts leads to their root; the run has this user's directories, too.
+    if let Ok(here) = here {
+        let _ = std::env::set_current_dir(here);
+    }
     let tree = open("/sys").map_err(Error::setup("opening the run's /sys"))?;
     intercept(Interceptor { proc, tree, modules });
     if let Some(first) = &first {

@@ -16,7 +16,12 @@ pub const GUEST: Verbs = Verbs {
     command: "guest",
     list: &[
         verb("start", "NAME UUID", "a guest opens the mediated device", start),
-        verb("stop", "NAME", "a guest closes all mediated devices that it has open", stop),
+        verb(
+            "stop",
+            "NAME",
+            "a guest closes all mediated devices that it has open, and stays in the list",
+            stop,
+        ),
         verb("reset", "NAME", "a guest resets the mediated devices that it has open", reset),
         verb("list", "", "the guests, and what each has open", list),
         verb("show", "NAME", "what the guest sees", show),

@@ -108,6 +108,14 @@ fn h19_a_running_machine_is_reached_by_its_name() {
         "echo -4 > /sys/bus/ap/apmask; echo $APMATRIX_MACHINE; exit 7",
     ]);
     assert_eq!(exec, (Some(7), "tiny\n".into(), String::new()));
+    let mut pwd = run(at, &["exec", "lab", "--", "pwd"]);
+    let pwd = pwd.current_dir(at).output().expect("it starts").stdout;
+    let here = std::fs::canonicalize(at).expect("it is there");
+    assert_eq!(
+        String::from_utf8_lossy(&pwd).trim_end(),
+        here.to_string_lossy(),
+        "it starts where it is called"
+    );
     let (status, _, err) = said(&["exec", "lap", "--", "true"]);
     assert_eq!(
         (status, err.as_str()),
