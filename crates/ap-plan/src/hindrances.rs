@@ -6,7 +6,8 @@ use ap_types::{Apqn, Matrix, Uuid};
 use crate::allow::Allow;
 use crate::obstacle::{Lack, Obstacle, What};
 use crate::overrides::{self, changes_way};
-use crate::reason::{GiveUp, Refusal, Remedy, smaller_part};
+use crate::reason::{Refusal, smaller_part};
+use crate::remedy::{GiveUp, Remedy};
 use crate::state::{Bindings, Holder, Mdev, State};
 use crate::target::Target;
 

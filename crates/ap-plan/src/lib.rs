@@ -10,7 +10,8 @@
 //! | --- | --- | --- |
 //! | `state` | a host as far as plans go | where it was read |
 //! | `write` | writes, what each does, its inverse | what is wanted |
-//! | `reason` | why a write is refused, and the smallest change | plans |
+//! | `reason` | why a write is refused | plans |
+//! | `remedy` | the smallest change that would make it possible | plans |
 //! | `filter` | why a guest does not get what is assigned | writes |
 //! | `reading` | what a text for a file asks for | the rules |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
@@ -33,6 +34,7 @@ pub mod overrides;
 pub mod plan;
 pub mod reading;
 pub mod reason;
+pub mod remedy;
 mod search;
 pub mod state;
 pub mod target;
@@ -44,7 +46,8 @@ pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
-pub use reason::{Refusal, Remedy, Unbindable};
+pub use reason::{Refusal, Unbindable};
+pub use remedy::Remedy;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;
 pub use why::{Because, Rule, Why, why};

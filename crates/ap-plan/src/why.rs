@@ -10,7 +10,8 @@ use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
 
 use crate::reading::{Reading, Wrong, read};
-use crate::reason::{GiveUp, Refusal, Unbindable, smaller_part};
+use crate::reason::{Refusal, Unbindable, smaller_part};
+use crate::remedy::GiveUp;
 use crate::state::{Driver, Holder, Mdev, Owner, State};
 use crate::write::{Delta, Store, Write};
 

@@ -238,7 +238,7 @@ fn the_terminal_and_the_page_show_and_say_the_same() {
         let mut shown = BTreeSet::new();
         browser.size(1800, 1400, false).await;
         for (machine, lines) in [
-            ("tiny".to_owned(), Vec::new()),
+            ("tiny".to_owned(), vec!["hw unplug 04.0047".to_owned()]),
             ("default".to_owned(), script()),
             (format!("{data}.toml"), every),
         ] {

@@ -1,0 +1,160 @@
+//! The smallest change that would make a refused write possible, as a value: told to those who have a desired file, or to
+//! those who write to the tree.
+
+use std::fmt;
+
+use ap_files::desired::Give;
+use ap_types::{AdapterMask, DomainMask, Matrix};
+
+use crate::reason::{Refusal, Unbindable, smaller_part};
+use crate::state::State;
+use crate::write::{Delta, Write};
+
+impl Refusal {
+    /// The smallest change that would make it possible.
+    #[must_use]
+    pub fn remedy(&self, state: &State) -> Remedy {
+        let words = match self {
+            Refusal::Reserved { queues, .. } => return Remedy::GiveUp(GiveUp::of(state, queues)),
+            Refusal::Overridden(_) => return Remedy::Give(Give::Override, "clear all overrides"),
+            Refusal::MasksInUse => return Remedy::Give(Give::Masks, "set both masks to all ones"),
+            Refusal::InUse { queues, mdev, holder } => {
+                let part = smaller_part(queues);
+                let stop = holder.as_ref().map_or_else(String::new, |h| format!(", or stop {h} first"));
+                format!("take {part} from mdev {mdev}{stop}")
+            }
+            Refusal::Shared { queues, other, holder, .. } => {
+                let part = smaller_part(queues);
+                let stop = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
+                format!("take {part} from mdev {other}{stop}")
+            }
+            Refusal::TooHigh { what, highest, .. } => {
+                format!("choose {} {what} up to {highest}", if *what == "adapter" { "an" } else { "a" })
+            }
+            Refusal::NoMdev(uuid) => format!("create mdev {uuid}"),
+            Refusal::Exists(uuid) => format!("change mdev {uuid} instead of making it"),
+            Refusal::NoInstances => "remove an mdev that is not used".to_owned(),
+            Refusal::NoVfioAp => "modprobe vfio_ap".to_owned(),
+            Refusal::Unprotected { queue, mdev, .. } => {
+                format!(
+                    "echo vfio_ap > /sys/bus/ap/devices/{queue}/driver_override, or take it from mdev {mdev}"
+                )
+            }
+            Refusal::NoQueue(queue) => format!("leave queue {queue} out"),
+            Refusal::Binding { queue, driver, how } => match how {
+                Unbindable::Absent => format!("leave queue {queue} out"),
+                Unbindable::NotBound => format!("leave it: queue {queue} is not bound to {}", driver.name()),
+                Unbindable::Bound => match state.driver(*queue) {
+                    Some(now) if now != *driver => format!("unbind queue {queue} from {} first", now.name()),
+                    _ => format!("leave it: queue {queue} is bound to {} already", driver.name()),
+                },
+                Unbindable::NotTheirs => {
+                    format!("let an override or the masks give queue {queue} to {}", driver.name())
+                }
+            },
+            Refusal::Held { mdev, holder } => format!("stop {holder}, or keep mdev {mdev}"),
+        };
+        Remedy::Words(words)
+    }
+}
+
+/// The smallest change that would make a write possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The host gives up queues.
+    GiveUp(GiveUp),
+    /// Queues are given in this way from now on; or what stands against the other way goes, in words.
+    Give(Give, &'static str),
+    /// Something else, in words.
+    Words(String),
+}
+
+/// For those who have a desired file: what to say in it.
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remedy::GiveUp(give_up) => {
+                let (mask, ids): (_, Vec<u8>) = match give_up.leave {
+                    Leave::Apmask(adapters) => ("apmask", adapters.iter().map(u8::from).collect()),
+                    Leave::Aqmask(domains) => ("aqmask", domains.iter().map(u8::from).collect()),
+                };
+                let terms: Vec<String> = ids.iter().map(|id| format!("-{id}")).collect();
+                write!(f, "[host] {mask} = \"{}\" ({give_up})", terms.join(","))
+            }
+            Remedy::Give(give, or) => {
+                let give = match give {
+                    Give::Masks => "masks",
+                    Give::Override => "override",
+                };
+                write!(f, "[host] give = \"{give}\", or {or}")
+            }
+            Remedy::Words(words) => f.write_str(words),
+        }
+    }
+}
+
+impl Remedy {
+    /// For those who write to the tree: the write, where it is one.
+    #[must_use]
+    pub fn as_write(&self) -> String {
+        match self {
+            Remedy::GiveUp(give_up) => {
+                let store = give_up.write().store();
+                format!("echo {} > /sys/{} ({give_up})", store.text, store.path)
+            }
+            Remedy::Give(_, or) => (*or).to_owned(),
+            Remedy::Words(words) => words.clone(),
+        }
+    }
+}
+
+/// Ids that leave one mask, so that the host gives up queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Adapters leave apmask.
+    Apmask(AdapterMask),
+    /// Domains leave aqmask.
+    Aqmask(DomainMask),
+}
+
+/// A change of one mask by which the host gives up queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveUp {
+    /// What leaves which mask.
+    pub leave: Leave,
+    /// How many queues the host loses by it.
+    pub queues: usize,
+}
+
+impl GiveUp {
+    /// The one that gives up these queues and takes the fewest others from the host.
+    ///
+    /// Queues are reserved as a product, so that all these adapters or all these domains have to go.
+    #[must_use]
+    pub fn of(state: &State, queues: &Matrix) -> GiveUp {
+        let host = &state.queues.host;
+        let by_adapter: usize = queues.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
+        let by_domain: usize = queues.domains.iter().map(|domain| host.column(domain).count()).sum();
+        if by_adapter <= by_domain {
+            GiveUp { leave: Leave::Apmask(queues.adapters), queues: by_adapter }
+        } else {
+            GiveUp { leave: Leave::Aqmask(queues.domains), queues: by_domain }
+        }
+    }
+
+    /// The write that does it.
+    #[must_use]
+    pub fn write(&self) -> Write {
+        match self.leave {
+            Leave::Apmask(adapters) => Write::Apmask(Delta::between(adapters, AdapterMask::EMPTY)),
+            Leave::Aqmask(domains) => Write::Aqmask(Delta::between(domains, DomainMask::EMPTY)),
+        }
+    }
+}
+
+impl fmt::Display for GiveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = if self.queues == 1 { "1 queue".to_owned() } else { format!("{} queues", self.queues) };
+        write!(f, "the host gives up {count}")
+    }
+}
