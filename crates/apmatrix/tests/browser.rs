@@ -236,6 +236,8 @@ fn the_terminal_and_the_page_show_and_say_the_same() {
             .map(str::to_owned)
             .collect();
         let mut shown = BTreeSet::new();
+        // None ends before the console was looked at.
+        let mut servers = Vec::new();
         browser.size(1800, 1400, false).await;
         for (machine, lines) in [
             ("tiny".to_owned(), vec!["hw unplug 04.0047".to_owned()]),
@@ -277,6 +279,7 @@ fn the_terminal_and_the_page_show_and_say_the_same() {
                     assert!(frame.contains(refusal), "{queue}: {refusal}\n{frame}");
                 }
             }
+            servers.push(server);
         }
         let all: BTreeSet<String> = Whose::ALL.map(|whose| whose.name().to_owned()).into();
         assert_eq!(shown, all, "queues of every owner were compared");
