@@ -1,6 +1,7 @@
 """What a user of the fixture relies on; also the sample that packages are tried with."""
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -62,6 +63,67 @@ def test_commands_are_as_elsewhere(apmatrix_host, tmp_path):
         host.run(["sleep", "5"], timeout=0.2)
     # And the host goes on.
     assert host.run(["true"]).returncode == 0
+
+
+def test_a_command_has_the_environment_of_the_run(apmatrix_host, monkeypatch):
+    host = apmatrix_host("tiny")
+    said = host.run("echo $APMATRIX_MACHINE; command -v modprobe; command -v apmatrix > /dev/null && echo found").stdout
+    assert said.split() == ["tiny", "/dev/.apmatrix/modprobe", "found"]
+    monkeypatch.setenv("WORD", "changed later")
+    monkeypatch.delenv("HOME", raising=False)
+    assert host.run("echo $WORD ${HOME-none}").stdout == "changed later none\n"
+
+
+def test_a_wrong_request_is_said_and_the_host_goes_on(apmatrix_host, tmp_path):
+    host = apmatrix_host("tiny")
+    for wrong in ({"command": ["echo", "a\0b"]}, {"command": []}, {"command": ["true"], "env": {"A=": "x"}}):
+        with pytest.raises(ValueError):
+            host.run(**wrong)
+    with pytest.raises(ValueError):
+        host.run(["cat"], input="\ud800")
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    with pytest.raises(PermissionError):
+        host.run([plain])
+    with pytest.raises(NotADirectoryError):
+        host.run([plain / "below"])
+    assert host.run("echo goes on").stdout == "goes on\n"
+
+
+def test_an_interrupted_command_ends_its_host(apmatrix_host):
+    class Late(BaseException):
+        pass
+
+    def late(*_):
+        raise Late
+
+    host = apmatrix_host("tiny")
+    former = signal.signal(signal.SIGALRM, late)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(Late):
+            host.run("sleep 333; echo stale")
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    with pytest.raises(RuntimeError, match="the host has ended"):
+        host.run("echo fresh")
+
+
+def test_a_write_that_waits_says_for_whom(apmatrix_host):
+    host = apmatrix_host("tiny")
+    host.run(
+        f"""
+        echo -4 > {APMASK}
+        echo {UUID} > {MATRIX}/mdev_supported_types/vfio_ap-passthrough/create
+        echo 4 > {MATRIX}/{UUID}/assign_adapter
+        echo 6 > {MATRIX}/{UUID}/assign_domain
+        """
+    )
+    host.guest("start", "one", UUID)
+    with pytest.raises(subprocess.TimeoutExpired) as late:
+        host.run(f"echo 1 > {MATRIX}/{UUID}/remove", timeout=3)
+    assert "guest one" in late.value.stderr
+    host.guest("stop", "one")
 
 
 def test_nothing_of_it_is_outside(apmatrix_host):

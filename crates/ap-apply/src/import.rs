@@ -9,7 +9,7 @@ use ap_files::MachineFile;
 use ap_files::machine::{Adapter, Facilities, Mdev as FileMdev, Queue, QueueState};
 use ap_machine::functions_of;
 use ap_plan::state::{Bindings, Driver, Limits, Overrides};
-use ap_plan::{Holder, Mdev, State};
+use ap_plan::{Holder, Masks, Mdev, State};
 use ap_task::{Flag, Version};
 use ap_types::grammar::{ap_config, mask_parameter, uuid};
 use ap_types::{
@@ -480,6 +480,17 @@ impl Reader<'_> {
         if state.kernel.driver_override {
             state.overrides = self.overrides(&bound);
         }
+        state.masks_in_use = state.kernel.driver_override && masks_in_use(&mut *self.tree, &state.masks);
+        for card in machine.adapters.iter().map(|adapter| adapter.id) {
+            let is = |reader: &mut Self, name: &str, value: &str| {
+                reader.maybe(&format!("devices/ap/card{card}/{name}")).is_some_and(|text| text == value)
+            };
+            if is(self, "config", "0") || is(self, "chkstop", "1") {
+                state.cards_off.insert(card);
+            } else if is(self, "online", "0") {
+                state.switched_off.insert(card);
+            }
+        }
         state.queues = bound;
         state.mdevs = mdevs;
         state.vfio_ap = vfio_ap;
@@ -521,6 +532,27 @@ fn kernel_of(text: &str) -> Option<ap_task::Kernel> {
         kernel = kernel.with(Flag::from_name(name)?, word == "with");
     }
     Some(kernel)
+}
+
+/// Whether a mask was written since the host came up and they are not all ones. The emulation tells it. Of a real host
+/// it is seen from the masks that it came up with, but for one that was written and then back again.
+pub fn masks_in_use(tree: &mut dyn Tree, masks: &Masks) -> bool {
+    let mut maybe = |path: &str| tree.read(path).ok().map(|text| text.trim_end_matches('\n').to_owned());
+    let told = maybe(&format!("{CONTROL}/state"));
+    if let Some(told) = told.and_then(|text| ap_files::state::masks_in_use(&text)) {
+        return told;
+    }
+    let mut came_up = |name: &str| maybe(&format!("module/ap/parameters/{name}"));
+    let (Some(adapters), Some(domains)) = (came_up("apmask"), came_up("aqmask")) else {
+        return *masks != Masks::ALL;
+    };
+    let came_up = Masks { adapters: given(&adapters), domains: given(&domains) };
+    *masks != Masks::ALL && *masks != came_up
+}
+
+/// The mask that a parameter of the module `ap` gives: all ones where there is none.
+fn given<M: Mask>(text: &str) -> M {
+    if text == "(null)" { M::from_words([u64::MAX; 4]) } else { mask_parameter(text.as_bytes()) }
 }
 
 /// `AA.DDDD` a line; with only adapters `AA.`, with only domains `.DDDD`.

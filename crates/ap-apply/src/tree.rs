@@ -31,6 +31,12 @@ pub trait Tree {
     /// What the system says.
     fn link(&mut self, path: &str) -> Result<String, Fault>;
 
+    /// Whether the mode of a file lets anybody open it for writing; `None` if that cannot be told.
+    fn is_writable(&mut self, path: &str) -> Option<bool> {
+        let _ = path;
+        None
+    }
+
     /// Processes that have the file of a VFIO group open, if that can be told.
     fn openers(&mut self, group: &str) -> Vec<Opener>;
 
@@ -191,6 +197,10 @@ impl Tree for Session {
         let fault = |errno| Fault::of(path, errno);
         let entry = self.resolve(path).map_err(fault)?;
         self.readlink(entry.ino).map_err(fault)
+    }
+
+    fn is_writable(&mut self, path: &str) -> Option<bool> {
+        Some(self.resolve_following(path).ok()?.mode & 0o222 != 0)
     }
 
     fn openers(&mut self, _group: &str) -> Vec<Opener> {

@@ -95,8 +95,9 @@ impl Bus {
         self.detach_queue(queue, &mut Decision(None), &mut task.at());
     }
 
-    /// Takes a queue from its driver, which may not have it any more, and gives it to the one that may; one that is in
-    /// use since the mask write asked stays, or becomes, its user's ([`user`](Bus::user)). D of the queue is held.
+    /// Takes a queue from its driver, which may not have it any more, and gives it to the one that may; one that came
+    /// into use since the mask write asked stays its user's, or becomes it again where P was let go meanwhile
+    /// ([`user`](Bus::user)). D of the queue is held.
     ///
     /// One hold of P, from the decision on, unless the driver lets P go while it takes long: then who gets the queue
     /// is decided by what the masks and overrides say when it is free.
@@ -122,13 +123,14 @@ impl Bus {
         };
     }
 
-    /// Whether a queue is with the driver that uses it.
+    /// Whether a queue is with the driver that uses it. Nobody is asked about one that no driver has, or a default one.
     fn is_users(&self, queue: &QueueDevice, ownership: &Ownership, task: &mut Task<'_, Perms>) -> bool {
-        let user = self.user(queue.apqn, ownership, task);
-        user.is_some_and(|user| {
-            let has = |state: &QueueState| state.binding.as_ref().map(|binding| binding.driver.name());
-            queue.state.look(task, has) == Some(user)
-        })
+        let has = |state: &QueueState| {
+            let driver = state.binding.as_ref().map(|binding| &binding.driver);
+            driver.filter(|driver| !driver.is_default()).map(|driver| driver.name())
+        };
+        let with = queue.state.look(task, has);
+        with.is_some() && self.user(queue.apqn, ownership, task) == with
     }
 
     /// Takes a queue from its driver, if it has one: the driver's remove callback, then ZAPQ. D of the queue is held.

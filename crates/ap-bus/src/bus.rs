@@ -82,6 +82,14 @@ impl Bus {
         self.ownership.look(held, |ownership| (ownership.adapters, ownership.domains))
     }
 
+    /// Whether a mask was written and they are not all ones: then no override can be.
+    ///
+    /// # Locks
+    /// Takes P.
+    pub fn masks_in_use(&self, held: &mut Held<'_, Nothing>) -> bool {
+        self.ownership.look(held, |ownership| ownership.overrides.masks_in_use)
+    }
+
     /// Looks at the bus's lists; of what was seen only the answer counts (`locks::mark`).
     ///
     /// # Locks

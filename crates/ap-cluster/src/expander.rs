@@ -1,64 +1,50 @@
-//! A worker's part of a level: the states that it explores from, and to whom it sends what comes of them.
+//! A worker's work in a level: the states that it explores from, and to whom it sends what comes of them.
 //!
 //! This module knows nothing of how parcels travel.
 
-use std::hash::Hasher;
-use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ap_proof::sequences::{Astray, Share, Walker};
-use rustc_hash::FxHasher;
 
+use crate::pool::Pool;
 use crate::progress::Counters;
 use crate::seen::owner;
-use crate::ways::Ways;
 
-/// What goes to another worker, the number of which comes first: fingerprints with their ways, or ways alone.
+/// What goes to another worker, the number of which comes first: fingerprints, and a way to each.
 pub(crate) type Parcel = (u64, Vec<u128>, Vec<u8>);
 
 /// After how many fingerprints a parcel is sent.
 const FULL: usize = 512;
-/// How many states are explored before others get their turn.
-const TURN: usize = 16;
-/// How many of its last operations do not count for a way's home: states that have most of their way in common are
-/// explored by one worker, which makes what they share once.
-const KIN: usize = 2;
 
-/// The worker that explores from the state to which a way leads, of so many.
-pub(crate) fn home(way: &[u8], workers: usize) -> usize {
-    let mut hasher = FxHasher::default();
-    hasher.write(&way[..way.len().saturating_sub(KIN).max(1)]);
-    ((u128::from(hasher.finish()) * workers as u128) >> 64) as usize
-}
-
-/// A worker's part of a level: its states, and what came of their operations.
+/// A worker's work in a level, and what came of it.
 pub(crate) struct Expander {
     walker: Walker,
     workers: usize,
+    /// Where it takes states from, and its number there.
+    pool: (Arc<Pool>, usize),
     counters: Counters,
     deadline: Option<Instant>,
-    frontier: Ways,
-    done: usize,
     share: Share,
     astray: Option<Astray>,
     parcels: Vec<(Vec<u128>, Vec<u8>)>,
 }
 
 impl Expander {
-    /// One of so many workers.
+    /// One of so many workers, which takes states from that pool.
     pub(crate) fn new(
         walker: Walker,
         workers: usize,
+        pool: (Arc<Pool>, usize),
         counters: Counters,
         deadline: Option<Instant>,
     ) -> Expander {
         Expander {
             walker,
             workers,
+            pool,
             counters,
             deadline,
-            frontier: Ways::of_length(1),
-            done: 0,
             share: Share::default(),
             astray: None,
             parcels: vec![Default::default(); workers],
@@ -70,29 +56,26 @@ impl Expander {
         &mut self.walker
     }
 
-    /// Begins a level with these states.
-    pub(crate) fn begin(&mut self, frontier: Ways) {
-        self.frontier = frontier;
-        self.done = 0;
-        self.share = Share::default();
-    }
-
-    /// Explores from a few states; whether some are left.
+    /// Explores from a few states; whether some may be left.
     pub(crate) fn turn(&mut self, mut send: impl FnMut(Parcel)) -> bool {
-        let until = self.frontier.len().min(self.done + TURN);
-        let before = (self.done, self.share.transitions);
-        while self.done < until && self.may_go_on() {
-            self.expand(&mut send);
-            self.done += 1;
-        }
-        self.counters.add(self.done - before.0, self.share.transitions - before.1);
-        let left = self.done < self.frontier.len() && self.may_go_on();
-        if !left {
+        let taken = if self.may_go_on() { self.pool.0.take(self.pool.1) } else { None };
+        let Some((ways, numbers)) = taken else {
             for to in 0..self.parcels.len() {
                 self.send(to, &mut send);
             }
+            return false;
+        };
+        let before = self.share.transitions;
+        let mut done = 0;
+        for number in numbers {
+            if !self.may_go_on() {
+                break;
+            }
+            self.expand(ways.get(number), &mut send);
+            done += 1;
         }
-        left
+        self.counters.add(done, self.share.transitions - before);
+        true
     }
 
     /// The clock is looked at for every state.
@@ -101,9 +84,8 @@ impl Expander {
         !self.share.late && self.share.stuck.is_none() && self.astray.is_none()
     }
 
-    fn expand(&mut self, send: &mut impl FnMut(Parcel)) {
-        let Expander { walker, workers, frontier, done, share, parcels, .. } = self;
-        let way = frontier.get(*done);
+    fn expand(&mut self, way: &[u8], send: &mut impl FnMut(Parcel)) {
+        let Expander { walker, workers, share, parcels, .. } = self;
         let mut full = Vec::new();
         let walked = walker.expand(way, |came| {
             let good = share.count(way, &came);
@@ -136,15 +118,4 @@ impl Expander {
             None => Ok(std::mem::take(&mut self.share)),
         }
     }
-}
-
-/// The ways of these numbers, a parcel for each worker that will explore from some of them.
-pub(crate) fn homewards(ways: &Ways, numbers: Range<usize>, workers: usize) -> impl Iterator<Item = Parcel> {
-    let mut homes = vec![Vec::new(); workers];
-    for number in numbers {
-        let way = ways.get(number);
-        homes[home(way, workers)].extend_from_slice(way);
-    }
-    let parcels = (0..).zip(homes).filter(|(_, ways)| !ways.is_empty());
-    parcels.map(|(home, ways)| (home, Vec::new(), ways))
 }

@@ -1,7 +1,8 @@
 //! Every sequence of an alphabet, by as many workers as there are: threads, processes of one machine, machines.
 //!
 //! Written once, as a dataflow over timely: a level of the breadth-first search is a map (what each state's operations
-//! lead to), an exchange by fingerprint, and a distinct (`level`). What a worker runs, and what is wrong with it, is
+//! lead to), an exchange by fingerprint, and a distinct (`level`). Each worker explores from a stretch of the ways in
+//! ascending order (`borders`), and threads of a process take of each other's (`pool`). What a worker runs, and what is wrong with it, is
 //! `ap-proof`'s; this crate knows nothing of operations but their numbers. Of threads, connections and files it knows all
 //! that a search needs: how workers start (`start`) and what each does (`worker`), how processes find each other
 //! (`hosts`, `link`), how a search that was killed goes on (`checkpoint`).
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod agree;
+mod borders;
 mod checkpoint;
 mod error;
 mod expander;
@@ -28,6 +30,7 @@ mod identity;
 mod level;
 mod link;
 mod meeting;
+mod pool;
 mod progress;
 mod seen;
 mod signs;

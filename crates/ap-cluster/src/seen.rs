@@ -76,6 +76,12 @@ impl Seen {
     pub(crate) fn ways(&self) -> &Ways {
         &self.ways
     }
+
+    /// The same when the level has ended: nobody meets any of these states at it any more.
+    pub(crate) fn take_ways(&mut self) -> Ways {
+        self.places = HashTable::new();
+        std::mem::take(&mut self.ways)
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +95,7 @@ mod tests {
             seen.begin(2);
             order.iter().for_each(|way| seen.meet(7, *way));
             assert_eq!((seen.prints(), seen.ways().bytes()), ([7].as_slice(), b"aa".as_slice()));
+            assert_eq!(seen.take_ways().bytes(), b"aa");
             seen.begin(2);
             seen.meet(7, b"aa");
             assert!(seen.prints().is_empty(), "it was met before");

@@ -20,6 +20,7 @@ use crate::error::ClusterError;
 use crate::hosts::Hosts;
 use crate::identity::Identity;
 use crate::link::Link;
+use crate::pool::Pool;
 use crate::progress::{Counters, Progress};
 use crate::signs::Signs;
 use crate::worker::{Job, work};
@@ -97,6 +98,7 @@ pub fn search(wanted: Wanted, tell: &mut dyn FnMut(News<'_>)) -> Result<Report, 
         deadline: budget.and_then(|budget| started.checked_add(budget)),
         started,
         workers: first..first + threads.max(1),
+        pool: Arc::new(Pool::new(threads.max(1))),
         checkpoint,
         signs: signs.clone(),
         counters: Counters::default(),

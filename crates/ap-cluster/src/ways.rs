@@ -3,10 +3,16 @@
 //! This module knows nothing of what the bytes mean.
 
 /// Equally long ways.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ways {
     length: usize,
     bytes: Vec<u8>,
+}
+
+impl Default for Ways {
+    fn default() -> Ways {
+        Ways::of_length(1)
+    }
 }
 
 impl Ways {

@@ -13,10 +13,12 @@ use rustc_hash::FxHashSet;
 use timely::worker::Worker;
 
 use crate::agree::agree;
+use crate::borders::{Borders, Sample, sample, stretch};
 use crate::checkpoint::{Checkpoint, CheckpointError, Level, Part};
 use crate::error::ClusterError;
-use crate::expander::{Expander, home};
-use crate::level::Station;
+use crate::expander::Expander;
+use crate::level::{Station, share_out};
+use crate::pool::Pool;
 use crate::progress::{Counters, Progress};
 use crate::seen::{Seen, owner};
 use crate::signs::{Alarm, Signs};
@@ -37,6 +39,8 @@ pub(crate) struct Job {
     pub started: Instant,
     /// The first of this process's workers, and how many there are.
     pub workers: std::ops::Range<usize>,
+    /// Where these take states from.
+    pub pool: Arc<Pool>,
     /// Where levels are kept.
     pub checkpoint: Option<Checkpoint>,
     /// Whether others can go on.
@@ -46,6 +50,9 @@ pub(crate) struct Job {
     /// Who is told how far it is.
     pub tell: Sender<Progress>,
 }
+
+/// A worker's counts, as they travel, and a sample of the new states' ways.
+type Told = (Counts, Sample);
 
 /// A worker's counts, as they travel: transitions, states, the way of what did not return, whether it was late, and
 /// what does not hold.
@@ -87,6 +94,7 @@ struct Search<'j> {
     job: &'j Job,
     me: Part,
     station: Station,
+    /// Its part of the states that are explored from next, in ascending order.
     frontier: Ways,
     tally: Tally,
     /// How long it took before this process began.
@@ -102,9 +110,8 @@ impl<'j> Search<'j> {
         let roots: Vec<(u8, u128)> = walker.beginnings().filter(|(_, print)| met.insert(*print)).collect();
         let mut tally = Tally::beginning(roots.len() as u64);
         let mut frontier = Ways::of_length(1);
-        for (root, _) in roots.iter().filter(|(root, _)| home(&[*root], me.of) == me.worker) {
-            frontier.push(&[*root]);
-        }
+        let mine = stretch(roots.len(), me.worker, me.of);
+        roots[mine].iter().for_each(|(root, _)| frontier.push(&[*root]));
         met.retain(|print| owner(*print, me.of) == me.worker);
         if let Some(checkpoint) = &job.checkpoint {
             let mine = checkpoint.last(job.limit).map(|level| level.map(|level| level.to_text()));
@@ -117,11 +124,11 @@ impl<'j> Search<'j> {
                 tally = last.tally;
             }
         }
-        let expander = Expander::new(walker, me.of, job.counters.clone(), job.deadline);
+        let pool = (job.pool.clone(), me.worker - job.workers.start);
+        let expander = Expander::new(walker, me.of, pool, job.counters.clone(), job.deadline);
         let station = Station {
             expander: Rc::new(RefCell::new(expander)),
             seen: Rc::new(RefCell::new(Seen::new(met))),
-            next: Rc::default(),
         };
         let before = tally.time;
         Ok(Search { job, me, station, frontier, tally, before })
@@ -129,9 +136,13 @@ impl<'j> Search<'j> {
 
     /// Explores one more level, and has all agree on what came of it.
     fn level(&mut self, worker: &mut Worker) -> Result<(), ClusterError> {
-        let Search { job, station, .. } = self;
-        let probe = station.level(std::mem::take(&mut self.frontier), worker);
-        let (mut told, first) = (Instant::now(), self.me.worker == job.workers.start);
+        let Search { job, station, me, .. } = self;
+        let (job, me, length) = (*job, *me, self.frontier.length() + 1);
+        job.pool.give(me.worker - job.workers.start, std::mem::take(&mut self.frontier));
+        // Who has nothing left takes of the others': all must have been given theirs.
+        agree(worker, &job.signs, Ok(()))?;
+        let probe = station.explore(length, worker);
+        let (mut told, first) = (Instant::now(), me.worker == job.workers.start);
         let (states, transitions) = job.counters.get();
         let mut progress = Progress {
             depth: self.tally.depth() + 1,
@@ -156,21 +167,32 @@ impl<'j> Search<'j> {
             },
         )?;
         let mine = station.expander.borrow_mut().end().map(|mut share| {
-            share.states = station.seen.borrow().prints().len() as u64;
-            counts(&share)
+            let seen = station.seen.borrow();
+            share.states = seen.prints().len() as u64;
+            (counts(&share), sample(seen.ways(), me.of))
         });
-        let all = agree(worker, &job.signs, mine.map_err(ClusterError::from))?;
+        let all: Vec<Told> = agree(worker, &job.signs, mine.map_err(ClusterError::from))?;
+        let (counted, samples): (Vec<Counts>, Vec<Sample>) = all.into_iter().unzip();
         let mut level = Share::default();
-        all.into_iter().for_each(|counts| level.add(share(counts)));
+        counted.into_iter().for_each(|counts| level.add(share(counts)));
         self.tally.add(level);
         self.tally.time = self.before + job.started.elapsed();
-        let mut next = station.next.take();
-        next.sort();
-        self.frontier = next;
         if self.tally.cut.is_none() {
+            self.frontier = self.shared_out(Borders::between(&samples, length), length, worker)?;
             self.save(worker)?;
         }
         Ok(())
+    }
+
+    /// The part of the new states that this worker explores from.
+    fn shared_out(&self, borders: Borders, length: usize, worker: &mut Worker) -> Result<Ways, ClusterError> {
+        let ways = self.station.seen.borrow_mut().take_ways();
+        let next = Rc::new(RefCell::new(Ways::of_length(length)));
+        let probe = share_out(ways, borders, &next, worker);
+        self.job.signs.step_until(worker, || probe.done(), || {})?;
+        let mut next = next.take();
+        next.sort();
+        Ok(next)
     }
 
     /// Keeps the level that was explored: first everybody's files, then the tally.
@@ -214,7 +236,9 @@ fn load(
             met.extend(prints.into_iter().filter(|print| owner(*print, me.of) == me.worker));
             if level == number {
                 let ways = checkpoint.ways(level, part)?;
-                ways.iter().filter(|way| home(way, me.of) == me.worker).for_each(|way| frontier.push(way));
+                // A part of as many workers is all this one's; of each of another number's a stretch is.
+                let mine = if part == me { 0..ways.len() } else { stretch(ways.len(), me.worker, me.of) };
+                mine.for_each(|way| frontier.push(ways.get(way)));
             }
         }
     }

@@ -78,7 +78,8 @@ fn short_sequences_of_all_alphabets_are_clean() {
     }
 }
 
-/// A guest with two queues, and what goes wrong when resets fail or take long: a known deviation is met again and again.
+/// A guest with two queues, its own from the beginning or given up by the host, and what goes wrong when resets fail or
+/// take long: two known deviations are met again and again.
 fn deviating() -> Alphabet {
     let apqn = |domain| Apqn::new(AdapterId(4), DomainId(domain));
     let mut operations = vec![
@@ -86,6 +87,8 @@ fn deviating() -> Alphabet {
         Operation::Start { guest: 0, mdev: 0 },
         Operation::Stop { guest: 1 },
         Operation::Stop { guest: 0 },
+        Operation::Apmask { on: false, id: 4 },
+        Operation::Adapter { mdev: 0, on: true, id: 4 },
     ];
     for domain in [71, 6] {
         operations.extend([
@@ -95,14 +98,12 @@ fn deviating() -> Alphabet {
             Operation::Bind { driver: VFIO_AP, on: true, apqn: apqn(domain) },
         ]);
     }
-    let beginning = vec![
-        Operation::Apmask { on: false, id: 4 },
-        Operation::Create { mdev: 0 },
-        Operation::Config { mdev: 0, adapters: &[4], domains: &[6, 71], control: &[] },
-    ];
+    let create = Operation::Create { mdev: 0 };
+    let config = |adapters| Operation::Config { mdev: 0, adapters, domains: &[6, 71], control: &[] };
+    let (none, reserved) = (config(&[]), Operation::Apmask { on: false, id: 4 });
     Alphabet {
         name: "deviating",
-        beginnings: vec![beginning],
+        beginnings: vec![vec![reserved, create, config(&[4])], vec![create, none]],
         operations,
         ..alphabet("core").expect("it is there")
     }
@@ -112,7 +113,7 @@ fn deviating() -> Alphabet {
 fn the_first_counterexamples_are_the_same_whatever_the_number_of_workers() {
     let plain = plain(&deviating(), 5);
     let known: Vec<_> = plain.violations.iter().map(|violation| violation.known).collect();
-    assert!(!known.is_empty() && plain.violations.iter().all(|violation| violation.count > 1), "{known:?}");
+    assert!(known.len() > 1 && plain.violations.iter().all(|violation| violation.count > 1), "{known:?}");
     for workers in [1, 2, 4] {
         let alphabet = Arc::new(deviating());
         let wanted = Wanted { depth: Some(5), workers: Some(workers), ..Wanted::of(alphabet) };
@@ -127,6 +128,18 @@ fn the_budget_is_looked_at_within_a_level() {
     let report = search(wanted, &mut |_| {}).expect("it runs");
     assert_eq!((report.cut, report.depth, report.verdict()), (Some("the time is up"), 0, "unknown"));
     assert_eq!(report.transitions, 0, "nobody begins with a state when the time is up");
+}
+
+/// Its files hold stretches of ways: each way is one worker's, whoever wrote it.
+#[test]
+fn any_number_of_workers_goes_on_from_a_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (depth, workers) in [(2, 2), (3, 2), (4, 3), (5, 1), (6, 4)] {
+        let kept = Wanted { checkpoint: Some(folder.path().to_owned()), ..wanted("core", depth, workers) };
+        let report = search(kept, &mut |_| {}).expect("it goes on");
+        let plain = plain(&alphabet("core").expect("it is there"), depth);
+        assert_eq!(told(&plain), told(&report), "{workers} workers go on to {depth}");
+    }
 }
 
 /// Ports that nobody uses.

@@ -73,9 +73,22 @@ pub(crate) fn version(found: &Spanned<String>, schema: &str) -> Result<(), Probl
         (true, Some((_, kind))) => {
             problem.help(format!("this version of apmatrix reads version {version} of {kind} files only"))
         }
-        _ => problem,
+        _ => match KINDS
+            .iter()
+            .find(|(known, ..)| text.strip_prefix(known).is_some_and(|rest| rest.starts_with('/')))
+        {
+            Some((_, what, command)) => problem.help(format!("this is {what}: `{command}` takes it")),
+            None => problem,
+        },
     })
 }
+
+/// The kinds of files: what their schemas begin with, what they are, and what takes one.
+const KINDS: [(&str, &str, &str); 3] = [
+    ("apmatrix.machine", "a machine file", "apmatrix run --machine FILE"),
+    ("apmatrix.scenario", "a scenario", "apmatrix explore FILE"),
+    ("apmatrix.desired", "a desired state", "apmatrix plan FILE"),
+];
 
 /// Something is there twice.
 pub(crate) fn twice(span: Range<usize>, what: &str) -> Problem {
@@ -115,7 +128,12 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
     let expected = message.lines().skip(1).collect::<Vec<_>>().join("; ");
     let expected = if expected.is_empty() { "not TOML".to_owned() } else { expected };
     let span = if span.start >= text.len() { text.len().saturating_sub(1)..text.len() } else { span };
-    Problem::new(span, first, expected)
+    let problem = Problem::new(span, first, expected);
+    if text.contains("schema") {
+        problem
+    } else {
+        problem.help(format!("the file is TOML, and begins with `schema = \"{schema}\"`"))
+    }
 }
 
 /// `rest` is what the parser says after `unknown field `: the key and the known ones, in backticks.

@@ -1,8 +1,11 @@
 //! Reading a file that somebody named: the only input of this crate.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+/// The most bytes of a file that is read as a whole.
+const LONGEST: u64 = 64 << 20;
 
 /// A file whose text cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +17,12 @@ pub enum ReadError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// It is longer than any file that people write.
+    #[error("{}: more than {} MiB, which no input of apmatrix is", path.display(), LONGEST >> 20)]
+    TooLong {
+        /// The file.
+        path: PathBuf,
     },
     /// What is in it is not UTF-8.
     #[error("{}:{line}: the text is not UTF-8", path.display())]
@@ -30,9 +39,14 @@ pub enum ReadError {
 /// The text of a file.
 ///
 /// # Errors
-/// If the system refuses, or the content is not UTF-8.
+/// If the system refuses, or the content is not UTF-8, or longer than 64 MiB: a device that never ends, for example.
 pub fn read(path: &Path) -> Result<String, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError::Refused { path: path.to_owned(), source })?;
+    let mut bytes = Vec::new();
+    let taken = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    taken.map_err(|source| ReadError::Refused { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(ReadError::TooLong { path: path.to_owned() });
+    }
     String::from_utf8(bytes).map_err(|source| {
         let good = &source.as_bytes()[..source.utf8_error().valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -21,6 +21,8 @@ struct State<'a> {
     adapters: String,
     domains: String,
     control_domains: String,
+    /// Whether a mask was written and they are not all ones: then no `driver_override` can be.
+    masks_in_use: bool,
     mdevs: Vec<MdevState>,
     guests: Vec<GuestState>,
 }
@@ -69,6 +71,16 @@ pub fn kernel(text: &str) -> Option<String> {
         kernel: String,
     }
     serde_json::from_str::<Kernel>(text).ok().map(|state| state.kernel)
+}
+
+/// Whether masks are in use, of the text that [`text`] gives, if it is one.
+#[must_use]
+pub fn masks_in_use(text: &str) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct InUse {
+        masks_in_use: bool,
+    }
+    serde_json::from_str::<InUse>(text).ok().map(|state| state.masks_in_use)
 }
 
 /// The guests of the text that [`text`] gives, if it is one.
@@ -143,6 +155,7 @@ pub fn text(machine: String) -> StateText {
             adapters: qci.adapters.to_string(),
             domains: qci.domains.to_string(),
             control_domains: qci.control_domains.to_string(),
+            masks_in_use: tree.host.bus.masks_in_use(held),
             mdevs,
             guests,
         };

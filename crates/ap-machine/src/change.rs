@@ -125,6 +125,17 @@ pub enum Change {
     Queue(AdapterMask, DomainMask, Vec<Fault>),
 }
 
+/// What is taken out of the host configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Taken {
+    /// Adapters.
+    Adapters(AdapterMask),
+    /// Usage domains.
+    Domains(DomainMask),
+    /// Control domains.
+    ControlDomains(DomainMask),
+}
+
 impl Change {
     /// A fault of one queue.
     #[must_use]
@@ -135,6 +146,24 @@ impl Change {
 }
 
 impl Machine {
+    /// Takes out what of this is there.
+    ///
+    /// # Errors
+    /// If nothing of it is: what is there instead, ascending. Two that take the same: one of them gets this.
+    ///
+    /// # Locks
+    /// `HwConfig`.
+    pub fn take(&self, taken: Taken, held: &mut Held<'_, Devices>) -> Result<(), Vec<u8>> {
+        let domains = |there: &DomainMask| there.iter().map(|id| id.0).collect();
+        self.configure_with(held, |MachineConfig { qci, .. }| match taken {
+            Taken::Adapters(ids) => {
+                take(&mut qci.adapters, ids, |there| there.iter().map(|id| id.0).collect())
+            }
+            Taken::Domains(ids) => take(&mut qci.domains, ids, domains),
+            Taken::ControlDomains(ids) => take(&mut qci.control_domains, ids, domains),
+        })
+    }
+
     /// Carries out what the operator does.
     ///
     /// # Locks
@@ -174,6 +203,18 @@ impl Machine {
             }
         }
     }
+}
+
+fn take<M>(from: &mut M, ids: M, listed: impl Fn(&M) -> Vec<u8>) -> Result<(), Vec<u8>>
+where
+    M: Copy + PartialEq + std::ops::Sub<Output = M>,
+{
+    let left = *from - ids;
+    if left == *from {
+        return Err(listed(from));
+    }
+    *from = left;
+    Ok(())
 }
 
 fn product(adapters: &AdapterMask, domains: &DomainMask) -> impl Iterator<Item = Apqn> {

@@ -12,7 +12,7 @@ mod hardware;
 mod keys;
 mod machine;
 
-pub use change::{AdapterChange, Change, FacilityChange, Fault, Ids};
+pub use change::{AdapterChange, Change, FacilityChange, Fault, Ids, Taken};
 pub use hardware::{AdapterFacts, Facilities, Hardware, Unanswered};
 pub use keys::{KeysChange, MasterKeys, Pattern};
 pub use machine::{Adapter, Answers, HwQueue, Machine, MachineConfig, MachineState, functions_of};

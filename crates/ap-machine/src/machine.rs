@@ -105,11 +105,17 @@ pub struct HwQueue {
 
 type HwQueues = Box<[Mutex<Hw, HwQueue>]>;
 
+/// How many adapters have their queues' hardware in a group: who looks at all of it looks at few places.
+const GROUP: usize = 16;
+
+/// Adapters with neighbouring numbers.
+type Group = [OnceLock<HwQueues>; GROUP];
+
 /// The simulated machine.
 pub struct Machine {
     pub(crate) clock: Clock,
     pub(crate) config: RwLock<HwConfig, MachineConfig>,
-    queues: Box<[OnceLock<HwQueues>]>,
+    queues: [OnceLock<Box<Group>>; 256 / GROUP],
 }
 
 impl Default for Machine {
@@ -149,12 +155,14 @@ impl Machine {
         Machine {
             clock: Clock::new(0),
             config: RwLock::new(0, config),
-            queues: (0..256).map(|_| OnceLock::new()).collect(),
+            queues: [const { OnceLock::new() }; 256 / GROUP],
         }
     }
 
     pub(crate) fn queue(&self, apqn: Apqn) -> &Mutex<Hw, HwQueue> {
-        let adapter = self.queues[usize::from(apqn.adapter.0)].get_or_init(|| {
+        let number = usize::from(apqn.adapter.0);
+        let group = self.queues[number / GROUP].get_or_init(Default::default);
+        let adapter = group[number % GROUP].get_or_init(|| {
             (0..=255)
                 .map(|domain| {
                     let apqn = Apqn::new(apqn.adapter, DomainId(domain));
@@ -165,16 +173,26 @@ impl Machine {
         &adapter[usize::from(apqn.domain.0)]
     }
 
+    /// The queues that were ever touched, with those of the same adapters.
+    fn touched(&self) -> impl Iterator<Item = (AdapterId, &HwQueues)> {
+        let groups = (0..=u8::MAX).step_by(GROUP).zip(&self.queues);
+        groups.filter_map(|(first, group)| Some((first, group.get()?))).flat_map(|(first, group)| {
+            let adapters = (first..=u8::MAX).zip(group.iter());
+            adapters.filter_map(|(adapter, queues)| Some((AdapterId(adapter), queues.get()?)))
+        })
+    }
+
     /// Changes what concerns the whole machine.
-    pub(crate) fn configure_with(
+    pub(crate) fn configure_with<R>(
         &self,
         held: &mut Held<'_, Devices>,
-        change: impl FnOnce(&mut MachineConfig),
-    ) {
+        change: impl FnOnce(&mut MachineConfig) -> R,
+    ) -> R {
         let (mut config, _held) = self.config.write(held);
-        change(&mut config);
+        let changed = change(&mut config);
         let domains = config.qci.domains;
         config.domains_seen |= domains;
+        changed
     }
 
     /// Looks at what concerns the whole machine.
@@ -211,12 +229,11 @@ impl Machine {
     ) -> Part<MachineState> {
         let (config, mut held) = self.config.read(held);
         let mut queues = Vec::new();
-        for (adapter, touched) in self.queues.iter().enumerate() {
-            let Some(touched) = touched.get() else { continue };
+        for (adapter, touched) in self.touched() {
             for domain in config.domains_seen.iter() {
                 let state = *touched[usize::from(domain.0)].lock(&mut held).0;
                 if state != HwQueue::default() {
-                    queues.push((Apqn::new(AdapterId(adapter as u8), domain), state));
+                    queues.push((Apqn::new(adapter, domain), state));
                 }
             }
         }
@@ -233,10 +250,9 @@ impl Machine {
     pub fn restore(&self, state: &MachineState, held: &mut Held<'_, Devices>) {
         let seen = self.config.read(held).0.domains_seen | state.config.domains_seen;
         let mut wanted = state.queues.iter().peekable();
-        for (adapter, touched) in self.queues.iter().enumerate() {
-            let Some(touched) = touched.get() else { continue };
+        for (adapter, touched) in self.touched() {
             for domain in seen.iter() {
-                let apqn = Apqn::new(AdapterId(adapter as u8), domain);
+                let apqn = Apqn::new(adapter, domain);
                 let queue = match wanted.next_if(|(wanted, _)| *wanted == apqn) {
                     Some((_, queue)) => *queue,
                     None => HwQueue::default(),

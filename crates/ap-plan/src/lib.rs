@@ -10,9 +10,10 @@
 //! | --- | --- | --- |
 //! | `state` | a host as far as plans go | where it was read |
 //! | `write` | writes, what each does, its inverse | what is wanted |
-//! | `reason` | why a write is refused | plans |
+//! | `reason` | why a write is refused | writes, remedies |
 //! | `remedy` | the smallest change that would make it possible | plans |
 //! | `filter` | why a guest does not get what is assigned | writes |
+//! | `rule` | the rules: a name and a sentence each | states, writes |
 //! | `reading` | what a text for a file asks for | the rules |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
@@ -35,6 +36,7 @@ pub mod plan;
 pub mod reading;
 pub mod reason;
 pub mod remedy;
+pub mod rule;
 mod search;
 pub mod state;
 pub mod target;
@@ -48,7 +50,8 @@ pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
 pub use reason::{Refusal, Unbindable};
 pub use remedy::Remedy;
+pub use rule::Rule;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;
-pub use why::{Because, Rule, Why, why};
+pub use why::{Because, Why, why};
 pub use write::{Delta, Store, Write};

@@ -5,6 +5,7 @@
 use ap_types::grammar::{self, NumberError, device_name};
 use ap_types::{AdapterId, Apqn, DomainId, Mask, Matrix, Uuid};
 
+use crate::rule::Rule;
 use crate::state::{Driver, State};
 use crate::write::{Delta, Store, Write};
 
@@ -32,11 +33,18 @@ pub struct Wrong {
     pub what: String,
     /// What to write instead.
     pub remedy: String,
+    /// The rule that says so.
+    pub rule: Rule,
 }
 
 /// A text that is refused with that error.
 fn wrong(errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
-    Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into() })
+    by_rule(Rule::Text, errno, what, remedy)
+}
+
+/// What is refused with that error, and not for the form of its text.
+fn by_rule(rule: Rule, errno: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Reading {
+    Reading::Wrong(Wrong { errno, what: what.into(), remedy: remedy.into(), rule })
 }
 
 /// What is said of the text of a mask.
@@ -64,6 +72,9 @@ pub fn read(state: &State, store: &Store) -> Reading {
     if let Ok(apqn) = holder.parse::<Apqn>() {
         return of_queue(state, apqn, file, text);
     }
+    if let Some(card) = card(holder) {
+        return if file == "online" { online(state, text, card, None) } else { Reading::Unknown };
+    }
     let overridden = !state.overrides.is_empty();
     match (directory, file) {
         ("bus/ap", "apmask") => mask(state.masks.adapters, overridden, text, Write::Apmask, "apmask"),
@@ -88,6 +99,12 @@ pub fn read(state: &State, store: &Store) -> Reading {
 
 fn asks(write: Write) -> Reading {
     Reading::Asks(Box::new(write))
+}
+
+/// The card of that name: `card0a`.
+fn card(name: &str) -> Option<AdapterId> {
+    let digits = name.strip_prefix("card").filter(|digits| digits.len() == 2)?;
+    u8::from_str_radix(digits, 16).ok().map(AdapterId)
 }
 
 /// A text as a message shows it.
@@ -115,6 +132,7 @@ fn number(text: &[u8]) -> Result<u64, Reading> {
         NumberError::Range => {
             wrong("ERANGE", format!("`{}` is larger than any number here", shown(text)), NUMBER)
         }
+        NumberError::Invalid if text.trim_ascii().is_empty() => wrong("EINVAL", "the text is empty", NUMBER),
         NumberError::Invalid => {
             let hex = !text.is_empty() && text.trim_ascii_end().iter().all(u8::is_ascii_hexdigit);
             let remedy = if hex {
@@ -176,7 +194,8 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
     };
     let Some(id) = u8::try_from(id).ok().filter(|id| *id <= highest) else {
         let article = if what == "adapter" { "an" } else { "a" };
-        return wrong(
+        return by_rule(
+            Rule::Highest,
             "ENODEV",
             format!("{what} {id} is above the highest that this host can assign, {highest}"),
             format!("choose {article} {what} up to {highest}"),
@@ -205,19 +224,34 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
                 (None, _) => asks(Write::Override(apqn, None)),
             }
         }
-        "online" => match grammar::scanned_decimal(text) {
-            Ok(1) if state.off.contains(apqn) => wrong(
-                "ENODEV",
-                format!("queue {apqn} is deconfigured or checkstopped"),
-                format!(
-                    "let the machine's operator mend it: `apmatrix hw configure 0x{0}`, `apmatrix hw repair {apqn}`",
-                    apqn.adapter
-                ),
-            ),
-            Ok(0 | 1) => Reading::Nothing,
-            _ => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
-        },
+        "online" => online(state, text, apqn.adapter, Some(apqn)),
         _ => Reading::Unknown,
+    }
+}
+
+/// A card, or a queue of it, is switched on or off.
+fn online(state: &State, text: &[u8], card: AdapterId, queue: Option<Apqn>) -> Reading {
+    let operator = |what: String, repaired: String| {
+        let remedy = format!(
+            "let the machine's operator mend it: `apmatrix hw configure 0x{card}`, `apmatrix hw repair {repaired}`"
+        );
+        by_rule(Rule::Off, "ENODEV", format!("{what} is deconfigured or checkstopped"), remedy)
+    };
+    match (grammar::scanned_decimal(text), queue) {
+        (Ok(1), Some(queue)) if state.off.contains(queue) => {
+            operator(format!("queue {queue}"), queue.to_string())
+        }
+        (Ok(1), _) if state.cards_off.contains(card) => {
+            operator(format!("card{card}"), format!("card{card}"))
+        }
+        (Ok(1), Some(queue)) if state.switched_off.contains(card) => by_rule(
+            Rule::Off,
+            "EINVAL",
+            format!("the card of queue {queue} is switched off"),
+            format!("echo 1 > /sys/bus/ap/devices/card{card}/online first"),
+        ),
+        (Ok(0 | 1), _) => Reading::Nothing,
+        _ => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
     }
 }
 
@@ -232,7 +266,8 @@ fn of_driver(driver: &str, file: &str, text: &[u8]) -> Reading {
     match (queue, Driver::from_name(driver)) {
         (Some(queue), Some(driver)) if file == "bind" => asks(Write::Bind(queue, driver)),
         (Some(queue), Some(driver)) => asks(Write::Unbind(queue, driver)),
-        (None, Some(_)) => wrong(
+        (None, Some(_)) => by_rule(
+            Rule::Binding,
             "ENODEV",
             format!("`{}` is not a queue", shown(text)),
             "write the queue as its directory is called, in hex: 05.0047",

@@ -1,4 +1,4 @@
-//! Why a write is refused: who holds what, and the smallest change that would make it possible.
+//! Why a write is refused: who holds what. What would make it possible is `remedy`'s to say.
 
 use std::fmt;
 

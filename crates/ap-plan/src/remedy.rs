@@ -1,5 +1,6 @@
-//! The smallest change that would make a refused write possible, as a value: told to those who have a desired file, or to
-//! those who write to the tree.
+//! The smallest change that would make a refused write possible: in words, or as a write.
+//!
+//! Knows refusals and the state; nothing of plans.
 
 use std::fmt;
 

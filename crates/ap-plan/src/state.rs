@@ -28,8 +28,15 @@ pub struct State {
     pub queues: Bindings,
     /// The queues that have an override, by what it names.
     pub overrides: Overrides,
+    /// A mask was written since the host came up, and they are not all ones: then no override can be written. Masks that
+    /// the host came up with do not count. (Page 7, "Masks in use".)
+    pub masks_in_use: bool,
     /// Queues that are deconfigured or checkstopped.
     pub off: QueueSet,
+    /// Cards that are deconfigured or checkstopped.
+    pub cards_off: AdapterMask,
+    /// Cards that are switched off (`online` is 0), though they could be used.
+    pub switched_off: AdapterMask,
     /// The mediated devices.
     pub mdevs: BTreeMap<Uuid, Mdev>,
 }
@@ -285,7 +292,10 @@ impl State {
             masks,
             queues: Bindings { host: QueueSet::new(), vfio: all, none: QueueSet::new() },
             overrides: Overrides::default(),
+            masks_in_use: false,
             off,
+            cards_off: AdapterMask::EMPTY,
+            switched_off: AdapterMask::EMPTY,
             mdevs: BTreeMap::new(),
         };
         state.revise();
@@ -364,12 +374,17 @@ impl State {
     /// running guest. (Page 7, N26.)
     #[must_use]
     pub fn unprotected(&self) -> QueueSet {
+        self.unprotected_by(&self.masks)
+    }
+
+    /// The same, if these were the masks.
+    pub(crate) fn unprotected_by(&self, masks: &Masks) -> QueueSet {
         let mut found = QueueSet::new();
         if !self.kernel.driver_override {
             return found;
         }
         for mdev in self.mdevs.values() {
-            let reserved = self.masks.reserved_of(&mdev.matrix);
+            let reserved = masks.reserved_of(&mdev.matrix);
             for apqn in self.queues.vfio.intersection_product(&reserved.adapters, &reserved.domains) {
                 if !self.overrides.has(apqn) {
                     found.insert(apqn);
@@ -406,7 +421,9 @@ impl State {
     /// Everything that two hosts must agree in to be the same to a plan, a line each: what, and how it is.
     #[must_use]
     pub fn facts(&self) -> BTreeMap<String, String> {
-        let State { kernel, vfio_ap, limits, config, cards, masks, queues, overrides, off, mdevs } = self;
+        // Whether the masks were written is seen in nothing but the answer to an override, and cards that are off in
+        // nothing but the answer to `online`.
+        let State { kernel, vfio_ap, limits, config, cards, masks, queues, overrides, off, mdevs, .. } = self;
         let mut facts = BTreeMap::new();
         let mut say = |what: &str, how: String| facts.insert(what.to_owned(), how);
         if *kernel != Kernel::default() {

@@ -7,11 +7,12 @@
 use std::fmt;
 
 use ap_files::desired::Give;
-use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
+use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
 
 use crate::reading::{Reading, Wrong, read};
 use crate::reason::{Refusal, Unbindable, smaller_part};
 use crate::remedy::GiveUp;
+use crate::rule::Rule;
 use crate::state::{Driver, Holder, Mdev, Owner, State};
 use crate::write::{Delta, Store, Write};
 
@@ -86,91 +87,6 @@ impl Change {
     }
 }
 
-/// A rule of the AP bus or of vfio_ap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// The text of a file.
-    Text,
-    /// Who reserves queues.
-    Reserved,
-    /// One owner for each queue.
-    Shared,
-    /// The in-use veto.
-    InUse,
-    /// The highest ids.
-    Highest,
-    /// Names of mdevs, and how many there can be.
-    Mdevs,
-    /// Masks and overrides exclude each other.
-    Overrides,
-    /// Which driver a queue can be bound to.
-    Binding,
-    /// An mdev that is open stays.
-    Open,
-}
-
-impl Rule {
-    /// All of them.
-    pub const ALL: [Rule; 9] = [
-        Rule::Text,
-        Rule::Reserved,
-        Rule::Shared,
-        Rule::InUse,
-        Rule::Highest,
-        Rule::Mdevs,
-        Rule::Overrides,
-        Rule::Binding,
-        Rule::Open,
-    ];
-
-    /// Its name, for scripts.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Rule::Text => "text",
-            Rule::Reserved => "reserved",
-            Rule::Shared => "shared",
-            Rule::InUse => "in-use",
-            Rule::Highest => "highest-id",
-            Rule::Mdevs => "mdevs",
-            Rule::Overrides => "overrides",
-            Rule::Binding => "binding",
-            Rule::Open => "open",
-        }
-    }
-
-    /// What it says.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Rule::Text => {
-                "Each file takes texts of one form. Any other text is refused, and nothing changes."
-            }
-            Rule::Reserved => {
-                "A queue is the host's if apmask has its adapter and aqmask has its domain. An mdev gets no queue \
-                 that is the host's."
-            }
-            Rule::Shared => "A queue is in one mdev at the most, also if it does not exist yet.",
-            Rule::InUse => {
-                "A mask gives the host no queue that an mdev has: whoever writes it has to take the queue from the \
-                 mdev first."
-            }
-            Rule::Highest => "No id above the highest of the host's configuration can be assigned.",
-            Rule::Mdevs => "An mdev has a UUID of its own, and there is none without the driver vfio_ap.",
-            Rule::Overrides => {
-                "A host gives queues by its masks or by driver_override. While one is used, the other one is refused."
-            }
-            Rule::Binding => {
-                "A queue has one driver. It can be bound to the one that its override names, or without an override \
-                 to the one that the masks say."
-            }
-            Rule::Open => {
-                "An mdev that a guest has open is removed when the guest lets it go, and not before."
-            }
-        }
-    }
-}
-
 impl fmt::Display for Whose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.owner {
@@ -196,12 +112,12 @@ pub fn why(state: &State, store: &Store) -> Why {
     match read(state, store) {
         Reading::Nothing | Reading::Takes => Why::Allowed,
         Reading::Unknown => Why::Unknown,
-        Reading::Wrong(Wrong { errno, what, remedy }) => Why::Refused(Because {
+        Reading::Wrong(Wrong { errno, what, remedy, rule }) => Why::Refused(Because {
             errno: Some(errno),
             reason: what,
             queues: Vec::new(),
             more: 0,
-            rule: if errno == "ENODEV" { Rule::Highest } else { Rule::Text },
+            rule,
             change: Change::words(remedy),
         }),
         Reading::Asks(write) => match state.after(&write) {
@@ -243,6 +159,24 @@ fn because(state: &State, refusal: &Refusal) -> Because {
         more: queues.len().saturating_sub(MOST_LISTED),
         rule,
         change: change(state, refusal),
+    }
+}
+
+/// What a write that goes through does to the queues that the host's own drivers have, a sentence without full stop;
+/// `None` if they keep all and get none, or if it is refused.
+#[must_use]
+pub fn moved(state: &State, store: &Store) -> Option<String> {
+    let Reading::Asks(write) = read(state, store) else { return None };
+    let after = state.after(&write).ok()?;
+    let count =
+        |some: &QueueSet, others: &QueueSet| some.iter().filter(|queue| !others.contains(*queue)).count();
+    let queues = |count: usize| if count == 1 { "1 queue".to_owned() } else { format!("{count} queues") };
+    let (before, after) = (&state.queues.host, &after.queues.host);
+    match (count(before, after), count(after, before)) {
+        (0, 0) => None,
+        (0, gets) => Some(format!("the host gets {}", queues(gets))),
+        (loses, 0) => Some(format!("the host gives up {}", queues(loses))),
+        (loses, gets) => Some(format!("the host gives up {} and gets {}", queues(loses), queues(gets))),
     }
 }
 
@@ -360,15 +294,27 @@ fn change(state: &State, refusal: &Refusal) -> Change {
             let all = crate::state::Masks::ALL;
             let adapters = Delta::between(state.masks.adapters, all.adapters);
             let domains = Delta::between(state.masks.domains, all.domains);
-            let mut writes = Vec::new();
-            if adapters != Delta::default() {
-                writes.push(Write::Apmask(adapters));
+            // No mdev may have a queue then: the masks would take it.
+            let having = state.mdevs.iter().filter(|(_, mdev)| mdev.matrix.has_queues());
+            let taken =
+                having.map(|(uuid, mdev)| (uuid, take(state, *uuid, &mdev.matrix, mdev.holder.as_ref())));
+            let mut all = Change::of(
+                "set both masks to all ones: the host's drivers get all queues that have no override",
+                vec![],
+            );
+            for (uuid, taken) in taken {
+                all.text = format!("take the queues from mdev {uuid}, and {}", all.text);
+                all.writes.extend(taken.writes);
+                all.stores.extend(taken.stores);
             }
-            if domains != Delta::default() {
-                writes.push(Write::Aqmask(domains));
-            }
-            let text = "set both masks to all ones: the host's drivers get all queues that have no override";
-            Change::of(text, writes)
+            let masks = [
+                (adapters != Delta::default()).then_some(Write::Apmask(adapters)),
+                (domains != Delta::default()).then_some(Write::Aqmask(domains)),
+            ];
+            let masks = Change::of("", masks.into_iter().flatten().collect());
+            all.writes.extend(masks.writes);
+            all.stores.extend(masks.stores);
+            all
         }
         Refusal::Binding { queue, driver, how } => match how {
             Unbindable::Bound => match state.driver(*queue) {

@@ -6,12 +6,11 @@
 
 use std::fmt;
 
-use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
 
 use crate::ids::ranges;
 use crate::reason::{Refusal, Unbindable};
-use crate::state::{Driver, Mdev, Overrides, State, triple};
+use crate::state::{Driver, Masks, Mdev, Overrides, State, triple};
 
 /// Where attributes of mediated devices are.
 const MATRIX: &str = "devices/vfio_ap/matrix";
@@ -253,26 +252,18 @@ impl State {
         let mut next = self.clone();
         match write {
             Write::Apmask(delta) => {
-                self.masks_may_change()?;
-                let added = delta.set() - self.masks.adapters;
-                self.not_in_use(Matrix {
-                    adapters: added,
-                    domains: if self.kernel.in_use_whole { DomainMask::ALL } else { self.masks.domains },
-                    ..Matrix::default()
-                })?;
                 next.masks.adapters = delta.applied(self.masks.adapters);
-                next.revise();
+                let domains = if self.kernel.in_use_whole { DomainMask::ALL } else { self.masks.domains };
+                let added = delta.set() - self.masks.adapters;
+                self.masks_may_become(&next.masks, Matrix { adapters: added, domains, ..Matrix::default() })?;
+                next.masks_written();
             }
             Write::Aqmask(delta) => {
-                self.masks_may_change()?;
-                let added = delta.set() - self.masks.domains;
-                self.not_in_use(Matrix {
-                    adapters: if self.kernel.in_use_whole { AdapterMask::ALL } else { self.masks.adapters },
-                    domains: added,
-                    ..Matrix::default()
-                })?;
                 next.masks.domains = delta.applied(self.masks.domains);
-                next.revise();
+                let adapters = if self.kernel.in_use_whole { AdapterMask::ALL } else { self.masks.adapters };
+                let added = delta.set() - self.masks.domains;
+                self.masks_may_become(&next.masks, Matrix { adapters, domains: added, ..Matrix::default() })?;
+                next.masks_written();
             }
             Write::Create(uuid) => {
                 self.can_create(*uuid)?;
@@ -303,13 +294,15 @@ impl State {
         Ok(next)
     }
 
-    /// Masks and overrides exclude each other, and no mask write may take a queue that lost its override.
-    fn masks_may_change(&self) -> Result<(), Refusal> {
+    /// Masks and overrides exclude each other, and no mask write may take a queue from an mdev: one that it adds to the
+    /// host's, nor one that has lost its override.
+    fn masks_may_become(&self, masks: &Masks, added: Matrix) -> Result<(), Refusal> {
         let Overrides { vfio, host, other } = &self.overrides;
         if let Some(apqn) = [vfio, host, other].into_iter().find_map(|set| set.iter().next()) {
             return Err(Refusal::Overridden(apqn));
         }
-        let Some(queue) = self.unprotected().iter().next() else { return Ok(()) };
+        self.not_in_use(added)?;
+        let Some(queue) = self.unprotected_by(masks).iter().next() else { return Ok(()) };
         let owner = self.mdevs.iter().find(|(_, mdev)| mdev.matrix.contains(queue));
         match owner {
             Some((mdev, found)) => {
@@ -319,14 +312,17 @@ impl State {
         }
     }
 
+    /// The masks have been written: queues follow them, and overrides are refused unless both are all ones.
+    fn masks_written(&mut self) {
+        self.masks_in_use = self.kernel.driver_override && self.masks != Masks::ALL;
+        self.revise();
+    }
+
     fn overrides_may_change(&self, apqn: Apqn) -> Result<(), Refusal> {
         if !self.kernel.driver_override || !self.exists(apqn) {
             return Err(Refusal::NoQueue(apqn));
         }
-        match self.way() {
-            Some(Give::Masks) => Err(Refusal::MasksInUse),
-            _ => Ok(()),
-        }
+        if self.masks_in_use { Err(Refusal::MasksInUse) } else { Ok(()) }
     }
 
     /// A queue loses its driver; a guest that has it loses its adapter.

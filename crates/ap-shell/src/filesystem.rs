@@ -296,4 +296,9 @@ impl<F: Filesystem, O: Operator<F>> World for FilesystemWorld<F, O> {
     fn wait(&mut self, job: JobId) -> Option<Result<usize, Failure>> {
         self.until(|world| world.go_on(job))
     }
+
+    fn waits_for(&mut self, job: JobId) -> Option<String> {
+        let token = self.writes.get(&job)?.token;
+        self.tree.waits_for(token)
+    }
 }

@@ -20,7 +20,7 @@
 //! Each module builds on those above it only:
 //!
 //! ```text
-//! place, outcome, names, quote               words that all others use
+//! place, outcome, names, quote, foreground   words that all others use
 //! operator, world, filesystem, fake          what a script runs against
 //! ast, error, parse                          text to a script
 //! run: context, expand, redirect, jobs, …    what a script does; a command is an entry in a table
@@ -54,6 +54,7 @@ mod check;
 mod error;
 pub mod fake;
 mod filesystem;
+mod foreground;
 mod fuzz;
 mod names;
 mod operator;
@@ -71,6 +72,7 @@ pub use builtin::commands;
 pub use check::UnknownCommand;
 pub use error::ParseError;
 pub use filesystem::FilesystemWorld;
+pub use foreground::Foreground;
 pub use fuzz::fuzz_entry;
 pub use operator::{ControlFiles, Operator, OperatorError};
 pub use outcome::{Cause, Failing, Status, Stream};

@@ -72,7 +72,7 @@ fn step(context: &mut Context<'_>, step: &Step) -> Result<Status, Flow> {
         Node::Simple(simple) => {
             let status = match simple::simple(context, step, simple)? {
                 Ran::Done(status) => status,
-                Ran::Pending(parked) => pending::settle(context, parked, &step.source),
+                Ran::Pending(parked) => pending::settle(context, parked, &step.source)?,
             };
             Ok(context.note(status))
         }

@@ -3,10 +3,10 @@
 //! Here the runner, which knows no builtin, is given the table of them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::ast::Script;
 use crate::builtin;
+use crate::foreground::Foreground;
 use crate::outcome::{Status, Stream};
 use crate::run::context::{Context, Flow, Language};
 use crate::run::state::State;
@@ -62,9 +62,15 @@ impl<W: World> Shell<W> {
         self.state.interactive = interactive;
     }
 
-    /// Has the command that runs end, with status 130, as soon as somebody sets this: for a prompt's ^C.
-    pub fn set_interrupts(&mut self, interrupts: Arc<AtomicBool>) {
-        self.state.interrupts = Some(interrupts);
+    /// Lays out complaints that are printed, and not collected: for a terminal that has a width.
+    pub fn set_layout(&mut self, layout: fn(&str) -> String) {
+        self.state.layout = Some(layout);
+    }
+
+    /// Somebody sits at a prompt: a command ends, with status 130, as soon as he wants it, and a write that waits is
+    /// waited for in the foreground until then.
+    pub fn set_foreground(&mut self, foreground: Box<dyn Foreground>) {
+        self.state.foreground = Some(foreground);
     }
 
     /// Sets how much one script may do: a command is 1, and so are 64 bytes of words. At first 50 million.

@@ -130,6 +130,11 @@ pub trait World {
 
     /// Waits for the answer to a pending write; `None` if nothing is due that could bring it.
     fn wait(&mut self, job: JobId) -> Option<Result<usize, Failure>>;
+
+    /// What a pending write waits for, and what ends that, a sentence without full stop; `None` if nobody knows.
+    fn waits_for(&mut self, _job: JobId) -> Option<String> {
+        None
+    }
 }
 
 impl<W: World + ?Sized> World for &mut W {
@@ -187,5 +192,9 @@ impl<W: World + ?Sized> World for &mut W {
 
     fn wait(&mut self, job: JobId) -> Option<Result<usize, Failure>> {
         (**self).wait(job)
+    }
+
+    fn waits_for(&mut self, job: JobId) -> Option<String> {
+        (**self).waits_for(job)
     }
 }

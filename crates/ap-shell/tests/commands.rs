@@ -35,7 +35,7 @@ fn writing() {
     assert_eq!(run(&mut shell, "cd /sys/bus/ap; echo -n 0x0 >> apmask; printf '%s\\n' a b > apmask"), "");
     assert_eq!(
         run(&mut shell, "> apmask; echo -n > apmask; : > apmask; cat rescan > /dev/null"),
-        "! cat: rescan: Permission denied\n= 1 EACCES\n"
+        "! cat: rescan: Permission denied (it is only written)\n= 1 EACCES\n"
     );
     let written: Vec<String> = (shell.world().tree().stores.iter())
         .map(|(path, data)| format!("{path} {:?}", String::from_utf8_lossy(data)))
@@ -62,15 +62,15 @@ fn writes_that_fail() {
     );
     check(
         "echo 1 > /sys/bus/ap/none",
-        "! test:1: /sys/bus/ap/none: cannot be written: Permission denied (EACCES)\n= 1 EACCES\n",
+        "! test:1: /sys/bus/ap/none: cannot be written: Permission denied (EACCES); there is no `none` there: `ls /sys/bus/ap` lists what there is\n= 1 EACCES\n",
     );
     check(
         "echo 1 > /sys/none/none",
-        "! test:1: /sys/none/none: cannot be written: No such file or directory (ENOENT)\n= 1 ENOENT\n",
+        "! test:1: /sys/none/none: cannot be written: No such file or directory (ENOENT); there is no `none` there: `ls /sys` lists what there is\n= 1 ENOENT\n",
     );
     check(
         "echo 1 > /sys/bus",
-        "! test:1: /sys/bus: cannot be written: Is a directory (EISDIR)\n= 1 EISDIR\n",
+        "! test:1: /sys/bus: cannot be written: Is a directory (EISDIR); it is a directory: `ls /sys/bus` lists what is in it\n= 1 EISDIR\n",
     );
     check(
         "echo 1 > /sys/bus/ap/apmask/x",
@@ -78,7 +78,7 @@ fn writes_that_fail() {
     );
     check(
         "echo 1 > /tmp/x",
-        "! test:1: /tmp/x: cannot be written: No such file or directory (ENOENT)\n= 1 ENOENT\n",
+        "! test:1: /tmp/x: cannot be written: No such file or directory (ENOENT); there is nothing but /sys here\n= 1 ENOENT\n",
     );
     check("echo 1 > ''", "! test:1: : cannot be written: No such file or directory (ENOENT)\n= 1 ENOENT\n");
     check("echo 1 > $NONE", "! sh: ambiguous redirect: the path expands to nothing\n= 1\n");
@@ -102,12 +102,15 @@ fn writes_that_fail() {
 #[test]
 fn redirections() {
     check("cat /none 2> /dev/null", "= 1 ENOENT\n");
-    check("X=$(cat /none 2>&1); echo \"[$X]\"", "[cat: /none: No such file or directory]\n");
+    check(
+        "X=$(cat /none 2>&1); echo \"[$X]\"",
+        "[cat: /none: No such file or directory (there is nothing but /sys here)]\n",
+    );
     check("echo oops >&2; echo fine 1>&1 >/dev/null", "! oops\n");
     check("cat /none > /dev/null 2>&1; echo $?", "1\n");
     check(
         "cat /none 2> /sys/bus/ap/apmask; cat /sys/bus/ap/apmask",
-        "cat: /none: No such file or directory\n",
+        "cat: /none: No such file or directory (there is nothing but /sys here)\n",
     );
     check("echo a > /sys/bus/ap/rescan > /sys/bus/ap/apmask; cat /sys/bus/ap/apmask", "a\n");
     // A command with effects does not run when its output has nowhere to go.
@@ -126,7 +129,7 @@ fn cat_and_readlink() {
     check("cat /sys/bus/ap/apmask /sys/bus/ap/ap_domain", "0xffff\n4\n");
     check(
         "cat /sys/none /sys/bus/ap/rescan /sys/bus /sys/bus/ap/apmask",
-        "! cat: /sys/none: No such file or directory\n! cat: /sys/bus/ap/rescan: Permission denied\n! cat: /sys/bus: Is a directory\n0xffff\n= 1 EISDIR\n",
+        "! cat: /sys/none: No such file or directory (there is no `none` there: `ls /sys` lists what there is)\n! cat: /sys/bus/ap/rescan: Permission denied (it is only written)\n! cat: /sys/bus: Is a directory (it is a directory: `ls /sys/bus` lists what is in it)\n0xffff\n= 1 EISDIR\n",
     );
     check("cat", "! cat: a path is missing, there is no standard input (usage: cat PATH…)\n= 2\n");
     check("cat -n x", "! cat: there is no option -n (usage: cat PATH…)\n= 2\n");
@@ -176,7 +179,10 @@ fn ls() {
         "ls /sys/devices /sys/bus/ap/apmask /sys/bus",
         "/sys/bus/ap/apmask\n\n/sys/devices:\nap\n\n/sys/bus:\nap\n",
     );
-    check("ls /sys/none", "! ls: cannot access '/sys/none': No such file or directory\n= 2 ENOENT\n");
+    check(
+        "ls /sys/none",
+        "! ls: cannot access '/sys/none': No such file or directory (there is no `none` there: `ls /sys` lists what there is)\n= 2 ENOENT\n",
+    );
     check("ls -R", "! ls: there is no option -R (usage: ls [-adl1] [PATH…])\n= 2\n");
     check("ls /; ls -- /sys/bus", "sys\nap\n");
 }
@@ -189,7 +195,10 @@ fn tree() {
     );
     check("tree -d -L 1 /sys/bus", "/sys/bus\n└── ap\n\n1 directory\n");
     check("cd /sys/m; tree", ".\n└── remove\n\n0 directories, 1 file\n");
-    check("tree /sys/none", "! tree: /sys/none: No such file or directory\n= 1 ENOENT\n");
+    check(
+        "tree /sys/none",
+        "! tree: /sys/none: No such file or directory (there is no `none` there: `ls /sys` lists what there is)\n= 1 ENOENT\n",
+    );
     check("tree -L 0", "! tree: -L needs a number from 1 (usage: tree [-d] [-L DEPTH] [PATH…])\n= 2\n");
     check(
         "tree -z",
@@ -205,7 +214,10 @@ fn directories() {
     );
     // `..` behind a link: `cd` keeps the path's text, everything else the tree's parent.
     check("cd /sys/bus/ap/devices/card04; ls ..; cd ..; pwd", "card04\ncard0a\n/sys/bus/ap/devices\n");
-    check("cd none", "! cd: none: No such file or directory\n= 1 ENOENT\n");
+    check(
+        "cd none",
+        "! cd: none: No such file or directory (there is no `none` there: `ls /sys` lists what there is)\n= 1 ENOENT\n",
+    );
     check("cd bus/ap/apmask", "! cd: bus/ap/apmask: Not a directory\n= 1 ENOTDIR\n");
     check("cd a b", "! cd: too many words (usage: cd [PATH])\n= 2\n");
 }

@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::cell::Cell;
+
+use ap_shell::Foreground;
 use common::{check, run, shell};
 
 #[test]
@@ -15,7 +18,10 @@ fn a_write_waits_in_the_background() {
         "! test:1: /sys/m/remove: Device or resource busy (EBUSY)\n= 1 EBUSY\n",
     );
     check("true & jobs; jobs", "[1] Done       true\n");
-    check("cat /none & jobs", "! cat: /none: No such file or directory\n[1] Exit 1 (ENOENT) cat /none\n");
+    check(
+        "cat /none & jobs",
+        "! cat: /none: No such file or directory (there is nothing but /sys here)\n[1] Exit 1 (ENOENT) cat /none\n",
+    );
     check("false & jobs; wait 1", "[1] Exit 1     false\n= 1\n");
 }
 
@@ -58,7 +64,7 @@ fn a_foreground_write_waits_too() {
     );
     check(
         "hw answer /sys/m/remove 7 in 50; false > /sys/m/remove || cat /none /sys/bus/ap/apmask > /sys/m/remove",
-        "! cat: /none: No such file or directory\n= 1 ENOENT\n",
+        "! cat: /none: No such file or directory (there is nothing but /sys here)\n= 1 ENOENT\n",
     );
 }
 
@@ -128,4 +134,52 @@ fn jobs_know_no_jobs() {
         "X=$(echo 1 > /sys/m/remove & echo $!) && echo $X & jobs; hw answer /sys/m/remove 2; wait",
         "2\n[1] Done       X=$(echo 1 > /sys/m/remove & echo $!) && echo $X\n[2] Running    echo 1 > /sys/m/remove\n",
     );
+}
+
+/// Somebody who waits for so many moments, then presses ^C, and then waits so many again.
+#[derive(Debug)]
+struct Patient {
+    moments: u64,
+    waited: Cell<u64>,
+}
+
+impl Foreground for Patient {
+    fn interrupted(&self) -> bool {
+        let enough = self.waited.get() == self.moments;
+        if enough {
+            self.waited.set(0);
+        }
+        enough
+    }
+
+    fn pause(&self) -> u64 {
+        self.waited.set(self.waited.get() + 1);
+        20
+    }
+}
+
+#[test]
+fn before_somebody_a_write_waits_in_the_foreground_until_he_has_enough() {
+    let mut shell = shell();
+    shell.set_foreground(Box::new(Patient { moments: 5000, waited: Cell::new(0) }));
+    // Nothing after it in the line runs.
+    assert_eq!(
+        run(&mut shell, "echo 1 > /sys/m/remove; echo after"),
+        "! sh: `echo 1 > /sys/m/remove` waits (^C: it goes on in the background)\n\
+         ! sh: it goes on as job 1: `jobs` shows it, `wait 1` waits again\n= 130 EINTR\n"
+    );
+    assert_eq!(shell.running_jobs(), [1]);
+    assert_eq!(
+        run(&mut shell, "wait 1; echo after"),
+        "! wait: job 1 waits (^C: it goes on in the background)\n! wait: job 1 goes on\n= 130 EINTR\n"
+    );
+    assert_eq!(run(&mut shell, "hw answer /sys/m/remove 2; wait 1; echo after"), "after\n");
+    // What is answered while he waits is its answer: time passes as his does.
+    assert_eq!(
+        run(&mut shell, "hw answer /sys/m/remove EBUSY in 60060; echo 1 > /sys/m/remove"),
+        "! sh: `echo 1 > /sys/m/remove` waits (^C: it goes on in the background)\n\
+         ! test:1: /sys/m/remove: Device or resource busy (EBUSY)\n= 1 EBUSY\n"
+    );
+    // A job waits in the background before him, too.
+    assert_eq!(run(&mut shell, "echo 1 > /sys/m/remove & echo at once"), "at once\n");
 }

@@ -31,6 +31,9 @@ fn hex(digits: &str) -> Option<u8> {
 
 /// `10`, `0x0a`.
 fn number(text: &str) -> Result<u8, IdError> {
+    if text.is_empty() {
+        return Err(IdError::new("an id is missing", "expected 0-255, or 0x and hex digits"));
+    }
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return hex(digits).ok_or_else(|| {
             IdError::new(format!("`{text}` is no id"), "expected 0-255, or 0x and hex digits")
@@ -128,6 +131,10 @@ mod tests {
             Err("`5.10` is no APQN: write 05.0010 if that is hex, 05.000a if it is decimal".to_owned())
         );
         assert_eq!(queue("4.6").map_err(said), Err("`4.6` is no APQN: write 04.0006".to_owned()));
+        assert_eq!(
+            adapter("").map_err(said),
+            Err("an id is missing: expected 0-255, or 0x and hex digits".to_owned())
+        );
         for wrong in ["", "256", "-1", "+4", "x", "card5", "card100", "0x", "0x100"] {
             assert!(adapter(wrong).is_err(), "{wrong}");
         }

@@ -18,7 +18,15 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
         return None;
     }
     let (name, distance) = ranked(word, known)?;
-    (distance <= 1 + length / 3 && distance < name.chars().count()).then_some(name)
+    let near = distance <= 1 + length / 3 && distance < name.chars().count();
+    (near && !differ_by_digits(word, name)).then_some(name)
+}
+
+/// Whether two names differ by their digits only: `card99` is another card than `card00`, and not that one mistyped.
+fn differ_by_digits(one: &str, other: &str) -> bool {
+    let letters =
+        |name: &str| name.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
+    one != other && letters(one) == letters(other)
 }
 
 /// A word that is longer than this is no mistyped name, but a text.
@@ -47,6 +55,7 @@ mod tests {
         assert_eq!(meant("redlnk", names), Some("readlink"));
         assert_eq!(meant("pa", ["bus", "ap"]), Some("ap"));
         assert_eq!(meant("x", names), None);
+        assert_eq!(meant("card99", ["card00", "card01"]), None);
         assert_eq!(meant("", names), None);
         assert_eq!(meant("mdevctl", names), None);
         assert_eq!(meant(&"cat".repeat(11), names), None);

@@ -141,11 +141,13 @@ impl Session {
         (task, slot)
     }
 
-    /// Runs until `task` has ended, waits for another task, or `patience` milliseconds of machine time have passed.
+    /// Runs until `task` has ended, waits for another task, or `patience` milliseconds of machine time have passed
+    /// beside those that it was told to let pass.
     fn drive(&mut self, task: TaskId, patience: u64) -> bool {
-        let until = self.now().saturating_add(patience);
+        let mut until = self.now().saturating_add(patience);
         loop {
             self.run();
+            until = until.saturating_add(self.tree.controls.lets_pass.take());
             if self.runner.ended(task) {
                 return true;
             }
@@ -292,13 +294,6 @@ impl Session {
     /// # Errors
     /// [`ControlError`].
     pub fn hw(&mut self, line: &str) -> Result<String, ControlError> {
-        if let Some(milliseconds) = line.trim().strip_prefix("advance ") {
-            let milliseconds = milliseconds.trim().parse().map_err(|_| {
-                ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds"))
-            })?;
-            self.advance(milliseconds);
-            return Ok(String::new());
-        }
         let line = line.to_owned();
         self.control(move |tree, task| control::hw(tree, &line, task))
     }
@@ -558,7 +553,7 @@ impl Filesystem for Session {
     }
 
     fn advance(&mut self, milliseconds: u64) {
-        let until = self.now() + milliseconds;
+        let until = self.now().saturating_add(milliseconds);
         self.run();
         while let Some(next) = self.next_time().filter(|next| *next <= until) {
             self.pass_to(next);

@@ -3,7 +3,7 @@
 //! The tree is computed, not stored: what a directory holds is asked of the host each time. Here stands only what it
 //! is computed from; how, says the table of directories, and the crate's page.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,6 +62,9 @@ pub struct Controls {
     pub last_error: RefCell<String>,
     /// The last write to another file that was refused.
     pub refusal: RefCell<Option<Refused>>,
+    /// Milliseconds of machine time that the operation under way was told to let pass: whoever waits for it waits so
+    /// much longer.
+    pub lets_pass: Cell<u64>,
 }
 
 /// A write that was refused.

@@ -183,3 +183,20 @@ fn a_call_that_waits_is_answered_when_it_returns() {
     assert_eq!(rig.session.returned::<Removed>(Token(u64::MAX)), None);
     assert_eq!(rig.session.finished(), []);
 }
+
+#[test]
+fn a_zcrypt_nodes_name_is_text() {
+    let mut rig = Rig::boot(support::SMALL, "");
+    let mut write = |verb: &str, name: &[u8]| {
+        rig.write(&format!("/sys/class/zcrypt/{verb}"), name).err().map(Errno::name)
+    };
+    assert_eq!(write("create", b"n\xe4me"), Some("EINVAL"));
+    assert_eq!(write("destroy", b"n\xe4me"), Some("ENOENT"), "there is none");
+    assert_eq!(write("create", "\u{e9}".repeat(16).as_bytes()), None);
+    assert_eq!(
+        write("create", "\u{e9}".repeat(15).as_bytes()),
+        Some("EEXIST"),
+        "the 16th letter does not fit"
+    );
+    assert_eq!(write("destroy", "\u{e9}".repeat(15).as_bytes()), None);
+}

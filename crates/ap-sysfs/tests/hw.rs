@@ -117,3 +117,24 @@ fn t14_a_master_key_belongs_to_a_domain_of_an_adapter() {
         assert_eq!(says(&mut rig, line), said);
     }
 }
+
+#[test]
+fn advance_lets_any_time_up_to_a_year_pass_wherever_it_is_written() {
+    const HW: &str = "/sys/kernel/debug/apmatrix/hw";
+    let mut rig = Rig::boot(SMALL, "");
+    let before = rig.session.now();
+    assert_eq!(says(&mut rig, "advance 3600000"), "");
+    assert_eq!(rig.session.now(), before + 3_600_000);
+    rig.write(HW, b"advance 7200000\nadvance 1\n")
+        .expect("it is done at once, whatever else waits for an hour");
+    assert_eq!(rig.session.now(), before + 3 * 3_600_000 + 1);
+    let too_long = "is no number of milliseconds: expected digits, up to a year";
+    for time in ["18446744073709551615", "31536000001", "-1", "soon"] {
+        assert_eq!(says(&mut rig, &format!("advance {time}")), format!("EINVAL: `{time}` {too_long}"));
+        assert_eq!(
+            rig.write(HW, format!("advance {time}").as_bytes()).expect_err("too long").name(),
+            "EINVAL"
+        );
+    }
+    assert_eq!(rig.session.now(), before + 3 * 3_600_000 + 1);
+}

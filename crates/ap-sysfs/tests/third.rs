@@ -110,6 +110,22 @@ fn request_clears_takes_the_queues_of_a_guest_at_once_and_gives_nothing_back() {
 }
 
 #[test]
+fn the_bus_resets_a_queue_that_was_taken_from_its_guest() {
+    let mut rig = guest(with(Flag::RequestClears));
+    rig.run("Q/04.0006/reset <- 1 ! EBUSY\nM1/remove <<- 1\nclear\nQ/04.0006/reset <- 1");
+    rig.run("instructions rapq 04.0006 rc=00\nhw ap 4 chkstop=1\nAP/scans <- 1\nhw ap 4 chkstop=0\nclear");
+    rig.run("AP/scans <- 1\ninstructions rapq 04.0006 rc=00; rapq 04.0047 rc=00");
+    rig.run("clear\nclose 1\ndone");
+}
+
+#[test]
+fn a_revision_asks_nobody_about_a_queue_without_a_driver() {
+    let mut rig = overridden();
+    rig.run("close 1\nQ/04.0006/driver_override <- \nAP/drivers/vfio_ap/unbind <- 04.0006\nclear");
+    rig.run("AP/apmask <- -200\nlog ");
+}
+
+#[test]
 fn request_clears_also_where_an_mdev_is_unbound() {
     let mut rig = guest(with(Flag::RequestClears));
     rig.run("/sys/bus/mdev/drivers/vfio_ap_mdev/unbind <<- $M1\ninstructions clear_masks g1\nclose 1\ndone");

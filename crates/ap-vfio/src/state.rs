@@ -489,12 +489,13 @@ impl Mdevs {
         self.links.mdev(apqn)
     }
 
-    /// Whether a running guest has the queue in its APCB.
+    /// Whether a running guest has the queue in its APCB, which is empty from when its mdev's removal took the queues
+    /// (`DEV-019`).
     #[must_use]
     pub fn in_running_guest(&self, apqn: Apqn) -> bool {
         self.linked_mdev(apqn)
             .and_then(|id| self.list.get(&id))
-            .is_some_and(|mdev| mdev.running() && mdev.shadow.contains(apqn))
+            .is_some_and(|mdev| mdev.running() && !mdev.is_cleared() && mdev.shadow.contains(apqn))
     }
 
     /// The guest of an mdev.

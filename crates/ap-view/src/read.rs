@@ -1,6 +1,6 @@
 //! Reading a host through its tree, and reading again what was touched.
 
-use ap_apply::import::{ImportError, few, import, notes};
+use ap_apply::import::{ImportError, few, import, masks_in_use, notes};
 use ap_apply::tree::{Fault, Kind, Tree};
 use ap_files::machine::QueueState;
 use ap_plan::state::{Card, Driver};
@@ -69,7 +69,11 @@ pub fn refresh(tree: &mut dyn Tree, host: &mut Host, touched: &Touched) -> Resul
         *host = read(tree, &host.name)?;
         return Ok(());
     }
+    let before = host.state.masks;
     masks(tree, host)?;
+    if host.state.kernel.driver_override && host.state.masks != before {
+        host.state.masks_in_use = masks_in_use(tree, &host.state.masks);
+    }
     for id in &touched.cards {
         again_card(tree, host, *id);
     }
@@ -124,6 +128,8 @@ fn masks(tree: &mut dyn Tree, host: &mut Host) -> Result<(), ImportError> {
 fn again_card(tree: &mut dyn Tree, host: &mut Host, id: AdapterId) {
     let there = tree.list(&format!("devices/ap/card{id}"));
     let told = host.state.config_told();
+    host.state.cards_off.remove(id);
+    host.state.switched_off.remove(id);
     let listed = match there {
         Ok(names) => {
             let facts = card(tree, id);
@@ -134,6 +140,11 @@ fn again_card(tree: &mut dyn Tree, host: &mut Host, id: AdapterId) {
                 Some("ep11") => Mode::Ep11,
                 _ => Mode::None,
             };
+            if facts.config == Some(false) || facts.checkstopped == Some(true) {
+                host.state.cards_off.insert(id);
+            } else if facts.online == Some(false) {
+                host.state.switched_off.insert(id);
+            }
             host.state.cards.insert(id, Card { hwtype: hwtype.trim().parse().unwrap_or(0), mode });
             host.cards.insert(id, facts);
             host.configured.adapters.insert(id);

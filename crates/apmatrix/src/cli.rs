@@ -5,13 +5,14 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::CompleteEnv;
 
 use crate::commands;
 use crate::complete::VARIABLE;
 use crate::error::{Kind, Outcome};
-use crate::terminal::{examples, width};
+use crate::terminal::{examples, lines_wrapped, width};
 
 /// Longer lines of help are hard to read, however wide the terminal is.
 const WIDEST: usize = 120;
@@ -101,6 +102,24 @@ fn described(width: usize) -> clap::Command {
     fit(Cli::command(), width).term_width(width)
 }
 
+/// The error of an option that only other commands have says which they are.
+fn pointed(mut error: clap::Error, all: &clap::Command) -> clap::Error {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let name = option.trim_start_matches("--").to_owned();
+    let has = |command: &&clap::Command| {
+        command.get_arguments().any(|argument| argument.get_long() == Some(name.as_str()))
+    };
+    let others: Vec<&str> = all.get_subcommands().filter(has).map(clap::Command::get_name).collect();
+    if !others.is_empty() {
+        let tip = format!("`--{name}` is an option of {}", others.join(", "));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
@@ -112,6 +131,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
+            if error.use_stderr() {
+                let text = pointed(error, &described(help)).render().ansi().to_string();
+                let _ = write!(anstream::stderr(), "{}", lines_wrapped(&text, width()));
+                return ExitCode::from(Kind::Usage.status());
+            }
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.status()));
         }

@@ -111,9 +111,7 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
 
 /// Writes a page that stands alone.
 fn write_page(path: &std::path::Path, page: &ap_serve::page::Frozen) -> Result<(), CliError> {
-    std::fs::write(path, page.page()).map_err(|error| {
-        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
-    })
+    std::fs::write(path, page.page()).map_err(|error| CliError::unwritten(path, error))
 }
 
 /// What `--help` says of the verbs of a control file, a line each.

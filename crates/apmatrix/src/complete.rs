@@ -97,7 +97,7 @@ pub fn kernels() -> ArgValueCompleter {
 /// A machine that runs.
 #[must_use]
 pub fn running_names() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| beginning(word, plain(running::names())))
+    ArgValueCompleter::new(|word: &OsStr| beginning(word, plain(running::names().unwrap_or_default())))
 }
 
 /// The path of an attribute: whole, or as short as `why` takes it.

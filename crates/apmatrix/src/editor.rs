@@ -6,8 +6,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use ap_shell::{Shell, World};
+use ap_shell::{Foreground, Shell, World};
 use ap_sysfs::Kind;
 use ap_sysfs::control::{GUEST, HW};
 use rustyline::completion::{Completer, Pair};
@@ -25,6 +26,9 @@ const BETWEEN: [char; 6] = [';', '&', '|', '(', '{', '\n'];
 const BESIDE: [char; 3] = ['>', '=', '"'];
 /// The commands of the program that the shell has, too.
 const PROGRAM: [&str; 5] = ["ls", "hw", "guest", "events", "why"];
+
+/// How soon ^C ends what waits in the foreground.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// What was read at a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,15 +80,38 @@ impl<W: World> Prompt<W> {
     }
 }
 
-/// Whether ^C was pressed while a command runs.
-///
-/// # Errors
-/// If the signal cannot be had.
-pub fn interrupts() -> std::io::Result<Arc<AtomicBool>> {
-    let pressed = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&pressed))?;
-    pressed.store(false, Ordering::Relaxed);
-    Ok(pressed)
+/// Who sits at the terminal: ^C, and the time that passes there.
+#[derive(Clone, Debug)]
+pub struct Sitting {
+    pressed: Arc<AtomicBool>,
+}
+
+impl Sitting {
+    /// Listens for ^C from now on.
+    ///
+    /// # Errors
+    /// If the signal cannot be had.
+    pub fn new() -> std::io::Result<Sitting> {
+        let pressed = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&pressed))?;
+        Ok(Sitting { pressed })
+    }
+
+    /// Forgets a ^C that was meant for something else.
+    pub fn forget(&self) {
+        self.pressed.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Foreground for Sitting {
+    fn interrupted(&self) -> bool {
+        self.pressed.swap(false, Ordering::Relaxed)
+    }
+
+    fn pause(&self) -> u64 {
+        std::thread::sleep(MOMENT);
+        u64::try_from(MOMENT.as_millis()).unwrap_or_default()
+    }
 }
 
 /// What completes the words of a line, and says whether it is complete.

@@ -12,9 +12,11 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use ap_files::transcript::TranscriptError;
 use ap_files::{BootError, FileError, said};
+use ap_sysfs::nearest::meant;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use crate::terminal::wrapped;
@@ -112,6 +114,40 @@ impl CliError {
         CliError::new(Kind::Status(status), message)
     }
 
+    /// A file cannot be read.
+    #[must_use]
+    pub fn unread(path: &Path, error: io::Error) -> CliError {
+        let shown = CliError::input(format!("{}: {}", path.display(), said(&error)));
+        let shown = match error.kind() {
+            io::ErrorKind::NotFound => shown.hint(instead_of(path)),
+            io::ErrorKind::InvalidData => shown.hint("expected a text in UTF-8"),
+            io::ErrorKind::IsADirectory => shown.hint("it is a directory: name a file"),
+            io::ErrorKind::PermissionDenied => {
+                shown.hint(format!("`ls -l {}` says who may read it", path.display()))
+            }
+            _ => shown,
+        };
+        shown.because(error)
+    }
+
+    /// A file or a directory cannot be written.
+    #[must_use]
+    pub fn unwritten(path: &Path, error: io::Error) -> CliError {
+        let shown = CliError::environment(format!("{} cannot be written: {}", path.display(), said(&error)));
+        let shown = match error.kind() {
+            io::ErrorKind::NotFound => {
+                let directory = path.parent().unwrap_or(path).display();
+                shown.hint(format!("there is no directory {directory}: `mkdir -p {directory}` makes it"))
+            }
+            io::ErrorKind::IsADirectory => shown.hint("it is a directory: name a file in it"),
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                shown.hint("there is a file where a directory is needed: name another directory")
+            }
+            _ => shown.hint("name a file that you may write"),
+        };
+        shown.because(error)
+    }
+
     /// Adds what could be done.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> CliError {
@@ -142,11 +178,42 @@ impl CliError {
     }
 }
 
+/// What to do about a file that is not there: the one beside it that is probably meant, or where to look.
+#[must_use]
+pub fn instead_of(path: &Path) -> String {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return format!("there is no directory {} either", directory.display());
+    };
+    let names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match meant(&name, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", path.with_file_name(near).display()),
+        None if directory == Path::new(".") => "`ls` lists the files of this directory".to_owned(),
+        None => format!("`ls {}` lists the files there", directory.display()),
+    }
+}
+
+/// A text as a terminal may show it: what would move its cursor or change its colours is shown as an escape.
+fn shown(text: &str) -> String {
+    let one = |letter: char| match letter {
+        '\n' => letter.to_string(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = crate::terminal::width();
-        writeln!(f, "{}", wrapped(&format!("error: {}", self.message), width, 2))?;
-        self.hints.iter().try_for_each(|hint| writeln!(f, "{}", wrapped(&format!("hint: {hint}"), width, 2)))
+        writeln!(f, "{}", wrapped(&shown(&format!("error: {}", self.message)), width, 2))?;
+        let mut hints = self.hints.iter();
+        hints.try_for_each(|hint| writeln!(f, "{}", wrapped(&shown(&format!("hint: {hint}")), width, 2)))
     }
 }
 
@@ -221,6 +288,12 @@ mod tests {
             next = error.source();
         }
         chain
+    }
+
+    #[test]
+    fn what_is_shown_changes_no_terminal() {
+        let text = CliError::failed("no `\u{1b}[31m\u{7}\u{9b}x`").to_string();
+        assert_eq!(text, "error: no `\\u{1b}[31m\\u{7}\\u{9b}x`\n");
     }
 
     #[test]

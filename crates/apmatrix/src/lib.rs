@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 pub mod cli;
 pub mod commands;
 pub mod complete;

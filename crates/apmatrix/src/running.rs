@@ -4,7 +4,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use ap_files::said;
@@ -13,12 +13,37 @@ use ap_sysfs::nearest::meant;
 
 use crate::error::CliError;
 
-/// Where the names are: in the user's directory for such things, or below `/tmp`.
+/// Where the names are: in the user's directory for such things; without one, root's are where only root can make
+/// a directory, and others' below `/tmp`.
 fn directory() -> PathBuf {
+    let user = rustix::process::geteuid();
     match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
         Some(directory) => PathBuf::from(directory).join("apmatrix"),
-        None => PathBuf::from(format!("/tmp/apmatrix-{}", rustix::process::geteuid().as_raw())),
+        None if user.is_root() && Path::new("/run").is_dir() => PathBuf::from("/run/apmatrix-machines"),
+        None => PathBuf::from(format!("/tmp/apmatrix-{}", user.as_raw())),
     }
+}
+
+/// The directory, if it is there and this user's alone: whoever else can write there would say what `exec` runs in.
+fn trusted() -> Result<Option<PathBuf>, CliError> {
+    let directory = directory();
+    let entry = match fs::symlink_metadata(&directory) {
+        Ok(entry) => entry,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&directory, error)),
+    };
+    let own = entry.uid() == rustix::process::geteuid().as_raw() && entry.mode() & 0o077 == 0;
+    if !entry.is_dir() || !own {
+        let what = format!("{} is no directory that only you can use", directory.display());
+        return Err(CliError::environment(what).hint(
+            "names of machines are kept there; set XDG_RUNTIME_DIR to a directory of yours, or remove it",
+        ));
+    }
+    Ok(Some(directory))
+}
+
+fn failed(directory: &Path, error: io::Error) -> CliError {
+    CliError::environment(format!("{}: {}", directory.display(), said(&error))).because(error)
 }
 
 /// A name that is taken as long as this lives.
@@ -31,7 +56,7 @@ impl Named {
     /// Takes a name.
     ///
     /// # Errors
-    /// If it is none, or another machine that runs has it.
+    /// If it is none, or another machine that runs has it, or others can use the directory of names.
     pub fn take(name: &str) -> Result<Named, CliError> {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         if name.is_empty() || name.starts_with('.') || name.len() > 64 || !name.chars().all(plain) {
@@ -39,10 +64,9 @@ impl Named {
                 .hint("expected letters, digits, `-`, `_` and `.`"));
         }
         let directory = directory();
-        let failed = |error: io::Error| {
-            CliError::environment(format!("{}: {}", directory.display(), said(&error))).because(error)
-        };
+        let failed = |error: io::Error| failed(&directory, error);
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
+        trusted()?;
         let path = directory.join(name);
         let make = || OpenOptions::new().write(true).create_new(true).open(&path);
         match make() {
@@ -78,30 +102,33 @@ fn read(path: &Path) -> Option<Entrance> {
     Entrance::parse(&fs::read_to_string(path).ok()?)
 }
 
-/// The names of the machines that run.
-#[must_use]
-pub fn names() -> Vec<String> {
-    let entries = fs::read_dir(directory()).into_iter().flatten().flatten();
+/// The names of the machines that run, ascending.
+///
+/// # Errors
+/// If others can use the directory of names.
+pub fn names() -> Result<Vec<String>, CliError> {
+    let Some(directory) = trusted()? else { return Ok(Vec::new()) };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter(|entry| read(&entry.path()).is_some_and(|entrance| entrance.goes_on()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();
-    names
+    Ok(names)
 }
 
 /// The machine of that name.
 ///
 /// # Errors
-/// If none runs.
+/// If none runs, or others can use the directory of names.
 pub fn find(name: &str) -> Result<Entrance, CliError> {
-    let names = names();
+    let names = names()?;
     if names.iter().any(|known| known == name)
         && let Some(entrance) = read(&directory().join(name))
     {
         return Ok(entrance);
     }
-    let error = CliError::failed(format!("no machine called `{name}` runs"));
+    let error = CliError::environment(format!("no machine called `{name}` runs"));
     Err(match (meant(name, names.iter().map(String::as_str)), names.as_slice()) {
         (Some(near), _) => error.hint(format!("did you mean `{near}`?")),
         (None, []) => error.hint(format!("`apmatrix run --name {name}` starts one")),

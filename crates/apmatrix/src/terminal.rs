@@ -19,18 +19,47 @@ pub fn width() -> usize {
     size.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0).unwrap_or(USUAL).max(LEAST)
 }
 
-/// A text in lines of that width, each after the first indented by so many blanks. Only a word that is longer than that
-/// makes a longer line.
+/// A text in lines of that width, each after the first indented by so many blanks. Paths, masks and UUIDs stay whole, to
+/// be copied; only one that is longer than a line goes on in the next, if it can after a `/`.
 #[must_use]
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let blanks = " ".repeat(indent.min(width / 2));
-    // Paths, masks and UUIDs are copied: they stay whole, also where one is longer than the line.
+    let room = width.saturating_sub(blanks.len()).max(1);
+    let text = &broken(text, room);
     let options = Options::new(width)
         .subsequent_indent(&blanks)
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation)
         .break_words(false);
     text.split('\n').map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
+}
+
+/// Words that are longer than a line as several: as much of each as a line holds, up to a `/` if there is one.
+fn broken(text: &str, room: usize) -> String {
+    let word = |word: &str| {
+        if display_width(word) <= room {
+            return word.to_owned();
+        }
+        let (mut pieces, mut piece, mut columns) = (vec![], String::new(), 0);
+        for letter in word.chars() {
+            let wide = display_width(letter.encode_utf8(&mut [0; 4]));
+            if columns + wide > room {
+                let keep = piece.rfind('/').map_or(piece.len(), |slash| slash + 1);
+                let rest = piece.split_off(keep);
+                pieces.push(std::mem::replace(&mut piece, rest));
+                columns = display_width(&piece);
+            }
+            piece.push(letter);
+            columns += wide;
+        }
+        pieces.push(piece);
+        pieces.join(" ")
+    };
+    if text.split([' ', '\n']).all(|word| display_width(word) <= room) {
+        return text.to_owned();
+    }
+    let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The lines of a text, each wrapped where it is too long, and indented further than it was.
@@ -175,6 +204,17 @@ mod tests {
         }
         assert_eq!(table.render(200).lines().count(), 2);
         assert!(table.render(80).lines().count() > 2);
+        let path = "no /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter: so";
+        assert_eq!(
+            wrapped(path, 60, 2),
+            "no /sys/devices/vfio_ap/matrix/\n  62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter: so"
+        );
+        let mask = format!("0x{}", "f".repeat(64));
+        assert_eq!(wrapped(&mask, 80, 2), mask);
+        for width in [1, 3, 40, 60] {
+            let text = wrapped(&format!("{path} {mask} ééééé"), width, 2);
+            assert!(text.lines().all(|line| display_width(line) <= width), "{width}:\n{text}");
+        }
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use ap_apply::import::import;
 use ap_apply::tree::Tree;
+use ap_plan::why::moved;
 use ap_plan::{Because, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
@@ -32,8 +33,8 @@ pub struct Explained {
     pub refused: Option<Errno>,
     /// What the rules say of it now.
     pub why: Why,
-    /// What is there to know beside it.
-    pub notes: Vec<String>,
+    /// What becomes of the host's queues if it goes through, a sentence without full stop.
+    pub effect: Option<String>,
 }
 
 /// Explains the last write that a host refused; `None` if it refused none.
@@ -55,7 +56,16 @@ pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliErr
 /// # Errors
 /// If there is no such file, or the host cannot be read.
 pub fn asked(tree: &mut dyn Tree, root: &str, path: &str, text: &str) -> Result<Explained, CliError> {
-    let path = find(tree, root, path)?;
+    let asked = path;
+    let path = find(tree, root, asked)?;
+    if tree.list(&path).is_ok() {
+        let text = format!("{asked} is a directory: a write to it is refused with EISDIR");
+        return Err(CliError::failed(text).hint(format!("`ls {root}/{path}` lists its files")));
+    }
+    if tree.is_writable(&path) == Some(false) {
+        let text = format!("{asked} is only read: a write to it is refused with EACCES");
+        return Err(CliError::failed(text).hint(format!("`cat {root}/{path}` shows it")));
+    }
     explain(tree, root, Store { path, text: text.to_owned() }, None)
 }
 
@@ -67,7 +77,8 @@ fn explain(
 ) -> Result<Explained, CliError> {
     let imported = import(tree).map_err(|error| unreadable(root, error))?;
     let why = why(&imported.state, &store);
-    Ok(Explained { store, refused, why, notes: Vec::new() })
+    let effect = moved(&imported.state, &store).filter(|_| why == Why::Allowed);
+    Ok(Explained { store, refused, why, effect })
 }
 
 /// The file that a path names: below the root, below `/sys`, or shorter (`apmask`, `UUID/assign_domain`).
@@ -135,7 +146,14 @@ impl Explained {
     #[must_use]
     pub fn text(&self, width: usize) -> String {
         let mut text = wrapped(&self.headline(), width, 2) + "\n";
-        let (Why::Refused(because) | Why::Waits(because)) = &self.why else { return text };
+        let (Why::Refused(because) | Why::Waits(because)) = &self.why else {
+            if let Some(effect) = &self.effect {
+                let mut table = Table::indented(0);
+                table.row(["effect", effect]);
+                text += &table.render(width);
+            }
+            return text;
+        };
         let mut table = Table::indented(0);
         table.row(["why", &because.reason]);
         for (number, whose) in because.queues.iter().enumerate() {
@@ -148,8 +166,8 @@ impl Explained {
         table.row(["", &format!("{PAGE}#{}", because.rule.name())]);
         table.row(["change", &because.change.text]);
         text += &table.render(width);
-        for command in commands(because) {
-            let _ = writeln!(text, "        {command}");
+        for command in commands(because, width.saturating_sub(INDENT)) {
+            let _ = writeln!(text, "{:INDENT$}{command}", "");
         }
         text
     }
@@ -178,6 +196,7 @@ impl Explained {
                 text: because.rule.text(),
                 page: format!("{PAGE}#{}", because.rule.name()),
             }),
+            effect: self.effect.as_deref(),
             queues: because.map(queues).unwrap_or_default(),
             more_queues: because.map_or(0, |because| because.more),
             change: because.map(|because| ChangeDocument {
@@ -202,6 +221,7 @@ impl Document<'_> {
             errno: None,
             reason: None,
             rule: None,
+            effect: None,
             queues: Vec::new(),
             more_queues: 0,
             change: None,
@@ -209,10 +229,26 @@ impl Document<'_> {
     }
 }
 
-/// The change as commands of a shell.
-fn commands(because: &Because) -> Vec<String> {
-    let command = |store: &Store| format!("echo {} > /sys/{}", quoted(&store.text), store.path);
-    because.change.stores.iter().map(command).collect()
+/// How far the change's commands are indented: as the sentence above them.
+const INDENT: usize = 8;
+
+/// The change as commands of a shell; where one is wider than that, in the directory of its file.
+fn commands(because: &Because, width: usize) -> Vec<String> {
+    let (mut lines, mut at) = (Vec::new(), "");
+    for Store { path, text } in &because.change.stores {
+        let whole = format!("echo {} > /sys/{path}", quoted(text));
+        match path.rsplit_once('/') {
+            Some((directory, file)) if whole.chars().count() > width => {
+                if at != directory {
+                    lines.push(format!("cd /sys/{directory}"));
+                    at = directory;
+                }
+                lines.push(format!("echo {} > {file}", quoted(text)));
+            }
+            _ => lines.push(whole),
+        }
+    }
+    lines
 }
 
 /// A text as a shell's word; without its last newline, which `echo` adds.
@@ -244,6 +280,8 @@ pub struct Document<'a> {
     reason: Option<&'a str>,
     /// The rule.
     rule: Option<RuleDocument>,
+    /// What becomes of the host's queues if it goes through, a sentence without full stop.
+    effect: Option<&'a str>,
     /// The queues that are in the way, the first few of them.
     queues: Vec<QueueDocument>,
     /// How many there are beside those.

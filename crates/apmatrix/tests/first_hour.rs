@@ -10,6 +10,8 @@ mod help;
 mod mistakes;
 #[path = "first_hour/pseudo.rs"]
 mod pseudo;
+#[path = "first_hour/recording.rs"]
+mod recording;
 #[path = "first_hour/running.rs"]
 mod running;
 #[path = "first_hour/scenarios.rs"]

@@ -1,18 +1,19 @@
 //! A bus that hands queues to drivers, and masks that say to which: how fast is it explored?
 //!
-//! `cargo run --release -p apmatrix-explore --example protocol -- [TASKS] [cache|dpor|dfs] [PASTS]` explores the first TASKS (2
-//! to 6) of: a mask write, an assignment, a scan, another assignment, another mask write, an open. The code is a toy;
-//! it has the locks and the steps of a real system's protocol (four levels nested, two kinds of loop over devices).
-//! With PASTS, so many pasts are told apart by an audit of its checkpoints.
+//! `cargo run --release -p apmatrix-explore --example protocol -- [TASKS] [cache|dpor|dfs] [right|deadlock|theft] [PASTS]` explores
+//! the first TASKS (2 to 6) of: a mask write, an assignment, a scan, another assignment, another mask write, an open. The code
+//! is a toy; it has the locks and the steps of a real system's protocol (four levels nested, two kinds of loop over
+//! devices), or one of two mistakes: an assignment takes the guests' lock before the masks', a mask write lets the masks go
+//! between its question and its change. With PASTS, so many pasts are told apart by an audit of its checkpoints.
 
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use explore::{Audit, Explorer, Options, Report, Scene, Strategy};
+use explore::{Audit, Explorer, Finding, Options, Report, Scene, Strategy};
 use locks::hook::checkpoint;
-use locks::{Ghost, Held, Level, Mutex, Nothing, enter, violation};
+use locks::{Ghost, Held, Level, Mutex, Nothing, Unordered, enter, violation};
 
 locks::hierarchy! { mod order { Scan => Device => Perms => Guests => Kvm => Mdevs } }
 use order::{Device, Guests, Kvm, Mdevs, Perms, Scan};
@@ -69,7 +70,15 @@ struct Owner {
     host: bool,
 }
 
+/// What is wrong with the protocol.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mistake {
+    Deadlock,
+    Theft,
+}
+
 struct World {
+    mistake: Option<Mistake>,
     scan: Mutex<Scan, ()>,
     devices: Vec<Mutex<Device, Queue>>,
     perms: Mutex<Perms, Masks>,
@@ -79,11 +88,12 @@ struct World {
     owners: Vec<Ghost<Owner>>,
 }
 
-fn world() -> World {
+fn world(mistake: Option<Mistake>) -> World {
     let masks = Masks { adapters: 0b00, domains: 0b11 };
     let device = |queue: usize| Mutex::new(queue as u32, Queue { driver: masks.owner(queue), there: true });
     let matrices = vec![Masks { adapters: 0, domains: 0b01 }, Masks { adapters: 0b10, domains: 0 }];
     World {
+        mistake,
         scan: Mutex::new(0, ()),
         devices: (0..QUEUES).map(device).collect(),
         perms: Mutex::new(0, masks),
@@ -125,7 +135,14 @@ impl World {
                     return "EBUSY";
                 }
             }
-            *perms = new;
+            if self.mistake != Some(Mistake::Theft) {
+                *perms = new;
+            }
+        }
+        if self.mistake == Some(Mistake::Theft) {
+            let (mut perms, _held) = self.perms.lock(held);
+            perms.adapters |= adapters;
+            perms.domains |= domains;
         }
         for queue in 0..QUEUES {
             checkpoint(1 + queue as u64);
@@ -182,12 +199,31 @@ impl World {
     }
 
     fn assign(&self, held: &mut Held<'_, Nothing>, mdev: usize, adapters: u8, domains: u8) -> &'static str {
+        if self.mistake == Some(Mistake::Deadlock) {
+            let token = Unordered::specimen();
+            let guests = self.guests.lock_unordered(&token);
+            let perms = self.perms.lock_unordered(&token);
+            let mut kvm = guests[mdev].then(|| self.kvms[mdev].lock_unordered(&token));
+            let mut mdevs = self.mdevs.lock_unordered(&token);
+            return self.add(*perms, kvm.as_deref_mut(), &mut mdevs, mdev, Masks { adapters, domains });
+        }
         let (perms, mut held) = self.perms.lock(held);
         let (guests, mut held) = self.guests.lock(&mut held);
-        let (kvm, mut held) = Mutex::lock_opt(guests[mdev].then(|| &self.kvms[mdev]), &mut held);
+        let (mut kvm, mut held) = Mutex::lock_opt(guests[mdev].then(|| &self.kvms[mdev]), &mut held);
         let (mut mdevs, _held) = self.mdevs.lock(&mut held);
+        self.add(*perms, kvm.as_deref_mut(), &mut mdevs, mdev, Masks { adapters, domains })
+    }
+
+    fn add(
+        &self,
+        perms: Masks,
+        kvm: Option<&mut u8>,
+        mdevs: &mut Shared,
+        mdev: usize,
+        more: Masks,
+    ) -> &'static str {
         let old = mdevs.matrices[mdev];
-        let new = Masks { adapters: old.adapters | adapters, domains: old.domains | domains };
+        let new = Masks { adapters: old.adapters | more.adapters, domains: old.domains | more.domains };
         if perms.set() & new.set() != 0 {
             return "EADDRNOTAVAIL";
         }
@@ -195,11 +231,21 @@ impl World {
             return "EADDRINUSE";
         }
         mdevs.matrices[mdev] = new;
-        if let Some(mut kvm) = kvm {
-            let apcb = new.set() & mdevs.bound;
-            self.set_apcb(&mut kvm, apcb);
+        if let Some(kvm) = kvm {
+            self.set_apcb(kvm, new.set() & mdevs.bound);
         }
         "ok"
+    }
+
+    /// In the end no queue of the host's driver is assigned.
+    fn check(&self) -> Vec<Finding> {
+        let assigned = enter(|held| {
+            let (perms, mut held) = self.perms.lock(held);
+            let (mdevs, _held) = self.mdevs.lock(&mut held);
+            perms.set() & mdevs.matrices.iter().fold(0, |all, matrix| all | matrix.set())
+        });
+        let found = || Finding::new("stolen", format!("queues {assigned:04b} are the host's, and assigned"));
+        (assigned != 0).then(found).into_iter().collect()
     }
 
     fn open(&self, held: &mut Held<'_, Nothing>, mdev: usize) -> &'static str {
@@ -241,11 +287,17 @@ fn main() {
         Some("dfs") => Strategy::Dfs,
         Some(other) => panic!("`{other}` is not cache, dpor or dfs"),
     };
+    let mistake = match arguments.next().as_deref() {
+        None | Some("right") => None,
+        Some("deadlock") => Some(Mistake::Deadlock),
+        Some("theft") => Some(Mistake::Theft),
+        Some(other) => panic!("`{other}` is not right, deadlock or theft"),
+    };
     let audit = arguments
         .next()
         .map_or(Audit::default(), |text| Audit::Histories(text.parse().expect("PASTS is a number")));
     let run = |f: Operation| move |world: &World| enter(|held| f(world, held)).to_owned();
-    let mut scene = Scene::new(world);
+    let mut scene = Scene::new(move || world(mistake)).check(|world, _| world.check());
     let all: [(&str, Operation); 6] = [
         ("mask", |world, held| world.mask_write(held, 0b01, 0)),
         ("assign", |world, held| world.assign(held, 0, 0b01, 0)),
@@ -261,6 +313,7 @@ fn main() {
     let mut explorer = Explorer::new(Options {
         strategy,
         audit,
+        stop_at_first: mistake.is_some(),
         budget: Some(Duration::from_secs(120)),
         ..Options::default()
     })
@@ -304,6 +357,10 @@ fn print(tasks: usize, report: &Report) {
     }
     if let Some(why) = &report.why {
         println!("  {why}");
+    }
+    for violation in &report.violations {
+        let Finding { verdict, what } = &violation.finding;
+        println!("  {verdict}, {} switches: {what}: {}", violation.switches, violation.schedule);
     }
     for outcome in &report.outcomes {
         println!("  {}: {}", outcome.results.join(" "), outcome.schedule);

@@ -48,5 +48,6 @@ pub(crate) mod warm;
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod replay;
+pub(crate) mod rounds;
 pub(crate) mod shrink;
 pub(crate) mod tree;

@@ -2,7 +2,7 @@
 //!
 //! It has the searches look, and puts what they found into a report. It knows nothing of how they look.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use locks::{Object, hook};
 
@@ -15,12 +15,15 @@ use crate::engine::objects::{ObjectId, place};
 use crate::engine::random::Chance;
 use crate::engine::replay::{self, Followed, ReplayError};
 use crate::engine::tree::Tree;
-use crate::engine::{audit, cache, executions, shrink};
+use crate::engine::{audit, cache, executions, rounds, shrink};
 use crate::options::{Audit, Options, Strategy};
 use crate::program::Program;
 use crate::report::{AuditReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, Violation};
 use crate::schedule::Schedule;
 use crate::verdict;
+
+/// A find that came at the end of the budget is shrunk for so long all the same.
+const LEAST_SHRINK: Duration = Duration::from_secs(1);
 
 type Show = Box<dyn FnMut(&Progress)>;
 
@@ -38,6 +41,7 @@ struct Explored {
     searched: Searched,
     /// How many executions were run, and how many steps executed, without the audit's.
     runs: u64,
+    warm_up: u64,
     steps: u64,
     audit: Option<AuditReport>,
 }
@@ -50,8 +54,8 @@ impl Explorer {
     }
 
     /// Explores only executions that begin along this schedule: every state of them, whatever the strategy, without an
-    /// audit, and what is wrong is shown as it was met. A schedule that does not fit is followed as far as it does
-    /// ([`follow`](Explorer::follow) tells how far), and nothing comes after that.
+    /// audit, and what is wrong is shown as it was met. If the schedule does not fit, the report says so and is never
+    /// `clean`; [`follow`](Explorer::follow) tells how far it fits.
     #[must_use]
     pub fn after(mut self, schedule: &Schedule) -> Self {
         self.first = schedule.tasks().to_vec();
@@ -105,14 +109,17 @@ impl Explorer {
         let progress = self.progress.as_deref_mut().map(|show| show as &mut dyn FnMut(&Progress));
         let mut limits = Limits::new(&self.options, progress);
         loop {
-            let searched = if self.first.is_empty() {
+            let mut searched = if self.first.is_empty() {
                 search(executor, &mut limits, &self.options)
             } else {
                 cache::every_state_after(executor, &mut limits, &self.first)
             };
+            if searched.end != End::Restart {
+                limits.give_back(&mut searched.collector);
+            }
             let mut explored = {
                 let steps = executor.conductor.control.borrow().learned.steps;
-                Explored { searched, runs: executor.begun, steps, audit: None }
+                Explored { searched, runs: executor.begun, warm_up: limits.warm_up, steps, audit: None }
             };
             let sound = executor.conductor.control.borrow().learned.problem.is_none();
             if let (Strategy::StateCache | Strategy::EveryState, Audit::Histories(pasts)) =
@@ -134,13 +141,16 @@ impl Explorer {
             executor.conductor.control.borrow_mut().learned.restart = false;
             if limits.tick(0, |elapsed| Progress { executions: 0, states: 0, depth: 0, elapsed, done: 0.0 }) {
                 explored.searched.end = End::Cut;
+                limits.give_back(&mut explored.searched.collector);
                 return explored;
             }
+            rounds::keep(executor, &mut limits, explored.searched.collector);
         }
     }
 
     fn report(&self, executor: &mut Executor<'_, '_>, explored: Explored, started: Instant) -> Report {
-        let Explored { searched: Searched { collector, end, states, .. }, runs, steps, audit } = explored;
+        let Explored { searched: Searched { collector, end, states, .. }, runs, warm_up, steps, audit } =
+            explored;
         audit::locate(executor);
         let problem = executor.conductor.control.borrow().learned.problem.as_ref().map(|p| p.words());
         let exhausted = end == End::Exhausted && problem.is_none();
@@ -155,7 +165,7 @@ impl Explorer {
                 schedule: with_checksum(executor, &seen.path),
             })
             .collect();
-        let violations = self.violations(executor, collector.violations);
+        let violations = self.violations(executor, collector.violations, started);
         let verdict = match violations.first() {
             Some(violation) => violation.finding.verdict,
             None if exhausted => verdict::CLEAN,
@@ -170,6 +180,7 @@ impl Explorer {
             tasks: learned.names.clone(),
             executions: collector.executions,
             runs: runs + (executor.begun - before.0),
+            warm_up,
             states,
             steps: steps + (learned.steps - before.1),
             deepest: collector.deepest,
@@ -196,14 +207,23 @@ impl Explorer {
     }
 
     /// Shows each violation by its shortest execution.
-    fn violations(&self, executor: &mut Executor<'_, '_>, found: Vec<Met>) -> Vec<Violation> {
+    fn violations(
+        &self,
+        executor: &mut Executor<'_, '_>,
+        found: Vec<Met>,
+        started: Instant,
+    ) -> Vec<Violation> {
         let wanted: Vec<u32> = {
             let findings = &executor.conductor.control.borrow().learned.findings;
             let endless = |finding: u32| findings.get(finding).verdict == verdict::LIVELOCK;
             found.iter().map(|(finding, ..)| *finding).filter(|&finding| !endless(finding)).collect()
         };
         let mut best = if self.options.shrink && self.first.is_empty() && !wanted.is_empty() {
-            shrink::fewest(executor, &self.options, &wanted)
+            // Beyond the budget only as long as a trace is worth.
+            let left =
+                self.options.budget.map(|budget| budget.saturating_sub(started.elapsed()).max(LEAST_SHRINK));
+            let time = left.map_or(self.options.shrink_budget, |left| left.min(self.options.shrink_budget));
+            shrink::fewest(executor, &self.options, &wanted, time)
         } else {
             Default::default()
         };
@@ -224,7 +244,7 @@ impl Explorer {
 /// Searches until the end, or until something is learned that makes it begin anew.
 fn search(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, options: &Options) -> Searched {
     match options.strategy {
-        Strategy::StateCache => cache::search(executor, limits, (options.mistake, options.reach)),
+        Strategy::StateCache => rounds::search(executor, limits, (options.mistake, options.reach)),
         Strategy::EveryState => cache::every_state(executor, limits),
         Strategy::Dpor => executions::search(executor, limits, &mut Tree::new(true), None),
         Strategy::Dfs => executions::search(executor, limits, &mut Tree::new(false), None),

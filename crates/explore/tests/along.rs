@@ -66,6 +66,26 @@ fn exploring_after_a_schedule_shows_what_can_still_happen() {
 }
 
 #[test]
+fn a_schedule_that_does_not_fit_is_never_clean() {
+    for text in ["0x100", "0.7", "0x6.1x6.0"] {
+        let report = Explorer::default().after(&schedule(text)).run(&mut scene(2));
+        assert_eq!((report.verdict, report.exhausted), ("unknown", false), "{text}");
+        assert!(
+            report.why.as_deref().is_some_and(|why| why.contains("the schedule does not fit")),
+            "{:?}",
+            report.why
+        );
+    }
+}
+
+#[test]
+fn a_schedule_that_is_said_to_go_on_for_ever_must_come_back() {
+    let replay = |text: &str| Explorer::default().replay(&mut scene(1), &schedule(text)).map(|_| ());
+    assert!(matches!(replay("0x6+"), Err(ReplayError::Ends { steps: 6 })), "{:?}", replay("0x6+"));
+    assert!(matches!(replay("0x2+"), Err(ReplayError::NotShown { steps: 2 })), "{:?}", replay("0x2+"));
+}
+
+#[test]
 fn what_is_wrong_after_a_schedule_is_found_and_begins_so() {
     locks::hierarchy! { mod order { A => B } }
     struct World {

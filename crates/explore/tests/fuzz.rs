@@ -35,8 +35,8 @@ fn said(report: &Report) -> Said {
     }
 }
 
-/// Explores a program in all ways; says how it was compared, or what differs.
-fn compare(program: &Program, mistake: Option<Mistake>) -> Result<&'static str, String> {
+/// Explores a program in all ways; says how it was compared and how many executions its warm-ups had, or what differs.
+fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str, u64), String> {
     let plain = |strategy, most| Options {
         strategy,
         shrink: false,
@@ -55,13 +55,14 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<&'static str, 
             every.why
         ));
     }
+    leads(program, &every)?;
     // What large programs need is done for this small one, too.
     let short = explore(program, Options { reach: Reach::SHORT, ..cached(Strategy::StateCache) });
     if said(&short) != said(&every) {
         return Err(format!("at once {:#?}\nevery state {:#?} {:?}", said(&short), said(&every), short.why));
     }
     if program.cycles() {
-        return Ok("both caches");
+        return Ok(("both caches", short.warm_up));
     }
     let dpor = explore(program, plain(Strategy::Dpor, 40_000));
     let dfs = explore(program, plain(Strategy::Dfs, 40_000));
@@ -90,11 +91,56 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<&'static str, 
             return Err(format!("DPOR took {} executions, DFS {}", dpor.executions, dfs.executions));
         }
     }
-    Ok(match (dpor.exhausted, dfs.exhausted) {
+    let how = match (dpor.exhausted, dfs.exhausted) {
         (true, true) => "all three",
         (true, false) => "state cache and DPOR",
         _ => "none",
-    })
+    };
+    Ok((how, short.warm_up))
+}
+
+/// Explores what comes after each schedule that a report tells: its own outcome and no other, or what is wrong there.
+fn leads(program: &Program, report: &Report) -> Result<(), String> {
+    let after = |schedule| {
+        let options = Options { max_steps: 500, audit: Audit::Off, ..Options::default() };
+        Explorer::new(options).after(schedule).run(&mut interpret::scene(program.clone()))
+    };
+    for outcome in &report.outcomes {
+        let then = after(&outcome.schedule);
+        let own = BTreeSet::from([(outcome.results.clone(), outcome.state.clone())]);
+        if !then.exhausted || said(&then).outcomes != own {
+            return Err(format!(
+                "{} leads to {:#?} {:?} instead of {own:#?}",
+                outcome.schedule,
+                said(&then),
+                then.why
+            ));
+        }
+    }
+    for violation in &report.violations {
+        let then = after(&violation.schedule);
+        if violation.finding.verdict != "livelock" && !said(&then).findings.contains(&violation.finding) {
+            return Err(format!(
+                "{} leads to {:#?} {:?}, and not to {violation:#?}",
+                violation.schedule,
+                said(&then),
+                then.why
+            ));
+        }
+        // What goes on for ever is shown by its schedule alone.
+        let replayed = Explorer::new(Options { max_steps: 500, ..Options::default() })
+            .replay(&mut interpret::scene(program.clone()), &violation.schedule);
+        let good = replayed.as_ref().is_ok_and(|replay| {
+            replay.findings.iter().any(|found| found.verdict == violation.finding.verdict)
+        });
+        if !good {
+            return Err(format!(
+                "{violation:#?} is not replayed: {:?}",
+                replayed.map(|replay| replay.findings)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Explores every state, with an audit. (Without a warm-up, which notices many things by chance.)
@@ -170,6 +216,7 @@ fn each_mistake_is_found() {
         Mistake::LearnedSilence,
         Mistake::StaleSharing,
         Mistake::PrivateBegins,
+        Mistake::SilentMaking,
         Mistake::FirstStepOnly,
         Mistake::OneRound,
         Mistake::IgnoredCycles,
@@ -182,15 +229,14 @@ fn each_mistake_is_found() {
     }
 }
 
-/// A thing that a task makes is as it was before in some of its pasts only, which it has forgotten. (Random programs hardly
-/// ever do this.)
+/// A thing that a task makes is as it was before in some of its pasts only, which it has forgotten: the shortest such program.
 #[test]
 fn what_is_made_as_it_was_is_found() {
     use generate::Op::{Change, Forget, Get, Lock, Make, Unlock};
-    let makes = vec![Lock(0), Unlock(0), Make, Forget, Make, Get(0), Make];
+    let makes = vec![Lock(0), Unlock(0), Make(1), Forget, Get(0), Make(1)];
     let tasks = vec![makes, vec![Lock(0), Change]];
     let program = Program { tasks, watched: false, ordered: true, forgetful: false };
-    assert_eq!(compare(&program, None), Ok("all three"));
+    assert_eq!(compare(&program, None).map(|(how, _)| how), Ok("all three"));
     assert!(shows(&program, Mistake::SilentMaking));
 }
 
@@ -205,11 +251,19 @@ fn explorers_agree_on_random_programs() {
     let mut compared: BTreeMap<&str, u64> = BTreeMap::new();
     let mut wrong: BTreeMap<&str, u64> = BTreeMap::new();
     let mut forgetful: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut used: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in first..first + programs {
         let program = generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
+        interpret::taken();
         match compare(&program, None) {
-            Ok(how) => *compared.entry(how).or_default() += 1,
+            Ok((how, warm_up)) => {
+                *compared.entry(how).or_default() += 1;
+                *used.entry("warm-up").or_default() += u64::from(warm_up > 0);
+            }
             Err(difference) => panic!("program {seed} differs:\n{program}\n{difference}"),
+        }
+        for feature in interpret::taken() {
+            *used.entry(feature).or_default() += 1;
         }
         let report = audit(&program, Audit::Histories(3));
         assert_eq!(report.why, None, "program {seed} is accused:\n{program}");
@@ -225,6 +279,10 @@ fn explorers_agree_on_random_programs() {
     }
     println!("{programs} programs: compared {compared:?}; found {wrong:?}");
     println!("forgetful ones: {forgetful:?}");
+    println!("that used: {used:?}");
+    for feature in interpret::FEATURES.into_iter().chain(["warm-up"]) {
+        assert!(used.contains_key(feature), "no program has used: {feature}");
+    }
     let found = |(how, count): (&&str, &u64)| if how.starts_with("found") { *count } else { 0 };
     let found: u64 = forgetful.iter().map(found).sum();
     assert!(found * 250 >= programs, "too few programs have anything to forget: {forgetful:?}");

@@ -62,6 +62,59 @@ fn endless_polling_is_a_livelock() {
     }
 }
 
+/// The task that would end the polling is not put off for a sleep that comes again and again.
+#[test]
+fn polling_that_sleeps_before_it_looks_starves_nobody() {
+    let mut scene = Scene::new(world)
+        .task("polls", |world| {
+            loop {
+                world.clock.sleep(1);
+                if enter(|held| *world.a.lock(held).0) == 1 {
+                    return "seen".to_owned();
+                }
+                checkpoint(1);
+            }
+        })
+        .task("sets", |world| {
+            enter(|held| *world.b.lock(held).0 += 1);
+            enter(|held| *world.a.lock(held).0 = 1);
+            String::new()
+        });
+    for strategy in [Strategy::StateCache, Strategy::EveryState] {
+        let report = Explorer::new(with(strategy)).run(&mut scene);
+        assert_eq!(
+            (report.verdict, report.exhausted, report.outcomes.len()),
+            ("clean", true, 1),
+            "{strategy:?}"
+        );
+    }
+}
+
+/// A round that is begun anew has found what the next one has no time for.
+#[test]
+fn what_was_found_is_told_although_the_time_is_up() {
+    let mut scene = Scene::new(world).task("complains", |world| {
+        enter(|held| *world.a.lock(held).0 += 1);
+        locks::violation("leak", || "found at once".to_owned());
+        String::new()
+    });
+    for name in ["b", "c", "d", "e", "f", "g"] {
+        scene = scene.task(name, |world| {
+            for _ in 0..6 {
+                enter(|held| *world.a.lock(held).0 += 1);
+                enter(|held| *world.b.lock(held).0 += 1);
+            }
+            String::new()
+        });
+    }
+    for milliseconds in [0, 1, 5, 50, 200] {
+        let budget = Some(Duration::from_millis(milliseconds));
+        let report = Explorer::new(Options { budget, shrink: false, ..Options::default() }).run(&mut scene);
+        let found = report.violations.iter().any(|violation| violation.finding.verdict == "leak");
+        assert!(found || report.executions == 0, "{milliseconds} ms: {}", report.verdict);
+    }
+}
+
 #[test]
 fn time_that_is_up_is_never_clean() {
     let mut scene = Scene::new(world);

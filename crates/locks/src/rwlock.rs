@@ -278,6 +278,10 @@ impl<L: Level, T> RwLock<L, T> {
         let inner = self.wait_read_hooked(hook, Step { kind: Kind::Look, object: self.object(), at });
         let looking = mark::Looking { hook, object: self.object(), at };
         let answer = look(&inner);
+        // What a look says that it does is relied on: that it changes nothing is seen to where an audit is made, too.
+        if cfg!(debug_assertions) && hook.wants_contents() {
+            hook.observed(self.object(), (self.fingerprint)(&inner));
+        }
         drop(inner);
         drop(looking);
         mark::after(hook, mark, || key(&answer));

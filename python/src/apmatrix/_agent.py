@@ -17,16 +17,24 @@ def main() -> None:
         answered.flush()
 
 
+def environment(request: dict) -> dict:
+    """The one that was asked for, or the run's own with what was changed outside."""
+    if request["env"] is not None:
+        return request["env"]
+    own = {**os.environ, **request["set"]}
+    return {name: value for name, value in own.items() if name not in request["unset"]}
+
+
 def answer(request: dict) -> dict:
-    given = request["input"]
     try:
+        given = request["input"]
         done = subprocess.run(
             request["arguments"],
             input=None if given is None else given.encode(),
             stdin=subprocess.DEVNULL if given is None else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=request["env"],
+            env=environment(request),
             cwd=request["cwd"],
             timeout=request["timeout"],
         )
@@ -34,7 +42,10 @@ def answer(request: dict) -> dict:
     except subprocess.TimeoutExpired as late:
         status, out, err = None, late.stdout, late.stderr
     except OSError as error:
-        return {"error": str(error)}
+        return {"oserror": [error.errno, error.strerror, error.filename]}
+    except Exception as error:
+        # Whatever is wrong with one request, the host goes on.
+        return {"error": f"{type(error).__name__}: {error}"}
     text = [(part or b"").decode(errors="replace") for part in (out, err)]
     return {"status": status, "stdout": text[0], "stderr": text[1]}
 

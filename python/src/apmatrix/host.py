@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import Mapping, Sequence
 
@@ -32,7 +33,12 @@ class Host:
 
     def __init__(self, machine: str | os.PathLike[str] = "default") -> None:
         self._apmatrix = _command()
-        arguments = [self._apmatrix, "run", "--machine", os.fspath(machine), "--"]
+        arguments = [self._apmatrix, "run", "--tell-waits", "1", "--machine", os.fspath(machine), "--"]
+        # Commands get the run's environment; of ours, what is changed from here on.
+        self._environment = dict(os.environ)
+        # What the run itself says, such as who waits for whom.
+        self._said = tempfile.TemporaryFile()
+        self._seen = 0
         # Two pipes of our own: what the agent's commands print is theirs.
         ours, theirs = os.pipe(), os.pipe()
         try:
@@ -40,7 +46,7 @@ class Host:
                 [*arguments, sys.executable, "-I", str(_AGENT), str(ours[0]), str(theirs[1])],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=self._said,
                 pass_fds=(ours[0], theirs[1]),
             )
         finally:
@@ -49,8 +55,8 @@ class Host:
         self._ask = os.fdopen(ours[1], "w", encoding="utf-8")
         self._answer = os.fdopen(theirs[0], "r", encoding="utf-8")
         if self._answer.readline() != "ready\n":
-            said = self._process.stderr.read().decode(errors="replace").strip()
             status = self._process.wait()
+            said = self._told()
             self.close()
             if status == 3:
                 raise Lacking(said)
@@ -66,7 +72,12 @@ class Host:
         cwd: str | os.PathLike[str] | None = None,
         timeout: float | None = 60,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command (a list, or a text for ``sh -eu -c``) on this host."""
+        """Runs a command (a list, or a text for ``sh -eu -c``) on this host.
+
+        Its environment is the run's, with what ``os.environ`` was changed by since the host was made; ``env`` is
+        all of it instead. A command that can't be started is an ``OSError``, a request that is none a ``ValueError``.
+        Whatever ends the waiting here (a timeout of the test, ^C) ends the host.
+        """
         if isinstance(command, str):
             arguments = ["sh", "-eu", "-c", command]
         else:
@@ -74,7 +85,9 @@ class Host:
         request = {
             "arguments": arguments,
             "input": input,
-            "env": dict(env) if env is not None else dict(os.environ),
+            "env": dict(env) if env is not None else None,
+            "set": {name: value for name, value in os.environ.items() if self._environment.get(name) != value},
+            "unset": [name for name in self._environment if name not in os.environ],
             "cwd": os.fspath(cwd) if cwd is not None else os.getcwd(),
             "timeout": timeout,
         }
@@ -84,14 +97,20 @@ class Host:
             line = self._answer.readline()
         except (OSError, ValueError):
             line = ""
+        except BaseException:
+            # Its answer would be taken for that of the next command.
+            self._end()
+            raise
         if not line:
-            raise RuntimeError("the host has ended")
+            raise RuntimeError(f"the host has ended: {self._told()}".removesuffix(": "))
         answer = json.loads(line)
+        if "oserror" in answer:
+            raise OSError(*answer["oserror"])
         if "error" in answer:
-            raise FileNotFoundError(answer["error"])
+            raise ValueError(answer["error"])
         out, err = answer["stdout"], answer["stderr"]
         if answer["status"] is None:
-            raise subprocess.TimeoutExpired(arguments, timeout, out, err)
+            raise subprocess.TimeoutExpired(arguments, timeout, out, err + self._told())
         done = subprocess.CompletedProcess(arguments, answer["status"], out, err)
         if check:
             done.check_returncode()
@@ -117,13 +136,31 @@ class Host:
         """Whether there is something at the path."""
         return self.run(["test", "-e", path], check=False).returncode == 0
 
-    def close(self) -> None:
-        """Ends the host: its tree and everything that runs on it."""
-        for pipe in (self._ask, self._answer, self._process.stderr):
+    def _told(self) -> str:
+        """What the run itself said since this was asked: that a write waits for a guest, for example."""
+        if self._said.closed:
+            return ""
+        # The place in the file is the run's, which writes there.
+        said = os.pread(self._said.fileno(), 1 << 20, self._seen)
+        self._seen += len(said)
+        return said.decode(errors="replace").strip()
+
+    def _end(self) -> None:
+        self._process.terminate()
+        for pipe in (self._ask, self._answer):
             try:
                 pipe.close()
             except OSError:
                 pass
+
+    def close(self) -> None:
+        """Ends the host: its tree and everything that runs on it."""
+        for pipe in (self._ask, self._answer):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+        self._said.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

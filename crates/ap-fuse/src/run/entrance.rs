@@ -39,15 +39,15 @@ impl Entrance {
         let Entrance { server, first, mounts, environment } = self;
         let mut text = format!("server {server}\nmounts {mounts}\n");
         text.extend(first.map(|first| format!("first {first}\n")));
-        text.extend(environment.iter().map(|(key, value)| format!("set {key}={}\n", value.escape_default())));
+        text.extend(environment.iter().map(|(key, value)| format!("set {key}={}\n", escaped(value))));
         text
     }
 
     /// Reads what was written down; `None` if it is nothing of the kind.
     #[must_use]
     pub fn parse(text: &str) -> Option<Entrance> {
-        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
-        let set = text.lines().filter_map(|line| line.strip_prefix("set ")?.split_once('='));
+        let value = |key: &str| text.split('\n').find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+        let set = text.split('\n').filter_map(|line| line.strip_prefix("set ")?.split_once('='));
         Some(Entrance {
             server: value("server")?.parse().ok()?,
             first: value("first").and_then(|first| first.parse().ok()),
@@ -64,12 +64,16 @@ impl Entrance {
     }
 }
 
-/// Undoes `escape_default` of what environments hold: backslashes and quotes.
+/// In one line.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
 fn unescaped(text: &str) -> String {
     let (mut plain, mut letters) = (String::new(), text.chars());
     while let Some(letter) = letters.next() {
         match letter {
-            '\\' => plain.extend(letters.next()),
+            '\\' => plain.extend(letters.next().map(|letter| if letter == 'n' { '\n' } else { letter })),
             other => plain.push(other),
         }
     }
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_entrance_is_read_as_it_was_written() {
-        let path = ("PATH".to_owned(), "/a b:/c'd\\e".to_owned());
+        let path = ("PATH".to_owned(), "/a b:/c'd\\e\\n:/b\u{fc}\n\r:/\"q\"\r".to_owned());
         let entrance = Entrance {
             server: 4711,
             first: Some(4712),

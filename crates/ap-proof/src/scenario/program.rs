@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use ap_host::invariants;
 use ap_sysfs::Errno;
@@ -22,14 +23,23 @@ pub(super) struct Interleavings<'s> {
     stage: &'s Stage,
     /// The outcomes that one-after-the-other orders have, if all are known.
     serial: Option<&'s Serial>,
-    /// The outcomes of orders in which bindings are revised in a turn of its own.
-    relaxed: Option<BTreeSet<Outcome>>,
+    /// The outcomes of orders in which bindings are revised in a turn of its own; none if they can't all be known.
+    relaxed: Option<Option<BTreeSet<Outcome>>>,
+    /// When the time is up.
+    until: Option<Instant>,
 }
 
 impl<'s> Interleavings<'s> {
-    /// The scenario on that stage, with what its orders end in.
-    pub(super) fn new(stage: &'s Stage, serial: &'s Serial) -> Interleavings<'s> {
-        Interleavings { stage, serial: serial.complete.then_some(serial), relaxed: None }
+    /// The scenario on that stage, with what its orders end in; orders that are played later must fit into the budget,
+    /// too.
+    pub(super) fn new(stage: &'s Stage, serial: &'s Serial, budget: Option<Duration>) -> Interleavings<'s> {
+        let until = budget.and_then(|budget| Instant::now().checked_add(budget));
+        Interleavings { stage, serial: serial.complete.then_some(serial), relaxed: None, until }
+    }
+
+    /// Whether every outcome could be compared with what orders end in.
+    pub(super) fn decided(&self) -> bool {
+        self.serial.is_some() && self.relaxed != Some(None)
     }
 
     /// What is wrong with an outcome that no order has.
@@ -39,7 +49,14 @@ impl<'s> Interleavings<'s> {
             return None;
         }
         let stage = self.stage;
-        let relaxed = self.relaxed.get_or_insert_with(|| play_all(stage, true, &|| false).outcomes);
+        let until = self.until;
+        let relaxed = self.relaxed.get_or_insert_with(|| {
+            let late = || until.is_some_and(|until| Instant::now() >= until);
+            let Serial { outcomes, mistake, complete, .. } = play_all(stage, true, &late);
+            (complete && mistake.is_none()).then_some(outcomes)
+        });
+        // Nobody is accused by orders that are not all known.
+        let relaxed = relaxed.as_ref()?;
         if relaxed.contains(outcome) || excused(outcome, relaxed, serial.sweeps) {
             return None;
         }

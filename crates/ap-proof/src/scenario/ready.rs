@@ -79,20 +79,30 @@ impl Ready {
 
     /// Explores every interleaving.
     pub fn explore(&self, options: Options, progress: Option<OnProgress>) -> Explored {
-        self.judged(explorer(options, progress).run(&mut Interleavings::new(&self.stage, &self.serial)))
+        let mut program = self.program(&options);
+        let report = explorer(options, progress).run(&mut program);
+        self.judged(report, program.decided())
     }
 
     /// Explores every interleaving, then once more in the other way (DPOR after the state cache, the state cache after
     /// all others), and compares what both say. The options' budget is for each.
     pub fn cross_check(&self, options: Options, progress: Option<OnProgress>) -> Checked {
-        let mut explorer = explorer(options, progress);
-        let CrossCheck { first, second, differences } =
-            explorer.cross_check(&mut Interleavings::new(&self.stage, &self.serial));
-        Checked { explored: self.judged(first), other: self.judged(second).report, differences }
+        let mut program = self.program(&options);
+        let CrossCheck { first, second, differences } = explorer(options, progress).cross_check(&mut program);
+        let decided = program.decided();
+        Checked {
+            explored: self.judged(first, decided),
+            other: self.judged(second, decided).report,
+            differences,
+        }
     }
 
-    fn judged(&self, mut report: Report) -> Explored {
-        if !self.serial.complete && report.exhausted {
+    fn program(&self, options: &Options) -> Interleavings<'_> {
+        Interleavings::new(&self.stage, &self.serial, options.budget)
+    }
+
+    fn judged(&self, mut report: Report, decided: bool) -> Explored {
+        if !decided && report.exhausted {
             report.exhausted = false;
             report.why = Some("not all one-after-the-other orders could be played".to_owned());
             if report.verdict == Verdict::Clean.word() {
@@ -112,14 +122,16 @@ impl Ready {
         options: Options,
         progress: Option<OnProgress>,
     ) -> Explored {
-        let mut explorer = explorer(options, progress).after(schedule);
-        self.judged(explorer.run(&mut Interleavings::new(&self.stage, &self.serial)))
+        let mut program = self.program(&options);
+        let report = explorer(options, progress).after(schedule).run(&mut program);
+        self.judged(report, program.decided())
     }
 
     /// Follows a schedule step by step, as far as it fits.
     pub fn follow(&self, schedule: &Schedule) -> Followed {
-        explorer(Options::default(), None)
-            .follow(&mut Interleavings::new(&self.stage, &self.serial), schedule)
+        let options = Options::default();
+        let mut program = self.program(&options);
+        explorer(options, None).follow(&mut program, schedule)
     }
 
     /// Follows a schedule step by step.

@@ -13,7 +13,7 @@ pub(super) fn wait(context: &mut Context<'_>, args: &[String]) -> Result<Status,
         for word in args {
             let number = word.strip_prefix('%').unwrap_or(word).parse::<u32>();
             status = match number {
-                Ok(number) => one(context, number),
+                Ok(number) => one(context, number)?,
                 Err(_) => context.misused("wait", &format!("{word} is no job's number")),
             };
         }
@@ -28,7 +28,7 @@ pub(super) fn wait(context: &mut Context<'_>, args: &[String]) -> Result<Status,
         // As in other shells `wait` succeeds whatever came of the jobs; for a task a failed one is its failure.
         let unseen = context.state.jobs.iter().any(|job| job.number == number && job.failing.is_some());
         let waiting = context.state.jobs.iter().any(|job| job.number == number && job.is_waiting());
-        let status = one(context, number);
+        let status = one(context, number)?;
         let counts = status.code == 130 || context.state.strict && (unseen || waiting);
         if counts && failed.is_ok() {
             (failed, blamed) = (status, context.blamed.take());
@@ -39,8 +39,8 @@ pub(super) fn wait(context: &mut Context<'_>, args: &[String]) -> Result<Status,
     Ok(failed)
 }
 
-fn one(context: &mut Context<'_>, number: u32) -> Status {
-    match jobs::wait_for(context, number) {
+fn one(context: &mut Context<'_>, number: u32) -> Result<Status, Flow> {
+    Ok(match jobs::wait_for(context, number) {
         Waited::Ended(status) => status,
         Waited::Stuck => {
             context.complain(&format!(
@@ -48,11 +48,15 @@ fn one(context: &mut Context<'_>, number: u32) -> Status {
             ));
             Status::interrupted()
         }
+        Waited::Interrupted => {
+            context.complain(&format!("wait: job {number} goes on"));
+            return Err(Flow::Interrupted(context.note(Status::interrupted())));
+        }
         Waited::Unknown => {
             context.complain(&format!("wait: there is no job {number}"));
             Status::of(127)
         }
-    }
+    })
 }
 
 pub(super) fn jobs(context: &mut Context<'_>, _: &[String]) -> Result<Status, Flow> {

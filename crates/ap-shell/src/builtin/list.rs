@@ -25,8 +25,8 @@ pub(super) fn ls(context: &mut Context<'_>, args: &[String]) -> Result<Status, F
             Ok(entry) if entry.kind == Kind::Directory && !itself => directories.push(path),
             Ok(entry) => single.push((path.clone(), entry)),
             Err(errno) => {
-                let near = if errno == Errno::ENOENT { context.near(path) } else { None };
-                let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+                let hint =
+                    context.hint(path, errno, "").map_or_else(String::new, |hint| format!(" ({hint})"));
                 context.complain(&format!("ls: cannot access '{path}': {errno}{hint}"));
                 status = Status { code: 2, errno: Some(errno) };
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ap_sysfs::nearest::meant;
 use ap_sysfs::{Entry, Errno};
 
-use super::output::{MAX_BYTES, Output};
+use super::output::{Channel, MAX_BYTES, Output};
 use super::state::{Parked, State};
 use crate::ast::{Item, Step};
 use crate::outcome::{Cause, Failing, Status, Stream};
@@ -253,7 +253,9 @@ impl Context<'_> {
     /// Prints a line that says what is wrong.
     pub fn complain(&mut self, line: &str) {
         line.clone_into(&mut self.complaint);
-        self.output.emit(self.output.err, format!("{line}\n").as_bytes());
+        let layout = self.state.layout.filter(|_| matches!(self.output.err, Channel::Print(_)));
+        let text = layout.map_or_else(|| line.to_owned(), |layout| layout(line));
+        self.output.emit(self.output.err, format!("{text}\n").as_bytes());
     }
 
     /// Says how `command` is used.
@@ -265,17 +267,29 @@ impl Context<'_> {
 
     /// Says why `command` failed on `path`.
     pub fn failed_on(&mut self, command: &str, path: &str, errno: Errno) -> Status {
-        let near = if errno == Errno::ENOENT { self.near(path) } else { None };
-        let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+        let hint = self
+            .hint(path, errno, "it is only written")
+            .map_or_else(String::new, |hint| format!(" ({hint})"));
         self.complain(&format!("{command}: {path}: {errno}{hint}"));
         Status::failed(errno)
     }
 
-    /// The path that is probably meant by one that leads nowhere. A task does not look: each look would be a step.
-    pub fn near(&mut self, path: &str) -> Option<String> {
+    /// What there is to know about a path that cannot be opened; `denied` is said of a file that is there and may not be
+    /// opened so. A task does not look: each look would be a step.
+    pub fn hint(&mut self, path: &str, errno: Errno, denied: &str) -> Option<String> {
         if self.state.strict {
             return None;
         }
+        match errno {
+            Errno::EACCES if self.stat(path, true).is_ok() => Some(denied.to_owned()),
+            Errno::EACCES | Errno::ENOENT => self.instead(path),
+            Errno::EISDIR => Some(format!("it is a directory: `ls {path}` lists what is in it")),
+            _ => None,
+        }
+    }
+
+    /// What to try instead of a path that leads nowhere.
+    fn instead(&mut self, path: &str) -> Option<String> {
         let full = self.absolute(path).ok()?;
         let mut names = full.split('/').filter(|name| !name.is_empty() && *name != ".");
         let mut at = String::new();
@@ -287,11 +301,22 @@ impl Context<'_> {
             }
             at = next;
         };
-        let entries = self.world.list(if at.is_empty() { "/" } else { &at }).ok()?;
+        if self.world.stat(&format!("{at}/{missing}"), false).is_ok() {
+            // It is there, and leads nowhere.
+            return None;
+        }
+        if at.is_empty() {
+            return Some("there is nothing but /sys here".to_owned());
+        }
+        let entries = self.world.list(&at).ok()?;
         let others = entries.iter().map(|entry| entry.name.as_str()).filter(|name| *name != missing);
-        let near = meant(missing, others)?;
-        let rest: String = names.map(|name| format!("/{name}")).collect();
-        Some(format!("{at}/{near}{rest}"))
+        Some(match meant(missing, others) {
+            Some(near) => {
+                let rest: String = names.map(|name| format!("/{name}")).collect();
+                format!("did you mean `{at}/{near}{rest}`?")
+            }
+            None => format!("there is no `{missing}` there: `ls {at}` lists what there is"),
+        })
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Waited {
     Ended(Status),
     /// Nothing is due that would end it.
     Stuck,
+    /// Whoever sits at the prompt has waited long enough.
+    Interrupted,
     /// There is no such job.
     Unknown,
 }
@@ -126,8 +128,10 @@ pub(crate) fn wait_for(context: &mut Context<'_>, number: u32) -> Waited {
             context.blamed = failing;
             return Waited::Ended(status);
         };
-        match context.world.wait(id) {
+        match context.world.wait(id).or_else(|| pending::linger(context, id, &format!("wait: job {number}")))
+        {
             Some(answer) => resume(context, number, Some(answer)),
+            None if context.state.foreground.is_some() => return Waited::Interrupted,
             None => return Waited::Stuck,
         }
     }

@@ -112,7 +112,7 @@ pub(super) fn redirected(
 fn deliver(context: &mut Context<'_>, ran: Ran, path: String, data: &[u8]) -> Result<Ran, Flow> {
     let status = match ran {
         Ran::Done(status) => status,
-        Ran::Pending(parked) => settle(context, parked, "a write before"),
+        Ran::Pending(parked) => settle(context, parked, "a write before")?,
     };
     if data.len() > MAX_BYTES {
         return Err(context.abort("more than 16 MiB of output for a file"));

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ast::Step;
+use crate::foreground::Foreground;
 use crate::outcome::{Failing, Status};
 use crate::world::JobId;
 
@@ -106,8 +106,10 @@ pub(crate) struct State {
     pub failing: Option<Failing>,
     /// What one script may do.
     pub budget: u64,
-    /// Set by whoever wants the running command to end.
-    pub interrupts: Option<Arc<AtomicBool>>,
+    /// How a complaint is laid out where it is printed.
+    pub layout: Option<fn(&str) -> String>,
+    /// Who sits at the prompt.
+    pub foreground: Option<Box<dyn Foreground>>,
 }
 
 impl State {
@@ -131,13 +133,14 @@ impl State {
             strict: false,
             failing: None,
             budget: 50_000_000,
-            interrupts: None,
+            layout: None,
+            foreground: None,
         }
     }
 
     /// Whether the running command is to end; it is asked once.
     pub fn interrupted(&self) -> bool {
-        self.interrupts.as_ref().is_some_and(|pressed| pressed.swap(false, Ordering::Relaxed))
+        self.foreground.as_ref().is_some_and(|who| who.interrupted())
     }
 
     /// A variable's value; `?` and `!` are the last status and the last job.

@@ -11,7 +11,11 @@ use crate::tree::{Root, Tree};
 /// `/sys/class/zcrypt`.
 pub(crate) const CLASS: &[Attribute<Plain>] = &[
     wo("create", |t, _, data, task| Ok(t.host.bus.create_zcrypt_node(name(data)?, task)?)),
-    wo("destroy", |t, _, data, task| Ok(t.host.bus.destroy_zcrypt_node(name(data)?, task)?)),
+    wo("destroy", |t, _, data, task| {
+        // Other names than those of text none has (`DEV-022`).
+        let name = name(data).map_err(|_| Errno::ENOENT)?;
+        Ok(t.host.bus.destroy_zcrypt_node(name, task)?)
+    }),
 ];
 
 /// `/sys/devices/virtual/zcrypt/NAME`.

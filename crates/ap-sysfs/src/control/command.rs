@@ -31,6 +31,12 @@ pub enum CommandError {
         /// What was given.
         value: String,
     },
+    /// A key without what it is set to.
+    #[error("`{key}` needs a value: expected {key}=VALUE, {}", expected(key))]
+    NoValue {
+        /// The key.
+        key: String,
+    },
     /// A key is not one of this command's.
     #[error("`{key}` is no key of {}: expected {}{}", thing(command), listed(command), near(command, key))]
     Key {
@@ -177,16 +183,28 @@ fn value<T: TryFrom<u64>>(key: &str, text: &str) -> Result<T, CommandError> {
 }
 
 fn flag(key: &str, text: &str) -> Result<bool, CommandError> {
-    Ok(value::<u64>(key, text)? != 0)
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(CommandError::Value { key: key.to_owned(), value: text.to_owned() }),
+    }
+}
+
+/// A word that should be `KEY=VALUE` and has no `=`.
+pub(super) fn without_value(command: &'static str, word: &str) -> CommandError {
+    let key = word.to_owned();
+    if names(command).any(|name| name == word) {
+        CommandError::NoValue { key }
+    } else {
+        CommandError::Key { command, key }
+    }
 }
 
 fn pairs<'t>(
     command: &'static str,
     words: impl Iterator<Item = &'t str>,
 ) -> impl Iterator<Item = Result<(&'t str, &'t str), CommandError>> {
-    words.map(move |word| {
-        word.split_once('=').ok_or_else(|| CommandError::Key { command, key: word.to_owned() })
-    })
+    words.map(move |word| word.split_once('=').ok_or_else(|| without_value(command, word)))
 }
 
 /// The changes that one of `apm aqm adm qci opt ap q` asks for.

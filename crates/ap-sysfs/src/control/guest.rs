@@ -16,19 +16,29 @@ pub const GUEST: Verbs = Verbs {
     command: "guest",
     list: &[
         verb("start", "NAME UUID", "a guest opens the mediated device", start),
-        verb("stop", "NAME", "it closes all that it has open", stop),
-        verb("reset", "NAME", "it resets them", reset),
+        verb("stop", "NAME", "a guest closes all mediated devices that it has open", stop),
+        verb("reset", "NAME", "a guest resets the mediated devices that it has open", reset),
         verb("list", "", "the guests, and what each has open", list),
         verb("show", "NAME", "what the guest sees", show),
-        verb("aqic", "NAME APQN on|off [ISC NIB]", "the guest's interrupt request", aqic),
-        verb("protect", "NAME", "the guest becomes protected", protect),
-        verb("unmap", "NAME ADDRESS", "a page of the guest goes", unmap),
-        verb("request", "NAME", "it wants to hear when it is to let go", request),
-        verb("events", "NAME", "how often it was asked to let go since the last question", events),
-        verb("config-irq", "NAME on|off", "it wants to hear when its queues change", config_irq),
-        verb("changes", "NAME", "how often it heard so since the last question", changes),
-        verb("info", "NAME", "what its devices say of themselves", info),
-        verb("make", "NAME [noapcb]", "a guest that has nothing open yet", make),
+        verb(
+            "aqic",
+            "NAME APQN on|off [ISC NIB]",
+            "a guest asks for the interrupts of a queue, or wants no more",
+            aqic,
+        ),
+        verb("protect", "NAME", "a guest becomes protected (Secure Execution)", protect),
+        verb("unmap", "NAME ADDRESS", "a page of the guest's memory is gone", unmap),
+        verb("request", "NAME", "a guest wants to be told when it is to let go", request),
+        verb("events", "NAME", "how often a guest was asked to let go since the last question", events),
+        verb("config-irq", "NAME on|off", "a guest wants to be told when its queues change", config_irq),
+        verb("changes", "NAME", "how often a guest was told of changes since the last question", changes),
+        verb("info", "NAME", "what a guest's devices say of themselves", info),
+        verb(
+            "make",
+            "NAME [noapcb]",
+            "a guest is there that has nothing open yet; noapcb: one without an APCB",
+            make,
+        ),
     ],
 };
 
@@ -82,6 +92,9 @@ fn remedy(tree: &Tree, error: &OpenError, uuid: &Uuid, held: Root) -> String {
             let shown: Vec<&str> = mdevs.iter().take(3).map(String::as_str).collect();
             let more = if mdevs.len() > 3 { " and others" } else { "" };
             format!("; there are {}{more}", shown.join(", "))
+        }
+        (OpenError::HasMdev, _) => {
+            "; another guest can have it: `guest start` it under another name".to_owned()
         }
         (_, Some(guest)) => format!("; `guest stop {guest}` lets it go"),
         _ => String::new(),
@@ -194,7 +207,9 @@ fn number(text: &str) -> Result<u64, ControlError> {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),
     }
-    .ok_or_else(|| ControlError::invalid(format!("`{text}` is no number")))
+    .ok_or_else(|| {
+        ControlError::invalid(format!("`{text}` is no number: expected digits, or 0x and hex digits"))
+    })
 }
 
 fn named(tree: &Tree, name: &str, held: Root) -> Result<Arc<Guest>, ControlError> {

@@ -1,7 +1,7 @@
 //! What the machine's operator does. (`INTERFACES.md`, hw.)
 
-use ap_host::module::Module;
-use ap_machine::{AdapterChange, Change, Fault, Ids, KeysChange, Pattern};
+use ap_host::module::{Module, ModuleError};
+use ap_machine::{AdapterChange, Change, Fault, Ids, KeysChange, Pattern, Taken};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mode, ResponseCode};
 
 use crate::control::command;
@@ -25,7 +25,12 @@ pub const HW: Verbs = Verbs {
             "adapters, usage domains or a queue come into the configuration",
             |t, w, task| plug(t, w, true, task),
         ),
-        verb("unplug", "AP[-AP] | .DOM[-DOM] | APQN", "and leave it", |t, w, task| plug(t, w, false, task)),
+        verb(
+            "unplug",
+            "AP[-AP] | .DOM[-DOM] | APQN",
+            "adapters, usage domains or a queue leave it",
+            |t, w, task| plug(t, w, false, task),
+        ),
         verb("control", "plug|unplug DOM[-DOM]", "control domains come or leave", control),
         verb("configure", "AP", "an adapter can be used again", |t, w, task| deconfigure(t, w, false, task)),
         verb("deconfigure", "AP", "an adapter stays and cannot be used", |t, w, task| {
@@ -34,7 +39,9 @@ pub const HW: Verbs = Verbs {
         verb("checkstop", "AP | APQN", "an adapter or a queue breaks", |t, w, task| {
             checkstop(t, w, true, task)
         }),
-        verb("repair", "AP | APQN", "and works again", |t, w, task| checkstop(t, w, false, task)),
+        verb("repair", "AP | APQN", "an adapter or a queue works again", |t, w, task| {
+            checkstop(t, w, false, task)
+        }),
         verb("type", "AP CEX8C", "another adapter takes its place", set_type),
         verb("fault", "APQN KEY=VALUE…", "what a queue answers: rc busy rip resetlat zrc trc bs irq", fault),
         verb("keys", "APQN new|current|old=PATTERN…", "master keys: 0x and 16 hex digits, or none", keys),
@@ -124,10 +131,11 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<String, Co
         let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
         if on {
             there::possible_domains(tree, &domains, held)?;
-        } else {
-            there::configured_domains(tree, &domains, false, said, held)?;
+            let already = there::domains_already(tree, &domains, held);
+            change(tree, Change::Domains(Ids::Add(domains)), held);
+            return Ok(already);
         }
-        change(tree, Change::Domains(if on { Ids::Add(domains) } else { Ids::Remove(domains) }), held);
+        take(tree, Taken::Domains(domains), said, held)?;
         return Ok(String::new());
     }
     if what.contains('.') {
@@ -136,7 +144,7 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<String, Co
             there::possible_adapters(tree, &AdapterMask::single(apqn.adapter), held)?;
             there::possible_domains(tree, &DomainMask::single(apqn.domain), held)?;
         } else {
-            there::queue(tree, apqn, held)?;
+            there::configured_queue(tree, apqn, held)?;
         }
         let answer = if on { ResponseCode::NORMAL } else { ResponseCode::Q_NOT_AVAIL };
         change(tree, Change::fault(apqn, Fault::Answer(answer)), held);
@@ -150,32 +158,40 @@ fn plug_what(tree: &Tree, what: &str, on: bool, held: Root) -> Result<String, Co
         return Ok(said);
     }
     let adapters: AdapterMask = range::<AdapterId, _>(what, ids::adapter)?;
-    let mut said = String::new();
-    if on {
-        there::possible_adapters(tree, &adapters, held)?;
-        said = furnish(tree, adapters, held);
-    } else {
-        there::configured_adapters(tree, &adapters, what, held)?;
+    if !on {
+        take(tree, Taken::Adapters(adapters), what, held)?;
+        return Ok(String::new());
     }
-    change(tree, Change::Adapters(if on { Ids::Add(adapters) } else { Ids::Remove(adapters) }), held);
+    there::possible_adapters(tree, &adapters, held)?;
+    let said = there::adapters_already(tree, &adapters, held) + &furnish(tree, adapters, held);
+    change(tree, Change::Adapters(Ids::Add(adapters)), held);
     Ok(said)
 }
 
+/// Takes something out of the configuration; `said` names it. What is not there is looked at as it goes: of two
+/// operators who take the same, one is told that it is gone.
+fn take(tree: &Tree, taken: Taken, said: &str, held: Root) -> Result<(), ControlError> {
+    let what = match taken {
+        Taken::Adapters(_) => "adapter",
+        Taken::Domains(_) => "domain",
+        Taken::ControlDomains(_) => "control domain",
+    };
+    let gone = tree.machine.take(taken, &mut held.at());
+    gone.map_err(|there| there::missing(what, said, &there::listed(there.into_iter())))
+}
+
 fn control(tree: &Tree, words: &[&str], task: Doing) -> Answer {
-    let ids = match words {
+    match words {
         ["plug", said] => {
             let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
             there::possible_domains(tree, &domains, task)?;
-            Ids::Add(domains)
+            change(tree, Change::ControlDomains(Ids::Add(domains)), task);
         }
         ["unplug", said] => {
-            let domains: DomainMask = range::<DomainId, _>(said, ids::domain)?;
-            there::configured_domains(tree, &domains, true, said, task)?;
-            Ids::Remove(domains)
+            take(tree, Taken::ControlDomains(range::<DomainId, _>(said, ids::domain)?), said, task)?;
         }
         _ => return Ok(None),
-    };
-    change(tree, Change::ControlDomains(ids), task);
+    }
     noticed(tree, task)
 }
 
@@ -221,18 +237,21 @@ fn deconfigure(tree: &Tree, words: &[&str], deconfigured: bool, task: Doing) -> 
 
 fn checkstop(tree: &Tree, words: &[&str], on: bool, task: Doing) -> Answer {
     let [what] = words else { return Ok(None) };
+    let mut said = String::new();
     if what.contains('.') {
         let answer = if on { ResponseCode::CHECKSTOPPED } else { ResponseCode::NORMAL };
         let apqn = apqn(what)?;
         there::queue(tree, apqn, task)?;
         change(tree, Change::fault(apqn, Fault::Answer(answer)), task);
+        said = there::not_yet(tree, apqn, task);
     } else {
         let new = AdapterChange { checkstopped: Some(on), ..AdapterChange::default() };
         let id = AdapterId(id(what)?);
         there::adapter(tree, id, task)?;
         change_adapter(tree, id, new, task);
     }
-    noticed(tree, task)
+    tree.host.bus.notice_change(task);
+    Ok(Some(said))
 }
 
 fn set_type(tree: &Tree, words: &[&str], task: Doing) -> Answer {
@@ -265,7 +284,7 @@ fn fault(tree: &Tree, words: &[&str], task: Doing) -> Answer {
     for pair in pairs {
         let (key, value) = pair
             .split_once('=')
-            .ok_or_else(|| ControlError::invalid(format!("`{pair}`: expected KEY=VALUE")))?;
+            .ok_or_else(|| ControlError::invalid(command::without_value("q", pair).to_string()))?;
         faults.push(command::fault(key, value).map_err(|error| ControlError::invalid(error.to_string()))?);
     }
     there::queue(tree, apqn, task)?;
@@ -351,16 +370,53 @@ fn modules(tree: &Tree, words: &[&str], task: Doing) -> Answer {
         ["unload", name] => (name, tree.host.unload_module(module(name)?, task)),
         _ => return Ok(None),
     };
-    result.map_err(|error| ControlError::errno(Errno::from(error), format!("{name}: {error}")))?;
+    result.map_err(|error| {
+        let remedy = module_remedy(tree, &error, name, task);
+        ControlError::errno(Errno::from(error), format!("module {name}: {error}{remedy}"))
+    })?;
     done()
+}
+
+/// What makes it possible to load or to unload a module.
+fn module_remedy(tree: &Tree, error: &ModuleError, name: &str, held: Root) -> String {
+    let Some(module) = Module::from_name(name) else { return String::new() };
+    let loaded = tree.host.loaded(held);
+    let names = |modules: Vec<Module>| modules.into_iter().map(Module::name).collect::<Vec<_>>().join(", ");
+    match error {
+        ModuleError::Loaded => format!("; to give it other parameters: `hw modules unload {name}` first"),
+        ModuleError::NotLoaded => {
+            let needed =
+                module.needs().iter().copied().filter(|needed| !loaded.has(*needed)).collect::<Vec<_>>();
+            if needed.is_empty() {
+                format!("; `hw modules load {name}` loads it")
+            } else {
+                format!("; `hw modules load` these first: {}", names(needed))
+            }
+        }
+        ModuleError::InUse => {
+            let users =
+                Module::ALL.into_iter().filter(|user| loaded.has(*user) && user.needs().contains(&module));
+            let users = users.collect::<Vec<_>>();
+            if users.is_empty() {
+                "; stop the guests that have mediated devices open, and remove those, first".to_owned()
+            } else {
+                format!("; `hw modules unload` these first: {}", names(users))
+            }
+        }
+        ModuleError::NoInstructions | ModuleError::Parameter(_) => String::new(),
+    }
 }
 
 fn advance(tree: &Tree, words: &[&str], _: Doing) -> Answer {
     let [milliseconds] = words else { return Ok(None) };
     let parsed = milliseconds.parse().ok().filter(|time| *time <= YEAR);
-    tree.host.clock().sleep(parsed.ok_or_else(|| {
-        ControlError::invalid(format!("`{milliseconds}` is no number of milliseconds up to a year"))
-    })?);
+    let time = parsed.ok_or_else(|| {
+        ControlError::invalid(format!(
+            "`{milliseconds}` is no number of milliseconds: expected digits, up to a year"
+        ))
+    })?;
+    tree.controls.lets_pass.set(tree.controls.lets_pass.get().saturating_add(time));
+    tree.host.clock().sleep(time);
     done()
 }
 

@@ -84,7 +84,8 @@ pub(super) fn listed(ids: impl Iterator<Item = u8>) -> String {
     runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
-fn missing(what: &str, wanted: &str, there: &str) -> ControlError {
+/// What to say of something that is not there.
+pub(super) fn missing(what: &str, wanted: &str, there: &str) -> ControlError {
     let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are {there}") };
     ControlError::errno(Errno::ENODEV, format!("{what} {wanted} is not there: {there}"))
 }
@@ -119,43 +120,38 @@ pub(super) fn not_yet(tree: &Tree, apqn: Apqn, held: Root) -> String {
     format!("{what} {id} is not in the configuration: it counts from `hw plug {verb}` on\n")
 }
 
-/// Whether one of those that were asked for is there; `said` names them.
-fn some_of(
-    what: &str,
-    asked: impl Iterator<Item = u8>,
-    there: &[u8],
-    said: &str,
-) -> Result<(), ControlError> {
-    let mut asked = asked;
-    if asked.any(|id| there.contains(&id)) {
-        return Ok(());
+/// A queue that is in the configuration.
+pub(super) fn configured_queue(tree: &Tree, apqn: Apqn, held: Root) -> Result<(), ControlError> {
+    config(tree, held, |machine| {
+        let Apqn { adapter, domain } = apqn;
+        let (adapters, domains) = (machine.qci.adapters, machine.qci.domains);
+        if !adapters.contains(adapter) {
+            return Err(missing("adapter", &adapter.0.to_string(), &listed(adapters.iter().map(|id| id.0))));
+        }
+        if !domains.contains(domain) {
+            return Err(missing("domain", &domain.0.to_string(), &listed(domains.iter().map(|id| id.0))));
+        }
+        Ok(())
+    })
+}
+
+/// Which of these adapters are in the configuration already; empty if none is.
+pub(super) fn adapters_already(tree: &Tree, asked: &AdapterMask, held: Root) -> String {
+    let there = config(tree, held, |machine| machine.qci.adapters & *asked);
+    already("adapter", there.iter().map(|id| id.0))
+}
+
+/// Which of these domains are in the configuration already; empty if none is.
+pub(super) fn domains_already(tree: &Tree, asked: &DomainMask, held: Root) -> String {
+    let there = config(tree, held, |machine| machine.qci.domains & *asked);
+    already("domain", there.iter().map(|id| id.0))
+}
+
+fn already(what: &str, ids: impl Iterator<Item = u8>) -> String {
+    let ids: Vec<u8> = ids.collect();
+    match ids.as_slice() {
+        [] => String::new(),
+        [id] => format!("{what} {id} is in the configuration already\n"),
+        all => format!("{what}s {} are in the configuration already\n", listed(all.iter().copied())),
     }
-    Err(missing(what, said, &listed(there.iter().copied())))
-}
-
-/// At least one of these adapters is in the configuration; `said` names them.
-pub(super) fn configured_adapters(
-    tree: &Tree,
-    asked: &AdapterMask,
-    said: &str,
-    held: Root,
-) -> Result<(), ControlError> {
-    let there: Vec<u8> = config(tree, held, |machine| machine.qci.adapters.iter().map(|id| id.0).collect());
-    some_of("adapter", asked.iter().map(|id| id.0), &there, said)
-}
-
-/// At least one of these is a usage domain, or with `control` a control domain, of the configuration.
-pub(super) fn configured_domains(
-    tree: &Tree,
-    asked: &DomainMask,
-    control: bool,
-    said: &str,
-    held: Root,
-) -> Result<(), ControlError> {
-    let what = if control { "control domain" } else { "domain" };
-    let there: Vec<u8> = config(tree, held, |machine| {
-        let ids = if control { machine.qci.control_domains } else { machine.qci.domains };
-        ids.iter().map(|id| id.0).collect()
-    });
-    some_of(what, asked.iter().map(|id| id.0), &there, said)
 }

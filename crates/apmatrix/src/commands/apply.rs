@@ -9,6 +9,7 @@ use ap_apply::tree::Kind;
 use ap_files::{DesiredFile, FileError, read};
 use ap_plan::{Allow, Plan, Target};
 
+use crate::arguments::number;
 use crate::commands::plan::{Allowed, allow, make, none};
 use crate::commands::{Root, print_json};
 use crate::error::{CliError, Outcome};
@@ -27,7 +28,7 @@ pub struct Run {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub run_dir: Option<PathBuf>,
     /// How many seconds to wait for the lock, if another tool holds it
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = number(0..=86_400_u64), allow_negative_numbers = true)]
     pub wait: u64,
 }
 
@@ -59,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     allow: Vec<Allowed>,
     /// Take everything back if it is not confirmed in so many seconds, also if the terminal is gone
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", value_parser = number(1..=86_400_u64), allow_negative_numbers = true)]
     confirm: Option<u64>,
     /// Also after the next boot: mdevs as mdevctl's definitions, masks by the unit apmatrix-apply.service. Not with
     /// --confirm: confirm first, then apply again with --boot

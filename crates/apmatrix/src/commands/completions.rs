@@ -21,6 +21,9 @@ pub struct Args {
     pub shell: String,
 }
 
+/// A file of zsh's `fpath` is the function that is asked. The first time it has to answer, too: it is read only then.
+const ZSH: &str = "if [[ $funcstack[1] = _apmatrix ]]; then _clap_dynamic_completer_apmatrix \"$@\"; fi\n";
+
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let shells = Shells::builtins();
@@ -29,6 +32,9 @@ pub fn run(args: &Args) -> Outcome {
     };
     let mut text = Vec::new();
     shell.write_registration(VARIABLE, "apmatrix", "apmatrix", "apmatrix", &mut text)?;
+    if args.shell == "zsh" {
+        text.extend_from_slice(ZSH.as_bytes());
+    }
     anstream::stdout().write_all(&text)?;
     Ok(0)
 }

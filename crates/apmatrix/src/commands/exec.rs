@@ -1,6 +1,7 @@
 //! `apmatrix exec`: a command in a machine that runs.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use ap_sysfs::modules;
 
@@ -27,7 +28,7 @@ pub struct Args {
     #[arg(long, requires = "list")]
     json: bool,
     /// The machine's name
-    #[arg(value_name = "NAME", required_unless_present = "list", add = complete::running_names())]
+    #[arg(value_name = "NAME", required_unless_present_any = ["list", "json"], add = complete::running_names())]
     name: Option<String>,
     /// The command and its arguments; default: $SHELL
     #[arg(trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
@@ -45,11 +46,12 @@ pub struct Running {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
-        let names = running::names();
+        let names = running::names()?;
         if args.json {
             print_json(&Running { schema: "apmatrix.running/1", names })?;
         } else {
-            names.iter().for_each(|name| println!("{name}"));
+            let mut out = anstream::stdout();
+            names.iter().try_for_each(|name| writeln!(out, "{name}"))?;
         }
         return Ok(0);
     };

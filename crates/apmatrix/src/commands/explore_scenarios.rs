@@ -281,7 +281,5 @@ fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Arg
 
 /// Writes a page.
 fn write(path: &Path, page: &Page) -> Result<(), CliError> {
-    page::write(path, page).map_err(|error| {
-        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
-    })
+    page::write(path, page).map_err(|error| CliError::unwritten(path, error))
 }

@@ -138,10 +138,10 @@ fn said(news: News<'_>) -> String {
 fn refused(error: ClusterError) -> CliError {
     let message = error.to_string();
     match &error {
-        ClusterError::Hosts(HostsError::NoAddress { .. } | HostsError::NoSuchProcess { .. }) => {
-            CliError::input(message)
-                .hint("the host file has a line HOST:PORT for each process, and --process counts them from 0")
-        }
+        ClusterError::Hosts(
+            HostsError::NoAddress { .. } | HostsError::NoSuchProcess { .. } | HostsError::Unreadable { .. },
+        ) => CliError::input(message)
+            .hint("the host file has a line HOST:PORT for each process, and --process counts them from 0"),
         ClusterError::Hosts(HostsError::Differs { .. } | HostsError::Twice { .. }) => CliError::environment(
             message,
         )

@@ -42,9 +42,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     let text = imported.machine.to_text();
     match (&args.output, args.json) {
-        (Some(path), _) => fs::write(path, text).map_err(|error| {
-            CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
-        })?,
+        (Some(path), _) => fs::write(path, text).map_err(|error| CliError::unwritten(path, error))?,
         (None, true) => {
             let document: toml::Table = text.parse().map_err(|error: toml::de::Error| {
                 CliError::failed("what is written down reads as no file").because(error)

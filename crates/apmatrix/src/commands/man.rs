@@ -7,7 +7,6 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use ap_files::said;
 use clap_mangen::Man;
 use roff::{Roff, bold, roman};
 
@@ -56,7 +55,7 @@ const FILES: [(&[&str], &str, &str); 7] = [
     (
         &["run", "exec"],
         "$XDG_RUNTIME_DIR/apmatrix/NAME",
-        "A machine that runs under a name; without that variable below /tmp/apmatrix-UID.",
+        "A machine that runs under a name; without that variable below /run/apmatrix-machines (root) or /tmp/apmatrix-UID.",
     ),
     (
         &["apply", "confirm", "revert", "recover"],
@@ -72,9 +71,7 @@ const FILES: [(&[&str], &str, &str); 7] = [
 
 /// Runs the command, for the command line that is described.
 pub fn run(args: &Args, described: clap::Command) -> Outcome {
-    let failed = |error: io::Error| {
-        CliError::environment(format!("{}: {}", args.directory.display(), said(&error))).because(error)
-    };
+    let failed = |error: io::Error| CliError::unwritten(&args.directory, error);
     fs::create_dir_all(&args.directory).map_err(failed)?;
     for (name, text) in pages(described).map_err(failed)? {
         fs::write(args.directory.join(name), text).map_err(failed)?;

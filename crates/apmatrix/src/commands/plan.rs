@@ -170,7 +170,5 @@ fn page(path: &Path, host: &Host, imported: &Imported, plan: &Plan) -> Result<()
 
 fn write(path: &Path, document: &PlanDocument) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)? + "\n";
-    fs::write(path, text).map_err(|error| {
-        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
-    })
+    fs::write(path, text).map_err(|error| CliError::unwritten(path, error))
 }

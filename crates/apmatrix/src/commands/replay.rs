@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use ap_task::Kernel;
 
-use crate::error::{CliError, Outcome};
+use crate::error::{CliError, Outcome, instead_of};
 use crate::replay::{
     self, FileResult, InProcess, Input, Options, ReplayError, Report, Target, Through, report,
 };
@@ -39,7 +39,14 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    let inputs = replay::inputs(&args.paths)?;
+    let inputs = replay::inputs(&args.paths).map_err(|error| {
+        let missing = args.paths.iter().find(|path| !path.exists());
+        let error = CliError::from(error);
+        match missing {
+            Some(path) => error.hint(instead_of(path)),
+            None => error,
+        }
+    })?;
     if args.through.is_some() && !matches!(inputs.as_slice(), [Input::Transcript(_)]) {
         return Err(CliError::usage(
             "`--through` replays one transcript: the next one needs a fresh machine",

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use ap_files::boot::factory;
+use ap_files::said;
 use ap_fuse::RunOptions;
 
+use crate::arguments::whole;
 use crate::commands::MachineArgs;
 use crate::error::{CliError, Outcome};
 use crate::running::Named;
@@ -32,7 +34,7 @@ pub struct Args {
     #[command(flatten)]
     pub machine: MachineArgs,
     /// Pin the tree's server and the command to this CPU: faster, more even
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub cpu: Option<usize>,
     /// Send no uevents into the namespace, and keep the host's network
     #[arg(long)]
@@ -41,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Say which calls wait, and for whom, after so many seconds; 0: never
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub tell_waits: u64,
     /// The command and its arguments; default: $SHELL
     #[arg(trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]
@@ -71,6 +73,11 @@ pub fn run(args: &Args, own: &[String]) -> Outcome {
 
 /// A command that is not there, but is one of this program's: what was meant.
 fn with_tip(error: ap_fuse::Error, command: &[OsString], own: &[String]) -> CliError {
+    if let ap_fuse::Error::CommandNotExecutable { command, source } = &error {
+        let status = u8::try_from(error.exit_status()).unwrap_or(125);
+        return CliError::status(status, format!("{command}: {}", said(source)))
+            .hint("it is no program that may be run: `chmod +x` makes a script one");
+    }
     let missing = matches!(error, ap_fuse::Error::CommandNotFound(_));
     let shown = CliError::from(error);
     let Some(name) = command.first().and_then(|name| name.to_str()).filter(|_| missing) else { return shown };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ap_serve::{Options, ServeError, Server};
 
+use crate::arguments::address;
 use crate::commands::view::HostArgs;
 use crate::error::{CliError, Outcome};
 
@@ -25,7 +26,7 @@ pub struct Args {
     #[command(flatten)]
     host: HostArgs,
     /// Where to listen; port 0 is any that is free
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     listen: SocketAddr,
     /// Let other machines look, too: there is no password, and nothing is encrypted
     #[arg(long)]

@@ -5,8 +5,6 @@ use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ap_files::{MachineFile, boot, said};
 use ap_shell::{FilesystemWorld, Operator, OperatorError, Shell, Stream};
@@ -16,9 +14,9 @@ use ap_sysfs::{Errno, Filesystem as _, Session};
 use rustyline::error::ReadlineError;
 
 use crate::commands::{MachineArgs, events, ls, verbs, why};
-use crate::editor::{self, Prompt, Read};
+use crate::editor::{Prompt, Read, Sitting};
 use crate::error::{CliError, Kind, Outcome};
-use crate::terminal::width;
+use crate::terminal::{width, wrapped};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
@@ -27,7 +25,8 @@ use crate::terminal::width;
 /// is told with its line and its file, and `why` says the reason.
 ///
 /// On a terminal lines can be edited: the arrows bring earlier ones back, Tab completes commands, verbs and paths, ^C
-/// drops a line or ends a command, ^D ends the shell.
+/// drops a line or ends a command, ^D ends the shell. A write that waits (an mdev is removed that a guest has open) is
+/// waited for; after ^C it goes on as a job.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix shell                                      on a terminal: a prompt\n  \
@@ -49,13 +48,16 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let machine = args.machine.load()?;
     let mut shell = Shell::new(world(boot(&machine)?));
+    if io::stderr().is_terminal() {
+        // Elsewhere each stays one line, as whoever reads `FILE:LINE: …` expects it.
+        shell.set_layout(|line| wrapped(line, width(), 2));
+    }
     if let Some(text) = &args.text {
         return script(&mut shell, text, "-c");
     }
     if let Some(path) = &args.script {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| CliError::input(format!("{name}: {}", said(&error))).because(error))?;
+        let text = fs::read_to_string(path).map_err(|error| CliError::unread(path, error))?;
         return script(&mut shell, &text, &name);
     }
     if io::stdin().is_terminal() {
@@ -142,6 +144,8 @@ fn asks_for_help(args: &str) -> bool {
 }
 
 fn script(shell: &mut Shell<World>, text: &str, name: &str) -> Outcome {
+    // Editors of other systems put a mark before a text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let script =
         ap_shell::parse(text, name).map_err(|error| CliError::input(error.to_string()).because(error))?;
     let mut printed = Ok(());
@@ -168,10 +172,10 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
     let unusable = |error: ReadlineError| CliError::environment(format!("the terminal: {error}"));
     eprintln!("{}: {machine}. `help` tells the commands, `exit` ends.", machine.name);
     let shell = Rc::new(RefCell::new(shell));
-    let interrupts = editor::interrupts()
+    let sitting = Sitting::new()
         .map_err(|error| CliError::environment(format!("signals: {}", said(&error))).because(error))?;
     shell.borrow_mut().set_interactive(true);
-    shell.borrow_mut().set_interrupts(Arc::clone(&interrupts));
+    shell.borrow_mut().set_foreground(Box::new(sitting.clone()));
     let mut prompt = Prompt::new(Rc::clone(&shell)).map_err(unusable)?;
     let mut status = 0;
     loop {
@@ -194,7 +198,7 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
         };
         let mut shell = shell.borrow_mut();
         let mut printed = Ok(());
-        interrupts.store(false, Ordering::Relaxed);
+        sitting.forget();
         status = shell.run(&script, &mut |stream, text| print(stream, text, &mut printed)).code;
         shell.notify(&mut |stream, text| print(stream, text, &mut printed));
         printed?;

@@ -59,8 +59,14 @@ pub fn run(args: &Args, colour: bool) -> Outcome {
         return Err(CliError::environment("`view` needs a terminal")
             .hint("for a file: `apmatrix ls`, `apmatrix ls --html FILE`; for a browser: `apmatrix serve`"));
     }
-    let live = args.host.open(true)?;
     let variable = |name| std::env::var(name).ok();
+    if variable("TERM").as_deref() == Some("dumb") {
+        return Err(CliError::environment(
+            "`view` needs a terminal that moves its cursor, and TERM is `dumb`",
+        )
+        .hint("for plain text: `apmatrix ls`; for a browser: `apmatrix serve`"));
+    }
+    let live = args.host.open(true)?;
     let depth = Depth::of(
         variable("NO_COLOR").as_deref(),
         variable("COLORTERM").as_deref(),

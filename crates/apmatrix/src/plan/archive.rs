@@ -36,8 +36,7 @@ impl ArchiveTree {
     /// # Errors
     /// If it cannot be read, is none, or has no AP bus.
     pub fn open(path: &Path) -> Result<ArchiveTree, CliError> {
-        let wrong = |error: &io::Error| format!("{}: {}", path.display(), said(error));
-        let file = File::open(path).map_err(|error| CliError::input(wrong(&error)).because(error))?;
+        let file = File::open(path).map_err(|error| CliError::unread(path, error))?;
         let mut all = BTreeMap::new();
         let reader = unpacked(Box::new(BufReader::new(file))).map_err(|error| unreadable(path, error))?;
         read(reader, "", &mut all, true).map_err(|error| unreadable(path, error))?;
@@ -91,7 +90,12 @@ impl ArchiveTree {
 }
 
 fn unreadable(path: &Path, error: io::Error) -> CliError {
-    CliError::input(format!("{} is no tar file that can be read: {}", path.display(), said(&error)))
+    // What is wrong with it may quote its bytes: that is for the chain of causes.
+    let what = match error.raw_os_error() {
+        Some(_) => format!("{}: {}", path.display(), said(&error)),
+        None => format!("{} is no tar file that can be read", path.display()),
+    };
+    CliError::input(what)
         .hint(
             "expected a tar file, plain or compressed by gzip or xz; others: `zstdcat FILE > FILE.tar` first",
         )

@@ -67,9 +67,7 @@ fn write(path: &Path, text: &str) -> Result<bool, CliError> {
         file.sync_all()?;
         fs::rename(&new, path)
     });
-    written.map(|()| true).map_err(|error| {
-        CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
-    })
+    written.map(|()| true).map_err(|error| CliError::unwritten(path, error))
 }
 
 /// Defines an mdev anew, through mdevctl itself.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -109,6 +110,11 @@ impl Tree for FileTree {
         let (full, name) = self.place(path);
         let target = fs::read_link(full).map_err(|error| fault(&name, &error))?;
         Ok(target.display().to_string())
+    }
+
+    fn is_writable(&mut self, path: &str) -> Option<bool> {
+        let metadata = fs::metadata(self.place(path).0).ok()?;
+        Some(metadata.permissions().mode() & 0o222 != 0)
     }
 
     fn openers(&mut self, group: &str) -> Vec<Opener> {

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::common::{apmatrix, apmatrix_in};
+use crate::pseudo::Terminal;
 
 #[test]
 fn h24_help_of_run_says_who_one_is_and_what_one_reaches() {
@@ -100,4 +101,74 @@ fn h21_shells_complete_what_there_is() {
         .expect("bash is there");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(said.trim(), "tiny", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Whether a shell is installed; says so if it is not.
+fn is_there(shell: &str) -> bool {
+    let there = Command::new(shell).args(["-c", "true"]).output().is_ok();
+    if !there {
+        eprintln!("SKIPPED h21: {shell} is not installed, so its completion is not tried");
+    }
+    there
+}
+
+/// A path that begins with the folder of the program.
+fn path() -> String {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_apmatrix"));
+    format!("{}:/usr/bin:/bin", program.parent().expect("a folder").display())
+}
+
+#[test]
+fn h21_zsh_completes_as_it_is_told() {
+    if !is_there("zsh") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let home = directory.path().display().to_string();
+    let path = path();
+    let variables = [("TERM", "xterm"), ("PATH", &path), ("HOME", &home), ("ZDOTDIR", &home)];
+    // As a user has it: the file that `--help` names, in a folder of `fpath`.
+    fs::write(directory.path().join("_apmatrix"), apmatrix(&["completions", "zsh"]).ok()).expect("a file");
+    let mut terminal = Terminal::of(120, &variables, "zsh", &["-f", "-i"]);
+    terminal.press("PS1='rea''dy> '; fpath=($HOME $fpath); autoload -U compinit; compinit -u -D\r");
+    terminal.until("ready> ");
+    for (typed, completed) in [
+        ("apmatrix run --machine ti", "tiny"),
+        ("apmatrix explore --specimen seed-dead", "seed-deadlock"),
+        ("apmatrix hw unpl", "unplug"),
+        ("apmatrix schema machine-ch", "machine-check"),
+    ] {
+        terminal.press(&format!("{typed}\t"));
+        terminal.until(completed);
+        // The next one in its place; ^C would throw away what is typed before the prompt is back.
+        terminal.press("\u{15}");
+    }
+    terminal.press("exit\r");
+    terminal.end();
+}
+
+#[test]
+fn h21_fish_completes_as_it_is_told() {
+    if !is_there("fish") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    for (typed, completed) in [
+        ("apmatrix run --machine ti", "tiny"),
+        ("apmatrix explore --specimen seed-dead", "seed-deadlock"),
+        ("apmatrix hw unpl", "unplug"),
+        ("apmatrix schema machine-ch", "machine-check"),
+    ] {
+        let script = format!("apmatrix completions fish | source; complete -C '{typed}'");
+        let output = Command::new("fish")
+            .args(["--no-config", "-c", &script])
+            .env_clear()
+            .env("PATH", path())
+            .env("HOME", directory.path())
+            .output()
+            .expect("fish is there");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let words: Vec<&str> = said.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert!(words.contains(&completed), "{typed}: {said} {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

@@ -1,4 +1,4 @@
-//! Forty mistakes of an administrator: each message names the thing, the place, and what to do.
+//! Mistakes of an administrator, a hundred or so: each message names the thing, the place, and what to do.
 
 use std::fs;
 
@@ -40,6 +40,18 @@ const IN_THE_SHELL: &[Typed] = &[
     Typed("echo 5 > $M/$O/assign_adapter; echo 6 > $M/$O/assign_domain", ["05.0006 is the host's", "assign_domain", "echo -5 > /sys/bus/ap/apmask"]),
     Typed("echo 4 > $M/$O/assign_adapter; echo 6 > $M/$O/assign_domain", ["04.0006 is assigned to mdev 62177883", "guest g1", "unassign_adapter"]),
     Typed("echo 0xf0 > $M/$O/ap_config", ["is not three masks", "ap_config", "with commas between them"]),
+    Typed("echo '' > $M/$U/assign_adapter", ["the text is empty", "assign_adapter", "write a number in decimal"]),
+    Typed("echo 4,5 > $M/$U/assign_adapter", ["`4,5` is not a number", "assign_adapter", "decimal, or 0x"]),
+    Typed("echo +5 > $M/$U/assign_adapter", ["05.0006 is the host's", "assign_adapter", "echo -5 > /sys/bus/ap/apmask"]),
+    Typed("echo 99999999999999999999 > $M/$U/assign_adapter", ["larger than any number", "assign_adapter", "write a number"]),
+    Typed("echo all > /sys/bus/ap/apmask", ["`all` is not a text for apmask", "bus/ap/apmask", "hex digits for the whole mask"]),
+    Typed("echo 04.0006 > /sys/bus/ap/apmask", ["`04.0006` is not a text for apmask", "bus/ap/apmask", "+4,-10-12"]),
+    Typed("echo -7-3 > /sys/bus/ap/apmask", ["`-7-3` is not a text for apmask", "bus/ap/apmask", "+4,-10-12"]),
+    Typed("echo yes > $M/$O/remove", ["`yes` is not a number", "remove", "write 1"]),
+    Typed("echo 62177883f1bb47f0914d32a22e3a8804 > $C", ["is not a UUID", "create", "36 characters"]),
+    Typed("echo card04 > /sys/bus/ap/drivers/vfio_ap/unbind", ["`card04` is not a queue", "rules.md#binding", "05.0047"]),
+    Typed("echo 99.0006 > /sys/bus/ap/drivers/vfio_ap/bind", ["99.0006 does not exist", "drivers/vfio_ap/bind", "leave queue 99.0006 out"]),
+    Typed("echo 2 > /sys/bus/ap/devices/00.0006/online", ["`2` is neither 0 nor 1", "00.0006/online", "write 0 or 1"]),
     // What is there already, or not bound so.
     Typed("echo $U > $C", ["there is an mdev 62177883", "create", "change mdev"]),
     Typed("echo 00.0006 > /sys/bus/ap/drivers/vfio_ap/bind", ["00.0006 has a driver already", "drivers/vfio_ap/bind", "echo 00.0006 > /sys/bus/ap/drivers/cex4queue/unbind"]),
@@ -56,7 +68,21 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("echo 1 > /sys/bus/ap/features", ["/sys/bus/ap/features", "-c:4", "it is only read"]),
     Typed("cat /sys/bus/ap/apmaks", ["/sys/bus/ap/apmaks", "cat", "did you mean `/sys/bus/ap/apmask`?"]),
     Typed("ls /sys/bus/app", ["/sys/bus/app", "ls", "did you mean `/sys/bus/ap`?"]),
+    Typed("echo 5 > $M/62177883/assign_adapter", ["there is no `62177883` there", "-c:4", "`ls /sys/devices/vfio_ap/matrix`"]),
+    Typed("echo 5 > $M/$U", ["/sys/devices/vfio_ap/matrix/62177883", "-c:4", "it is a directory"]),
+    Typed("echo $U > $M/create", ["there is no `create` there", "-c:4", "`ls /sys/devices/vfio_ap/matrix`"]),
+    Typed("echo 1 > /sys/bus/ap/devices/04.0006/online", ["there is no `online` there", "-c:4", "`ls /sys/bus/ap/devices/04.0006`"]),
+    Typed("echo 0 > /sys/bus/ap/devices/card99/online", ["there is no `card99` there", "-c:4", "`ls /sys/bus/ap/devices`"]),
+    Typed("echo x > /tmp/x", ["/tmp/x", "-c:4", "nothing but /sys here"]),
+    Typed("cat $M/$U/assign_adapter", ["assign_adapter", "cat", "it is only written"]),
+    Typed("cat /sys/bus/ap", ["/sys/bus/ap", "cat", "`ls /sys/bus/ap`"]),
+    Typed("echo 1 > $M/$U/remove", ["remove", "guest g1 lets mdev 62177883", "`apmatrix guest stop g1` ends that"]),
+    Typed("why /sys/bus/ap +4", ["/sys/bus/ap is a directory", "why", "`ls /sys/"]),
+    Typed("why features +4", ["features is only read", "EACCES", "`cat /sys/"]),
     // Adapters that are not there.
+    Typed("hw plug -4", ["an id is missing", "hw", "expected 0-255"]),
+    Typed("hw plug .", ["an id is missing", "hw", "expected 0-255"]),
+    Typed("hw unplug 04.0099", ["domain 153 is not there", "hw", "there are 4, 6, 22-23, 52, 71"]),
     Typed("hw unplug 77", ["adapter 77 is not there", "hw", "there are 0-7"]),
     Typed("hw fault 99.0006 rc=4", ["adapter 153 is not there", "hw", "there are 0-7"]),
     Typed("hw plug 200", ["adapter 200 is above the highest", "hw", "hw set na=200"]),
@@ -64,6 +90,15 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("apmatrix ls 10", ["card0a (adapter 10)", "apmatrix ls", "there are card00, card01"]),
     Typed("apmatrix ls 5.10", ["`5.10`", "apmatrix ls", "write 05.0010 if that is hex"]),
     // Verbs, keys, values.
+    Typed("hw set na", ["`na` needs a value", "hw", "na=VALUE"]),
+    Typed("hw fault 04.0006 irq", ["`irq` needs a value", "hw", "irq=VALUE, 0 or 1"]),
+    Typed("hw fault 04.0006 irq=2", ["`2` is no value for irq", "hw", "0 or 1"]),
+    Typed("hw set log=2", ["`2` is no value for log", "hw", "0 or 1"]),
+    Typed("hw modules unload ap", ["module ap: the module is in use", "hw", "`hw modules unload` these first: zcrypt, zcrypt_cex4, vfio_ap"]),
+    Typed("hw modules load vfio_ap", ["loaded already", "hw", "`hw modules unload vfio_ap` first"]),
+    Typed("hw advance 1h", ["`1h` is no number of milliseconds", "hw", "milliseconds"]),
+    Typed("guest start g1 $O", ["guest g1 cannot have mdev 0a000000", "guest", "another guest can have it"]),
+    Typed("guest unmap g1 zz", ["`zz` is no number", "guest", "0x and hex digits"]),
     Typed("hw plugg 4", ["`plugg` is no hw verb", "hw", "did you mean `plug`?"]),
     Typed("hw fault 04.0006 rcc=4", ["`rcc` is no key", "a queue's faults", "did you mean `rc`?"]),
     Typed("hw fault 04.0006 zrc=16", ["`16` is no value for zrc", "hw", "CODE:TIMES"]),
@@ -86,7 +121,56 @@ const COMMANDS: &[(&[&str], [&str; 3])] = &[
     (&["exec", "lab", "--", "true"], ["lab", "runs", "`apmatrix run --name lab` starts one"]),
     (&["ls", "0a"], ["`0a`", "card or queue", "expected 10, or in hex 0x0a"]),
     (&["why", "apmask"], ["<TEXT>", "required", "Usage: apmatrix why"]),
+    (&["ls", "--machine", "tiny"], ["--machine", "unexpected", "`--machine` is an option of run"]),
+    (&["explore", "--sequences", "--depth", "-1"], ["'-1'", "--depth", "expected a whole number, 0 or more"]),
+    (&["explore", "--sequences", "--jobs", "0"], ["'0'", "--jobs", "from 1 to 256"]),
+    (&["run", "--cpu", "x"], ["'x'", "--cpu", "expected a whole number"]),
+    (&["apply", "d.toml", "--wait", "soon"], ["'soon'", "--wait", "from 0 to 86400"]),
+    (&["serve", "--listen", "8080"], ["'8080'", "--listen", "like 127.0.0.1:8080"]),
+    (&["exec", "--json"], ["--list", "required", "Usage: apmatrix exec"]),
+    (&["replay", "trace.jsonl"], ["trace.jsonl", "No such file", "did you mean `traces.jsonl`?"]),
+    (&["shell", "nowhere/a.sh"], ["nowhere/a.sh", "No such file", "there is no directory nowhere either"]),
+    (&["import", "--archive", "tace.jsonl"], ["tace.jsonl", "No such file", "`traces.jsonl`"]),
+    (&["plan", "d.toml", "--machine", "tiny", "-o", "nowhere/p.json"], ["nowhere/p.json", "cannot be written", "mkdir -p nowhere"]),
+    (&["man", "traces.jsonl"], ["traces.jsonl", "cannot be written", "name another directory"]),
+    (&["explore", "--specimen", "seed-theft", "--html", "nowhere/p.html"], ["nowhere/p.html", "cannot be written", "mkdir -p nowhere"]),
+    // Files of another kind, and what is no text.
+    (&["machine", "check", "d.toml"], ["unknown schema `apmatrix.desired/1`", "d.toml:1:10", "`apmatrix plan FILE` takes it"]),
+    (&["explore", "other.toml"], ["unknown schema `apmatrix.machine/1`", "other.toml:1:10", "`apmatrix run --machine FILE` takes it"]),
+    (&["machine", "check", "binary.toml"], ["not UTF-8", "binary.toml:1", "expected a machine file"]),
+    (&["shell", "binary.toml"], ["UTF-8", "binary.toml", "expected a text in UTF-8"]),
+    (&["import", "--archive", "binary.toml"], ["binary.toml", "no tar file", "zstdcat"]),
+    (&["machine", "check", "empty.toml"], ["`schema` is missing", "empty.toml:1:1", "begin with `schema"]),
 ];
+
+/// Files with which mistakes are made.
+const FILES: &[(&str, &[u8])] = &[
+    ("traces.jsonl", b""),
+    ("d.toml", b"schema = \"apmatrix.desired/1\"\n"),
+    ("mine.toml", b"schema = \"apmatrix.machine/1\"\nmax_adapter = 63\nmax_domain = 84\ndomains = [4]\n"),
+    ("other.toml", b"schema = \"apmatrix.machine/1\"\n"),
+    ("binary.toml", b"\xff\xfe\x00\x1b[31m\x07"),
+    ("empty.toml", b""),
+];
+
+#[test]
+fn what_other_systems_write_is_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let machine =
+        FILES.iter().find(|(name, _)| *name == "mine.toml").map(|(_, text)| *text).unwrap_or_default();
+    fs::write(at("bom.toml"), [b"\xef\xbb\xbf", machine].concat()).expect("a file");
+    fs::write(at("crlf.toml"), String::from_utf8_lossy(machine).replace('\n', "\r\n")).expect("a file");
+    fs::write(at("script.sh"), b"\xef\xbb\xbfecho o''ne\r\nif true; then\r\necho t''wo\r\nfi\r\n")
+        .expect("a file");
+    for name in ["bom.toml", "crlf.toml"] {
+        assert!(
+            apmatrix_in(directory.path(), &["machine", "check", name]).ok().starts_with("ok: "),
+            "{name}"
+        );
+    }
+    assert_eq!(apmatrix_in(directory.path(), &["shell", "script.sh"]).ok(), "one\ntwo\n");
+}
 
 /// All of what is said, its blanks made one.
 fn said(ran: &Ran) -> String {
@@ -94,7 +178,7 @@ fn said(ran: &Ran) -> String {
 }
 
 #[test]
-fn forty_mistakes_are_named_with_place_and_remedy() {
+fn mistakes_are_named_with_place_and_remedy() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut wrong = Vec::new();
     let mut look = |typed: &str, ran: &Ran, named: [&str; 3]| {
@@ -111,9 +195,13 @@ fn forty_mistakes_are_named_with_place_and_remedy() {
             look(typed, &ran, *named);
         }
     }
+    for (name, bytes) in FILES {
+        fs::write(directory.path().join(name), bytes).expect("a file");
+    }
     for (arguments, named) in COMMANDS {
         let ran = apmatrix_in(directory.path(), arguments);
         assert_ne!(ran.status, 0, "{arguments:?}");
+        assert!(!ran.err.contains('\u{1b}'), "{arguments:?}: {:?}", ran.err);
         look(&arguments.join(" "), &ran, *named);
     }
     // A machine file, and one that is not there.
@@ -122,5 +210,5 @@ fn forty_mistakes_are_named_with_place_and_remedy() {
     let ran = apmatrix_in(directory.path(), &["machine", "check", "m.toml"]);
     look("m.toml", &ran, ["unknown key `domain`", "m.toml:2:1", "did you mean `domains`?"]);
     assert!(wrong.is_empty(), "{} are not named:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(IN_THE_SHELL.len() + TOLD_AT_ONCE.len() >= 40);
+    assert!(IN_THE_SHELL.len() + TOLD_AT_ONCE.len() + COMMANDS.len() >= 100);
 }

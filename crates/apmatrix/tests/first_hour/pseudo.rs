@@ -28,6 +28,16 @@ pub struct Terminal {
 impl Terminal {
     /// Starts `apmatrix` on a terminal that is so many columns wide; it is the program's controlling terminal.
     pub fn start(columns: u16, arguments: &[&str]) -> Terminal {
+        Terminal::with(columns, &[("TERM", "xterm")], arguments)
+    }
+
+    /// The same, with these variables and no others.
+    pub fn with(columns: u16, variables: &[(&str, &str)], arguments: &[&str]) -> Terminal {
+        Terminal::of(columns, variables, env!("CARGO_BIN_EXE_apmatrix"), arguments)
+    }
+
+    /// The same of any program.
+    pub fn of(columns: u16, variables: &[(&str, &str)], program: &str, arguments: &[&str]) -> Terminal {
         let master: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).expect("it is ours");
         unlockpt(&master).expect("it can be opened");
@@ -37,8 +47,8 @@ impl Terminal {
         let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it opens");
         let side = || Stdio::from(slave.try_clone().expect("another one"));
         let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_apmatrix")]).args(arguments);
-        command.env_clear().env("TERM", "xterm").env("PATH", "/usr/bin:/bin");
+        command.args(["--ctty", "--wait", program]).args(arguments);
+        command.env_clear().env("PATH", "/usr/bin:/bin").envs(variables.iter().copied());
         command.stdin(side()).stdout(side()).stderr(side());
         let child = command.spawn().expect("setsid (util-linux) is there");
         drop((command, slave));

@@ -1,6 +1,7 @@
 //! H5, H19, H22: what a run says, and reaching one that goes on.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -110,7 +111,7 @@ fn h19_a_running_machine_is_reached_by_its_name() {
     let (status, _, err) = said(&["exec", "lap", "--", "true"]);
     assert_eq!(
         (status, err.as_str()),
-        (Some(1), "error: no machine called `lap` runs\nhint: did you mean `lab`?\n")
+        (Some(3), "error: no machine called `lap` runs\nhint: did you mean `lab`?\n")
     );
     let (status, _, err) = said(&["run", "--name", "lab", "--", "true"]);
     assert_eq!(status, Some(2), "{err}");
@@ -124,6 +125,48 @@ fn h19_a_running_machine_is_reached_by_its_name() {
     // A name that a killed one left is free.
     std::fs::write(at.join("apmatrix/lab"), "server 1\nmounts mnt:[1]\n").expect("a file");
     assert_eq!(said(&["run", "--machine", "tiny", "--name", "lab", "--", "true"]).0, Some(0));
+}
+
+#[test]
+fn names_are_not_taken_from_a_directory_that_others_can_use() {
+    let user = tempfile::tempdir().expect("a directory");
+    let (names, elsewhere) = (user.path().join("apmatrix"), user.path().join("elsewhere"));
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    };
+    // One that runs, as far as its file says: this test's own process.
+    let mounts = std::fs::read_link("/proc/self/ns/mnt").expect("a name");
+    let lab = format!("server {}\nmounts {}\n", std::process::id(), mounts.display());
+    let refused = |arguments: &[&str]| {
+        let output = run(user.path(), arguments).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        assert!(said.contains("is no directory that only you can use"), "{arguments:?}: {said}");
+        assert!(said.contains("hint: names of machines are kept there"), "{arguments:?}: {said}");
+    };
+    let refused = || {
+        refused(&["exec", "lab", "--", "true"]);
+        refused(&["exec", "--list"]);
+        refused(&["run", "--machine", "tiny", "--name", "other", "--", "true"]);
+    };
+    std::fs::create_dir(&names).expect("a directory");
+    std::fs::write(names.join("lab"), lab).expect("a file");
+    mode(&names, 0o700);
+    let listed = run(user.path(), &["exec", "--list"]).output().expect("it starts");
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "lab\n", "it is the directory that is refused below");
+    mode(&names, 0o777);
+    refused();
+    mode(&names, 0o700);
+    std::fs::rename(&names, &elsewhere).expect("it is ours");
+    std::os::unix::fs::symlink(&elsewhere, &names).expect("a link");
+    refused();
+    std::fs::remove_file(&names).expect("it is ours");
+    std::fs::rename(&elsewhere, &names).expect("it is ours");
+    if std::os::unix::fs::chown(&names, Some(65534), None).is_ok() {
+        refused();
+    } else {
+        eprintln!("SKIPPED the directory of another user: only root can make one");
+    }
 }
 
 #[test]

@@ -58,14 +58,37 @@ fn h10_control_c_ends_a_write_that_waits_and_a_command_that_runs() {
     ));
     terminal.until("\ndone");
     terminal.until(PROMPT);
-    // The write waits for the guest; it goes on as a job, or ^C has ended the wait: the shell answers again.
-    terminal.press(&format!("echo 1 > $M/{uuid}/remove\r"));
-    terminal.until("as job 1");
-    terminal.until(PROMPT);
-    terminal.press("wait 1 \u{3}");
-    terminal.until(PROMPT);
-    terminal.press("echo $?\r");
+    // The write waits for the guest, and says so; no prompt comes before ^C, and nothing after it on the line runs.
+    terminal.press(&format!("echo 1 > $M/{uuid}/remove; echo af''ter\r"));
+    // Where its line breaks is the terminal's.
+    terminal.until("guest g lets mdev");
+    terminal.until("(^C: it goes on in the background)");
+    terminal.press("echo ty''ped meanwhile\u{3}");
+    let shown = terminal.until("it goes on as job 1");
+    assert!(!shown.contains(PROMPT) && !shown.contains("after"), "{shown:?}");
+    let shown = terminal.until(PROMPT);
+    assert!(!shown.contains("after"), "{shown:?}");
+    terminal.press("echo $?; jobs\r");
     terminal.until("\n130");
+    terminal.until("[1] Running");
+    terminal.until(PROMPT);
+    // `wait` waits again, and so ^C ends that.
+    terminal.press("wait 1\r");
+    terminal.until("wait: job 1 waits");
+    terminal.press("\u{3}");
+    terminal.until("job 1 goes on");
+    terminal.until(PROMPT);
+    // The history is still there, and the removal ends when the guest lets go.
+    terminal.press("\u{1b}[A\u{1b}[A");
+    terminal.until("echo $?; jobs");
+    terminal.press("\u{15}guest stop g; wait 1; echo en''ded $?\r");
+    terminal.until("\nended 0");
+    terminal.until(PROMPT);
+    let uuid = "62177883-f1bb-47f0-914d-32a22e3a8805";
+    terminal.press(&format!(
+        "echo {uuid} > $M/mdev_supported_types/vfio_ap-passthrough/create; guest start g {uuid}; echo a''gain\r"
+    ));
+    terminal.until("\nagain");
     terminal.until(PROMPT);
     // A command that would run for a long time.
     let words = "1 2 3 4 5 6 7 8 9 0";

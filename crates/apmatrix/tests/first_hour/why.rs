@@ -35,7 +35,8 @@ fn h9_the_shell_says_line_file_and_reason() {
             docs/reference/rules.md#in-use
     change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
             loses what is taken while it runs
-            echo 4 > /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/unassign_adapter
+            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
+            echo 4 > unassign_adapter
     ");
 }
 
@@ -49,7 +50,10 @@ fn h9_what_would_be_refused_is_said_before() {
         ran.out
     );
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "-4"]);
-    assert_eq!((ran.status, ran.out.as_str()), (0, "goes through: -4 > /sys/bus/ap/apmask\n"));
+    assert_eq!(
+        (ran.status, ran.out.as_str()),
+        (0, "goes through: -4 > /sys/bus/ap/apmask\neffect  the host gives up 2 queues\n")
+    );
     let document: Value = serde_json::from_str(
         &apmatrix(&["why", "--machine", "tiny", "bus/ap/ap_domain", "200", "--json"]).out,
     )
@@ -58,6 +62,16 @@ fn h9_what_would_be_refused_is_said_before() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmsk", "-4"]);
     assert_eq!(ran.status, 1);
     assert!(ran.err.contains("did you mean `bus/ap/apmask`?"), "{}", ran.err);
+    // Directories, and what is only read.
+    let ran = apmatrix(&["why", "--machine", "tiny", "/sys/bus/ap", "4"]);
+    assert_eq!(
+        (ran.status, ran.err.starts_with("error: /sys/bus/ap is a directory")),
+        (1, true),
+        "{}",
+        ran.err
+    );
+    let ran = apmatrix(&["why", "--machine", "tiny", "features", "4"]);
+    assert_eq!((ran.status, ran.err.starts_with("error: features is only read")), (1, true), "{}", ran.err);
     // A real host keeps nothing.
     let directory = tempfile::tempdir().expect("a directory");
     let ran = apmatrix_in(directory.path(), &["why", "--root", "."]);

@@ -91,7 +91,8 @@ fn wrong_command_lines_are_status_2() {
     assert_snapshot!(apmatrix(&["hw", "plugg", "4"]).failed(), @r"
     status 2
     error: invalid value 'plugg' for '<VERB>'
-      [possible values: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, keys, set, modules, advance]
+      [possible values: plug, unplug, control, configure, deconfigure, checkstop,
+        repair, type, fault, keys, set, modules, advance]
 
       tip: a similar value exists: 'plug'
 
@@ -246,6 +247,7 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     assert_snapshot!(apmatrix(&["replay", "none.jsonl"]).failed(), @r"
     status 4
     error: none.jsonl: No such file or directory
+    hint: `ls` lists the files of this directory
     ");
     assert_snapshot!(apmatrix_in(directory.path(), &["replay", "."]).status, @"4");
     fs::write(directory.path().join("x.tar.xz"), "nonsense").expect("it can be written");

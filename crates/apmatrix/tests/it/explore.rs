@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{apmatrix_in, one_line};
+use crate::common::{apmatrix, apmatrix_in, one_line};
 
 const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\ntitle = \"a mask meets an assign\"\nmachine = \"tiny\"\n\
     setup = \"\"\"\necho -4 > /sys/bus/ap/apmask\n\
@@ -112,7 +112,51 @@ fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
 
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--html", "not/there.html"]);
     assert_eq!(ran.status, 3, "{}", ran.err);
-    assert!(one_line(&ran.err).contains("not/there.html: No such file or directory"), "{}", ran.err);
+    assert!(
+        one_line(&ran.err).contains("not/there.html cannot be written: No such file or directory"),
+        "{}",
+        ran.err
+    );
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "s.toml", "--html", "page.html"]);
     assert_eq!(ran.status, 2, "{}", ran.err);
+}
+
+#[test]
+fn options_of_sequences_are_refused_where_there_are_none() {
+    let options: [&[&str]; 4] = [
+        &["--depth", "2"],
+        &["--alphabet", "core"],
+        &["--checkpoint", "somewhere"],
+        &["--hosts", "hosts", "--process", "0"],
+    ];
+    let others: [&[&str]; 3] = [&["s.toml"], &["--specimen", "seed-theft"], &["--list"]];
+    for option in options {
+        for other in others {
+            let ran = apmatrix(&[&["explore"], option, other].concat());
+            assert_eq!(ran.status, 2, "{option:?} {other:?}: {}{}", ran.out, ran.err);
+            assert!(ran.err.contains(option[0]), "{}", ran.err);
+        }
+    }
+    let ran = apmatrix(&["explore", "--sequences", "--replay", "0x1"]);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_wrong_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let endless = folder.path().join("endless.toml");
+    std::fs::write(
+        &endless,
+        "schema = \"apmatrix.scenario/1\"\ntitle = \"t\"\nmachine = \"/dev/zero\"\n[[task]]\nname = \"a\"\nrun = \"true\"\n",
+    )
+    .expect("a file");
+    let endless = endless.to_str().expect("text");
+    let missing = folder.path().join("hosts");
+    let missing = missing.to_str().expect("text");
+    let hosts = ["explore", "--sequences", "--hosts", missing, "--process", "0"];
+    for (arguments, said) in [(&["explore", endless][..], "64 MiB"), (&hosts[..], "hosts")] {
+        let ran = apmatrix(arguments);
+        assert_eq!(ran.status, 4, "{arguments:?}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
 }

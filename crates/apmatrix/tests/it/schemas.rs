@@ -37,9 +37,9 @@ const PRINTED: [Document; 23] = [
     ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
     ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
-    ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "mdevs", "guests"], &[]),
+    ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "masks_in_use", "mdevs", "guests"], &[]),
     ("v12", &["seconds", "as_expected", "rows"], &[]),
-    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "queues", "more_queues", "change"], &[]),
+    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "queues", "more_queues", "change"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.

@@ -81,5 +81,6 @@ fn scripts_that_are_none_are_status_4() {
     assert_snapshot!(apmatrix_in(directory.path(), &["shell", "none.sh"]).failed(), @r"
     status 4
     error: none.sh: No such file or directory
+    hint: `ls` lists the files of this directory
     ");
 }

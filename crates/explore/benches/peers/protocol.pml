@@ -1,5 +1,7 @@
 /* examples/protocol.rs once more, for SPIN: the same locks, the same steps, the same mistakes that could be made.
  * -DN=2 to 6: so many of a mask write, an assignment, a scan, another assignment, another mask write, an open.
+ * -DDEADLOCK: an assignment takes the guests' lock before the masks'. -DTHEFT: a mask write lets the masks go between
+ * its question and its change. In the end no queue of the host's driver may be assigned.
  * A lock is taken in one step; what is done under it until the next one is asked for is one step, too. */
 #ifndef N
 #define N 4
@@ -83,6 +85,10 @@ proctype Mask(byte added) {
     if
     :: busy -> perms_lock = FREE
     :: else ->
+#ifdef THEFT
+        perms_lock = FREE;
+        LOCK(perms_lock);
+#endif
         d_step { adapters = adapters | added; perms_lock = FREE; fresh = 0 };
         do
         :: q < 4 ->
@@ -98,8 +104,13 @@ proctype Mask(byte added) {
 proctype Assign(byte m; byte a; byte d) {
     bool with_guest;
     byte new;
+#ifdef DEADLOCK
+    LOCK(guests_lock);
+    LOCK(perms_lock);
+#else
     LOCK(perms_lock);
     LOCK(guests_lock);
+#endif
     with_guest = open[m];
     if :: with_guest -> LOCK(kvm_lock[m]) :: else fi;
     LOCK(mdevs_lock);
@@ -166,4 +177,6 @@ init {
         run Open(0);
 #endif
     }
+    _nr_pr == 1;
+    assert((SET(adapters, domains) & (MATRIX(0) | MATRIX(1))) == 0)
 }

@@ -12,16 +12,13 @@ use super::deadlock::Deadlock;
 use super::executor::Executor;
 use super::findings;
 use super::futures::Futures;
-use super::mistakes::Mistake;
 use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
 use super::persistent;
-use super::reach::Reach;
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
-use super::warm;
 use crate::report::Progress;
 
 /// Walks over all states.
@@ -37,72 +34,16 @@ pub(crate) fn every_state_after(
     first: &[u8],
 ) -> Searched {
     let collector = Collector::new(limits.stop_at_first, None);
+    executor.conductor.control.borrow_mut().learned.single = first.len();
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
     walk.first = first.to_vec();
     walk.watch_cycles();
-    walk.searched().0
+    let searched = walk.searched().0;
+    executor.conductor.control.borrow_mut().learned.single = 0;
+    searched
 }
 
-/// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
-/// have had it look at more.
-pub(crate) fn search(
-    executor: &mut Executor<'_, '_>,
-    limits: &mut Limits<'_>,
-    (mistake, reach): (Option<Mistake>, Reach),
-) -> Searched {
-    let mut futures = Some(Futures::new(mistake, reach));
-    let (mut warm, mut patience) = (false, reach.patience);
-    loop {
-        if executor.conductor.control.borrow().learned.cyclic {
-            return every_state(executor, limits);
-        }
-        begin(executor, &mut futures);
-        let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
-        let (searched, again) = over_all(executor, limits, &mut futures, bounds);
-        if again {
-            patience *= 4;
-            continue;
-        }
-        if searched.end == End::Cut && !warm && searched.states >= reach.cold {
-            warm::up(executor, limits);
-            warm = true;
-            continue;
-        }
-        let mut control = executor.conductor.control.borrow_mut();
-        let learned = &mut control.learned;
-        if searched.end == End::Restart && learned.cyclic {
-            learned.restart = false;
-            continue;
-        }
-        if searched.end != End::Exhausted || learned.problem.is_some() {
-            return searched;
-        }
-        let tasks = learned.names.len();
-        if !learned.entangled
-            && mistake != Some(Mistake::HiddenDeadlocks)
-            && learned.graph.is_entangled(tasks)
-        {
-            learned.entangled = true;
-            continue;
-        }
-        let grown = futures.as_mut().is_some_and(|futures| {
-            futures.take_grown(&learned.automaton, &learned.objects, !learned.entangled)
-        });
-        if !grown {
-            return searched;
-        }
-    }
-}
-
-/// Computes what tasks may do from all that is known.
-fn begin(executor: &mut Executor<'_, '_>, futures: &mut Option<Futures>) {
-    let learned = &executor.conductor.control.borrow().learned;
-    if let Some(futures) = futures {
-        futures.begin(&learned.automaton, &learned.objects, !learned.entangled);
-    }
-}
-
-fn over_all(
+pub(super) fn over_all(
     executor: &mut Executor<'_, '_>,
     limits: &mut Limits<'_>,
     futures: &mut Option<Futures>,
@@ -192,6 +133,8 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     patience: u64,
     taught: (usize, u64),
     again: bool,
+    /// Others were put off for a task that sleeps.
+    slept: bool,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -223,6 +166,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             patience: u64::MAX,
             taught: (0, 0),
             again: false,
+            slept: false,
         }
     }
 
@@ -447,6 +391,23 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         self.collector.cut = true;
     }
 
+    /// Goes on along the steps that every execution begins with. They may lead to a state twice, and what comes after
+    /// it the first time is not looked at.
+    fn goes_along(&mut self) {
+        let frame = &mut self.frames[self.depth];
+        let task = self.first[frame.steps];
+        let control = self.executor.conductor.control.borrow();
+        frame.todo = frame.state.enabled(&control.learned) & Tasks::checked_shl(1, task.into()).unwrap_or(0);
+        frame.width = frame.todo.count_ones();
+        if frame.todo == 0 {
+            let step = frame.steps + 1;
+            drop(control);
+            self.problem(format!(
+                "the schedule does not fit: its step {step} is by a task that can't go on there"
+            ));
+        }
+    }
+
     /// Looks at the state that was walked to.
     fn enter(&mut self) {
         self.collector.deepest = self.collector.deepest.max(self.path.len());
@@ -454,14 +415,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         frame.todo = 0;
         frame.width = 0;
         frame.marked = false;
+        if frame.steps < self.first.len() {
+            return self.goes_along();
+        }
         let fingerprint = frame.state.fingerprint();
         if !self.visited.insert(fingerprint, frame.last, frame.switches) {
             self.collector.executions += 1;
             if let (Some(cycles), Some(last)) = (&mut self.cycles, frame.last) {
-                if let Some(futures) = &self.futures
-                    && cycles.is_open(fingerprint)
-                    && futures.minds_cycles()
-                {
+                let puts_off = self.slept || self.futures.as_ref().is_some_and(Futures::minds_cycles);
+                if puts_off && cycles.is_open(fingerprint) {
                     // Where there are cycles, what is put off could be put off for ever.
                     let learned = &mut self.executor.conductor.control.borrow_mut().learned;
                     (learned.cyclic, learned.restart) = (true, true);
@@ -490,17 +452,17 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             frame.marked = true;
         }
         match &mut self.visited {
-            Visited::All(_) if frame.steps < self.first.len() => {
-                frame.todo = enabled & 1 << self.first[frame.steps];
-            }
             Visited::All(_) => {
-                // A sleep touches nothing: whether it comes before or after steps of others makes no difference.
+                // A sleep touches nothing: whether it comes before or after steps of others makes no difference, unless
+                // it can come again and again.
                 let sleeps = |&task: &usize| {
                     let node = control.learned.automaton.get(frame.state.nodes[task]);
                     node.op.is_some_and(|op| op.kind == OpKind::Sleep)
                 };
-                if let Some(task) = members(enabled).find(sleeps) {
+                let sleeper = if learned.cyclic { None } else { members(enabled).find(sleeps) };
+                if let Some(task) = sleeper {
                     frame.todo = 1 << task;
+                    self.slept |= frame.todo != enabled;
                 } else if let Some(futures) = &mut self.futures
                     && enabled & (enabled - 1) != 0
                 {

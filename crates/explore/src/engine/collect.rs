@@ -103,7 +103,11 @@ pub(crate) struct Limits<'a> {
     pub stop_at_first: bool,
     pub max_steps: usize,
     pub max_executions: u64,
+    /// How many executions of a warm-up there were.
+    pub warm_up: u64,
     pub progress: Option<&'a mut dyn FnMut(&crate::report::Progress)>,
+    /// What rounds found that were begun anew: their executions were real.
+    kept: Vec<Met>,
     ticks: u32,
     shown: Instant,
 }
@@ -120,9 +124,27 @@ impl<'a> Limits<'a> {
             stop_at_first: options.stop_at_first,
             max_steps: options.max_steps,
             max_executions: options.max_executions.unwrap_or(u64::MAX),
+            warm_up: 0,
             progress,
+            kept: Vec::new(),
             ticks: 0,
             shown: now,
+        }
+    }
+
+    /// Keeps what a round found that is begun anew, but for what `leaves` says.
+    pub(crate) fn keep(&mut self, dropped: Collector, leaves: impl Fn(u32) -> bool) {
+        self.kept.extend(dropped.violations.into_iter().filter(|(finding, ..)| !leaves(*finding)));
+    }
+
+    /// Adds what earlier rounds found and the last one did not, which may have been cut short.
+    pub(crate) fn give_back(&mut self, collector: &mut Collector) {
+        for (finding, path, count) in self.kept.drain(..) {
+            if !collector.by_finding.contains_key(&finding) {
+                collector.violation(finding, &path);
+                let index = collector.by_finding[&finding];
+                collector.violations[index].2 = count;
+            }
         }
     }
 

@@ -83,6 +83,17 @@ impl Control {
         }
         learned.restart |= learned.objects.uses(task, &op);
         let (held, path) = (&self.run.held[task], self.run.taken.iter().map(|taken| taken.task));
+        // (A task that panics leaves its locks by steps as well.)
+        if let Some(look) = held.last().filter(|held| held.looks && !op.kind.is_release())
+            && learned.problem.is_none()
+        {
+            let (looks, steps) =
+                (problem::look(look, &learned.objects), problem::step(&op, held, &learned.objects));
+            let name = &learned.names[task];
+            let words =
+                format!("task `{name}` takes a step inside {looks}: {steps}; a look's closure only looks");
+            learned.problem = Some(Problem::Other(words));
+        }
         if op.kind == OpKind::Wait {
             // It will ask for the mutex again, holding all that it holds besides.
             let asks = Op { kind: OpKind::Lock, object: op.mutex, ..op };
@@ -167,6 +178,7 @@ impl Control {
     /// Whether others may go before this step of the task.
     pub(super) fn is_point(&self, task: usize, op: &Op) -> bool {
         self.mode.stops_everywhere()
+            || self.run.taken.len() < self.learned.single
             || self.run.started >> task & 1 == 0
             || self.learned.objects.is_point(task, op, self.mode.is_reduced())
             || !self.run.model.enabled(task, op)
@@ -274,7 +286,7 @@ impl Control {
         let run = &mut self.run;
         for held in &run.held[task] {
             let content = if held.kept { 0 } else { run.model.cell(held.object).content };
-            run.pasts[task].holds(held.object, content);
+            run.pasts[task].holds(held.object, held.read, content);
         }
         if let Mode::Audit { task: audited, pasts } = self.mode
             && audited == task
@@ -328,7 +340,7 @@ impl Control {
         if self.learned.normal(id, fingerprint) != content {
             let name = self.learned.objects.name(id);
             self.learned.complain(|| {
-                format!("the contents of `{name}` changed while nobody held it (or two objects have one name and key)")
+                format!("the contents of `{name}` changed while nobody held it (or two objects have one name and key, or it was changed by a look)")
             });
         }
     }

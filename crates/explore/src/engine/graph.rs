@@ -14,6 +14,8 @@ pub(crate) struct Holding {
     pub read: bool,
     /// The task can't reach what it protects any more.
     pub kept: bool,
+    /// It only looks, and takes no step until it has looked.
+    pub looks: bool,
     pub at: At,
 }
 

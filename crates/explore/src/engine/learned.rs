@@ -45,6 +45,8 @@ pub(crate) struct Learned {
     pub returning: bool,
     /// An execution comes to a state that it was in: nothing may be left out.
     pub cyclic: bool,
+    /// So many steps are those of a schedule, which counts each: others may go before all of them.
+    pub single: usize,
     /// Locks are taken in a circle: tasks are interrupted between them.
     pub entangled: bool,
 }

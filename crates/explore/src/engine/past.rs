@@ -49,9 +49,9 @@ impl Past {
         self.counts = mix(result, 0xE4D);
     }
 
-    /// Adds the contents of an object that the task holds: they count whatever it forgets.
-    pub(crate) fn holds(&mut self, object: u32, content: u64) {
-        self.counts = mix(mix(self.counts, u64::from(object)), content);
+    /// Adds an object that the task holds, for reading or not, and its contents: they count whatever it forgets.
+    pub(crate) fn holds(&mut self, object: u32, read: bool, content: u64) {
+        self.counts = mix(mix(self.counts, u64::from(object) << 1 | u64::from(read)), content);
     }
 
     /// Replaces all that was observed by the key of a checkpoint.

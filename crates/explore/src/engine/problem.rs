@@ -72,6 +72,11 @@ pub(crate) fn step(op: &Op, held: &[Holding], objects: &Objects) -> String {
     }
 }
 
+/// A look in words, with its place in the source.
+pub(crate) fn look(held: &Holding, objects: &Objects) -> String {
+    format!("the look at `{}` at {}", objects.name(held.object), place(held.at))
+}
+
 /// Says in what an edge that was executed differs from the one that was known. `before` is the place that both begin
 /// at, and `held` is what the task holds at the end of the edge that was executed.
 pub(crate) fn difference(

@@ -1,5 +1,6 @@
 //! An execution along a given path. This module knows nothing of where the path comes from.
 
+use rustc_hash::FxHashSet;
 use thiserror::Error;
 
 use super::executions::{Scheduler, execute};
@@ -55,6 +56,20 @@ pub enum ReplayError {
         steps: usize,
         /// The names of the tasks that can go on.
         tasks: Vec<String>,
+    },
+    /// It is said to go on for ever, and all tasks have ended, or none can go on.
+    #[error("the schedule is said to go on for ever, and nobody can go on after its {steps} steps")]
+    Ends {
+        /// How many steps it has.
+        steps: usize,
+    },
+    /// It is said to go on for ever, and does not come back to where it was.
+    #[error(
+        "the schedule is said to go on for ever, which its {steps} steps do not show: they lead to no state twice"
+    )]
+    NotShown {
+        /// How many steps it has.
+        steps: usize,
     },
     /// The steps are not those that were recorded.
     #[error(
@@ -137,6 +152,22 @@ fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<Repla
     (replay, along.failed)
 }
 
+/// Whether the state after a path, which can be followed, is one that it led to before.
+fn comes_back(executor: &mut Executor<'_, '_>, path: &[u8]) -> bool {
+    executor.set_mode(Mode::Learn);
+    executor.conductor.control.borrow_mut().learned.single = usize::MAX;
+    executor.begin();
+    let mut seen = FxHashSet::default();
+    for &task in path {
+        seen.insert(executor.conductor.control.borrow().run.stands());
+        executor.step(usize::from(task));
+    }
+    let back = seen.contains(&executor.conductor.control.borrow().run.stands());
+    executor.abandon();
+    executor.conductor.control.borrow_mut().learned.single = 0;
+    back
+}
+
 /// Replays a path; it need not be complete.
 ///
 /// # Errors
@@ -159,8 +190,16 @@ pub(crate) fn replay(executor: &mut Executor<'_, '_>, schedule: &Schedule) -> Fo
         return Followed { replay, left: Some(ReplayError::Differs { recorded, found }) };
     }
     if schedule.is_endless() {
+        let steps = schedule.tasks().len();
+        if replay.outcome.is_some() || replay.deadlock.is_some() {
+            return Followed { replay, left: Some(ReplayError::Ends { steps }) };
+        }
+        let many = steps >= executor.conductor.control.borrow().max_steps;
+        if !many && !comes_back(executor, schedule.tasks()) {
+            return Followed { replay, left: Some(ReplayError::NotShown { steps }) };
+        }
         replay.schedule = replay.schedule.endless();
-        replay.findings.push(findings::endless(schedule.tasks().len()));
+        replay.findings.push(findings::endless(steps));
         return Followed { replay, left: None };
     }
     let open = replay.outcome.is_none() && replay.deadlock.is_none() && replay.findings.is_empty();

@@ -6,8 +6,9 @@
 use super::automaton::{Edge, NodeId};
 use super::clocks::Clocks;
 use super::graph::Holding;
-use super::model::Model;
-use super::objects::Op;
+use super::mix::mix;
+use super::model::{Model, Phase};
+use super::objects::{Op, OpKind};
 use super::past::{Forgot, Past, Whole};
 use super::tasks::{MAX_TASKS, Tasks};
 
@@ -177,6 +178,20 @@ impl Run {
         (0..self.model.tasks).filter(enabled).fold(0, |set, task| set | 1 << task)
     }
 
+    /// The state, where executions are learned from: where each task stands and what all objects contain. (Not what is
+    /// known of races.)
+    pub(crate) fn stands(&self) -> u64 {
+        (0..self.model.tasks).fold(self.model.hash, |sum, task| {
+            let phase = match self.model.phases[task] {
+                Phase::Ready => 0,
+                Phase::Ended => 1,
+                Phase::Waiting(_) => 2,
+                Phase::Woken => 3,
+            };
+            mix(sum, u64::from(self.nodes[task]) << 2 | phase)
+        })
+    }
+
     /// Keeps account of what the task holds.
     pub(crate) fn hold(&mut self, task: usize, taken: &Taken) {
         let (op, held) = (&taken.op, &mut self.held[task]);
@@ -195,12 +210,13 @@ impl Taken {
     pub(crate) fn takes(&self) -> Option<Holding> {
         let op = &self.op;
         if self.woken {
-            return Some(Holding { object: op.mutex, read: false, kept: false, at: op.at });
+            return Some(Holding { object: op.mutex, read: false, kept: false, looks: false, at: op.at });
         }
         (op.kind.is_acquire() && self.ok).then(|| Holding {
             object: op.object,
             read: op.kind.is_read(),
             kept: false,
+            looks: op.kind == OpKind::Look,
             at: op.at,
         })
     }

@@ -13,14 +13,15 @@ use super::executor::Executor;
 use super::tree::Tree;
 use crate::options::Options;
 
-/// For each of these findings the path with the fewest context switches, as far as the time allows; with each,
+/// For each of these findings the path with the fewest context switches, as far as the `time` for all allows; with each,
 /// whether it is proven to have the fewest.
 pub(crate) fn fewest(
     executor: &mut Executor<'_, '_>,
     options: &Options,
     wanted: &[u32],
+    time: Duration,
 ) -> FxHashMap<u32, (Path, bool)> {
-    let deadline = Instant::now() + options.shrink_budget;
+    let deadline = Instant::now() + time;
     let mut found = FxHashMap::default();
     let problem = executor.conductor.control.borrow_mut().learned.problem.take();
     search(executor, options, wanted, deadline, &mut found, true);

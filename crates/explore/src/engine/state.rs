@@ -156,6 +156,7 @@ pub(crate) fn follow(
         return Ok(Next::Stands);
     }
     Ok(match futures {
+        _ if path.len() < learned.single => Next::Stands,
         _ if !learned.objects.is_point(task, op, false) => Next::GoesOn,
         Some(futures) if futures.is_inside(edge.next) => Next::Inside,
         _ => Next::Stands,

@@ -27,6 +27,7 @@ pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) {
         let mut restarts = false;
         for _ in 0..BATCH {
             chance.next_execution();
+            limits.warm_up += 1;
             execute(executor, &mut chance, STEPS.min(limits.max_steps));
             let learned = &mut executor.conductor.control.borrow_mut().learned;
             restarts |= std::mem::take(&mut learned.restart);

@@ -57,8 +57,8 @@ pub enum Op {
     Keep(usize),
     /// Comes back to the same place until a mutex has another value than 0: a cycle, unless somebody changes it.
     Until(usize),
-    /// Makes an object that only this task knows, with a value of two.
-    Make,
+    /// Makes one of two objects that only this task knows, anew if it was there, with a value of two.
+    Make(usize),
     /// Skips the next statement if the local value is even.
     SkipIfEven,
 }
@@ -142,7 +142,20 @@ pub fn generate(random: &mut Random) -> Program {
 }
 
 fn task(random: &mut Random, flavour: &Flavour, length: u64) -> Vec<Op> {
-    (0..length).map(|_| op(random, flavour)).collect()
+    let mut ops: Vec<Op> = (0..length).map(|_| op(random, flavour)).collect();
+    // What comes together by chance too rarely.
+    let at = random.below(length + 1) as usize;
+    if flavour.makes && random.chance(60) {
+        // A thing is made of what was seen, which is forgotten, and it is made anew.
+        let n = random.below(2) as usize;
+        let between = op(random, flavour);
+        ops.splice(at..at, [Op::Make(n), Op::Forget, between, Op::Make(n)]);
+    } else if random.chance(15) {
+        // A section changes something with some contents only.
+        let m = random.below(flavour.mutexes) as usize;
+        ops.splice(at..at, [Op::Lock(m), Op::SkipIfEven, Op::Change, Op::Unlock(m)]);
+    }
+    ops
 }
 
 fn op(random: &mut Random, flavour: &Flavour) -> Op {
@@ -151,7 +164,7 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
         let rwlock = random.below(flavour.rwlocks.max(1)) as usize;
         let datum = random.below(2) as usize;
         let rw = flavour.rwlocks > 0;
-        let op = match random.below(46) {
+        let op = match random.below(48) {
             0..=5 => Op::Lock(mutex),
             6..=8 => Op::Unlock(mutex),
             9 | 10 if flavour.tries => Op::TryLock(mutex),
@@ -171,7 +184,7 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
             27 if random.chance(30) => Op::Sleep,
             28 if flavour.trouble => Op::Complain(random.below(8) as u8),
             29 if flavour.trouble && random.chance(40) => Op::Panic(random.below(8) as u8),
-            30 if random.chance(if flavour.marks { 60 } else { 15 }) => Op::Forget,
+            30 if random.chance(if flavour.marks || flavour.makes { 60 } else { 15 }) => Op::Forget,
             31 if random.chance(50) => Op::SkipIfEven,
             32..=34 if flavour.marks => Op::Only,
             35 if flavour.marks => Op::Mark,
@@ -179,7 +192,7 @@ fn op(random: &mut Random, flavour: &Flavour) -> Op {
             40 if rw && flavour.looks => Op::PeekRw(rwlock),
             41 | 42 if flavour.looks => Op::Keep(mutex),
             43 if flavour.cycles => Op::Until(mutex),
-            44 | 45 if flavour.makes => Op::Make,
+            44..=47 if flavour.makes => Op::Make(datum),
             _ => continue,
         };
         return op;

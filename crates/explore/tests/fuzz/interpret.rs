@@ -1,6 +1,7 @@
 //! Runs a random program on the real locks.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use explore::{Finding, Scene};
@@ -13,6 +14,38 @@ use crate::generate::{Op, Program};
 
 locks::hierarchy! { mod order { M => R } }
 use order::{M, R};
+
+/// What executions can come by, all of which must be tried.
+pub const FEATURES: [&str; 15] = [
+    "checkpoint",
+    "cycle",
+    "failed try",
+    "finding",
+    "freed",
+    "ghost",
+    "kept look",
+    "look",
+    "made anew",
+    "mark",
+    "mark under a lock",
+    "notified",
+    "reader-writer look",
+    "wait",
+    "watched lock",
+];
+
+thread_local! {
+    static USED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+fn used(feature: &'static str) {
+    USED.with_borrow_mut(|used| used.insert(feature));
+}
+
+/// Which features executions came by since this was asked last.
+pub fn taken() -> BTreeSet<&'static str> {
+    USED.take()
+}
 
 pub struct World {
     mutexes: [Mutex<M, u8>; 3],
@@ -46,8 +79,8 @@ struct Local<'w> {
     changed: bool,
     /// Locks are only taken after those of lower numbers.
     ordered: bool,
-    /// How many objects it made.
-    made: u32,
+    /// Which objects it made, for what is counted only.
+    made: [bool; 2],
     /// It says less of what it remembers than it should.
     forgetful: bool,
 }
@@ -93,6 +126,12 @@ impl<'w> Local<'w> {
         !(self.holds_rw(r) || self.ordered && (r..2).any(|at| self.holds_rw(at)))
     }
 
+    fn holds(&self) -> bool {
+        self.mutexes.iter().any(Option::is_some)
+            || self.kept.iter().any(Option::is_some)
+            || (0..2).any(|r| self.holds_rw(r))
+    }
+
     fn holds_rw(&self, index: usize) -> bool {
         self.readers[index].is_some() || self.writers[index].is_some()
     }
@@ -103,7 +142,6 @@ impl<'w> Local<'w> {
         let held = |held: bool| u64::from(held);
         let value = if self.forgetful { 0 } else { self.value };
         let mut key = (place as u64) << 4 | u64::from(self.changed) << 3 | u64::from(value);
-        key = key << 4 | u64::from(self.made);
         for kept in &self.kept {
             key = key << 1 | held(kept.is_some());
         }
@@ -114,8 +152,8 @@ impl<'w> Local<'w> {
         for index in 0..2 {
             let writer = self.writers[index].as_ref();
             let value = writer.filter(|_| self.changed).map_or(0, |guard| u64::from(**guard));
-            let held = held(self.readers[index].is_some()) << 1 | held(writer.is_some());
-            key = key << 6 | held << 4 | value;
+            // Whether for reading or writing needs no word, either.
+            key = key << 5 | held(self.holds_rw(index)) << 4 | value;
         }
         key
     }
@@ -137,17 +175,28 @@ impl<'w> Local<'w> {
                     if !self.forgetful {
                         self.value = 0;
                     }
+                    used("checkpoint");
                     checkpoint(self.key(place));
                 }
-                Op::Only => mark.only(|| self.key(place)),
+                Op::Only => {
+                    used("mark");
+                    if self.holds() {
+                        used("mark under a lock");
+                    }
+                    mark.only(|| self.key(place));
+                }
                 Op::Mark => return marked(|mark| self.run(world, token, ops, place, mark)),
                 Op::Until(m) if self.is_free(m) => {
                     if !self.forgetful {
                         self.value = 0;
                     }
                     checkpoint(self.key(place));
+                    if m == 1 {
+                        world.clock.sleep(1);
+                    }
                     let value = world.mutexes[m].look_unordered(token, |value| *value);
                     if value == 0 {
+                        used(if m == 1 { "cycle with a sleep" } else { "cycle" });
                         place -= 1;
                     } else {
                         self.observe(value);
@@ -171,7 +220,10 @@ impl<'w> Local<'w> {
                     self.observe(1);
                     self.mutexes[m] = Some(guard);
                 }
-                None => self.observe(2),
+                None => {
+                    used("failed try");
+                    self.observe(2);
+                }
             },
             Op::Unlock(m) => {
                 self.mutexes[m] = None;
@@ -184,20 +236,25 @@ impl<'w> Local<'w> {
                     seen.set(*value);
                     *value % 2
                 });
+                used("look");
                 self.observe(if forgetful { seen.get() } else { odd });
             }
             Op::PeekRw(r) if self.is_free_rw(r) => {
                 let odd = world.rwlocks[r].look_unordered(token, |value| *value % 2);
+                used("reader-writer look");
                 self.observe(odd);
             }
             Op::Keep(m) if self.is_free(m) => {
                 let (odd, kept) = world.mutexes[m].look_and_keep_unordered(token, |value| *value % 2);
+                used("kept look");
                 self.observe(odd);
                 self.kept[m] = Some(kept);
             }
-            Op::Make => {
-                self.made += 1;
-                let key = ((self.task as u32) << 8) | (self.made % 2);
+            Op::Make(n) => {
+                if std::mem::replace(&mut self.made[n], true) {
+                    used("made anew");
+                }
+                let key = ((self.task as u32) << 8) | n as u32;
                 let made = Mutex::<M, u8>::new(16 + key, self.value % 2);
                 let mut guard = made.lock_unordered(token);
                 *guard += 1;
@@ -220,14 +277,20 @@ impl<'w> Local<'w> {
                     self.observe(3);
                     self.readers[r] = Some(guard);
                 }
-                None => self.observe(4),
+                None => {
+                    used("failed try");
+                    self.observe(4);
+                }
             },
             Op::TryWrite(r) => match world.rwlocks[r].try_write_unordered(token) {
                 Some(guard) => {
                     self.observe(5);
                     self.writers[r] = Some(guard);
                 }
-                None => self.observe(6),
+                None => {
+                    used("failed try");
+                    self.observe(6);
+                }
             },
             Op::ReleaseRw(r) => {
                 self.readers[r] = None;
@@ -237,7 +300,9 @@ impl<'w> Local<'w> {
             Op::Change => self.change(),
             Op::Wait(m) => {
                 if let Some(guard) = self.mutexes[m].take_if(|guard| **guard < 4) {
+                    used("wait");
                     let guard = world.conditions[m].wait(guard);
+                    used("notified");
                     self.observe(*guard);
                     self.mutexes[m] = Some(guard);
                 }
@@ -248,8 +313,12 @@ impl<'w> Local<'w> {
                 self.observe(value);
             }
             Op::Set(t) => world.tracked[t].with_mut(|value| *value = (*value + self.value + 1) % 8),
-            Op::Free(t) => world.tracked[t].free(),
+            Op::Free(t) => {
+                used("freed");
+                world.tracked[t].free();
+            }
             Op::Ghost(g) => {
+                used("ghost");
                 let (task, mine) = (self.task as u8, self.value);
                 world.ghosts[g].update(|value| {
                     *value = (*value * 3 + task + mine + 1) % 8;
@@ -260,6 +329,7 @@ impl<'w> Local<'w> {
             }
             Op::Sleep => world.clock.sleep(10),
             Op::Complain(value) if self.value == value => {
+                used("finding");
                 violation("leak", || format!("task {} is at {value}", self.task));
             }
             Op::Panic(value) => assert!(self.value != value, "task {} panics at {value}", self.task),
@@ -269,6 +339,7 @@ impl<'w> Local<'w> {
 }
 
 fn settled(world: &World) -> Vec<Finding> {
+    used("watched lock");
     let token = Unordered::specimen();
     let (a, b) = (*world.mutexes[0].lock_unordered(&token), *world.mutexes[1].lock_unordered(&token));
     let c = *world.rwlocks[0].read_unordered(&token);
@@ -306,7 +377,7 @@ pub fn scene(program: Program) -> Scene<World> {
                 writers: [None, None],
                 changed: false,
                 ordered: program.ordered,
-                made: 0,
+                made: [false; 2],
                 forgetful: program.forgetful,
             };
             marked(|mark| local.run(world, &token, &program.tasks[task], 0, mark));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ap_files::KernelChoice;
 
+use crate::arguments::{number, whole};
 use crate::complete;
 
 /// Explore every interleaving of operations that run at the same time
@@ -29,12 +30,14 @@ pub struct Args {
     pub sequences: bool,
     /// Which operations: core (the default, which is explored to its end), whole (to depth 6), busy (to depth 5), or on Linux 7.1 overrides or removals
     #[arg(long, value_name = "NAME", requires = "sequences", add = complete::alphabet_names())]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub alphabet: Option<String>,
     /// The kernel, instead of the scenario's or the alphabet's; see `apmatrix machine list --kernels`
     #[arg(long, value_name = "VERSION", add = complete::kernels(), conflicts_with_all = ["specimen", "list"])]
     pub kernel: Option<KernelChoice>,
     /// Only sequences of at most so many operations
-    #[arg(long, value_name = "N", requires = "sequences")]
+    #[arg(long, value_name = "N", requires = "sequences", value_parser = whole::<u32>, allow_negative_numbers = true)]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub depth: Option<u32>,
     /// Which explorer is used: cache visits as few states as show everything, every visits every state once, dpor takes every order of dependent steps once, both runs two that must agree
     #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
@@ -44,24 +47,26 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["scenarios", "specimen", "sequences", "replay"])]
     pub list: bool,
     /// Give up after so many seconds
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub budget: Option<u64>,
     /// How many threads: of sequences the workers, of scenario files how many are explored at once; else as many as
     /// there are processors
     #[arg(long, visible_alias = "workers", value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(value_parser = number(1..=256_u16), allow_negative_numbers = true)]
     pub jobs: Option<u16>,
     /// Sequences by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
     #[arg(long, value_name = "FILE", requires_all = ["sequences", "process"])]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub hosts: Option<PathBuf>,
     /// Which of them this one is: a line of the file, counted from 0; process 0 reports
-    #[arg(long, value_name = "I", requires = "hosts")]
+    #[arg(long, value_name = "I", requires = "hosts", value_parser = whole::<usize>)]
     pub process: Option<usize>,
     /// Keep each finished level of sequences in this folder, and go on from the last one that is there
     #[arg(long, value_name = "DIR", requires = "sequences", value_hint = clap::ValueHint::DirPath)]
+    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
     pub checkpoint: Option<PathBuf>,
     /// Follow this schedule, as a report names it, step by step
-    #[arg(long, value_name = "SCHEDULE")]
+    #[arg(long, value_name = "SCHEDULE", conflicts_with = "sequences")]
     pub replay: Option<String>,
     /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it
     #[arg(long, requires = "replay", conflicts_with_all = ["specimen", "html"])]

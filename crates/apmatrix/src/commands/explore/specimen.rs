@@ -1,6 +1,5 @@
 //! `apmatrix explore --specimen ID`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ap_seed::{Specimen, specimen, specimens, table};
@@ -48,7 +47,8 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
     let found = specimen.explore(&mut explorer);
     bar.finish_and_clear();
     if let Some(path) = &args.html {
-        page::write(path, &telling::page(specimen, &found)).map_err(|error| unwritten(path, error))?;
+        page::write(path, &telling::page(specimen, &found))
+            .map_err(|error| CliError::unwritten(path, error))?;
     }
     if args.json {
         crate::commands::print_json(&json::document(specimen, &found, args.budget))?;
@@ -59,10 +59,6 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
     Ok(u8::from(!found.is_clean()))
 }
 
-fn unwritten(path: &Path, error: std::io::Error) -> CliError {
-    CliError::environment(format!("{}: {}", path.display(), ap_files::said(&error))).because(error)
-}
-
 fn replay(specimen: &mut Specimen, schedule: &str, args: &Args) -> Outcome {
     let schedule: Schedule = schedule.parse().map_err(|error: ScheduleError| {
         CliError::usage(error.to_string())
@@ -71,7 +67,8 @@ fn replay(specimen: &mut Specimen, schedule: &str, args: &Args) -> Outcome {
     })?;
     let Followed { replay, left } = Explorer::default().follow(&mut *specimen.program, &schedule);
     if let Some(path) = &args.html {
-        page::write(path, &telling::replayed(specimen, &replay)).map_err(|error| unwritten(path, error))?;
+        page::write(path, &telling::replayed(specimen, &replay))
+            .map_err(|error| CliError::unwritten(path, error))?;
     }
     if args.json && left.is_none() {
         crate::commands::print_json(&json::replayed(specimen, &replay))?;

@@ -1,0 +1,86 @@
+//! Walks over as few states as show everything, in rounds: each knows what the ones before learned.
+//!
+//! This module knows nothing of states: `cache` walks over them.
+
+use super::cache::{every_state, over_all};
+use super::collect::{Collector, End, Limits, Searched};
+use super::executor::Executor;
+use super::futures::Futures;
+use super::mistakes::Mistake;
+use super::reach::Reach;
+use super::warm;
+use crate::verdict;
+
+/// Keeps what a round found that is begun anew. (What seemed to go on for ever may only have lacked a place where others
+/// go first.)
+pub(crate) fn keep(executor: &Executor<'_, '_>, limits: &mut Limits<'_>, dropped: Collector) {
+    let learned = &executor.conductor.control.borrow().learned;
+    limits.keep(dropped, |finding| learned.findings.get(finding).verdict == verdict::LIVELOCK);
+}
+
+/// Walks over as few states as show everything ([`persistent`]), again and again, until nothing was learned that would
+/// have had it look at more.
+pub(crate) fn search(
+    executor: &mut Executor<'_, '_>,
+    limits: &mut Limits<'_>,
+    (mistake, reach): (Option<Mistake>, Reach),
+) -> Searched {
+    let mut futures = Some(Futures::new(mistake, reach));
+    let (mut warm, mut patience) = (false, reach.patience);
+    loop {
+        if executor.conductor.control.borrow().learned.cyclic {
+            return every_state(executor, limits);
+        }
+        begin(executor, &mut futures);
+        let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
+        let (searched, again) = over_all(executor, limits, &mut futures, bounds);
+        if again {
+            patience *= 4;
+            keep(executor, limits, searched.collector);
+            continue;
+        }
+        if searched.end == End::Cut && !warm && searched.states >= reach.cold {
+            keep(executor, limits, searched.collector);
+            warm::up(executor, limits);
+            warm = true;
+            continue;
+        }
+        let mut control = executor.conductor.control.borrow_mut();
+        let learned = &mut control.learned;
+        if searched.end == End::Restart && learned.cyclic {
+            learned.restart = false;
+            drop(control);
+            keep(executor, limits, searched.collector);
+            continue;
+        }
+        if searched.end != End::Exhausted || learned.problem.is_some() {
+            return searched;
+        }
+        let tasks = learned.names.len();
+        if !learned.entangled
+            && mistake != Some(Mistake::HiddenDeadlocks)
+            && learned.graph.is_entangled(tasks)
+        {
+            learned.entangled = true;
+            drop(control);
+            keep(executor, limits, searched.collector);
+            continue;
+        }
+        let grown = futures.as_mut().is_some_and(|futures| {
+            futures.take_grown(&learned.automaton, &learned.objects, !learned.entangled)
+        });
+        if !grown {
+            return searched;
+        }
+        drop(control);
+        keep(executor, limits, searched.collector);
+    }
+}
+
+/// Computes what tasks may do from all that is known.
+fn begin(executor: &mut Executor<'_, '_>, futures: &mut Option<Futures>) {
+    let learned = &executor.conductor.control.borrow().learned;
+    if let Some(futures) = futures {
+        futures.begin(&learned.automaton, &learned.objects, !learned.entangled);
+    }
+}
