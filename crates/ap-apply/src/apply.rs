@@ -82,6 +82,9 @@ pub enum ApplyError {
     /// There is none to confirm, to revert.
     #[error("there is no apply to {0}")]
     NoApply(&'static str),
+    /// It was to be confirmed before.
+    #[error("the time to confirm is over: the apply is taken back")]
+    TooLate,
     /// The journal cannot be read or written.
     #[error("the journal: {0}")]
     Desk(Fault),
@@ -426,6 +429,8 @@ pub fn confirm(
 ) -> Result<String, ApplyError> {
     take(desk, options.wait, report)?;
     let confirmed = match journal(desk) {
+        // The host is taken back, or is about to be.
+        Ok(Some(Journal { at: At::Waiting(until), .. })) if desk.now() >= until => Err(ApplyError::TooLate),
         Ok(Some(Journal { begin, at: At::Waiting(_) })) => {
             desk.append(&Record::Ended(End::After).line()).map(|()| begin.id).map_err(ApplyError::Desk)
         }

@@ -422,6 +422,8 @@ fn what_is_not_confirmed_is_taken_back() {
     // Too early to take back, and too late.
     assert_eq!(recover(&mut host, &mut desk, &options, &mut |_| {}).expect("it waits"), outcome);
     desk.paper().now += 61;
+    let error = ap_apply::apply::confirm(&mut desk, &options, &mut |_| {}).expect_err("it is taken back");
+    assert_eq!(error.to_string(), "the time to confirm is over: the apply is taken back");
     let outcome = recover(&mut host, &mut desk, &options, &mut |_| {}).expect("it is taken back");
     assert_eq!(outcome, Outcome::Before { why: "it was not confirmed in time".to_owned() });
     ends.is_one_of_them(&mut host, &outcome, "not confirmed");

@@ -21,8 +21,9 @@ impl Refusal {
             Refusal::MasksInUse => return Remedy::Give(Give::Masks, "set both masks to all ones"),
             Refusal::InUse { queues, mdev, holder } => {
                 let part = smaller_part(queues);
-                let stop = holder.as_ref().map_or_else(String::new, |h| format!(", or stop {h} first"));
-                format!("take {part} from mdev {mdev}{stop}")
+                // Assigned it stays, whether its guest runs or not.
+                let held = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
+                format!("take {part} from mdev {mdev}{held}")
             }
             Refusal::Shared { queues, other, holder, .. } => {
                 let part = smaller_part(queues);

@@ -276,7 +276,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         no,
         &[format!(
             "apmask is to be changed: queues 04.0004, 04.0006 are assigned to mdev {ONE}, which guest prod holds | take \
-             adapter 4 from mdev {ONE}, or stop guest prod first"
+             adapter 4 from mdev {ONE} (held by guest prod)"
         )],
     );
 }

@@ -83,7 +83,7 @@ fn the_next_write_says_what_it_would_answer() {
     assert_eq!(*errno, Some("EBUSY"));
     // By its number: so cells name it.
     assert_eq!(why, "queues 0a.0006, 0a.0047 are assigned to mdev 1, which guest g1 holds");
-    assert_eq!(remedy, "take adapter 10 from mdev 1, or stop guest g1 first");
+    assert_eq!(remedy, "take adapter 10 from mdev 1 (held by guest g1)");
 }
 
 /// What a verdict says is what the host answers, for everything that can be selected.

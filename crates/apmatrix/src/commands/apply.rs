@@ -197,6 +197,9 @@ pub fn refused(error: ApplyError, root: &Path) -> CliError {
         ApplyError::Interrupted(_) => CliError::failed(text).hint("apmatrix recover"),
         ApplyError::Unconfirmed(_) => CliError::failed(text).hint("apmatrix confirm, or apmatrix revert"),
         ApplyError::NoApply(_) => CliError::failed(text),
+        ApplyError::TooLate => {
+            CliError::failed(text).hint("`apmatrix recover` says how it ended, or ends it")
+        }
         ApplyError::Journal(_) => CliError::environment(text).hint(
             "another version wrote it, or it was edited: look at it, and remove it if nothing of it counts",
         ),

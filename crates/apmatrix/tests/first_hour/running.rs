@@ -135,6 +135,40 @@ fn h19_a_running_machine_is_reached_by_its_name() {
     assert_eq!(said(&["run", "--machine", "tiny", "--name", "lab", "--", "true"]).0, Some(0));
 }
 
+/// What takes an apply back outlives the `exec` that it was started by, and writes down that it did.
+#[test]
+fn an_apply_by_exec_is_taken_back_and_not_confirmed_any_more() {
+    if !can_run("an apply by exec") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    std::fs::write(at.join("want.toml"), "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4\"\n")
+        .expect("a file");
+    let lab = ["run", "--machine", "tiny", "--name", "lab", "--", "bash", "-c", "echo up; read x; true"];
+    let mut lab = run(at, &lab).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(lab.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    let exec = |command: &[&str]| {
+        let mut exec = run(at, &[&["exec", "lab", "--"], command].concat());
+        let output = exec.current_dir(at).output().expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let program = env!("CARGO_BIN_EXE_apmatrix");
+    let applied = exec(&[program, "apply", "want.toml", "--confirm", "1"]);
+    assert_eq!(applied.0, Some(0), "{}", applied.2);
+    let journal = "/sys/kernel/debug/apmatrix/run/apmatrix/journal";
+    let ended = format!("until grep -q ended {journal}; do sleep 0.1; done; cat /sys/bus/ap/apmask");
+    let (status, mask, err) = exec(&["timeout", "60", "sh", "-c", &ended]);
+    assert_eq!((status, mask.trim_end()), (Some(0), format!("0x{}", "f".repeat(64)).as_str()), "{err}");
+    let (status, _, err) = exec(&[program, "confirm"]);
+    assert_eq!(status, Some(1), "{err}");
+    assert!(err.contains("there is no apply to confirm"), "{err}");
+    drop(lab.stdin.take());
+    assert!(lab.wait().expect("it ends").success());
+}
+
 #[test]
 fn names_are_not_taken_from_a_directory_that_others_can_use() {
     let user = tempfile::tempdir().expect("a directory");
