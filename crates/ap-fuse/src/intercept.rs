@@ -52,7 +52,7 @@ impl Interceptor {
     /// Answers until nobody is left.
     pub fn serve(&self, listener: &OwnedFd) {
         let tree = client::device_of(&self.tree);
-        loop {
+        while client::comes(listener) {
             let client = match Client::next(listener, &self.proc) {
                 Ok(client) => client,
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ENOENT)) => continue,

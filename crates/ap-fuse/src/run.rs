@@ -4,6 +4,7 @@
 //! the real `/sys` and puts it back, `dev`, `udev`, `kmod`, `copies` and `private` cover what else belongs to the
 //! machine, `programs` are put where this host lacks them, `command` (with its `terminal`) is started last.
 
+mod answering;
 mod command;
 mod copies;
 mod cover;

@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
@@ -70,6 +71,15 @@ fn ioctl<T>(listener: &OwnedFd, request: u64, argument: *mut T) -> io::Result<i3
     // SAFETY: the callers give the structure that belongs to the request.
     let done = unsafe { libc::ioctl(listener.as_raw_fd(), request as _, argument) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(done) }
+}
+
+/// Waits for a call; whether there can be one: nobody is left whose calls are intercepted, otherwise.
+pub fn comes(listener: &OwnedFd) -> bool {
+    let mut waited = [PollFd::new(listener, PollFlags::IN)];
+    match poll(&mut waited, None) {
+        Ok(_) => !waited[0].revents().contains(PollFlags::HUP),
+        Err(errno) => errno == Errno::INTR,
+    }
 }
 
 impl<'a> Client<'a> {

@@ -1,7 +1,7 @@
 //! The way into a run that goes on: what it writes down for that, and entering it.
 //!
 //! Whoever enters has the run's mounts, network and processes, and ends with it. What the command sees of modules is
-//! intercepted for it, too. Who may enter is the kernel's to say: the user of the run, and root.
+//! intercepted for it, too, and for what it leaves in the background. Who may enter is the kernel's to say: the user of the run, and root.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,12 +9,12 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::mpsc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use super::answering::Answering;
 use super::command::{Ended, Signals, start};
 use crate::error::Error;
 use crate::intercept::{Interceptor, filter};
@@ -109,7 +109,7 @@ pub fn enter(entrance: &Entrance, modules: Vec<&'static str>, command: &[OsStrin
         let _ = std::env::set_current_dir(here);
     }
     let tree = open("/sys").map_err(Error::setup("opening the run's /sys"))?;
-    intercept(Interceptor { proc, tree, modules });
+    intercept(&Interceptor { proc, tree, modules });
     if let Some(first) = &first {
         move_into_thread_name_spaces(first.as_fd(), ThreadNameSpaceType::PROCESS_ID)
             .map_err(Error::setup("entering the run's processes"))?;
@@ -128,17 +128,14 @@ fn process(number: u32) -> Result<OwnedFd, Error> {
     pidfd_open(pid, PidfdFlags::empty()).map_err(|_| gone())
 }
 
-/// Has calls of this thread and of the command intercepted from here on, if that is possible.
-fn intercept(interceptor: Interceptor) {
-    let (listen, listener) = mpsc::channel::<OwnedFd>();
-    let thread = std::thread::Builder::new().name("intercept".to_owned()).spawn(move || {
-        if let Ok(listener) = listener.recv() {
-            interceptor.serve(&listener);
-        }
+/// Has calls of this process and of the command intercepted from here on, if that is possible.
+fn intercept(interceptor: &Interceptor) {
+    let installed = Answering::start(|listener| interceptor.serve(listener)).and_then(|answering| {
+        let listener = filter::install()?;
+        answering.tell(&listener)
     });
-    match thread.and_then(|_| filter::install()) {
-        Ok(filter) => drop(listen.send(filter)),
-        Err(error) => tracing::debug!("no calls are intercepted: {error}"),
+    if let Err(error) = installed {
+        tracing::debug!("no calls are intercepted: {error}");
     }
 }
 

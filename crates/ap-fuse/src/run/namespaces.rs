@@ -114,12 +114,19 @@ fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
     unsafe { unshare_unsafe(flags) }
 }
 
-/// Does something in a child, which ends with it: well, if it says so.
+/// Does something in a child, which ends with it: well, if it says so. It is killed if this process dies.
 fn in_child(work: impl FnOnce() -> bool) -> io::Result<i32> {
+    child(|| {
+        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        work()
+    })
+}
+
+/// The same in a child that may outlive this process, which has a single thread.
+pub(super) fn child(work: impl FnOnce() -> bool) -> io::Result<i32> {
     // SAFETY: the process has one thread, so the child may do anything.
     match unsafe { libc::fork() } {
         0 => {
-            let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
             let status = i32::from(!work());
             // SAFETY: ends the process; nothing of the parent's is to be flushed or dropped here.
             unsafe { libc::_exit(status) }

@@ -13,7 +13,7 @@ use crate::running;
 /// Run a command in a machine that was started by `apmatrix run --name NAME`
 ///
 /// The command has the run's /sys, /dev and network, as if it had been started there, but in your directory, and ends
-/// with the run. Exits with the command's status. What it leaves in the background should not outlive it.
+/// with the run. Exits with the command's status.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix run --name lab                             in one terminal\n  \

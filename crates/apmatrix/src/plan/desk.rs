@@ -1,8 +1,8 @@
 //! The lock and the journal of a real host, in `/run`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -155,16 +155,15 @@ impl FileDesk {
 
     /// Adds a line, which is on the disk when this returns. A last one without end, which nobody wrote whole, goes.
     fn add(&self, line: &str) -> io::Result<()> {
-        // Read and written by two files, and without a seek: a guard may outlive the `exec` that started it, and with
-        // that who answers calls that are more than this.
-        let text = fs::read(&self.journal)?;
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.journal)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
         let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let file = OpenOptions::new().write(true).open(&self.journal)?;
         if end < text.len() {
             file.set_len(end as u64)?;
         }
-        file.write_all_at(format!("{line}\n").as_bytes(), end as u64)?;
-        file.sync_all()
+        file.seek(SeekFrom::Start(end as u64))?;
+        write_whole(&mut file, line)
     }
 
     /// Makes a new journal, which takes the old one's name once it is whole: a kill leaves the one or the other.

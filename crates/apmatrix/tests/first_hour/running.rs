@@ -170,6 +170,35 @@ fn an_apply_by_exec_is_taken_back_and_not_confirmed_any_more() {
 }
 
 #[test]
+fn what_exec_leaves_in_the_background_goes_on_being_answered() {
+    if !can_run("what exec leaves in the background") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let lab = ["run", "--machine", "tiny", "--name", "lab", "--", "bash", "-c", "echo up; read x; true"];
+    let mut lab = run(at, &lab).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(lab.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    // To open a file for reading and writing is one of the calls that are held up. It is opened when `exec` has ended.
+    let left = "(read go < go; exec 3<> both; echo $? > opened) > /dev/null 2>&1 < /dev/null &";
+    let exec = ["exec", "lab", "--", "sh", "-c", &format!("mkfifo go; {left}")];
+    let output = run(at, &exec).current_dir(at).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(at.join("go"), "go\n").expect("it is read");
+    let opened = at.join("opened");
+    for _ in 0..600 {
+        if std::fs::read_to_string(&opened).is_ok_and(|text| !text.is_empty()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(std::fs::read_to_string(&opened).expect("it goes on"), "0\n");
+    drop(lab.stdin.take());
+    assert!(lab.wait().expect("it ends").success());
+}
+
+#[test]
 fn names_are_not_taken_from_a_directory_that_others_can_use() {
     let user = tempfile::tempdir().expect("a directory");
     let (names, elsewhere) = (user.path().join("apmatrix"), user.path().join("elsewhere"));
