@@ -4,10 +4,14 @@
 //! axe-core's script, for the faults that it finds; `LONG=1` asks for 10,000 changes instead of 500; `MEASURED=FILE` names
 //! another program to be served by: one that was built for release.
 
+#[path = "browser/comparison.rs"]
+mod comparison;
 #[path = "browser/driver.rs"]
 mod driver;
 #[path = "browser/frames.rs"]
 mod frames;
+#[path = "browser/saved.rs"]
+mod saved;
 #[path = "browser/server.rs"]
 mod server;
 #[path = "browser/started.rs"]
@@ -17,16 +21,15 @@ mod tree;
 #[path = "browser/twin.rs"]
 mod twin;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
-use ap_view::Whose;
 use serde_json::{Value, json};
 
 use driver::Browser;
+use saved::{DESIRED, apmatrix};
 use server::Server;
 
 /// The keys that WebDriver names by letters of their own.
@@ -204,87 +207,6 @@ async fn followed(browser: &Browser, line: &str) {
     assert!(events <= ap_view::shown::EVENTS, "{events} events are kept after `{line}`");
 }
 
-/// What is shown of a queue and said of it by the page, queue by queue.
-const SAID: &str = "const done = arguments[arguments.length - 1]; (async () => { const all = {}; \
-    const texts = (css) => [...document.querySelectorAll(css)].map((one) => one.textContent); \
-    const names = [...document.querySelectorAll('#grid [role=gridcell]')].map((cell) => cell.dataset.name); \
-    for (const name of names) { \
-      document.querySelector(`#grid [data-name='${name}']`).click(); \
-      while (document.getElementById('detail-title').textContent !== `Queue ${name}`) \
-        await new Promise((next) => setTimeout(next, 2)); \
-      all[name] = { reasons: texts('#detail-text p'), refusals: texts('#actions p.no'), \
-        labels: texts('#actions .head > :first-child') }; } \
-    done(all); })()";
-
-/// Each cell's text and the owner whose colour it has.
-async fn colours(browser: &Browser) -> BTreeMap<String, (String, String)> {
-    let all = "[...document.querySelectorAll('#grid [role=gridcell]')]\
-               .map((cell) => [cell.dataset.name, cell.textContent, cell.className.split(' ')[0]])";
-    let all = browser.js(all).await;
-    let word = |cell: &Value, at: usize| cell[at].as_str().unwrap_or_default().to_owned();
-    let cells = all.as_array().cloned().unwrap_or_default();
-    cells.iter().map(|cell| (word(cell, 0), (word(cell, 1), word(cell, 2)))).collect()
-}
-
-#[test]
-fn the_terminal_and_the_page_show_and_say_the_same() {
-    with_browser("the terminal and the page", async |browser| {
-        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../ap-view/tests/data/every");
-        let every = std::fs::read_to_string(format!("{data}.txt")).expect("its lines");
-        // A place where there is no queue, and nobody wants one.
-        let every: Vec<String> = every.lines().chain(["hw unplug 05.0016"]).map(str::to_owned).collect();
-        let mut shown = BTreeSet::new();
-        browser.size(1800, 1400, false).await;
-        for (machine, lines) in [
-            ("tiny".to_owned(), Vec::new()),
-            ("default".to_owned(), script()),
-            (format!("{data}.toml"), every),
-        ] {
-            let server = Server::operated(&machine);
-            for line in &lines {
-                server.operate(line);
-            }
-            let file = ap_files::MachineFile::load(&machine).expect("a machine");
-            let host = ap_view::read::read(&mut twin::after(&file, &lines), "twin").expect("it can be read");
-            let mut frames = frames::Frames::of(host);
-            browser.open(&server.url()).await;
-            let wanted = frames.cells();
-            // What takes machine time there has it here already.
-            let mut turns = 0..600;
-            while colours(&browser).await != wanted && turns.next().is_some() {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-            assert_eq!(colours(&browser).await, wanted, "{machine}");
-            let said = browser.client.execute_async(SAID, Vec::new()).await.expect("it runs");
-            for (queue, (_, owner)) in &wanted {
-                shown.insert(owner.clone());
-                let frame = frames.said(queue);
-                let texts = |what: &str| -> Vec<String> {
-                    let all = said[queue][what].as_array().cloned().unwrap_or_default();
-                    let texts = all.iter().filter_map(|text| text.as_str());
-                    texts.map(|text| text.split_whitespace().collect()).collect()
-                };
-                let reasons = texts("reasons").concat();
-                assert!(!reasons.is_empty() && frame.contains(&reasons), "{queue}: {reasons}\n{frame}");
-                assert!(!texts("labels").is_empty(), "{queue}");
-                for label in texts("labels") {
-                    assert!(frame.contains(&label), "{queue}: {label}\n{frame}");
-                }
-                for refusal in texts("refusals") {
-                    let Some(refusal) = refusal.strip_prefix("Refused,") else { continue };
-                    assert!(frame.contains(refusal), "{queue}: {refusal}\n{frame}");
-                }
-            }
-            no_errors(&browser).await;
-            // The server ends now, which is not this page's to complain of.
-            browser.client.goto("about:blank").await.expect("it goes");
-        }
-        let all: BTreeSet<String> = Whose::ALL.map(|whose| whose.name().to_owned()).into();
-        assert_eq!(shown, all, "queues of every owner were compared");
-        browser.end().await;
-    });
-}
-
 /// Refused once (there were too many who watch), a browser does not come again by itself: the page does.
 #[test]
 fn a_page_that_was_refused_comes_again() {
@@ -340,51 +262,6 @@ fn what_is_not_the_newest_is_said_until_it_is_again() {
         std::fs::rename(&away, &root).expect("it comes back");
         browser.until("document.getElementById('trouble').hidden").await;
         no_errors(&browser).await;
-        browser.end().await;
-    });
-}
-
-/// Pages that stand in a file of their own: with each width, light and dark.
-#[test]
-fn pages_of_ls_and_plan_are_as_good_as_the_served_one() {
-    let script = axe();
-    with_browser("pages in files", async |browser| {
-        let directory = tempfile::tempdir().expect("a directory");
-        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../ap-view/tests/data/every.toml");
-        let mut session = twin::after(
-            &ap_files::MachineFile::load(data).expect("a machine"),
-            &["guest start g1 a0000001-0000-4000-8000-000000000001".to_owned()],
-        );
-        tree::write(&mut session, &directory.path().join("sys"));
-        apmatrix(directory.path(), &["ls", "--root", "sys", "--html", "ls.html"]);
-        std::fs::write(directory.path().join("want.toml"), DESIRED).expect("a file");
-        apmatrix(directory.path(), &["plan", "want.toml", "--machine", "default", "--html", "plan.html"]);
-        for (page, queue, says) in
-            [("ls.html", "0a.0006", "guest g1 has it"), ("plan.html", "04.0006", "mdev 1 has it assigned")]
-        {
-            let mut backs = Vec::new();
-            for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
-                browser.size(width, 740, dark).await;
-                browser.open(&format!("file://{}", directory.path().join(page).display())).await;
-                let wide = browser.js("document.documentElement.scrollWidth").await;
-                assert!(wide.as_u64() <= Some(u64::from(width)), "{page}, {width}: the page is {wide} wide");
-                browser.click(&format!("#grid [data-name='{queue}']")).await;
-                browser
-                    .until(&format!("document.getElementById('detail-text').innerText.includes('{says}')"))
-                    .await;
-                backs.push(browser.text("getComputedStyle(document.body).backgroundColor").await);
-                if let Some(script) = &script {
-                    let serious = serious(&browser, script).await;
-                    assert!(serious.is_empty(), "{page}, {width} wide, dark {dark}: {serious:#?}");
-                }
-                let errors = browser.errors().await;
-                assert!(errors.is_empty(), "{page}: {errors:#?}");
-                let loaded = "performance.getEntriesByType('resource').map((one) => one.name)";
-                assert_eq!(browser.js(loaded).await, json!([]), "{page} is complete");
-            }
-            assert_eq!((&backs[0], &backs[1]), (&backs[2], &backs[3]));
-            assert_ne!(backs[0], backs[1], "dark and light");
-        }
         browser.end().await;
     });
 }
@@ -540,65 +417,6 @@ async fn serious(browser: &Browser, script: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_two_finds_of_the_seed_are_timelines() {
-    let script = axe();
-    with_browser("the pages of the explorer", async |browser| {
-        let directory = tempfile::tempdir().expect("a directory");
-        for (specimen, verdict, steps, waits) in
-            [("seed-deadlock", "deadlock", 2, true), ("seed-theft", "stolen", 24, false)]
-        {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
-            command.args(["explore", "--specimen", specimen, "--html", "find.html"]);
-            let output = command.current_dir(directory.path()).output().expect("it runs");
-            assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-            for (width, height, dark) in [(1280, 800, false), (360, 740, true)] {
-                browser.size(width, height, dark).await;
-                let url = format!("file://{}", directory.path().join("find.html").display());
-                browser.client.goto(&url).await.expect("it opens");
-                browser.until("document.querySelectorAll('.picked').length > 0").await;
-                let text = async |id: &str| {
-                    browser.text(&format!("document.getElementById('{id}').textContent")).await
-                };
-                assert_eq!(text("verdict").await, verdict);
-                // Locks are bars: as many as are taken. A task that waits says so where it waits.
-                let bars = browser.js("document.querySelectorAll('.bar').length").await.as_u64();
-                assert!(bars >= Some(2), "{bars:?}");
-                let dashed = browser.js("[...document.querySelectorAll('.wait')].length > 0").await;
-                assert_eq!(dashed, json!(waits), "a lock that is only tried is waited for by nobody");
-                let stuck = "[...document.querySelectorAll('.wrongrow')].some((row) => \
-                             row.textContent.startsWith('waits for'))";
-                assert_eq!(browser.js(stuck).await, json!(waits));
-                // By keys alone: to the first step, on, to the end, to the next execution and back.
-                browser.keys(HOME).await;
-                assert_eq!(text("nowhead").await, format!("Step 1 of {steps}"));
-                assert!(text("now").await.contains("takes ap_perms_mutex (P)"), "{}", text("now").await);
-                browser.keys(DOWN).await;
-                assert_eq!(text("nowhead").await, format!("Step 2 of {steps}"));
-                browser.keys(END).await;
-                assert_eq!(text("nowhead").await, "At the end");
-                let chosen = "[...document.querySelectorAll('.choice')].findIndex((one) => \
-                              one.getAttribute('aria-pressed') === 'true')";
-                browser.keys(RIGHT).await;
-                assert_eq!(browser.js(chosen).await, json!(1));
-                browser.keys(LEFT).await;
-                assert_eq!(browser.js(chosen).await, json!(0));
-                let fits = "document.documentElement.scrollWidth <= window.innerWidth";
-                assert_eq!(browser.js(fits).await, json!(true), "the page itself does not scroll sideways");
-                if let Some(script) = &script {
-                    let serious = serious(&browser, script).await;
-                    assert!(serious.is_empty(), "{specimen}, {width} wide, dark {dark}: {serious:#?}");
-                }
-                let errors = browser.errors().await;
-                assert!(errors.is_empty(), "{errors:#?}");
-                let loaded = "performance.getEntriesByType('resource').map((one) => one.name)";
-                assert_eq!(browser.js(loaded).await, json!([]), "it is complete");
-            }
-        }
-        browser.end().await;
-    });
-}
-
-#[test]
 fn axe_finds_no_serious_fault() {
     let Some(script) = axe() else { return };
     with_browser("axe-core", async |browser| {
@@ -669,50 +487,6 @@ fn the_largest_machine_is_smooth_and_memory_stays() {
             "as many events are kept as are shown"
         );
         no_errors(&browser).await;
-        browser.end().await;
-    });
-}
-
-/// Runs `apmatrix` in a directory.
-fn apmatrix(directory: &Path, arguments: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
-    let output = command.args(arguments).current_dir(directory).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-const DESIRED: &str = "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4,-5\"\n[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000001\"\n\
-                       adapters = [4, 5]\ndomains = [6, 71]\n";
-
-#[test]
-fn a_plan_is_a_page_with_a_slider() {
-    with_browser("the page of a plan", async |browser| {
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("want.toml"), DESIRED).expect("a file");
-        apmatrix(directory.path(), &["plan", "want.toml", "--machine", "default", "--html", "plan.html"]);
-        browser.open(&format!("file://{}", directory.path().join("plan.html").display())).await;
-        let steps: u32 = browser.text("document.getElementById('step').max").await.parse().expect("a number");
-        assert!(steps >= 2, "{steps}");
-        let at =
-            |grid: &str| format!("document.querySelector('#{grid} [data-name=\"04.0006\"]').textContent");
-        assert_eq!(
-            (browser.text(&at("grid-before")).await, browser.text(&at("grid")).await),
-            ("H".into(), "M1".into())
-        );
-        for _ in 0..steps {
-            browser.click("#step-back").await;
-        }
-        assert_eq!(browser.text(&at("grid")).await, "H");
-        assert!(browser.js("document.getElementById('step-back').disabled").await == json!(true));
-        browser.click("#step-on").await;
-        assert!(browser.text("document.getElementById('step-line').textContent").await.starts_with("echo "));
-        // The first step makes the mdev, the second gives up queues.
-        assert_eq!(browser.js("document.querySelectorAll('#grid .moved').length").await, json!(0));
-        browser.click("#step-on").await;
-        assert_eq!(browser.js("document.querySelectorAll('#grid .moved').length > 0").await, json!(true));
-        let errors = browser.errors().await;
-        assert!(errors.is_empty(), "{errors:#?}");
-        let loaded = browser.js("performance.getEntriesByType('resource').map((one) => one.name)").await;
-        assert_eq!(loaded, json!([]), "it is complete");
         browser.end().await;
     });
 }
