@@ -10,6 +10,13 @@ APMASK = "/sys/bus/ap/apmask"
 STATUS = "/sys/bus/ap/devices/04.0006/status"
 UUID = "a0000000-0000-4000-8000-000000000001"
 MATRIX = "/sys/devices/vfio_ap/matrix"
+# A mediated device with queue 04.0006.
+ASSIGNED = f"""
+    echo -4 > {APMASK}
+    echo {UUID} > {MATRIX}/mdev_supported_types/vfio_ap-passthrough/create
+    echo 4 > {MATRIX}/{UUID}/assign_adapter
+    echo 6 > {MATRIX}/{UUID}/assign_domain
+"""
 
 
 def test_the_host_gives_a_queue_away(apmatrix_host):
@@ -23,14 +30,7 @@ def test_the_host_gives_a_queue_away(apmatrix_host):
 
 def test_a_queue_in_use_is_vetoed(apmatrix_host):
     host = apmatrix_host("tiny")
-    host.run(
-        f"""
-        echo -4 > {APMASK}
-        echo {UUID} > {MATRIX}/mdev_supported_types/vfio_ap-passthrough/create
-        echo 4 > {MATRIX}/{UUID}/assign_adapter
-        echo 6 > {MATRIX}/{UUID}/assign_domain
-        """
-    )
+    host.run(ASSIGNED)
     assert host.read(f"{MATRIX}/{UUID}/matrix") == "04.0006"
     host.guest("start", "one", UUID)
     with pytest.raises(subprocess.CalledProcessError) as refused:
@@ -111,14 +111,7 @@ def test_an_interrupted_command_ends_its_host(apmatrix_host):
 
 def test_a_write_that_waits_says_for_whom(apmatrix_host):
     host = apmatrix_host("tiny")
-    host.run(
-        f"""
-        echo -4 > {APMASK}
-        echo {UUID} > {MATRIX}/mdev_supported_types/vfio_ap-passthrough/create
-        echo 4 > {MATRIX}/{UUID}/assign_adapter
-        echo 6 > {MATRIX}/{UUID}/assign_domain
-        """
-    )
+    host.run(ASSIGNED)
     host.guest("start", "one", UUID)
     with pytest.raises(subprocess.TimeoutExpired) as late:
         host.run(f"echo 1 > {MATRIX}/{UUID}/remove", timeout=3)
