@@ -168,12 +168,13 @@ fn keys_operate() {
 #[test]
 fn each_letter_writes_its_line() {
     let (mdev, matrix) = ("a0000002-0000-4000-8000-000000000002", "/sys/devices/vfio_ap/matrix");
+    let first = "a0000001-0000-4000-8000-000000000001";
     let types = "mdev_supported_types/vfio_ap-passthrough";
     let new = "a0000004-0000-4000-8000-000000000004";
     for (select, letter, line) in [
         ("0c.0047", 'p', "hw plug 0c.0047".to_owned()),
         ("0b.0006", 'u', "hw unplug 0b.0006".to_owned()),
-        ("0b.0016", 'a', format!("echo 22 > {matrix}/{mdev}/assign_domain")),
+        ("0b.0016", 'a', format!("echo 11 > {matrix}/{first}/assign_adapter")),
         ("0b.0006", 'c', format!("echo {new} > {matrix}/{types}/create")),
         ("M2", 'r', format!("echo 1 > {matrix}/{mdev}/remove")),
     ] {

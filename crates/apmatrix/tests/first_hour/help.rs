@@ -158,7 +158,7 @@ const TYPED: [(&str, &str); 8] = [
     ("apmatrix schema machine-ch", "machine-check"),
     // Attributes of a machine that boots for it: there is no bus here.
     ("apmatrix why --machine tiny apm", "apmask"),
-    ("apmatrix why --machine=tiny bus/ap/aqm", "bus/ap/aqmask"),
+    ("apmatrix why --machine tiny bus/ap/aqm", "bus/ap/aqmask"),
     ("apmatrix why --machine tiny /sys/bus/ap/apm", "/sys/bus/ap/apmask"),
     ("apmatrix why --machine tiny 04.0006/onl", "04.0006/online"),
 ];
