@@ -22,9 +22,11 @@ ls /sys/bus/ap/drivers/vfio_ap
 M=/sys/devices/vfio_ap/matrix
 A=$M/a0000000-0000-4000-8000-000000000001
 B=$M/b0000000-0000-4000-8000-000000000002
-echo a0000000-0000-4000-8000-000000000001 > $M/mdev_supported_types/vfio_ap-passthrough/create
-echo b0000000-0000-4000-8000-000000000002 > $M/mdev_supported_types/vfio_ap-passthrough/create
-for D in 4 6; do echo $D > $A/assign_domain; echo $D > $B/assign_domain; done
+C=$M/mdev_supported_types/vfio_ap-passthrough/create
+echo a0000000-0000-4000-8000-000000000001 > $C
+echo b0000000-0000-4000-8000-000000000002 > $C
+for D in 4 6; do echo $D > $A/assign_domain; done
+for D in 4 6; do echo $D > $B/assign_domain; done
 echo 2 > $A/assign_adapter
 echo 3 > $B/assign_adapter
 cat $A/matrix

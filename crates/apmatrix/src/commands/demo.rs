@@ -9,7 +9,7 @@ use explore::{Explorer, Report};
 use super::explore::{report, specimen};
 use crate::demo_system;
 use crate::error::{CliError, Outcome};
-use crate::terminal::width;
+use crate::terminal::{Wrapping, width};
 
 /// Show the whole story in under ten seconds, without privileges
 ///
@@ -22,7 +22,7 @@ pub struct Args {}
 
 /// Runs the command.
 pub fn run(_args: &Args) -> Outcome {
-    let mut out = anstream::stdout().lock();
+    let mut out = Wrapping::new(anstream::stdout().lock(), width());
     head(&mut out, "The system, as anybody can operate it in `apmatrix shell`:")?;
     demo_system::tell(&mut out)?;
     demo_explorer(&mut out)?;
