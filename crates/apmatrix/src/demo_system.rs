@@ -10,7 +10,8 @@ use crate::error::CliError;
 
 /// What is typed: comments are said, everything else is carried out. `apmatrix shell` prints the same for it.
 pub const SCRIPT: &str = r#"
-# A host with eight adapters and six usage domains. Right after boot every queue is the host's own.
+# A host with eight adapters and six usage domains. Right after boot every
+# queue is the host's own.
 cat /sys/bus/ap/bindings
 cat /sys/bus/ap/apmask
 
@@ -31,12 +32,14 @@ echo 2 > $A/assign_adapter
 echo 3 > $B/assign_adapter
 cat $A/matrix
 
-# A guest starts on the first. It gets what is assigned, there, and bound to vfio_ap.
+# A guest starts on the first. It gets what is assigned, there, and bound to
+# vfio_ap.
 guest start g1 a0000000-0000-4000-8000-000000000001
 cat $A/guest_matrix
 cat /sys/bus/ap/devices/02.0004/status
 
-# Now the administrator wants adapter 2 back for the host. The bus asks vfio_ap first, and the answer is a veto.
+# Now the administrator wants adapter 2 back for the host. The bus asks vfio_ap
+# first, and the answer is a veto.
 echo +2 > /sys/bus/ap/apmask || true
 cat /sys/kernel/debug/apmatrix/log
 
@@ -46,7 +49,8 @@ guest show g1
 hw plug 2
 cat $A/guest_matrix
 
-# Once the guest has ended and nobody holds the queues, the host gets them; each is reset in between.
+# Once the guest has ended and nobody holds the queues, the host gets them; each
+# is reset in between.
 guest stop g1
 echo 1 > $A/remove
 echo +2 > /sys/bus/ap/apmask
