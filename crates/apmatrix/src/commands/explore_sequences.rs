@@ -211,7 +211,10 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
 fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
     let width = width();
-    writeln!(out, "{}", wrapped(&format!("alphabet {}: {}", alphabet.name, alphabet.about), width, 2))?;
+    let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
+    let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
+    let (verdict, Alphabet { name, about, .. }) = (report.verdict(), alphabet);
+    writeln!(out, "{}", wrapped(&format!("{verdict}{rest}; alphabet {name}: {about}"), width, 2))?;
     let how_far = match (report.closed, report.cut) {
         (true, _) => format!("closed at depth {}: sequences of every length are explored", report.depth),
         (false, None) => format!("every sequence of at most {} operations", report.depth),
@@ -242,8 +245,5 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
             writeln!(out, "  {line}")?;
         }
     }
-    let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
-    let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
-    writeln!(out, "\nverdict: {}{rest}", report.verdict())?;
     Ok(())
 }
