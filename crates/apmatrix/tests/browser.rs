@@ -30,7 +30,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use driver::Browser;
-use saved::{DESIRED, apmatrix};
+use saved::{DESIRED, apmatrix, find};
 use server::Server;
 use skip::{pass_over, skip, tell};
 
@@ -512,7 +512,7 @@ fn the_largest_machine_is_smooth_and_memory_stays() {
 }
 
 /// What the pictures are made of.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "crates/ap-serve/src/page/icon.svg",
     "crates/ap-serve/src/page/page.css",
     "crates/ap-serve/src/page/page.html",
@@ -521,6 +521,7 @@ const SOURCES: [&str; 9] = [
     "crates/ap-view/tests/data/every.txt",
     "crates/ap-files/src/machine/builtin/default.toml",
     "crates/ap-files/src/machine/builtin/max.toml",
+    "crates/apmatrix/src/timeline/page.html",
     "crates/apmatrix/tests/browser/saved.rs",
 ];
 
@@ -551,7 +552,7 @@ fn the_pictures_are_of_this_page() {
         now.lines().filter(|line| !pictured.lines().any(|known| known == *line)).collect();
     assert!(
         changed.is_empty() && pictured == now,
-        "docs/pictures/page*.png and plan.png are of an older page; make them anew and look at them: \
+        "the pictures of docs/pictures are of an older page; make them anew and look at them: \
          cargo test -p apmatrix --test browser pictures -- --ignored\n{changed:#?}"
     );
 }
@@ -589,6 +590,14 @@ fn pictures() {
         browser.size(1100, 720, false).await;
         browser.open(&format!("file://{}", directory.path().join("plan.html").display())).await;
         save("plan.png").await;
+        for (specimen, picture, height) in
+            [("seed-deadlock", "deadlock.png", 760), ("seed-theft", "theft.png", 860)]
+        {
+            browser.size(1280, height, false).await;
+            browser.client.goto(&find(directory.path(), specimen)).await.expect("it opens");
+            browser.until("document.querySelectorAll('.picked').length > 0").await;
+            save(picture).await;
+        }
         std::fs::write(root().join(PICTURED), sources()).expect("a file");
         browser.end().await;
     });

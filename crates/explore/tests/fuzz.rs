@@ -247,6 +247,27 @@ fn each_mistake_is_found() {
     }
 }
 
+/// What both caches could do wrong alike is noticed by real executions.
+#[test]
+fn the_third_opinion_notices_a_mistake() {
+    let wrong = |program: &Program| {
+        let options = Options {
+            mistake: Some(Mistake::IgnoredCycles),
+            audit: Audit::Off,
+            shrink: false,
+            max_steps: 500,
+            ..Options::default()
+        };
+        said(&explore(program, options))
+    };
+    let programs = (0..6000_u64).map(|seed| generate(&mut Random(seed.wrapping_mul(0x9E37_79B9))));
+    let noticed = programs
+        .filter(Program::cycles)
+        .position(|program| third_opinion(&program, &wrong(&program)).is_err());
+    println!("program {noticed:?} of those with cycles");
+    assert!(noticed.is_some(), "no program shows that cycles were ignored");
+}
+
 /// A thing that a task makes is as it was before in some of its pasts only, which it has forgotten: the shortest such program.
 #[test]
 fn what_is_made_as_it_was_is_found() {

@@ -19,7 +19,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Whether machines can run here; says so if not.
-pub fn can_run(test: &str) -> bool {
+pub(crate) fn can_run(test: &str) -> bool {
     let ran = apmatrix(&["run", "--machine", "tiny", "--", "/bin/true"]);
     if ran.status != 0 {
         skip(test, &ran.err);
