@@ -111,7 +111,8 @@ fn third_opinion(program: &Program, said: &Said) -> Result<&'static str, String>
     if (&third.outcomes, &third.findings) != (&said.outcomes, &findings) {
         return Err(format!("state cache {said:#?}\nreal executions {third:#?}"));
     }
-    if said.findings.iter().any(endless) && !third.returns {
+    // What else is wrong may end every real execution before it comes back.
+    if findings.is_empty() && !said.findings.is_empty() && !third.returns {
         return Err(format!("state cache {said:#?}\nno real execution comes back to where it was"));
     }
     Ok("both caches and real executions")
