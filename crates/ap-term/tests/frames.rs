@@ -174,7 +174,7 @@ fn each_letter_writes_its_line() {
     for (select, letter, line) in [
         ("0c.0047", 'p', "hw plug 0c.0047".to_owned()),
         ("0b.0006", 'u', "hw unplug 0b.0006".to_owned()),
-        ("0b.0016", 'a', format!("echo 11 > {matrix}/{first}/assign_adapter")),
+        ("0a.0016", 'a', format!("echo 22 > {matrix}/{first}/assign_domain")),
         ("0b.0006", 'c', format!("echo {new} > {matrix}/{types}/create")),
         ("M2", 'r', format!("echo 1 > {matrix}/{mdev}/remove")),
     ] {

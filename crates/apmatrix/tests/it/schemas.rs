@@ -22,8 +22,8 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 const PRINTED: [Document; 29] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
-    ("explorations", &["scenarios"], &[]),
-    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other"]),
+    ("explorations", &["scenarios"], &["memory_bytes"]),
+    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other", "memory_bytes"]),
     ("explore-list", &["specimens", "scenarios"], &[]),
     ("fits", &["source", "target", "mdevs"], &[]),
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
