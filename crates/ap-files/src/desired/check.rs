@@ -50,7 +50,12 @@ pub(super) fn desired(file: File) -> Result<DesiredFile, Problem> {
     for mdev in &file.mdev {
         let mdev = mdev.get_ref();
         mdevs.add(
-            DesiredMdev { uuid: uuid(&mdev.uuid)?, matrix: matrix(mdev)?, boot: mdev.boot.map(boot) },
+            DesiredMdev {
+                uuid: uuid(&mdev.uuid)?,
+                matrix: matrix(mdev)?,
+                control_by_default: mdev.control_domains.is_none(),
+                boot: mdev.boot.map(boot),
+            },
             mdev.uuid.span(),
         )?;
     }
