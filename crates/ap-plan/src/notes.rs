@@ -54,3 +54,56 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
 fn are(mask: AdapterMask) -> String {
     format!("{} {}", adapters(&mask), if mask.count() == 1 { "is" } else { "are" })
 }
+
+#[cfg(test)]
+mod tests {
+    use ap_files::MachineFile;
+
+    use super::*;
+
+    const U: &str = "62177883-f1bb-47f0-914d-32a22e3a8804";
+
+    /// What is noted of a desired state, on a machine of adapters 4 and 10 with an mdev: adapter 4, domain 6, control domain 6.
+    fn noted(desired: &str) -> Vec<String> {
+        let machine = "schema = \"apmatrix.machine/1\"\ndomains = [6, 71]\napmask = \"-4\"\n[[adapter]]\nids = [4, 10]\n\
+                       type = \"CEX8P\"\n[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\ncontrol_domains = 6\n";
+        let machine = MachineFile::parse("m.toml", &machine.replace("\"U\"", &format!("\"{U}\""))).expect("it is right");
+        let desired = desired.replace("\"U\"", &format!("\"{U}\""));
+        let desired = format!("schema = \"apmatrix.desired/1\"\n{desired}");
+        notes(&State::of(&machine), &DesiredFile::parse("d.toml", &desired).expect("it is right"))
+    }
+
+    #[test]
+    fn control_domains_that_the_file_does_not_say_are_noted_where_they_change() {
+        let widened = noted("[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = [6, 71]\n");
+        assert_eq!(
+            widened,
+            [format!(
+                "mdev {U}: its control domains are to be those of `domains` (domains 6, 71), since the file does not \
+                 say: write `control_domains = []` for none"
+            )]
+        );
+        assert_eq!(noted("[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\n"), [""; 0]);
+        assert_eq!(
+            noted("[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\ncontrol_domains = [71]\n"),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn ids_that_name_nothing_are_noted() {
+        let all = noted(
+            "[host]\napmask = \"-4,-9\"\n[[mdev]]\nuuid = \"U\"\nadapters = \"0-63\"\ndomains = [6, 7]\n\
+             control_domains = 6\n",
+        );
+        assert_eq!(
+            all,
+            [
+                "apmask: adapter 9 is not there".to_owned(),
+                format!("mdev {U}: adapters 0-3, 5-9, 11-63 are not there; its guest gets what comes later"),
+                format!("mdev {U}: domain 7 is not there; its guest gets what comes later"),
+            ]
+        );
+        assert_eq!(noted("[host]\napmask = \"all but 9\"\n"), [""; 0]);
+    }
+}

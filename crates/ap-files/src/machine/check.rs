@@ -17,6 +17,9 @@ use crate::kernel;
 use crate::problem;
 use crate::problem::twice;
 
+/// How many queues a message names.
+const MOST_NAMED: usize = 3;
+
 /// The longest message that an info word can tell: 15 pages.
 const LONGEST_MESSAGE: u32 = 15 * 4096;
 
@@ -388,8 +391,7 @@ fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -
         return Err(problem.help(format!("for example `apmask = \"-{}\"`", adapter.0)));
     }
     if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
-        let message = format!("it shares queues with mdev {}", other.uuid);
-        return Err(Problem::new(span, message, "expected queues that no other mdev has"));
+        return Err(shares(span, &other.matrix.shared(&matrix), &other.uuid));
     }
     Ok(Mdev { uuid: name, matrix })
 }
@@ -423,6 +425,19 @@ fn guest(file: &format::Guest, mdevs: &[Mdev], all: &[Guest]) -> Result<Guest, P
         return Err(Problem::new(file.mdev.span(), message, "expected an mdev that no other guest has"));
     }
     Ok(Guest { name: name.clone(), mdev })
+}
+
+/// Two mdevs have the same queues.
+pub(crate) fn shares(span: Range<usize>, queues: &Matrix, other: &Uuid) -> Problem {
+    let names: Vec<String> = queues.queues().take(MOST_NAMED).map(|queue| queue.to_string()).collect();
+    let (subject, verb) = match queues.queue_count() {
+        1 => (format!("queue {}", names.join("")), "is"),
+        more if more > MOST_NAMED => {
+            (format!("queues {} and {} more", names.join(", "), more - MOST_NAMED), "are")
+        }
+        _ => (format!("queues {}", names.join(", ")), "are"),
+    };
+    Problem::new(span, format!("{subject} {verb} in mdev {other}, too"), "expected queues that no other mdev has")
 }
 
 pub(crate) fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {

@@ -20,6 +20,8 @@ use crate::schema::{Named, of};
     arg_required_else_help = true,
     after_help = format!(
         "Verbs:\n{}\n\
+        A guest that was stopped stays in the list, with `-` for what it has open: it holds nothing, and can be started \
+        again. The list goes with the machine.\n\n\
         Examples:\n  \
         apmatrix guest start g1 62177883-f1bb-47f0-914d-32a22e3a8804\n  \
         apmatrix guest list --json",

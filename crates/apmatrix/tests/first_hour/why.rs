@@ -41,6 +41,27 @@ fn h9_the_shell_says_line_file_and_reason() {
 }
 
 #[test]
+fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
+    let other = "72177883-f1bb-47f0-914d-32a22e3a8804";
+    let text = format!(
+        "{}echo {other} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/{other}/assign_adapter\necho 71 > $M/{other}/assign_domain\n\
+         why /sys/bus/ap/apmask +4\n\
+         echo 4 > $M/{UUID}/unassign_adapter; echo 4 > $M/{other}/unassign_adapter; echo +4 > /sys/bus/ap/apmask",
+        guest()
+    );
+    let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+    insta::assert_snapshot!(ran.out, @"");
+}
+
+#[test]
+fn octal_numbers_are_noted() {
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "-010"]);
+    insta::assert_snapshot!(ran.out, @"");
+}
+
+#[test]
 fn h9_what_would_be_refused_is_said_before() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "zz"]);
     assert_eq!((ran.status, ran.err.as_str()), (1, ""));
