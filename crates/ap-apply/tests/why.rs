@@ -215,7 +215,8 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
                     if because.change.stores.is_empty() {
                         // No write helps; then it is something that is no write that has to be done.
                         assert!(!because.change.text.is_empty(), "{}", context());
-                        let masks_or_mdevs = ["reserved", "shared", "in-use", "overrides"].contains(&rule.as_str());
+                        let masks_or_mdevs =
+                            ["reserved", "shared", "in-use", "overrides"].contains(&rule.as_str());
                         assert!(!masks_or_mdevs || because.reason.contains(" is above "), "{}", context());
                         *words.entry(rule).or_default() += 1;
                         continue;

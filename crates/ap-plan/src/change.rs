@@ -150,7 +150,7 @@ impl Search {
         match words {
             Some(words) => Change::words(words),
             None => Change {
-                text: texts.join("; "),
+                text: texts.join("; then "),
                 stores: parts()
                     .flat_map(|part| &part.writes)
                     .flat_map(|piece| piece.stores.iter().cloned())
@@ -280,9 +280,7 @@ fn part(state: &State, refusal: &Refusal) -> Part {
         }
         Refusal::Binding { queue, driver, how } => match how {
             Unbindable::Bound => match state.driver(*queue) {
-                Some(now) if now != *driver => {
-                    Part::of("unbind it first", vec![Write::Unbind(*queue, now)])
-                }
+                Some(now) if now != *driver => Part::of("unbind it first", vec![Write::Unbind(*queue, now)]),
                 _ => words(),
             },
             Unbindable::Absent | Unbindable::NotBound => words(),

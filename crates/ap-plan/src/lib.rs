@@ -48,6 +48,7 @@ pub mod why;
 pub mod write;
 
 pub use allow::Allow;
+pub use change::Change;
 pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use notes::notes;
@@ -58,6 +59,5 @@ pub use remedy::Remedy;
 pub use rule::Rule;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};
 pub use target::Target;
-pub use change::Change;
 pub use why::{Because, Why, why};
 pub use write::{Delta, Store, Write};

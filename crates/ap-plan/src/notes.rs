@@ -35,7 +35,11 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
         }
         let absent = (adapters - old.adapters) - there;
         if !absent.is_empty() {
-            notes.push(format!("mdev {}: {} not there; its guest gets what comes later", mdev.uuid, are(absent)));
+            notes.push(format!(
+                "mdev {}: {} not there; its guest gets what comes later",
+                mdev.uuid,
+                are(absent)
+            ));
         }
         let absent: DomainMask = (usage - old.domains) - state.config.domains;
         if state.config_told() && !absent.is_empty() {
@@ -67,7 +71,8 @@ mod tests {
     fn noted(desired: &str) -> Vec<String> {
         let machine = "schema = \"apmatrix.machine/1\"\ndomains = [6, 71]\napmask = \"-4\"\n[[adapter]]\nids = [4, 10]\n\
                        type = \"CEX8P\"\n[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\ncontrol_domains = 6\n";
-        let machine = MachineFile::parse("m.toml", &machine.replace("\"U\"", &format!("\"{U}\""))).expect("it is right");
+        let machine = MachineFile::parse("m.toml", &machine.replace("\"U\"", &format!("\"{U}\"")))
+            .expect("it is right");
         let desired = desired.replace("\"U\"", &format!("\"{U}\""));
         let desired = format!("schema = \"apmatrix.desired/1\"\n{desired}");
         notes(&State::of(&machine), &DesiredFile::parse("d.toml", &desired).expect("it is right"))

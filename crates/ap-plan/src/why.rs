@@ -4,6 +4,7 @@
 //! Knows the rules ([`State::after`]) and the texts of files ([`crate::reading`]); not where the state was read, nor
 //! who asks.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ap_types::{Apqn, QueueSet};
@@ -109,18 +110,22 @@ pub fn why(state: &State, store: &Store) -> Why {
 /// `first`: what refuses it as the host is.
 fn because(state: &State, store: &Store, first: &Refusal) -> Because {
     let Way { refusals, change } = way_through(state, store, first);
-    let mut queues: Vec<Apqn> = Vec::new();
-    for queue in refusals.iter().flat_map(|refusal| queues_of(state, refusal)) {
-        if !queues.contains(&queue) {
-            queues.push(queue);
+    let queues: Vec<Vec<Apqn>> = refusals.iter().map(|refusal| queues_of(state, refusal)).collect();
+    let all: BTreeSet<Apqn> = queues.iter().flatten().copied().collect();
+    // Some of everything that is in the way.
+    let each = (MOST_LISTED / queues.len().max(1)).max(1);
+    let mut listed: Vec<Apqn> = Vec::new();
+    for queue in queues.iter().flat_map(|queues| queues.iter().take(each)) {
+        if !listed.contains(queue) && listed.len() < MOST_LISTED {
+            listed.push(*queue);
         }
     }
     let (errno, rule) = answer(first);
     Because {
         errno,
         reason: reasons(&refusals),
-        queues: queues.iter().take(MOST_LISTED).map(|queue| whose(state, *queue)).collect(),
-        more: queues.len().saturating_sub(MOST_LISTED),
+        queues: listed.iter().map(|queue| whose(state, *queue)).collect(),
+        more: all.len().saturating_sub(listed.len()),
         rule,
         change,
     }

@@ -112,7 +112,8 @@ fn pointed(mut error: clap::Error, words: &[OsString], all: &clap::Command) -> c
     if !option.starts_with("--") {
         let long = |word: &OsString| {
             let name = word.to_str()?.strip_prefix('-')?.split('=').next()?.to_owned();
-            let known = |command: &clap::Command| command.get_arguments().any(|a| a.get_long() == Some(&name));
+            let known =
+                |command: &clap::Command| command.get_arguments().any(|a| a.get_long() == Some(&name));
             (name.len() > 1 && all.get_subcommands().any(known)).then_some(name)
         };
         if let Some(name) = words.iter().filter(|word| word.to_str() != Some("--")).find_map(long) {

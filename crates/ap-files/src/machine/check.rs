@@ -58,7 +58,8 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Vec<Problem
     let before = mistakes.0.len();
     let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask, &mut mistakes);
     // Of an mdev that is wrong nobody knows whether it would be there.
-    let guests = if mistakes.0.len() == before { guests(&file.guest, &mdevs, &mut mistakes) } else { Vec::new() };
+    let guests =
+        if mistakes.0.len() == before { guests(&file.guest, &mdevs, &mut mistakes) } else { Vec::new() };
     if !mistakes.0.is_empty() {
         return Err(mistakes.0);
     }
@@ -437,7 +438,11 @@ pub(crate) fn shares(span: Range<usize>, queues: &Matrix, other: &Uuid) -> Probl
         }
         _ => (format!("queues {}", names.join(", ")), "are"),
     };
-    Problem::new(span, format!("{subject} {verb} in mdev {other}, too"), "expected queues that no other mdev has")
+    Problem::new(
+        span,
+        format!("{subject} {verb} in mdev {other}, too"),
+        "expected queues that no other mdev has",
+    )
 }
 
 pub(crate) fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {

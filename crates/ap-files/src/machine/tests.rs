@@ -148,7 +148,10 @@ fn impossible_ids_are_refused() {
     );
     assert_eq!(error("apmask = \"-9-4\"").1, "not a mask: the range 9-4 is reversed");
     // What everybody reads alike.
-    assert!(MachineFile::parse("m.toml", &small("domains = \"04-7\"\napmask = \"-04\"\naqmask = \"0x0100\"")).is_ok());
+    assert!(
+        MachineFile::parse("m.toml", &small("domains = \"04-7\"\napmask = \"-04\"\naqmask = \"0x0100\""))
+            .is_ok()
+    );
     assert_eq!(error("domains = [\"+5\"]").2, id);
     assert_eq!(error("features = []\ndomains = [16]").2, "expected at most 15");
     assert_eq!(error("control_domains = \"80-85\"").1, "impossible control domain 85");
@@ -209,7 +212,8 @@ fn guests_have_an_mdev_each() {
     assert_eq!(of(&[guest("g1", u), guest("g1", u)]).1, "guest g1 is there twice");
     assert_eq!(of(&[guest("g1", u), guest("g2", u)]).1, format!("guest g1 has mdev {u} open already"));
     assert_eq!(error("[[guest]]\nname = \"g1\"").1, "the key `mdev` is missing");
-    let machine = MachineFile::parse("m.toml", &small(&format!("{mdev}{}", guest("g1", u)))).expect("it is right");
+    let machine =
+        MachineFile::parse("m.toml", &small(&format!("{mdev}{}", guest("g1", u)))).expect("it is right");
     assert_eq!(steps(&machine).last(), Some(&Step::Start(machine.guests[0].clone())));
     assert!(machine.to_string().ends_with("1 mdev, 1 guest"), "{machine}");
 }

@@ -134,7 +134,9 @@ impl Scheduler for Along<'_> {
                 (Phase::Woken, Some(op)) => {
                     ReplayError::Blocked { step, task, object: learned.objects.called(op.mutex) }
                 }
-                (_, Some(op)) => ReplayError::Blocked { step, task, object: learned.objects.called(op.object) },
+                (_, Some(op)) => {
+                    ReplayError::Blocked { step, task, object: learned.objects.called(op.object) }
+                }
             });
             return None;
         }

@@ -78,9 +78,8 @@ pub fn columns(shown: &Shown<'_>) -> String {
             bang(&mut text, &finding.verdict.to_uppercase(), &finding.what, total);
         }
     }
-    let legend = names::legend(|letter| {
-        lines.iter().any(|line| line.holds.split(' ').any(|held| held == letter))
-    });
+    let legend =
+        names::legend(|letter| lines.iter().any(|line| line.holds.split(' ').any(|held| held == letter)));
     if !legend.is_empty() {
         let legend = format!("holds: {}; what each guards is in docs/locking.md", legend.join(", "));
         for line in wrap(&legend, total) {
@@ -315,8 +314,14 @@ mod tests {
     fn long_texts_are_wrapped_and_long_names_broken() {
         assert_eq!(wrap("one two three", 8), ["one two", "  three"]);
         assert_eq!(wrap("takes vfio_ap_mdev_resource", 16), ["takes", "  vfio_ap_mdev_", "  resource"]);
-        assert_eq!(wrap("takes matrix_dev->lock\u{a0}(M); x", 18), ["takes", "  matrix_dev->lock", "  (M); x"]);
-        assert_eq!(wrap("takes matrix_dev->lock\u{a0}(M); x", 24), ["takes", "  matrix_dev->lock (M);", "  x"]);
+        assert_eq!(
+            wrap("takes matrix_dev->lock\u{a0}(M); x", 18),
+            ["takes", "  matrix_dev->lock", "  (M); x"]
+        );
+        assert_eq!(
+            wrap("takes matrix_dev->lock\u{a0}(M); x", 24),
+            ["takes", "  matrix_dev->lock (M);", "  x"]
+        );
         assert!(wrap("", 10).is_empty());
     }
 }
