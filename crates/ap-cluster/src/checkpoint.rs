@@ -55,15 +55,18 @@ impl Checkpoint {
     ) -> Result<Checkpoint, CheckpointError> {
         let failed = |why| CheckpointError::io(folder, why);
         fs::create_dir_all(folder).map_err(failed)?;
-        let lock = lock(folder, process)?;
         let text = format!("{VERSION}\n{identity}");
         let file = folder.join("search");
+        // Nothing is left in somebody else's folder: this comes before the lock.
+        if !file.exists()
+            && let Some(strange) = strange(folder).map_err(failed)?
+        {
+            return Err(CheckpointError::NotOurs { folder: folder.to_owned(), strange });
+        }
+        let lock = lock(folder, process)?;
         match fs::read_to_string(&file) {
             Ok(there) => same_search(folder, identity, &there)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(strange) = strange(folder).map_err(failed)? {
-                    return Err(CheckpointError::NotOurs { folder: folder.to_owned(), strange });
-                }
                 durable::write(&file, process, |out| out.write_all(text.as_bytes()))?;
             }
             Err(error) => return Err(CheckpointError::io(&file, error)),
@@ -124,13 +127,8 @@ impl Checkpoint {
         records::write(&part.file(&folder, "ways"), &label, self.process, [ways.bytes()])
     }
 
-    /// Says that a level is whole; the ways of the one before it, of those workers, are not needed any more.
-    pub(crate) fn write_tally(
-        &self,
-        number: u32,
-        level: &Level,
-        workers: std::ops::Range<usize>,
-    ) -> Result<(), CheckpointError> {
+    /// Says that a level is whole; the ways of the one before it, whoever wrote them, are not needed any more.
+    pub(crate) fn write_tally(&self, number: u32, level: &Level) -> Result<(), CheckpointError> {
         let file = self.folder_of(number).join(format!("tally-{}", self.process));
         let label = self.label("tally", number, None);
         records::write(&file, &label, self.process, [level.to_text()])?;
@@ -138,14 +136,26 @@ impl Checkpoint {
             let durable = File::open(&folder).and_then(|folder| folder.sync_all());
             durable.map_err(|why| CheckpointError::io(&folder, why))?;
         }
-        for worker in workers {
-            let part = Part { worker, of: level.workers };
-            let file = part.file(&self.folder_of(number - 1), "ways");
-            match fs::remove_file(&file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(CheckpointError::io(&file, error));
+        self.remove_ways(number - 1)
+    }
+
+    fn remove_ways(&self, number: u32) -> Result<(), CheckpointError> {
+        let folder = self.folder_of(number);
+        let failed = |why| CheckpointError::io(&folder, why);
+        // Level 0 has no folder, and who shares it may be removing the same.
+        let gone = |why: &io::Error| why.kind() == io::ErrorKind::NotFound;
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(why) if gone(&why) => return Ok(()),
+            Err(why) => return Err(failed(why)),
+        };
+        for entry in entries {
+            let file = entry.map_err(failed)?.path();
+            if file.extension().is_some_and(|end| end == "ways") {
+                match fs::remove_file(&file) {
+                    Err(why) if !gone(&why) => return Err(CheckpointError::io(&file, why)),
+                    _ => {}
                 }
-                _ => {}
             }
         }
         Ok(())

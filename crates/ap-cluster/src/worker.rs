@@ -205,8 +205,7 @@ impl<'j> Search<'j> {
         let written = checkpoint.write_part(number, *me, seen.prints(), &self.frontier);
         agree(worker, &job.signs, written.map_err(ClusterError::from))?;
         let first = me.worker == job.workers.start;
-        let written =
-            if first { checkpoint.write_tally(number, &level, job.workers.clone()) } else { Ok(()) };
+        let written = if first { checkpoint.write_tally(number, &level) } else { Ok(()) };
         agree(worker, &job.signs, written.map_err(ClusterError::from))?;
         Ok(())
     }

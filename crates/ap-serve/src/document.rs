@@ -2,7 +2,7 @@
 //!
 //! Rows are texts with a letter for each domain: 65,536 queues are 131 kB, and a row that changed is half a kilobyte.
 
-use ap_view::{Detail, Host, Mark, Selection, Shown, Verdict, Whose};
+use ap_view::{Detail, Host, Mark, Reply, Selection, Shown, Verdict, Whose};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -196,8 +196,10 @@ pub struct Action {
     pub verdict: &'static str,
     /// What would change, or why it would be refused.
     pub text: Option<String>,
-    /// What write(2) would answer.
+    /// What write(2) would answer; none if it would wait.
     pub errno: Option<&'static str>,
+    /// The same in a few words, if it would not be done.
+    pub answer: Option<&'static str>,
     /// The smallest change that would make it possible.
     pub remedy: Option<String>,
 }
@@ -386,11 +388,11 @@ impl Details {
 
 impl Action {
     fn of(action: &ap_view::Action) -> Action {
-        let (verdict, text, errno, remedy) = match &action.verdict {
+        let (verdict, text, answer, remedy) = match &action.verdict {
             Verdict::Done(effect) => ("yes", Some(effect.clone()), None, None),
             Verdict::Unasked => ("unasked", None, None, None),
-            Verdict::Refused { errno, why, remedy } => {
-                ("no", Some(why.clone()), *errno, Some(remedy.clone()))
+            Verdict::Refused { answer, why, remedy } => {
+                ("no", Some(why.clone()), Some(*answer), Some(remedy.clone()))
             }
         };
         Action {
@@ -398,7 +400,8 @@ impl Action {
             line: action.operation.to_string(),
             verdict,
             text,
-            errno,
+            errno: answer.and_then(Reply::errno),
+            answer: answer.map(Reply::words),
             remedy,
         }
     }

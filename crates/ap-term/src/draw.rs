@@ -255,19 +255,28 @@ impl View {
     fn headings(&self, app: &App) -> Line<'static> {
         let (_, cursor) = app.cursor();
         let mut spans = vec![Span::styled(format!("{:LABEL$}", "adapter"), app.depth.dim())];
+        // Where there is room for no gap every other one is left out, and those beside the cursor's.
+        let pointed = (0..self.columns).find(|place| {
+            let column = self.first.1 + place * self.block.1;
+            cursor.is_some_and(|at| (column..column + self.block.1).contains(&at))
+        });
+        let left_out = |place: usize| match pointed {
+            _ if self.width != Width::Tight => false,
+            Some(pointed) if place.abs_diff(pointed) <= 1 => place != pointed,
+            _ => place % 2 == 1,
+        };
         for place in 0..self.columns {
             let column = self.first.1 + place * self.block.1;
             let Some(domain) = app.domains.get(column) else { break };
             let text = match self.width {
+                _ if left_out(place) => "  ".to_owned(),
                 Width::Wide => format!("{domain} "),
+                Width::Middle => format!("{:02x}  ", domain.0),
                 Width::Narrow => format!("{:02x} ", domain.0),
                 Width::Tight => format!("{:02x}", domain.0),
             };
             let mut style = if place % 2 == 0 { Style::new() } else { app.depth.dim() };
-            if self.width == Width::Tight && place % 2 == 1 {
-                style = style.add_modifier(Modifier::ITALIC);
-            }
-            if cursor.is_some_and(|at| (column..column + self.block.1).contains(&at)) {
+            if pointed == Some(place) {
                 style = app.depth.heading().add_modifier(Modifier::UNDERLINED);
             }
             if app.selection == Some(Selection::Domain(*domain)) {
@@ -323,8 +332,6 @@ impl View {
     }
 
     fn cell(&self, app: &App, cell: Cell, selected: bool) -> Vec<Span<'static>> {
-        let mark = cell.mark.map_or(' ', |mark| mark.letter());
-        let number = cell.whose.mdev().map(|number| number.to_string()).unwrap_or_default();
         let mut style = app.depth.whose(cell.whose);
         if let Some(mark) = cell.mark {
             style = style.patch(app.depth.mark(mark));
@@ -332,21 +339,17 @@ impl View {
         if selected {
             style = style.patch(app.depth.selected());
         }
-        let letter = cell.whose.letter();
-        let number = if number.len() <= 1 { number } else { String::new() };
-        // A cell that is selected is bracketed, too: a terminal need not show what is reversed.
-        match self.width {
-            Width::Wide if selected => {
-                let text = format!("{letter}{number}{mark}");
-                vec![Span::styled(format!("{:<5}", format!("[{}]", text.trim_end())), style)]
-            }
-            Width::Wide => {
-                let text: String = format!(" {letter}{number}{mark}  ").chars().take(4).collect();
-                vec![Span::styled(text, style), Span::raw(" ")]
-            }
-            Width::Narrow => vec![Span::styled(format!("{letter}{mark}"), style), Span::raw(" ")],
-            Width::Tight => vec![Span::styled(format!("{letter}{mark}"), style)],
+        let mut text = self.width.cell(cell, selected);
+        // The gap between two cells has no colour.
+        let gap = self.width != Width::Tight && text.ends_with(' ');
+        if gap {
+            text.pop();
         }
+        let mut spans = vec![Span::styled(text, style)];
+        if gap {
+            spans.push(Span::raw(" "));
+        }
+        spans
     }
 
     fn block_lines(&self, app: &App) -> Vec<Line<'static>> {

@@ -1,16 +1,18 @@
 //! Which cells are in sight: how wide a cell is, where the window stands, and blocks of cells in the overview.
 
 use ap_types::{AdapterId, Apqn, DomainId};
-use ap_view::{Host, Mark, Whose};
+use ap_view::{Cell, Host, Mark, Whose};
 
 /// How wide a cell is, and what there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
-    /// Five: letter, number, mark; headings of four digits.
+    /// Five: letter, a number of up to two digits, mark; headings of four digits.
     Wide,
-    /// Three: letter and mark; headings of two digits.
+    /// Four: letter, number, mark; headings of two digits.
+    Middle,
+    /// Three: the same, without a gap where a cell has all of them.
     Narrow,
-    /// Two: letter and mark, without a gap.
+    /// Two: letter, and mark or number; a heading over every other one.
     Tight,
 }
 
@@ -20,6 +22,7 @@ impl Width {
     pub fn columns(self) -> usize {
         match self {
             Width::Wide => 5,
+            Width::Middle => 4,
             Width::Narrow => 3,
             Width::Tight => 2,
         }
@@ -29,7 +32,28 @@ impl Width {
     #[must_use]
     pub fn for_cells(cells: usize, room: usize) -> Width {
         let fits = |width: &Width| width.columns() * cells <= room;
-        [Width::Wide, Width::Narrow].into_iter().find(fits).unwrap_or(Width::Tight)
+        [Width::Wide, Width::Middle, Width::Narrow].into_iter().find(fits).unwrap_or(Width::Tight)
+    }
+
+    /// The text of a cell: what does not fit is left out, the number first.
+    #[must_use]
+    pub fn cell(self, cell: Cell, selected: bool) -> String {
+        let mark = cell.mark.map(|mark| mark.letter());
+        let letter = cell.whose.letter();
+        let number = cell.whose.mdev().map(|number| number.to_string()).unwrap_or_default();
+        let within = |room: usize| {
+            let whole = [letter].into_iter().chain(number.chars()).chain(mark).collect::<String>();
+            if whole.len() <= room { whole } else { [letter].into_iter().chain(mark).take(room).collect() }
+        };
+        // A cell that is selected is bracketed, too, where there is room: a terminal need not show what is reversed.
+        match (self, selected) {
+            (Width::Wide, true) => format!("{:<5}", format!("[{}]", within(3))),
+            (Width::Wide, false) => format!(" {:<4}", within(4)),
+            (Width::Middle, true) => format!("{:<4}", format!("[{}]", within(2))),
+            (Width::Middle, false) => format!("{:<4}", within(3)),
+            (Width::Narrow, _) => format!("{:<3}", within(3)),
+            (Width::Tight, _) => format!("{:<2}", within(2)),
+        }
     }
 }
 
@@ -118,8 +142,30 @@ mod tests {
     #[test]
     fn cells_are_as_wide_as_there_is_room() {
         assert_eq!(Width::for_cells(6, 30), Width::Wide);
-        assert_eq!(Width::for_cells(6, 29), Width::Narrow);
+        assert_eq!(Width::for_cells(6, 29), Width::Middle);
+        assert_eq!(Width::for_cells(6, 23), Width::Narrow);
         assert_eq!(Width::for_cells(256, 100), Width::Tight);
+    }
+
+    #[test]
+    fn a_guests_number_is_seen_at_every_width() {
+        let all = [Width::Wide, Width::Middle, Width::Narrow, Width::Tight];
+        let texts = |cell: Cell, selected| all.map(|width| width.cell(cell, selected));
+        let plain = Cell { whose: Whose::Guest(1), mark: None };
+        assert_eq!(texts(plain, false), [" G1  ", "G1  ", "G1 ", "G1"]);
+        assert_eq!(texts(plain, true), ["[G1] ", "[G1]", "G1 ", "G1"]);
+        let marked = Cell { whose: Whose::Mdev(2), mark: Some(Mark::Filtered) };
+        assert_eq!(texts(marked, false), [" M2~ ", "M2~ ", "M2~", "M~"]);
+        assert_eq!(texts(marked, true), ["[M2~]", "[M~]", "M2~", "M~"]);
+        let many = Cell { whose: Whose::Mdev(12), mark: Some(Mark::Filtered) };
+        assert_eq!(texts(many, false), [" M12~", "M~  ", "M~ ", "M~"]);
+        for width in all {
+            for selected in [false, true] {
+                for cell in [plain, marked, many] {
+                    assert_eq!(width.cell(cell, selected).chars().count(), width.columns());
+                }
+            }
+        }
     }
 
     #[test]

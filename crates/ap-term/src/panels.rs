@@ -25,9 +25,9 @@ pub(crate) fn detail(app: &App, detail: &Detail) -> Vec<Line<'static>> {
         let (sign, style, rest) = match &action.verdict {
             Verdict::Done(_) => ("yes", depth.done(), None),
             Verdict::Unasked => ("", depth.dim(), None),
-            Verdict::Refused { errno, why, remedy } => {
-                let refused = errno.map_or_else(|| "it would wait".to_owned(), |errno| errno.to_owned());
-                ("no", depth.refused(), Some(format!("{refused}: {why}. Instead: {remedy}.")))
+            Verdict::Refused { answer, why, remedy } => {
+                let answer = answer.words();
+                ("no", depth.refused(), Some(format!("{answer}: {why}. Instead: {remedy}.")))
             }
         };
         let mut spans = vec![Span::styled(format!("{shown} "), depth.dim()), Span::raw(action.label.clone())];

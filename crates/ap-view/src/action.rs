@@ -2,7 +2,7 @@
 //! `ap-plan`.
 
 use ap_plan::write::Delta;
-use ap_plan::{State, Write};
+use ap_plan::{Refusal, State, Write};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, QueueSet, Uuid, grammar};
 
 use crate::host::Host;
@@ -54,8 +54,8 @@ pub enum Verdict {
     Done(String),
     /// It would be refused.
     Refused {
-        /// What write(2) would answer; `None` if it would wait, or the kernel would do it and we advise against it.
-        errno: Option<&'static str>,
+        /// What the write would get for an answer.
+        answer: Reply,
         /// Why.
         why: String,
         /// The smallest change that would make it possible.
@@ -63,6 +63,47 @@ pub enum Verdict {
     },
     /// No rule of writes says: hardware and guests are asked when it is done.
     Unasked,
+}
+
+/// What a write that is not done gets for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// write(2) fails with it.
+    Errno(&'static str),
+    /// write(2) waits until the guest lets go.
+    Waits,
+    /// An emulated host refuses it with `EBUSY`, and so do we; the kernel does it, and the guest loses a queue (page 7, N26).
+    OnlyHere,
+}
+
+impl Reply {
+    fn of(refusal: &Refusal) -> Reply {
+        match (refusal.errno(), refusal) {
+            (Some(errno), _) => Reply::Errno(errno),
+            (None, Refusal::Unprotected { .. }) => Reply::OnlyHere,
+            (None, _) => Reply::Waits,
+        }
+    }
+
+    /// The errno's name, if write(2) fails.
+    #[must_use]
+    pub fn errno(self) -> Option<&'static str> {
+        match self {
+            Reply::Errno(errno) => Some(errno),
+            Reply::Waits => None,
+            Reply::OnlyHere => Some("EBUSY"),
+        }
+    }
+
+    /// In a few words, before the reason.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Reply::Errno(errno) => errno,
+            Reply::Waits => "it would wait",
+            Reply::OnlyHere => "EBUSY here, though Linux 6.19 to 7.1 would do it",
+        }
+    }
 }
 
 impl Host {
@@ -118,7 +159,7 @@ impl List<'_> {
         let verdict = match state.after(&write) {
             Ok(after) => Verdict::Done(changes(state, &after)),
             Err(refusal) => Verdict::Refused {
-                errno: refusal.errno(),
+                answer: Reply::of(&refusal),
                 why: self.host.by_numbers(refusal.to_string()),
                 remedy: self.host.by_numbers(refusal.remedy(state).as_write()),
             },
@@ -273,7 +314,9 @@ impl List<'_> {
 /// What a write changes, in a few words.
 fn changes(before: &State, after: &State) -> String {
     let mut parts = Vec::new();
-    let moved = |from: &QueueSet, to: &QueueSet| from.iter().filter(|apqn| to.contains(*apqn)).count();
+    let moved = |from: &QueueSet, to: &QueueSet| -> usize {
+        (from.adapters() & to.adapters()).iter().map(|id| (from.row(id) & to.row(id)).count()).sum()
+    };
     let ways = [
         (&before.queues.host, &after.queues.vfio, "from the host to vfio_ap"),
         (&before.queues.vfio, &after.queues.host, "from vfio_ap to the host"),

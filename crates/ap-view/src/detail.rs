@@ -259,7 +259,17 @@ impl Host {
             ("name", uuid.to_string()),
             ("matrix", product(&mdev.matrix)),
             ("guest_matrix", product(&mdev.shadow)),
-            ("guest", mdev.holder.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+            // By its name alone, if it has one: the fact's name says already what it is.
+            (
+                "guest",
+                mdev.holder.as_ref().map_or_else(
+                    || "none".to_owned(),
+                    |holder| match &holder.guest {
+                        Some(guest) => guest.clone(),
+                        None => holder.to_string(),
+                    },
+                ),
+            ),
         ]
     }
 

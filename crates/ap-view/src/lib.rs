@@ -28,7 +28,7 @@ pub mod selection;
 pub mod shown;
 pub mod touched;
 
-pub use action::{Action, Verdict};
+pub use action::{Action, Reply, Verdict};
 pub use cell::{Cell, Mark, Whose};
 pub use detail::Detail;
 pub use host::{CardFacts, Host, Marks};

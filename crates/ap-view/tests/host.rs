@@ -79,8 +79,8 @@ fn the_next_write_says_what_it_would_answer() {
     let actions = host.actions(select("0a"), None);
     let mask = actions.iter().find(|action| action.sort == Sort::Mask).expect("one for apmask");
     assert_eq!(mask.operation.to_string(), "echo +10 > /sys/bus/ap/apmask");
-    let Verdict::Refused { errno, why, remedy } = &mask.verdict else { panic!("{mask:?}") };
-    assert_eq!(*errno, Some("EBUSY"));
+    let Verdict::Refused { answer, why, remedy } = &mask.verdict else { panic!("{mask:?}") };
+    assert_eq!(answer.errno(), Some("EBUSY"));
     // By its number: so cells name it.
     assert_eq!(why, "queues 0a.0006, 0a.0047 are assigned to mdev 1, which guest g1 holds");
     assert_eq!(remedy, "take adapter 10 from mdev 1 (held by guest g1)");
@@ -107,8 +107,8 @@ fn verdicts_are_what_the_host_answers() {
             let answer = ap_apply::tree::Tree::write(&mut session, path, text);
             match (&action.verdict, answer) {
                 (Verdict::Done(_), Ok(())) => done += 1,
-                (Verdict::Refused { errno, .. }, Err(fault)) => {
-                    assert_eq!(errno.unwrap_or("waits"), fault.name, "{action:?}");
+                (Verdict::Refused { answer, .. }, Err(fault)) => {
+                    assert_eq!(answer.errno().unwrap_or("waits"), fault.name, "{action:?}");
                     refused += 1;
                 }
                 (_, answer) => panic!("{action:?}: {answer:?}"),

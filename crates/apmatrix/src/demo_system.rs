@@ -10,7 +10,8 @@ use crate::error::CliError;
 
 /// What is typed: comments are said, everything else is carried out. `apmatrix shell` prints the same for it.
 pub const SCRIPT: &str = r#"
-# A host with eight adapters and six usage domains. Right after boot every queue is the host's own.
+# A host with eight adapters and six usage domains. Right after boot every
+# queue is the host's own.
 cat /sys/bus/ap/bindings
 cat /sys/bus/ap/apmask
 
@@ -22,19 +23,23 @@ ls /sys/bus/ap/drivers/vfio_ap
 M=/sys/devices/vfio_ap/matrix
 A=$M/a0000000-0000-4000-8000-000000000001
 B=$M/b0000000-0000-4000-8000-000000000002
-echo a0000000-0000-4000-8000-000000000001 > $M/mdev_supported_types/vfio_ap-passthrough/create
-echo b0000000-0000-4000-8000-000000000002 > $M/mdev_supported_types/vfio_ap-passthrough/create
-for D in 4 6; do echo $D > $A/assign_domain; echo $D > $B/assign_domain; done
+C=$M/mdev_supported_types/vfio_ap-passthrough/create
+echo a0000000-0000-4000-8000-000000000001 > $C
+echo b0000000-0000-4000-8000-000000000002 > $C
+for D in 4 6; do echo $D > $A/assign_domain; done
+for D in 4 6; do echo $D > $B/assign_domain; done
 echo 2 > $A/assign_adapter
 echo 3 > $B/assign_adapter
 cat $A/matrix
 
-# A guest starts on the first. It gets what is assigned, there, and bound to vfio_ap.
+# A guest starts on the first. It gets what is assigned, there, and bound to
+# vfio_ap.
 guest start g1 a0000000-0000-4000-8000-000000000001
 cat $A/guest_matrix
 cat /sys/bus/ap/devices/02.0004/status
 
-# Now the administrator wants adapter 2 back for the host. The bus asks vfio_ap first, and the answer is a veto.
+# Now the administrator wants adapter 2 back for the host. The bus asks vfio_ap
+# first, and the answer is a veto.
 echo +2 > /sys/bus/ap/apmask || true
 cat /sys/kernel/debug/apmatrix/log
 
@@ -44,7 +49,8 @@ guest show g1
 hw plug 2
 cat $A/guest_matrix
 
-# Once the guest has ended and nobody holds the queues, the host gets them; each is reset in between.
+# Once the guest has ended and nobody holds the queues, the host gets them; each
+# is reset in between.
 guest stop g1
 echo 1 > $A/remove
 echo +2 > /sys/bus/ap/apmask

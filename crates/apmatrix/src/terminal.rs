@@ -2,6 +2,8 @@
 //!
 //! Knows columns, and nothing of what stands in them.
 
+use std::io;
+
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -13,8 +15,8 @@ const LEAST: usize = 40;
 /// The width of the terminal that standard output or standard error is; 80 where neither is one.
 #[must_use]
 pub fn width() -> usize {
-    let size = terminal_size::terminal_size_of(std::io::stdout())
-        .or_else(|| terminal_size::terminal_size_of(std::io::stderr()));
+    let size = terminal_size::terminal_size_of(io::stdout())
+        .or_else(|| terminal_size::terminal_size_of(io::stderr()));
     // A terminal that does not know its width says 0.
     size.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0).unwrap_or(USUAL).max(LEAST)
 }
@@ -70,6 +72,59 @@ pub fn lines_wrapped(text: &str, width: usize) -> String {
         wrapped(line, width, indent + 2) + "\n"
     };
     text.lines().map(line).collect()
+}
+
+/// A writer whose lines are wrapped as [`lines_wrapped`] does it. What is after the last end of a line is written when it is
+/// dropped.
+#[derive(Debug)]
+pub struct Wrapping<W: io::Write> {
+    out: W,
+    width: usize,
+    line: Vec<u8>,
+}
+
+impl<W: io::Write> Wrapping<W> {
+    /// Writes to `out`, in lines of that width.
+    pub fn new(out: W, width: usize) -> Wrapping<W> {
+        Wrapping { out, width, line: Vec::new() }
+    }
+
+    fn line(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        let text = String::from_utf8_lossy(&line);
+        match text.is_empty() {
+            true => self.out.write_all(b"\n"),
+            false => self.out.write_all(lines_wrapped(&text, self.width).as_bytes()),
+        }
+    }
+}
+
+impl<W: io::Write> io::Write for Wrapping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match piece.strip_suffix(b"\n") {
+                Some(rest) => {
+                    self.line.extend_from_slice(rest);
+                    self.line()?;
+                }
+                None => self.line.extend_from_slice(piece),
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl<W: io::Write> Drop for Wrapping<W> {
+    fn drop(&mut self) {
+        if !self.line.is_empty() {
+            // Nobody is left to be told.
+            let _unheard = self.line();
+        }
+    }
 }
 
 /// The examples that help shows, in that width: what is typed, and beside it what is said of it, which two blanks or

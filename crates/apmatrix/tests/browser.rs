@@ -29,7 +29,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use driver::Browser;
-use saved::{DESIRED, apmatrix};
+use saved::{DESIRED, apmatrix, find};
 use server::Server;
 
 /// The keys that WebDriver names by letters of their own.
@@ -524,6 +524,14 @@ fn pictures() {
         browser.size(1100, 720, false).await;
         browser.open(&format!("file://{}", directory.path().join("plan.html").display())).await;
         save("plan.png").await;
+        for (specimen, picture, height) in
+            [("seed-deadlock", "deadlock.png", 760), ("seed-theft", "theft.png", 860)]
+        {
+            browser.size(1280, height, false).await;
+            browser.client.goto(&find(directory.path(), specimen)).await.expect("it opens");
+            browser.until("document.querySelectorAll('.picked').length > 0").await;
+            save(picture).await;
+        }
         browser.end().await;
     });
 }

@@ -334,3 +334,22 @@ fn a_hook_is_gone_after_a_panic() {
     assert!(panics.is_err());
     assert!(hook::with(|_| ()).is_none());
 }
+
+/// Of values of one type.
+fn all_differ<T: std::hash::Hash + std::fmt::Debug>(values: impl IntoIterator<Item = T>) {
+    let mut met = std::collections::HashMap::new();
+    for value in values {
+        let print = hook::fingerprint(&value);
+        if let Some(before) = met.insert(print, format!("{value:?}")) {
+            panic!("{before} and {value:?} have the fingerprint {print:#x}");
+        }
+    }
+}
+
+#[test]
+fn fingerprints_of_different_values_differ() {
+    all_differ((0..128_u64).map(|high| high << 56));
+    all_differ((0..128_u64).flat_map(|one| (0..128_u64).map(move |other| (one, other))));
+    all_differ((0..40).map(|length| vec![0_u8; length]));
+    all_differ((0..40).map(|length| "x".repeat(length)));
+}

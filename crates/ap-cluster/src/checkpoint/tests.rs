@@ -19,7 +19,7 @@ fn written(folder: &Path) -> Checkpoint {
     for number in [1, 2] {
         let ways = Ways::from_bytes(number as usize + 1, vec![7; number as usize + 1]);
         checkpoint.write_part(number, ONE, &[u128::from(number) << 100, 5], &ways).expect("it is written");
-        checkpoint.write_tally(number, &level(number), 0..1).expect("it is written");
+        checkpoint.write_tally(number, &level(number)).expect("it is written");
     }
     checkpoint
 }
@@ -97,6 +97,26 @@ fn foreign_folders_are_refused() {
     fs::write(strange.path().join("thesis.tex"), "").expect("it is written");
     let error = Checkpoint::open(strange.path(), &identity("core"), 0).expect_err("somebody's").to_string();
     assert!(error.ends_with("is no checkpoint: it holds `thesis.tex`"), "{error}");
+    assert_eq!(fs::read_dir(strange.path()).expect("a folder").count(), 1, "nothing was left there");
+}
+
+#[test]
+fn old_ways_go_whoever_wrote_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = written(folder.path());
+    // Two workers go on.
+    for worker in 0..2 {
+        let part = Part { worker, of: 2 };
+        checkpoint.write_part(3, part, &[9], &Ways::from_bytes(4, vec![7; 4])).expect("it is written");
+    }
+    checkpoint.write_tally(3, &Level { workers: 2, ..level(3) }).expect("it is written");
+    let names = |number: u32| -> Vec<String> {
+        let folder = fs::read_dir(folder.path().join(format!("level-{number}"))).expect("a folder");
+        let names = folder.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".ways")).collect()
+    };
+    assert_eq!(names(2), [""; 0], "the ways of one worker");
+    assert_eq!(names(3).len(), 2, "those that are needed");
 }
 
 #[test]

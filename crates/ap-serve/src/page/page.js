@@ -505,7 +505,7 @@ const page = {
     item.append(make('code', '', action.line));
     if (action.verdict === 'yes') item.append(make('p', 'quiet', `${action.text}.`));
     if (action.verdict === 'no') {
-      item.append(make('p', 'no', `Refused${action.errno ? `, ${action.errno}` : ''}: ${action.text}.`), make('p', '', `Instead: ${action.remedy}.`));
+      item.append(make('p', 'no', `${action.errno ? `Refused, ${action.answer}` : 'It would wait'}: ${action.text}.`), make('p', '', `Instead: ${action.remedy}.`));
     }
     return item;
   },

@@ -104,6 +104,21 @@ fn check(set: &QueueSet, naive: &Naive, a: &AdapterMask, d: &DomainMask) {
     assert_eq!(set.adapters_missing_any(a, d), adapters_of(&missing));
 }
 
+proptest! {
+    #[test]
+    fn what_two_sets_share_within_a_product_is_what_naive_ones_do(
+        one in prop::collection::vec((id(), id()), 0..24),
+        other in prop::collection::vec((id(), id()), 0..24),
+        a in adapters(),
+        d in domains(),
+    ) {
+        let sets: [QueueSet; 2] = [&one, &other].map(|pairs| pairs.iter().map(|pair| apqn(*pair)).collect());
+        let shared = product(&a, &d).any(|queue| one.contains(&queue) && other.contains(&queue));
+        prop_assert_eq!(sets[0].intersects_within(&sets[1], &a, &d), shared);
+        prop_assert_eq!(sets[1].intersects_within(&sets[0], &a, &d), shared);
+    }
+}
+
 #[test]
 fn empty_products_change_nothing_and_are_contained() {
     let mut set = QueueSet::new();

@@ -18,7 +18,7 @@ use crate::plan::document::{AppliedDocument, PlanDocument};
 use crate::plan::host::{Host, unreadable};
 use crate::plan::tree::FileTree;
 use crate::plan::{boot, guard, show};
-use crate::terminal::{lines_wrapped, width};
+use crate::terminal::{lines_wrapped, width, wrapped};
 
 /// Where the lock and the journal are.
 #[derive(Clone, Debug, clap::Args)]
@@ -169,7 +169,7 @@ fn apply_to(root: &Path, run: &Run, plan: &Plan, confirm: Option<u64>) -> Result
 /// Tells what is under way.
 pub fn tell(report: ap_apply::report::Report<'_>) {
     if let Some(line) = show::report(&report) {
-        let _ = writeln!(anstream::stderr(), "{line}");
+        let _ = writeln!(anstream::stderr(), "{}", wrapped(&line, width(), 2));
     }
 }
 

@@ -9,7 +9,7 @@ use explore::{Explorer, Report};
 use super::explore::{report, specimen};
 use crate::demo_system;
 use crate::error::{CliError, Outcome};
-use crate::terminal::width;
+use crate::terminal::{Wrapping, width};
 
 /// Show the whole story in under ten seconds, without privileges
 ///
@@ -22,7 +22,7 @@ pub struct Args {}
 
 /// Runs the command.
 pub fn run(_args: &Args) -> Outcome {
-    let mut out = anstream::stdout().lock();
+    let mut out = Wrapping::new(anstream::stdout().lock(), width());
     head(&mut out, "The system, as anybody can operate it in `apmatrix shell`:")?;
     demo_system::tell(&mut out)?;
     demo_explorer(&mut out)?;
@@ -36,11 +36,11 @@ const HEAD: Style = Style::new().bold();
 /// # Errors
 /// If the explorer finds something else than the story says, or the output can't be written.
 pub fn demo_explorer(out: &mut dyn Write) -> Result<(), CliError> {
-    head(out, "November 2020: the bus may ask vfio_ap whether a queue is in use. With plain locks:")?;
+    head(out, "November 2020: the bus may ask vfio_ap whether a queue is in use; plain locks:")?;
     tell(out, "seed-deadlock", "deadlock")?;
     head(out, "So both sides only try to lock. What the answer to the mail saw:")?;
     tell(out, "seed-theft", "stolen")?;
-    head(out, "What was merged two years later: ap_perms_mutex (P) before every lock of vfio_ap.")?;
+    head(out, "What was merged two years later: ap_perms_mutex (P) before each vfio_ap lock.")?;
     for id in ["shipped", "shipped-5"] {
         let (specimen, found) = explored(id, "clean")?;
         writeln!(out, "{}: {}", specimen.title, found.verdict)?;

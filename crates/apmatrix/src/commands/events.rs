@@ -1,7 +1,8 @@
 //! `apmatrix events`: uevents, log lines, AP instructions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::commands::{Root, print_json};
 use crate::control::Control;
 use crate::error::{CliError, Outcome};
 use crate::schema::{Named, of};
+use crate::terminal::{lines_wrapped, width};
 
 /// How often the file is read while following.
 const POLL: Duration = Duration::from_millis(100);
@@ -63,9 +65,17 @@ pub fn run(args: &Args) -> Outcome {
             events: text.lines().filter_map(event).collect(),
         })?;
     } else {
-        write!(anstream::stdout(), "{text}")?;
+        write!(anstream::stdout(), "{}", for_whom(&text))?;
     }
     Ok(0)
+}
+
+/// Lines as they are for `grep`; in the terminal's width for people.
+fn for_whom(text: &str) -> Cow<'_, str> {
+    match std::io::stdout().is_terminal() {
+        true => lines_wrapped(text, width()).into(),
+        false => text.into(),
+    }
 }
 
 /// Prints what there is, then what comes, until the tree goes away.
@@ -81,7 +91,7 @@ fn follow(control: &Control, text: &str, json: bool) -> Outcome {
                 Some(event) => {
                     writeln!(out, "{}", serde_json::to_string(&event).map_err(std::io::Error::from)?)?
                 }
-                None => writeln!(out, "{line}")?,
+                None => write!(out, "{}", for_whom(&format!("{line}\n")))?,
             }
         }
         out.flush()?;

@@ -108,11 +108,14 @@ pub fn run(args: &Args) -> Outcome {
     if jobs::run(threads, &work).is_err() {
         work(0);
     }
-    let Told { documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Told { mut documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     let status = status?;
     if args.json {
-        match documents.as_slice() {
-            [document] => super::print_json(document)?,
+        match documents.as_mut_slice() {
+            [document] => {
+                document.memory_bytes = jobs::memory();
+                super::print_json(document)?;
+            }
             scenarios => super::print_json(&report::Several::new(scenarios))?,
         }
     } else if plays.len() > 1 {
@@ -156,7 +159,7 @@ impl Told {
                 report::print_line(play, &explored, wrong, other, width())?;
             }
             if plays == 1 || failed {
-                report::print(play, &beginning, &explored, (wrong, other), width())?;
+                report::print(play, &beginning, &explored, (wrong, other), (plays, width()))?;
             }
         }
         Ok(u8::from(failed))
@@ -274,7 +277,7 @@ fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Arg
     if args.json {
         super::print_json(&report::document(play, &explored, None, None))?;
     } else {
-        report::print(play, &ready.picture(), &explored, (None, None), width())?;
+        report::print(play, &ready.picture(), &explored, (None, None), (1, width()))?;
     }
     Ok(u8::from(explored.report.verdict != "clean"))
 }

@@ -13,9 +13,9 @@ use ap_task::Kernel;
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome};
-use crate::progress;
 use crate::schema::{Named, of};
 use crate::terminal::{cut, width, wrapped};
+use crate::{jobs, progress};
 
 /// The alphabet that is explored if none is named: it closes.
 const DEFAULT: &str = "core";
@@ -172,13 +172,6 @@ fn refused(error: ClusterError) -> CliError {
     }
 }
 
-/// The most memory that this process ever had, as far as the system tells.
-fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
-}
-
 fn wrong(violation: &Violation) -> Wrong {
     Wrong {
         verdict: violation.broken.word(),
@@ -207,7 +200,7 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
         levels: &report.levels,
         seconds: report.time.as_secs_f64(),
         transitions_per_second: report.speed(),
-        memory_bytes: memory(),
+        memory_bytes: jobs::memory(),
         violations: report.violations.iter().map(wrong).collect(),
     };
     let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
@@ -218,7 +211,10 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
 fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
     let width = width();
-    writeln!(out, "{}", wrapped(&format!("alphabet {}: {}", alphabet.name, alphabet.about), width, 2))?;
+    let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
+    let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
+    let (verdict, Alphabet { name, about, .. }) = (report.verdict(), alphabet);
+    writeln!(out, "{}", wrapped(&format!("{verdict}{rest}; alphabet {name}: {about}"), width, 2))?;
     let how_far = match (report.closed, report.cut) {
         (true, _) => format!("closed at depth {}: sequences of every length are explored", report.depth),
         (false, None) => format!("every sequence of at most {} operations", report.depth),
@@ -227,7 +223,7 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
         }
     };
     writeln!(out, "{}", wrapped(&format!("  {how_far}"), width, 4))?;
-    let memory = memory().map_or_else(String::new, |bytes| format!(", {} MiB", bytes >> 20));
+    let memory = jobs::memory().map_or_else(String::new, |bytes| format!(", {} MiB", bytes >> 20));
     let counts = format!(
         "  {} operations, {} transitions, {} states, {:.1} s, {:.0} transitions/s{memory}",
         report.operations,
@@ -249,8 +245,5 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
             writeln!(out, "  {line}")?;
         }
     }
-    let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
-    let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
-    writeln!(out, "\nverdict: {}{rest}", report.verdict())?;
     Ok(())
 }

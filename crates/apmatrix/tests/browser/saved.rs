@@ -60,13 +60,9 @@ fn the_two_finds_of_the_seed_are_timelines() {
         for (specimen, verdict, steps, waits) in
             [("seed-deadlock", "deadlock", 2, true), ("seed-theft", "stolen", 24, false)]
         {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
-            command.args(["explore", "--specimen", specimen, "--html", "find.html"]);
-            let output = command.current_dir(directory.path()).output().expect("it runs");
-            assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+            let url = find(directory.path(), specimen);
             for (width, height, dark) in [(1280, 800, false), (360, 740, true)] {
                 browser.size(width, height, dark).await;
-                let url = format!("file://{}", directory.path().join("find.html").display());
                 browser.client.goto(&url).await.expect("it opens");
                 browser.until("document.querySelectorAll('.picked').length > 0").await;
                 let text = async |id: &str| {
@@ -112,6 +108,15 @@ fn the_two_finds_of_the_seed_are_timelines() {
 }
 
 /// Runs `apmatrix` in a directory.
+/// The address of the page of what the explorer finds in a specimen.
+pub fn find(directory: &Path, specimen: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.args(["explore", "--specimen", specimen, "--html", "find.html"]);
+    let output = command.current_dir(directory).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    format!("file://{}", directory.join("find.html").display())
+}
+
 pub fn apmatrix(directory: &Path, arguments: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
     let output = command.args(arguments).current_dir(directory).output().expect("it runs");

@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 
 use crate::common::apmatrix_in;
 use crate::pseudo::Terminal;
+use crate::running::can_run;
 
 const SCENARIO: &str = "schema = \"apmatrix.scenario/1\"\nmachine = \"default\"\n\
     title = \"a title that is so long that it would flood a terminal of eighty columns if nobody cut it\"\n\
@@ -22,6 +23,7 @@ const WRONG: &str = "schema = \"apmatrix.machine/1\"\ndomain = [4]\nmax_adapter 
 /// Commands that print for people: with the built-in machines, what is right and what is wrong.
 const COMMANDS: &[&[&str]] = &[
     &["--help"],
+    &["demo"],
     &["machine", "list"],
     &["machine", "list", "--kernels"],
     &["machine", "check", "wrong.toml"],
@@ -33,7 +35,9 @@ const COMMANDS: &[&[&str]] = &[
     &["explore", "--specimen", "shipped"],
     &["explore", "--sequences", "--depth", "1"],
     &["plan", "d.toml", "--machine", "default"],
+    &["plan", "d.toml", "--machine", "default", "--prove"],
     &["plan", "stuck.toml", "--machine", "default"],
+    &["machine", "show", "max"],
     &["fits", "default", "tiny"],
     &["fits", "wide", "max"],
     &["schema"],
@@ -102,6 +106,61 @@ fn h11_no_line_is_longer_than_eighty_columns() {
         }
     }
     assert!(long.is_empty(), "{} lines:\n{}", long.len(), long.join("\n"));
+}
+
+/// Commands with no line of their own in [`COMMANDS`]: they show their errors there, or nothing, or what a program reads.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("apply", "within a run, below"),
+    ("revert", "within a run, below"),
+    ("confirm", "within a run, below"),
+    ("recover", "within a run, below"),
+    ("events", "within a run, below; elsewhere lines are for grep"),
+    ("guest", "within a run, below"),
+    ("import", "a machine file, whose lines are the format's"),
+    ("completions", "a shell's script"),
+    ("mount", "says nothing"),
+    ("view", "frames of its own, tested with them"),
+    ("serve", "an address"),
+];
+
+#[test]
+fn h11_every_command_is_looked_at() {
+    let program = apmatrix::cli::Cli::command();
+    for name in
+        program.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name)
+    {
+        let here = COMMANDS.iter().any(|command| command.first() == Some(&name));
+        let elsewhere = ELSEWHERE.iter().any(|(other, _)| *other == name);
+        assert!(here != elsewhere, "{name}: in COMMANDS {here}, in ELSEWHERE {elsewhere}");
+    }
+}
+
+#[test]
+fn h11_what_is_told_within_a_run_keeps_to_the_width() {
+    if !can_run("h11, within a run") {
+        return;
+    }
+    let directory = directory();
+    let file = directory.path().join("d.toml").display().to_string();
+    let script = format!(
+        "apmatrix apply {file}; apmatrix revert; apmatrix confirm; apmatrix recover; apmatrix guest --help; \
+         apmatrix apply {file} --confirm 60; apmatrix confirm; apmatrix events"
+    );
+    for width in [80, 120] {
+        let text = raw(
+            width,
+            &[("TERM", "xterm")],
+            directory.path(),
+            &["run", "--machine", "default", "--", "sh", "-c", &script],
+        );
+        let lines = plain(&text);
+        let long: Vec<&String> =
+            lines.iter().filter(|line| columns(line.trim_end()) > usize::from(width)).collect();
+        assert!(long.is_empty(), "at {width}: {long:#?}");
+        for said in ["step 1 of", "step 1 back", "uevent"] {
+            assert!(text.contains(said), "{said:?} is among what was told: {text}");
+        }
+    }
 }
 
 /// What a command shows on a terminal, without the terminal's returns.

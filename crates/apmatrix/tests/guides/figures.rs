@@ -61,36 +61,81 @@ fn h16_the_figures_of_the_explorers_page_are_the_programs() {
     }
     assert!(seen >= 6, "the page has {seen} rows of specimens");
 
-    // The table of all scenarios: the page's after, and its sum.
-    let rows: Vec<&str> =
-        page.text.lines().filter(|line| line.starts_with("| ") && line.contains(" | clean | ")).collect();
-    let files: Vec<String> = rows.iter().map(|line| format!("scenarios/{}.toml", cells(line)[0])).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A table with a row for each file of `scenarios/`: its page, what a row begins with, and in which cell stands what.
+struct Table {
+    page: &'static str,
+    begins: &'static str,
+    figures: &'static [(usize, &'static str)],
+}
+
+const TABLES: &[Table] = &[
+    Table { page: "docs/performance/explore.md", begins: "| ", figures: &[(2, "outcomes"), (4, "states")] },
+    Table {
+        page: "scenarios/README.md",
+        begins: "| [",
+        figures: &[(4, "executions"), (5, "states"), (7, "outcomes")],
+    },
+];
+
+#[test]
+fn h16_the_tables_of_all_scenarios_are_the_programs() {
+    let names = std::fs::read_dir(root().join("scenarios")).expect("scenarios");
+    let names = names.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let mut files: Vec<String> =
+        names.filter(|name| name.ends_with(".toml")).map(|name| format!("scenarios/{name}")).collect();
+    files.sort();
     let all = explored(&files.iter().map(String::as_str).collect::<Vec<_>>());
-    let (mut sum, mut scenarios, mut edits) = (0, 0, Vec::new());
-    for (line, document) in rows.into_iter().zip(all["scenarios"].as_array().expect("a list")) {
-        let cells = cells(line);
-        assert_eq!(document["file"], format!("scenarios/{}.toml", cells[0]));
-        let states = document["states"].as_u64().expect("a number");
-        let outcomes = document["outcomes"].as_array().expect("a list");
-        check(&cells[0], "states", states, &cells[4..5]);
-        check(&cells[0], "outcomes", outcomes.len() as u64, &cells[2..3]);
-        edits.push((line.to_owned(), with(&cells, &[(2, outcomes.len() as u64), (4, states)])));
-        (sum, scenarios) = (sum + states, scenarios + 1);
-    }
-    assert!(scenarios > 80, "the page has {scenarios} rows of scenarios");
-    let line = page.text.lines().find(|line| line.starts_with("| together |")).expect("a sum");
-    let together = cells(line);
-    check("together", "states", sum, &together[4..5]);
-    edits.push((line.to_owned(), with(&together, &[(4, sum)])));
-    if !wrong.is_empty() && crate::blocks::asked("rewrite") {
-        let mut text = page.text.clone();
-        for (old, new) in edits {
-            text = text.replace(&old, &new);
+    let documents = all["scenarios"].as_array().expect("a list");
+    assert_eq!(documents.len(), files.len());
+    let mut wrong = Vec::new();
+    for table in TABLES {
+        let page = Page::read(table.page);
+        let (mut text, mut states) = (page.text.clone(), 0);
+        for (file, document) in files.iter().zip(documents) {
+            assert_eq!(document["file"], *file);
+            let name = file.trim_start_matches("scenarios/").trim_end_matches(".toml");
+            let number = |what: &str| match &document[what] {
+                serde_json::Value::Array(list) => list.len() as u64,
+                number => number.as_u64().unwrap_or_else(|| panic!("{name}: {what} is {number}")),
+            };
+            states += number("states");
+            let row = page.text.lines().find(|line| {
+                line.starts_with(table.begins)
+                    && line.trim_start_matches(table.begins).starts_with(&format!("{name}{}", end(table)))
+            });
+            let Some(row) = row else {
+                wrong.push(format!("{}: there is no row of {name}", table.page));
+                continue;
+            };
+            let figures: Vec<_> = table.figures.iter().map(|(at, what)| (*at, number(what))).collect();
+            let right = with(&cells(row), &figures);
+            if right != row {
+                wrong.push(format!("{}: {row}\n  is now {right}", table.page));
+                text = text.replace(row, &right);
+            }
         }
-        std::fs::write(root().join(&page.name), text).expect("the page is ours");
-        wrong.push(format!("{}: the table of scenarios is rewritten; run the test again", page.name));
+        if let Some(row) = page.text.lines().find(|line| line.starts_with("| together |")) {
+            let at = table.figures.iter().find(|(_, what)| *what == "states").map_or(0, |(at, _)| *at);
+            let right = with(&cells(row), &[(at, states)]);
+            if right != row {
+                wrong.push(format!("{}: {row}\n  is now {right}", table.page));
+                text = text.replace(row, &right);
+            }
+        }
+        if text != page.text && crate::blocks::asked("rewrite") {
+            std::fs::write(root().join(&page.name), text).expect("the page is ours");
+            wrong.push(format!("{}: the table of scenarios is rewritten; run the test again", page.name));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What stands behind a scenario's name in a row.
+fn end(table: &Table) -> &'static str {
+    if table.begins.ends_with('[') { "](" } else { " |" }
 }
 
 fn cells(line: &str) -> Vec<String> {

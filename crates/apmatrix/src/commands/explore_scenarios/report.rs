@@ -13,6 +13,7 @@ use super::results::{named, names, results, text};
 use super::{telling, trace};
 use crate::commands::explore::report::count;
 use crate::error::CliError;
+use crate::jobs;
 use crate::scenario::Playable;
 use crate::terminal::{cut, wrapped};
 
@@ -113,17 +114,24 @@ pub fn print_sum(
     took: std::time::Duration,
 ) -> Result<(), CliError> {
     let parts: Vec<String> = sums.iter().map(|(word, number)| format!("{number} {word}")).collect();
-    writeln!(anstream::stdout(), "{all} scenarios: {}; {:.1} s", parts.join(", "), took.as_secs_f64())?;
+    let (parts, seconds) = (parts.join(", "), took.as_secs_f64());
+    writeln!(anstream::stdout(), "{all} scenarios: {parts}; {seconds:.1} s{}", memory(all))?;
     Ok(())
 }
 
-/// Prints the report for people, in lines of that width.
+/// How much memory the process took, if it explored one scenario, or that many together.
+fn memory(scenarios: usize) -> String {
+    let together = if scenarios > 1 { " together" } else { "" };
+    jobs::memory().map_or_else(String::new, |bytes| format!(", {} MiB{together}", bytes >> 20))
+}
+
+/// Prints the report of one of so many scenarios for people, in lines of that width.
 pub fn print(
     play: &Playable,
     beginning: &Picture,
     explored: &Explored,
     (wrong, other): (Option<&str>, Option<&Other>),
-    width: usize,
+    (scenarios, width): (usize, usize),
 ) -> Result<(), CliError> {
     let report = &explored.report;
     let mut out = Wrapped { out: anstream::stdout().lock(), width };
@@ -144,7 +152,8 @@ pub fn print(
     out.line(
         2,
         &format!(
-            "{all}: {executions} told apart, {states} states; {orders} if one runs after the other; {seconds:.1} s"
+            "{all}: {executions} told apart, {states} states; {orders} if one runs after the other; {seconds:.1} s{}",
+            memory(scenarios)
         ),
     )?;
     if let Some(why) = &report.why {
@@ -251,13 +260,16 @@ const WIDEST: usize = 120;
 #[derive(Serialize, schemars::JsonSchema)]
 pub struct Several<'d> {
     schema: &'static str,
+    /// The most memory that all of them took together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
     scenarios: &'d [Document],
 }
 
 impl Several<'_> {
     /// Of the documents of each.
     pub fn new(scenarios: &[Document]) -> Several<'_> {
-        Several { schema: "apmatrix.explorations/1", scenarios }
+        Several { schema: "apmatrix.explorations/1", memory_bytes: jobs::memory(), scenarios }
     }
 }
 
@@ -272,6 +284,9 @@ pub struct Document {
     executions: u64,
     states: u64,
     seconds: f64,
+    /// The most memory that the process took; only where it explored this scenario alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     bounds: Bounds,
     outcomes: Vec<OutcomeDocument>,
     violations: Vec<ViolationDocument>,
@@ -340,6 +355,7 @@ pub fn document(
         executions: report.executions,
         states: report.states,
         seconds: report.elapsed.as_secs_f64(),
+        memory_bytes: None,
         bounds: Bounds {
             tasks: play.scenario.tasks.len(),
             deepest: report.deepest,
