@@ -126,7 +126,7 @@ const COMMANDS: &[(&[&str], [&str; 3])] = &[
     (&["run", "-machine", "tiny"], ["'-m'", "did you mean `--machine`?", "Usage: apmatrix run"]),
     (&["ls", "--machine", "tniy"], ["tniy", "expected a machine file", "did you mean `tiny`?"]),
     (&["why", "apmask"], ["<TEXT>", "required", "Usage: apmatrix why"]),
-    (&["ls", "--machine", "tiny"], ["--machine", "unexpected", "`--machine` is an option of run"]),
+    (&["events", "--machine", "tiny"], ["--machine", "unexpected", "`--machine` is an option of run"]),
     (&["explore", "--sequences", "--depth", "-1"], ["'-1'", "--depth", "expected a whole number, 0 or more"]),
     (&["explore", "--sequences", "--jobs", "0"], ["'0'", "--jobs", "from 1 to 256"]),
     (&["run", "--cpu", "x"], ["'x'", "--cpu", "expected a whole number"]),
