@@ -193,7 +193,10 @@ fn the_slurm_script_explores() {
         .expect("it runs");
     let (out, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{out}{errors}");
-    assert!(out.contains("every sequence of at most 3 operations") && out.contains("clean; alphabet core"), "{out}");
+    assert!(
+        out.contains("every sequence of at most 3 operations") && out.contains("clean; alphabet core"),
+        "{out}"
+    );
     assert!(folder.path().join("apmatrix-core/level-3/tally-1").exists(), "its levels are kept");
 }
 

@@ -19,7 +19,7 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 const PRINTED: [Document; 23] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
-    ("explorations", &["scenarios"], &[]),
+    ("explorations", &["scenarios"], &["memory_bytes"]),
     ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other"]),
     ("explore-list", &["specimens", "scenarios"], &[]),
     ("fits", &["source", "target", "mdevs"], &[]),
@@ -39,7 +39,7 @@ const PRINTED: [Document; 23] = [
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
     ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "masks_in_use", "mdevs", "guests"], &[]),
     ("v12", &["seconds", "as_expected", "rows"], &[]),
-    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "queues", "more_queues", "change"], &[]),
+    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "change"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.
