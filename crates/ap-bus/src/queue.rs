@@ -168,12 +168,16 @@ impl Bus {
     /// # Locks
     /// The registry's, for reading. Per queue: A; then A, what its driver takes, and A.
     pub fn poll(&self, task: &mut Task<'_, Nothing>) {
-        let mut active: Vec<_> = self.queues_in_order(task);
-        active.sort_by_cached_key(|queue| {
-            let since = queue.state.look(task, |state| state.binding.as_ref().map(|binding| *binding.since));
-            (zapq_order_key(queue.apqn), std::cmp::Reverse(since))
-        });
-        for queue in active {
+        // Of many queues few are due: only those are put in order. One that becomes due meanwhile has a poll of its own.
+        let mut due = Vec::new();
+        for queue in self.queues_in_order(task) {
+            let since = queue.state.look(task, |state| {
+                state.binding.as_ref().filter(|_| is_due(state)).map(|binding| *binding.since)
+            });
+            due.extend(since.map(|since| (zapq_order_key(queue.apqn), std::cmp::Reverse(since), queue)));
+        }
+        due.sort_by_key(|(key, since, _)| (*key, *since));
+        for (.., queue) in due {
             self.poll_device(&queue, task);
         }
     }

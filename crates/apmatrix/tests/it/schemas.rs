@@ -20,7 +20,7 @@ const PRINTED: [Document; 23] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &["memory_bytes"]),
-    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other"]),
+    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["memory_bytes", "why", "unexpected", "other"]),
     ("explore-list", &["specimens", "scenarios"], &[]),
     ("fits", &["source", "target", "mdevs"], &[]),
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
