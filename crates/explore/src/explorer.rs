@@ -287,9 +287,9 @@ fn with_checksum(executor: &mut Executor<'_, '_>, path: &[u8]) -> Schedule {
 fn lock_order(learned: &Learned) -> LockOrder {
     let edge = |held: ObjectId, asked: ObjectId, way: &Asking| OrderEdge {
         held: learned.objects.get(held).object,
-        held_name: learned.objects.name(held),
+        held_name: learned.objects.called(held),
         asked: learned.objects.get(asked).object,
-        asked_name: learned.objects.name(asked),
+        asked_name: learned.objects.called(asked),
         task: learned.names[way.task].clone(),
         held_at: place(way.held_at),
         asked_at: place(way.asked_at),
