@@ -6,12 +6,14 @@
 
 use rustc_hash::FxHashMap;
 
+use super::claims::Relied;
 use super::collect::{Collector, End, Limits, Searched, estimate};
 use super::cycles::Cycles;
 use super::deadlock::Deadlock;
 use super::executor::Executor;
 use super::findings;
 use super::futures::Futures;
+use super::log::{Entry, Log, Number};
 use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
@@ -82,6 +84,12 @@ pub(crate) fn audit(
     Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched().0
 }
 
+/// One of so many states may be gone back to before it pays to begin anew.
+const MENDED: u64 = 4;
+
+/// The most steps of one task that are looked at for whether they lead back.
+const LONGEST_ROUND: usize = 10_000;
+
 struct Frame {
     state: State,
     todo: Tasks,
@@ -94,11 +102,23 @@ struct Frame {
     points: usize,
     /// It is watched for cycles.
     marked: bool,
+    /// The state's number, if steps are taken from it.
+    number: Option<Number>,
 }
 
 impl Frame {
     fn new(state: State) -> Self {
-        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, points: 0, marked: false }
+        Frame {
+            state,
+            todo: 0,
+            width: 0,
+            last: None,
+            switches: 0,
+            steps: 0,
+            points: 0,
+            marked: false,
+            number: None,
+        }
     }
 }
 
@@ -135,6 +155,12 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     again: bool,
     /// Others were put off for a task that sleeps.
     slept: bool,
+    /// The states that it took steps from, while futures tell which.
+    log: Log,
+    /// It goes back to states that it has left; with the only task, if any, that can move in a circle of states.
+    mending: Option<Tasks>,
+    /// It goes to a state that it was in, by a step that ran through so many places.
+    retraces: Option<usize>,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -167,6 +193,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             taught: (0, 0),
             again: false,
             slept: false,
+            log: Log::default(),
+            mending: None,
+            retraces: None,
         }
     }
 
@@ -176,7 +205,10 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     }
 
     fn searched(mut self) -> (Searched, Option<Futures>, bool) {
-        self.run();
+        if self.enter_first() {
+            self.run();
+            self.mend();
+        }
         self.executor.abandon();
         let end = if self.restart() {
             End::Restart
@@ -190,10 +222,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         (Searched { collector: self.collector, end, states, bounded }, self.futures, again)
     }
 
+    /// Walks on, until nothing is left to be done.
     fn run(&mut self) {
-        if !self.enter_first() {
-            return;
-        }
         while !self.is_over() {
             let frame = &mut self.frames[self.depth];
             if frame.todo == 0 {
@@ -220,6 +250,77 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             self.enter();
             self.tick();
         }
+    }
+
+    /// Goes back to where choices relied on what holds no more, and chooses again, until everything holds.
+    fn mend(&mut self) {
+        let mut left = self.visited.len() / MENDED;
+        while !self.is_over() {
+            let control = self.executor.conductor.control.borrow();
+            let learned = &control.learned;
+            let Some(futures) = &mut self.futures else { return };
+            let (automaton, objects) = (&learned.automaton, &learned.objects);
+            if futures.drop_broken(automaton, objects, !learned.entangled) != Some(true) {
+                return;
+            }
+            let broken = self.log.which(|entry| futures.claims.is_dropped(entry.relied));
+            if broken.len() as u64 > left {
+                return futures.give_up();
+            }
+            left -= broken.len() as u64;
+            self.mending = Some(futures.round().expect("fewer than two"));
+            self.cycles = None;
+            self.patience = u64::MAX;
+            drop(control);
+            for number in broken {
+                if !self.retrace(number) {
+                    return;
+                }
+                self.choose_again(number);
+                self.run();
+                if self.is_over() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Walks to a state that it was in, along the steps by which it first came to it.
+    fn retrace(&mut self, number: Number) -> bool {
+        let way = self.log.way(number);
+        (self.depth, self.frames[0].todo) = (0, 0);
+        for (depth, &number) in way.iter().enumerate().skip(1) {
+            let Entry { task, points, .. } = *self.log.get(number);
+            if self.frames.get(depth).is_none_or(|frame| frame.number != Some(number)) {
+                self.retraces = Some(points.into());
+                let came = self.advance(task.into());
+                self.retraces = None;
+                if !came {
+                    return false;
+                }
+            }
+            self.depth = depth;
+            let frame = &mut self.frames[depth];
+            (frame.number, frame.todo, frame.marked) = (Some(number), 0, false);
+            self.choices.extend(std::iter::repeat_n(task, points.into()));
+        }
+        true
+    }
+
+    /// Takes the steps from the present state that are chosen by what is known now, and were not taken before.
+    fn choose_again(&mut self, number: Number) {
+        let control = self.executor.conductor.control.borrow();
+        let learned = &control.learned;
+        let frame = &mut self.frames[self.depth];
+        let enabled = frame.state.enabled(learned);
+        let futures = self.futures.as_mut().expect("they tell what holds no more");
+        let (automaton, objects) = (&learned.automaton, &learned.objects);
+        let chosen = persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
+        let entry = self.log.get_mut(number);
+        frame.todo = chosen & !entry.chosen;
+        frame.width = frame.todo.count_ones();
+        entry.chosen |= chosen;
+        entry.relied = futures.claims.last();
     }
 
     #[inline]
@@ -324,9 +425,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let (frame, next) = (&before[self.depth], &mut after[0]);
             next.state.copy(&frame.state);
             next.last = Some(task);
+            next.number = None;
             next.switches = frame.switches + u32::from(frame.last.is_some_and(|last| last != task));
             self.path.truncate(frame.steps);
             self.found.clear();
+            let most_points = match (self.retraces, &self.futures) {
+                (Some(points), _) => points,
+                (None, Some(futures)) => futures.reach().points,
+                (None, None) => usize::MAX,
+            };
             let mut control = self.executor.conductor.control.borrow_mut();
             match walk(
                 &mut control.learned,
@@ -335,7 +442,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 task,
                 &mut self.path,
                 &mut self.found,
-                (self.limits.max_steps, &mut points),
+                (self.limits.max_steps, most_points, &mut points),
             ) {
                 Ok(()) => {
                     next.steps = self.path.len();
@@ -375,6 +482,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
 
     /// Notes what the last step found.
     fn report(&mut self) {
+        if self.retraces.is_some() {
+            return;
+        }
         for (finding, steps) in std::mem::take(&mut self.found) {
             self.violation(finding, steps);
         }
@@ -430,6 +540,13 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 }
                 cycles.meets(fingerprint, last, &self.path);
             }
+            if let (Some(round), Some(last)) = (self.mending, frame.last)
+                && round >> last & 1 == 1
+                && self.goes_round(last, fingerprint)
+            {
+                let learned = &mut self.executor.conductor.control.borrow_mut().learned;
+                (learned.cyclic, learned.restart) = (true, true);
+            }
             if let Some(&outcome) = self.terminals.get(&fingerprint) {
                 self.collector.outcomes[outcome].executions += 1;
             }
@@ -447,6 +564,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             return self.ended(fingerprint);
         }
         frame.todo = enabled;
+        let mut relied = Relied::default();
         if let Some(cycles) = &mut self.cycles {
             cycles.enter(fingerprint, enabled);
             frame.marked = true;
@@ -474,10 +592,11 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     let quiet = states - self.taught.1 >= self.patience;
                     if quiet || futures.is_stale(automaton) {
                         futures.renew(automaton, objects, !learned.entangled);
-                        self.again |= quiet && futures.has_more();
+                        self.again |= quiet && futures.has_more(automaton, objects);
                     }
                     frame.todo =
                         persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
+                    relied = futures.claims.last();
                 }
             }
             Visited::Bounded { bound, hit, .. } => {
@@ -490,6 +609,45 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             }
         }
         frame.width = frame.todo.count_ones();
+        if self.futures.is_some() {
+            let (task, points) = (frame.last.unwrap_or(0) as u8, frame.points as u8);
+            let chosen = frame.todo;
+            let before = self.depth.checked_sub(1).map_or(0, |depth| self.number_at(depth));
+            let number = self.log.add(Entry { before, task, points, chosen, relied });
+            self.frames[self.depth].number = Some(number);
+        }
+    }
+
+    /// Whether the present state, which has this fingerprint, is come to again by steps of the task alone, as far as they
+    /// are known. One that takes very many is taken for one that does.
+    fn goes_round(&self, task: usize, fingerprint: u64) -> bool {
+        let Some(futures) = self.futures.as_ref().filter(|futures| futures.minds_cycles()) else {
+            return false;
+        };
+        let learned = &mut self.executor.conductor.control.borrow_mut().learned;
+        let from = &self.frames[self.depth].state;
+        let mut state = State::new(from.model.tasks);
+        state.copy(from);
+        let (mut path, mut found) = (Vec::new(), Vec::new());
+        for _ in 0..LONGEST_ROUND {
+            if state.enabled(learned) >> task & 1 == 0 {
+                return false;
+            }
+            let bounds = (self.limits.max_steps, futures.reach().points, &mut 0);
+            if walk(learned, Some(futures), &mut state, task, &mut path, &mut found, bounds).is_err() {
+                return false;
+            }
+            if state.fingerprint() == fingerprint {
+                return true;
+            }
+            path.clear();
+        }
+        true
+    }
+
+    /// The number of the state at a depth, which steps are taken from.
+    fn number_at(&self, depth: usize) -> Number {
+        self.frames[depth].number.expect("steps are taken from it")
     }
 
     /// Leaves the present state for good.

@@ -25,6 +25,6 @@ impl Reach {
 
 impl Default for Reach {
     fn default() -> Self {
-        Reach { points: 32, cold: 2000, patience: 20_000, edges: 64 }
+        Reach { points: 32, cold: 2000, patience: 2_000, edges: 64 }
     }
 }
