@@ -84,9 +84,6 @@ pub(crate) fn audit(
     Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched().0
 }
 
-/// One of so many states may be gone back to before it pays to begin anew.
-const MENDED: u64 = 4;
-
 /// The most steps of one task that are looked at for whether they lead back.
 const LONGEST_ROUND: usize = 10_000;
 
@@ -254,7 +251,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
 
     /// Goes back to where choices relied on what holds no more, and chooses again, until everything holds.
     fn mend(&mut self) {
-        let mut left = self.visited.len() / MENDED;
+        let Some(reach) = self.futures.as_ref().map(Futures::reach) else { return };
+        let mut left = self.visited.len() / reach.mended;
         while !self.is_over() {
             let control = self.executor.conductor.control.borrow();
             let learned = &control.learned;
@@ -277,6 +275,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     return;
                 }
                 self.choose_again(number);
+                self.limits.chosen_again += 1;
                 self.run();
                 if self.is_over() {
                     return;
@@ -317,7 +316,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         let (automaton, objects) = (&learned.automaton, &learned.objects);
         let chosen = persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
         let entry = self.log.get_mut(number);
-        frame.todo = chosen & !entry.chosen;
+        frame.todo = if futures.minds_claims() { chosen & !entry.chosen } else { 0 };
         frame.width = frame.todo.count_ones();
         entry.chosen |= chosen;
         entry.relied = futures.claims.last();

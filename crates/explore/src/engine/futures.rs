@@ -505,6 +505,11 @@ impl Futures {
         self.locks.get(held).iter().any(|&(id, read)| !read && objects.get(id).watched)
     }
 
+    /// Whether what a choice relied on matters.
+    pub(crate) fn minds_claims(&self) -> bool {
+        self.mistake != Some(Mistake::ChosenOnce)
+    }
+
     /// Whether a cycle ends the reduction.
     pub(crate) fn minds_cycles(&self) -> bool {
         self.mistake != Some(Mistake::IgnoredCycles)
