@@ -4,6 +4,8 @@
 //! real executions taught; where an edge is missing, one execution is led to that place and takes it. This module
 //! knows nothing of what a step does: `state` walks it.
 
+mod mend;
+
 use rustc_hash::FxHashMap;
 
 use super::claims::Relied;
@@ -83,9 +85,6 @@ pub(crate) fn audit(
     let mode = Mode::Audit { task, pasts };
     Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched().0
 }
-
-/// The most steps of one task that are looked at for whether they lead back.
-const LONGEST_ROUND: usize = 10_000;
 
 struct Frame {
     state: State,
@@ -247,79 +246,6 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             self.enter();
             self.tick();
         }
-    }
-
-    /// Goes back to where choices relied on what holds no more, and chooses again, until everything holds.
-    fn mend(&mut self) {
-        let Some(reach) = self.futures.as_ref().map(Futures::reach) else { return };
-        let mut left = self.visited.len() / reach.mended;
-        while !self.is_over() {
-            let control = self.executor.conductor.control.borrow();
-            let learned = &control.learned;
-            let Some(futures) = &mut self.futures else { return };
-            let (automaton, objects) = (&learned.automaton, &learned.objects);
-            if futures.drop_broken(automaton, objects, !learned.entangled) != Some(true) {
-                return;
-            }
-            let broken = self.log.which(|entry| futures.claims.is_dropped(entry.relied));
-            if broken.len() as u64 > left {
-                return futures.give_up();
-            }
-            left -= broken.len() as u64;
-            self.mending = Some(futures.round().expect("fewer than two"));
-            self.cycles = None;
-            self.patience = u64::MAX;
-            drop(control);
-            for number in broken {
-                if !self.retrace(number) {
-                    return;
-                }
-                self.choose_again(number);
-                self.limits.chosen_again += 1;
-                self.run();
-                if self.is_over() {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Walks to a state that it was in, along the steps by which it first came to it.
-    fn retrace(&mut self, number: Number) -> bool {
-        let way = self.log.way(number);
-        (self.depth, self.frames[0].todo) = (0, 0);
-        for (depth, &number) in way.iter().enumerate().skip(1) {
-            let Entry { task, points, .. } = *self.log.get(number);
-            if self.frames.get(depth).is_none_or(|frame| frame.number != Some(number)) {
-                self.retraces = Some(points.into());
-                let came = self.advance(task.into());
-                self.retraces = None;
-                if !came {
-                    return false;
-                }
-            }
-            self.depth = depth;
-            let frame = &mut self.frames[depth];
-            (frame.number, frame.todo, frame.marked) = (Some(number), 0, false);
-            self.choices.extend(std::iter::repeat_n(task, points.into()));
-        }
-        true
-    }
-
-    /// Takes the steps from the present state that are chosen by what is known now, and were not taken before.
-    fn choose_again(&mut self, number: Number) {
-        let control = self.executor.conductor.control.borrow();
-        let learned = &control.learned;
-        let frame = &mut self.frames[self.depth];
-        let enabled = frame.state.enabled(learned);
-        let futures = self.futures.as_mut().expect("they tell what holds no more");
-        let (automaton, objects) = (&learned.automaton, &learned.objects);
-        let chosen = persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
-        let entry = self.log.get_mut(number);
-        frame.todo = if futures.minds_claims() { chosen & !entry.chosen } else { 0 };
-        frame.width = frame.todo.count_ones();
-        entry.chosen |= chosen;
-        entry.relied = futures.claims.last();
     }
 
     #[inline]
@@ -615,33 +541,6 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let number = self.log.add(Entry { before, task, points, chosen, relied });
             self.frames[self.depth].number = Some(number);
         }
-    }
-
-    /// Whether the present state, which has this fingerprint, is come to again by steps of the task alone, as far as they
-    /// are known. One that takes very many is taken for one that does.
-    fn goes_round(&self, task: usize, fingerprint: u64) -> bool {
-        let Some(futures) = self.futures.as_ref().filter(|futures| futures.minds_cycles()) else {
-            return false;
-        };
-        let learned = &mut self.executor.conductor.control.borrow_mut().learned;
-        let from = &self.frames[self.depth].state;
-        let mut state = State::new(from.model.tasks);
-        state.copy(from);
-        let (mut path, mut found) = (Vec::new(), Vec::new());
-        for _ in 0..LONGEST_ROUND {
-            if state.enabled(learned) >> task & 1 == 0 {
-                return false;
-            }
-            let bounds = (self.limits.max_steps, futures.reach().points, &mut 0);
-            if walk(learned, Some(futures), &mut state, task, &mut path, &mut found, bounds).is_err() {
-                return false;
-            }
-            if state.fingerprint() == fingerprint {
-                return true;
-            }
-            path.clear();
-        }
-        true
     }
 
     /// The number of the state at a depth, which steps are taken from.
