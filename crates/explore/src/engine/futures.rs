@@ -1,10 +1,11 @@
 //! What a task may still do: the closure over all that it was seen to do.
 //!
 //! From a place of a task's automaton the learned edges lead on; the union of what all steps on the way do is the
-//! task's *future* there. It is what the search so far knows: an edge that is learned later may add to it. So a search
-//! that used a future which has grown since is repeated, until one ends in which nothing grew ([`Futures::renew`]); the last one is
-//! then right by this argument: take a shortest execution with a step that was never seen. All steps before it were
-//! seen, so the futures that were used contain them and the step's own lock; the reduced search takes an execution
+//! task's *future* there. It is what the search so far knows: an edge that is learned later may add to it. So where a
+//! choice relied on what a future no longer says ([`claims`](super::claims)), it is made again, until everything that was
+//! relied on holds by all that was learned ([`Futures::drop_broken`], [`Futures::has_more`]). The search is then right
+//! by this argument: take a shortest execution with a step that was never seen. All steps before it were seen, so the
+//! futures by which the claims hold contain them and the step's own lock; the reduced search takes an execution
 //! that is the same but for the order of independent steps, and sees the step. A contradiction.
 //!
 //! *Futures end at locks that are held.* What a task can do before another one moves ends where it asks for a lock that
