@@ -73,6 +73,11 @@ impl Walk<'_, '_, '_, '_, '_> {
                 if !came {
                     return false;
                 }
+                if self.frames[depth].points != usize::from(points) {
+                    // A transaction became shorter: this is another state.
+                    self.futures.as_mut().expect("they tell what holds no more").give_up();
+                    return false;
+                }
             }
             self.depth = depth;
             let frame = &mut self.frames[depth];
