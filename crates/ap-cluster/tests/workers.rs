@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,8 +15,11 @@ use ap_types::{AdapterId, Apqn, DomainId};
 use ap_vfio::VFIO_AP;
 
 fn wanted(name: &str, depth: u32, workers: usize) -> Wanted {
-    let alphabet = Arc::new(alphabet(name).expect("it is there"));
-    Wanted { depth: Some(depth), workers: Some(workers), ..Wanted::of(alphabet) }
+    wanted_of(alphabet(name).expect("it is there"), depth, workers)
+}
+
+fn wanted_of(alphabet: Alphabet, depth: u32, workers: usize) -> Wanted {
+    Wanted { depth: Some(depth), workers: Some(workers), ..Wanted::of(Arc::new(alphabet)) }
 }
 
 /// All of a report but the time that it took.
@@ -115,9 +120,7 @@ fn the_first_counterexamples_are_the_same_whatever_the_number_of_workers() {
     let known: Vec<_> = plain.violations.iter().map(|violation| violation.known).collect();
     assert!(known.len() > 1 && plain.violations.iter().all(|violation| violation.count > 1), "{known:?}");
     for workers in [1, 2, 4] {
-        let alphabet = Arc::new(deviating());
-        let wanted = Wanted { depth: Some(5), workers: Some(workers), ..Wanted::of(alphabet) };
-        let report = search(wanted, &mut |_| {}).expect("it runs");
+        let report = search(wanted_of(deviating(), 5, workers), &mut |_| {}).expect("it runs");
         assert_eq!(told(&plain), told(&report), "{workers}");
     }
 }
@@ -130,15 +133,18 @@ fn the_budget_is_looked_at_within_a_level() {
     assert_eq!(report.transitions, 0, "nobody begins with a state when the time is up");
 }
 
-/// Its files hold stretches of ways: each way is one worker's, whoever wrote it.
+/// Its files hold stretches of ways: each way is one worker's, whoever wrote it. What was wrong before is still told.
 #[test]
 fn any_number_of_workers_goes_on_from_a_checkpoint() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (depth, workers) in [(2, 2), (3, 2), (4, 3), (5, 1), (6, 4)] {
-        let kept = Wanted { checkpoint: Some(folder.path().to_owned()), ..wanted("core", depth, workers) };
-        let report = search(kept, &mut |_| {}).expect("it goes on");
-        let plain = plain(&alphabet("core").expect("it is there"), depth);
-        assert_eq!(told(&plain), told(&report), "{workers} workers go on to {depth}");
+    for alphabet in [alphabet("core").expect("it is there"), deviating()] {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (depth, workers) in [(2, 2), (3, 2), (4, 3), (5, 1), (6, 4)] {
+            let kept = Some(folder.path().to_owned());
+            let kept = Wanted { checkpoint: kept, ..wanted_of(alphabet.clone(), depth, workers) };
+            let report = search(kept, &mut |_| {}).expect("it goes on");
+            let plain = plain(&alphabet, depth);
+            assert_eq!(told(&plain), told(&report), "{}: {workers} workers go on to {depth}", alphabet.name);
+        }
     }
 }
 
@@ -155,20 +161,87 @@ fn hosts(folder: &Path, processes: usize) -> std::path::PathBuf {
 #[test]
 fn processes_say_the_same_each() {
     let folder = tempfile::tempdir().expect("a folder");
-    let plain = told(&plain(&alphabet("core").expect("it is there"), 5));
-    for (processes, workers) in [(2, 1), (3, 2)] {
-        let file = hosts(folder.path(), processes);
-        thread::scope(|scope| {
-            for process in (0..processes).rev() {
-                let hosts = Some(Hosts::read(&file, process).expect("it is right"));
-                let wanted = Wanted { hosts, ..wanted("core", 5, workers) };
-                let plain = &plain;
-                scope.spawn(move || {
-                    let report = search(wanted, &mut |_| {}).expect("it runs");
-                    assert_eq!(*plain, told(&report), "process {process} of {processes}");
-                });
-            }
-        });
+    for alphabet in [alphabet("core").expect("it is there"), deviating()] {
+        let plain = told(&plain(&alphabet, 5));
+        for (processes, workers) in [(2, 1), (3, 2)] {
+            let file = hosts(folder.path(), processes);
+            thread::scope(|scope| {
+                for process in (0..processes).rev() {
+                    let hosts = Some(Hosts::read(&file, process).expect("it is right"));
+                    let wanted = Wanted { hosts, ..wanted_of(alphabet.clone(), 5, workers) };
+                    let plain = &plain;
+                    scope.spawn(move || {
+                        let report = search(wanted, &mut |_| {}).expect("it runs");
+                        assert_eq!(*plain, told(&report), "process {process} of {processes}");
+                    });
+                }
+            });
+        }
+    }
+}
+
+/// The environment of a process that is a part of a search: where its folder is, and which one it is.
+const PART: &str = "APMATRIX_TEST_PART";
+
+/// How many operations the sequences of the parts have, and after how many of them one is killed.
+const PARTS: (u32, u32) = (7, 4);
+
+/// This program again, as one of two processes.
+fn part(folder: &Path, process: usize) -> Child {
+    Command::new(std::env::current_exe().expect("its own name"))
+        .args(["--exact", "a_part_of_a_search", "--ignored"])
+        .env(PART, format!("{process} {}", folder.display()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+#[test]
+#[ignore = "no test, but what a process does that another test starts"]
+fn a_part_of_a_search() {
+    let part = std::env::var(PART).expect("who starts it says which part it is");
+    let (process, folder) = part.split_once(' ').expect("two words");
+    let (process, folder) = (process.parse().expect("a number"), Path::new(folder));
+    let hosts = Some(Hosts::read(&folder.join("hosts"), process).expect("it is right"));
+    let checkpoint = Some(folder.join("levels"));
+    let wanted = Wanted { hosts, checkpoint, ..wanted_of(deviating(), PARTS.0, 1) };
+    let text = match search(wanted, &mut |_| {}) {
+        Ok(report) => told(&report),
+        Err(error) => error.to_string(),
+    };
+    std::fs::write(folder.join(format!("told-{process}")), text).expect("it is written");
+}
+
+/// What is wrong was found before the kill and after it, and by both processes.
+#[test]
+fn counterexamples_outlive_a_process_that_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    hosts(folder.path(), 2);
+    let kept = folder.path().join(format!("levels/level-{}/tally-1", PARTS.1));
+    let said = |process: usize| std::fs::read_to_string(folder.path().join(format!("told-{process}")));
+
+    let (mut zero, mut one) = (part(folder.path(), 0), part(folder.path(), 1));
+    while !kept.exists() {
+        assert_eq!(one.try_wait().expect("it can be waited for"), None, "it runs until it is killed");
+        thread::sleep(Duration::from_millis(1));
+    }
+    one.kill().expect("it runs");
+    assert_eq!(one.wait().expect("it ends").signal(), Some(9), "it was killed before it had ended");
+    assert!(zero.wait().expect("it ends").success(), "it said what became of it");
+    assert!(said(0).expect("it was written").contains("process 1 is gone"), "{:?}", said(0));
+    assert!(said(1).is_err(), "it was killed before it had said anything");
+
+    let parts = [part(folder.path(), 0), part(folder.path(), 1)];
+    for part in parts {
+        let output = part.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let plain = plain(&deviating(), PARTS.0);
+    let before = plain.violations.iter().filter(|wrong| wrong.sequence.len() <= PARTS.1 as usize).count();
+    assert!(before > 0 && plain.violations.iter().all(|violation| violation.count > 1), "{}", told(&plain));
+    for process in [0, 1] {
+        assert_eq!(said(process).expect("it was written"), told(&plain), "process {process}");
     }
 }
 

@@ -52,7 +52,7 @@ fn rows_on_the_tree() -> Result<(), Skip> {
 fn rows_agree() -> Result<(), Skip> {
     let text = on_the_tree("rows")?;
     if !rustix::process::geteuid().is_root() || !std::path::Path::new(rows::OWN.rw).exists() {
-        return Err(Skip(format!("there is no {} to try the rows on", rows::OWN.rw)));
+        return Err(Skip::Kernel(format!("there is no {} to try the rows on", rows::OWN.rw)));
     }
     let mut command = std::process::Command::new(std::env::current_exe().expect("our own path"));
     command.args([serve::CLIENT, "own"]);

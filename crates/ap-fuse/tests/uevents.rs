@@ -146,7 +146,7 @@ fn nothing_outside() -> Result<(), Skip> {
 fn udevadm_monitor() -> Result<(), Skip> {
     need_mounts()?;
     if std::process::Command::new("udevadm").arg("--version").output().is_err() {
-        return Err(Skip("there is no udevadm (Debian's package udev)".to_owned()));
+        return Err(Skip::Lacks("there is no udevadm (Debian's package udev)".to_owned()));
     }
     let text = format!(
         "udevadm monitor --kernel --udev --property > /run/udev/out & sleep 0.3; {CHANGE}; sleep 0.3

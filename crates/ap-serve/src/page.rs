@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ap_types::Apqn;
 use ap_view::{Host, Selection};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::document::{Details, State};
@@ -21,7 +22,7 @@ pub const JS: &str = include_str!("page/page.js");
 const MOST_DETAILED: usize = 600;
 
 /// What a page that stands alone shows: one host, or a host after each step of something.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Frozen {
     /// Always `apmatrix.page/1`.
     schema: &'static str,
@@ -32,7 +33,7 @@ pub struct Frozen {
 }
 
 /// A host at one step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Step {
     /// What the step is for; empty for the first.
     why: String,

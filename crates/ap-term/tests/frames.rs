@@ -164,6 +164,34 @@ fn keys_operate() {
     assert_eq!(press(&mut app, "q"), Step::Quit);
 }
 
+/// A letter writes the line, and Enter is all that is left to do.
+#[test]
+fn each_letter_writes_its_line() {
+    let (mdev, matrix) = ("a0000002-0000-4000-8000-000000000002", "/sys/devices/vfio_ap/matrix");
+    let first = "a0000001-0000-4000-8000-000000000001";
+    let types = "mdev_supported_types/vfio_ap-passthrough";
+    let new = "a0000004-0000-4000-8000-000000000004";
+    for (select, letter, line) in [
+        ("0c.0047", 'p', "hw plug 0c.0047".to_owned()),
+        ("0b.0006", 'u', "hw unplug 0b.0006".to_owned()),
+        ("0a.0016", 'a', format!("echo 22 > {matrix}/{first}/assign_domain")),
+        ("0b.0006", 'c', format!("echo {new} > {matrix}/{types}/create")),
+        ("M2", 'r', format!("echo 1 > {matrix}/{mdev}/remove")),
+    ] {
+        let mut app = every_app();
+        press(&mut app, &format!("/{select} Enter"));
+        assert_eq!(press(&mut app, &letter.to_string()), Step::Go, "{letter} alone does nothing");
+        assert!(text(&mut app, (200, 60)).contains(&line), "{letter} writes the line: {line}");
+        assert_eq!(step_line(&press(&mut app, "Enter")), line, "{letter}");
+        // What cannot be done to what is selected is said, and no line is written.
+        if letter == 'p' {
+            assert_eq!(press(&mut app, "u Enter"), Step::Go);
+            let frame = text(&mut app, (200, 60));
+            assert!(frame.contains("`u`: nothing of this kind can be done to what is selected"), "{frame}");
+        }
+    }
+}
+
 fn step_line(step: &Step) -> String {
     match step {
         Step::Operate(operation) => operation.to_string(),

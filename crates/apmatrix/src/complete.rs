@@ -5,20 +5,22 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use ap_apply::tree::Tree;
 use ap_files::machine::BUILT_IN;
+use ap_files::{MachineFile, boot};
 use ap_proof::sequences::alphabets;
 use ap_task::Version;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 
+use crate::plan::tree::FileTree;
 use crate::running;
+use crate::why::BELOW;
 
 /// The variable by which a shell asks.
 pub const VARIABLE: &str = "APMATRIX_COMPLETE";
 
 /// Where the tree is.
 const SYS: &str = "/sys";
-/// The directories of which `why` takes shorter paths.
-const SHORT: [&str; 2] = ["bus/ap", "devices/vfio_ap/matrix"];
 
 type Candidates = Vec<CompletionCandidate>;
 
@@ -100,18 +102,61 @@ pub fn running_names() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| beginning(word, plain(running::names().unwrap_or_default())))
 }
 
-/// The path of an attribute: whole, or as short as `why` takes it.
+/// What stands after an option on the line that is completed: the shell gives its words as arguments, after `--`.
+fn option(name: &str) -> Option<String> {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let line = words.iter().position(|word| word == "--").map_or(&[][..], |at| &words[at + 1..]);
+    line.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(name)? {
+        "" => line.get(at + 1).cloned(),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    })
+}
+
+/// The files of a tree that can be written, and its directories: whole paths, or as short as `why` takes them.
+fn paths(tree: &mut dyn Tree, root: &str, word: &str) -> Candidates {
+    let (typed, name) =
+        word.rsplit_once('/').map_or(("", word), |(typed, name)| (&word[..=typed.len()], name));
+    let places: Vec<String> = match typed.strip_prefix(root).or_else(|| typed.strip_prefix(SYS)) {
+        Some(inside) => vec![inside.trim_matches('/').to_owned()],
+        None if typed.starts_with('/') => Vec::new(),
+        None => {
+            BELOW.iter().map(|below| format!("{below}{typed}").trim_end_matches('/').to_owned()).collect()
+        }
+    };
+    let mut found = Vec::new();
+    for place in places {
+        for known in tree.list(&place).unwrap_or_default() {
+            if !known.starts_with(name) {
+                continue;
+            }
+            let path = format!("{place}/{known}");
+            let path = path.trim_start_matches('/');
+            if tree.list(path).is_ok() {
+                found.push(format!("{typed}{known}/"));
+            } else if tree.is_writable(path) != Some(false) {
+                found.push(format!("{typed}{known}"));
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The path of an attribute, whole or as short as `why` takes it: of the machine that the line names, or of the tree.
 #[must_use]
 pub fn attributes() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
-        if word.to_string_lossy().starts_with('/') {
+        let text = word.to_string_lossy();
+        if let Some(name) = option("--machine") {
+            let session = MachineFile::load(&name).ok().and_then(|machine| boot(&machine).ok());
+            return session.map(|mut session| paths(&mut session, SYS, &text)).unwrap_or_default();
+        }
+        if text.starts_with('/') {
             return PathCompleter::any().complete(word);
         }
-        let mut found = Vec::new();
-        for directory in SHORT {
-            found.extend(PathCompleter::any().current_dir(Path::new(SYS).join(directory)).complete(word));
-        }
-        found
+        let root = option("--root").unwrap_or_else(|| SYS.to_owned());
+        paths(&mut FileTree::new(Path::new(&root)), &root, &text)
     })
 }
 

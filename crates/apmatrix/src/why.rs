@@ -23,7 +23,7 @@ use crate::terminal::{Table, wrapped};
 pub const PAGE: &str = "docs/reference/rules.md";
 
 /// Below which directories a short path is looked for.
-const BELOW: [&str; 4] = ["", "bus/ap/", "devices/vfio_ap/matrix/", "bus/ap/devices/"];
+pub const BELOW: [&str; 4] = ["", "bus/ap/", "devices/vfio_ap/matrix/", "bus/ap/devices/"];
 
 /// What was asked, and what there is to say.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ mod frames;
 mod saved;
 #[path = "browser/server.rs"]
 mod server;
+mod skip;
 #[path = "browser/started.rs"]
 mod started;
 #[path = "browser/tree.rs"]
@@ -23,14 +24,15 @@ mod twin;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use driver::Browser;
 use saved::{DESIRED, apmatrix, find};
 use server::Server;
+use skip::{pass_over, skip, tell};
 
 /// The keys that WebDriver names by letters of their own.
 const TAB: &str = "\u{e004}";
@@ -45,18 +47,11 @@ const END: &str = "\u{e010}";
 const CELLS: &str = "[...document.querySelectorAll('#grid [role=gridcell]')]\
                      .map((cell) => [cell.dataset.name, cell.textContent, cell.getAttribute('aria-label')])";
 
-/// Says something past the harness, which keeps what tests that pass print to itself.
-fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 /// Runs a case in a browser of its own, if there is one.
 fn with_browser<F: Future<Output = ()>>(name: &str, case: impl FnOnce(Browser) -> F) {
     if let Some(program) = driver::lacks() {
-        tell(&format!(
-            "browser: {name}: skipped: there is no {program} (packages chromium, chromium-driver)"
-        ));
-        return;
+        let why = format!("there is no {program} (packages chromium, chromium-driver)");
+        return skip(&format!("browser, {name}"), why);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async { case(Browser::start().await).await });
@@ -266,6 +261,19 @@ fn what_is_not_the_newest_is_said_until_it_is_again() {
     });
 }
 
+/// What two pages have made of all changes is the same, once both are of one moment; how many adapters there are.
+async fn same_moment(one: &Browser, other: &Browser) -> usize {
+    for _ in 0..1200 {
+        let (left, right) = (one.js("page.model.state").await, other.js("page.model.state").await);
+        if left["moment"] == right["moment"] {
+            assert_eq!(left, right, "two browsers see the same");
+            return left["adapters"].as_array().map_or(0, Vec::len);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("two browsers come to no common moment");
+}
+
 #[test]
 fn fifty_changes_are_followed_without_a_reload_and_end_as_ls_says() {
     with_browser("fifty changes", async |browser| {
@@ -275,10 +283,22 @@ fn fifty_changes_are_followed_without_a_reload_and_end_as_ls_says() {
         browser.size(1600, 1000, false).await;
         browser.open(&server.url()).await;
         browser.js("window.kept = 'not loaded again'").await;
-        for line in &lines {
+        for line in &lines[..25] {
             server.operate(line);
             followed(&browser, line).await;
         }
+        // Somebody else comes later, and looks from another window.
+        let other = Browser::start().await;
+        other.size(500, 700, true).await;
+        other.open(&server.url()).await;
+        for line in &lines[25..] {
+            server.operate(line);
+            followed(&browser, line).await;
+            followed(&other, line).await;
+        }
+        assert!(same_moment(&browser, &other).await > 5, "there is something to see");
+        no_errors(&other).await;
+        other.end().await;
         assert_eq!(
             browser.js("document.querySelector('#grid [data-name=\"15\"]') !== null").await,
             json!(true)
@@ -400,7 +420,7 @@ fn a_narrow_window_is_usable_and_dark_is_dark() {
 /// The script of axe-core; `None` (which is told) if it is not here.
 fn axe() -> Option<String> {
     let Some(script) = driver::axe() else {
-        tell("browser: axe-core: skipped: AXE names no file (npm install axe-core; AXE=…/axe.min.js)");
+        pass_over("browser, axe-core", "AXE names no file (npm install axe-core; AXE=…/axe.min.js)");
         return None;
     };
     Some(std::fs::read_to_string(script).expect("axe-core"))
@@ -491,6 +511,52 @@ fn the_largest_machine_is_smooth_and_memory_stays() {
     });
 }
 
+/// What the pictures are made of.
+const SOURCES: [&str; 10] = [
+    "crates/ap-serve/src/page/icon.svg",
+    "crates/ap-serve/src/page/page.css",
+    "crates/ap-serve/src/page/page.html",
+    "crates/ap-serve/src/page/page.js",
+    "crates/ap-view/tests/data/every.toml",
+    "crates/ap-view/tests/data/every.txt",
+    "crates/ap-files/src/machine/builtin/default.toml",
+    "crates/ap-files/src/machine/builtin/max.toml",
+    "crates/apmatrix/src/timeline/page.html",
+    "crates/apmatrix/tests/browser/saved.rs",
+];
+
+/// Beside the pictures: of which sources they are.
+const PICTURED: &str = "docs/pictures/sources";
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A line for each source: its hash (FNV-1a) and its name.
+fn sources() -> String {
+    let line = |name: &str| {
+        let bytes = std::fs::read(root().join(name)).expect(name);
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}  {name}\n")
+    };
+    SOURCES.map(line).concat()
+}
+
+#[test]
+fn the_pictures_are_of_this_page() {
+    let pictured = std::fs::read_to_string(root().join(PICTURED)).unwrap_or_default();
+    let now = sources();
+    let changed: Vec<&str> =
+        now.lines().filter(|line| !pictured.lines().any(|known| known == *line)).collect();
+    assert!(
+        changed.is_empty() && pictured == now,
+        "the pictures of docs/pictures are of an older page; make them anew and look at them: \
+         cargo test -p apmatrix --test browser pictures -- --ignored\n{changed:#?}"
+    );
+}
+
 #[test]
 #[ignore = "writes docs/pictures: cargo test -p apmatrix --test browser pictures -- --ignored"]
 fn pictures() {
@@ -532,6 +598,7 @@ fn pictures() {
             browser.until("document.querySelectorAll('.picked').length > 0").await;
             save(picture).await;
         }
+        std::fs::write(root().join(PICTURED), sources()).expect("a file");
         browser.end().await;
     });
 }

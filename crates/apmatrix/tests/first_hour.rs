@@ -16,6 +16,7 @@ mod recording;
 mod running;
 #[path = "first_hour/scenarios.rs"]
 mod scenarios;
+mod skip;
 #[path = "first_hour/terminal.rs"]
 mod terminal;
 #[path = "first_hour/why.rs"]

@@ -13,6 +13,7 @@ mod nodes;
 mod refusals;
 #[path = "rows/shell.rs"]
 mod shell;
+mod skip;
 #[path = "rows/starting.rs"]
 mod starting;
 #[path = "tools/support.rs"]

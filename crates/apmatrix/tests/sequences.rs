@@ -132,6 +132,25 @@ fn a_process_that_is_killed_ends_the_others_and_all_go_on_together() {
     assert!(text.contains("process 1 is done, verdict: clean; process 0 has the report"), "{text}");
 }
 
+/// What is not proved is a status of its own, whoever has the report.
+#[test]
+fn processes_that_do_not_say_clean_all_end_with_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = hosts(folder.path(), 2);
+    let file = file.to_str().expect("text");
+    let start = |process| {
+        let words =
+            ["--depth", "6", "--budget", "0", "--workers", "1", "--hosts", file, "--process", process];
+        apmatrix(&words).spawn().expect("it runs")
+    };
+    let (zero, one) = (start("0"), start("1"));
+    let (zero, one) = (zero.wait_with_output().expect("it ends"), one.wait_with_output().expect("it ends"));
+    assert_eq!(told(&zero)["verdict"], "unknown");
+    let text = String::from_utf8_lossy(&one.stderr);
+    assert!(text.contains("process 1 is done, verdict: unknown; process 0 has the report"), "{text}");
+    assert_eq!((zero.status.code(), one.status.code()), (Some(1), Some(1)));
+}
+
 #[test]
 fn a_foreign_or_torn_checkpoint_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");

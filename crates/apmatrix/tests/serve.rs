@@ -1,5 +1,6 @@
 //! `apmatrix serve`, from outside: who may ask, what is refused, what it survives, how it ends.
 
+mod skip;
 #[path = "browser/started.rs"]
 mod started;
 #[path = "browser/tree.rs"]
@@ -435,9 +436,7 @@ fn a_write_that_waits_is_answered_and_can_be_let_go() {
         .expect("it starts");
     if !probe.status.success() {
         let why = String::from_utf8_lossy(&probe.stderr);
-        let _ =
-            writeln!(std::io::stderr(), "SKIPPED a_write_that_waits_is_answered_and_can_be_let_go: {why}");
-        return;
+        return skip::skip("a_write_that_waits_is_answered_and_can_be_let_go", why);
     }
     let (child, address) = started::listening(command);
     let mut server = Server { child, address };
@@ -513,8 +512,7 @@ fn a_trace_that_opens_for_writing_is_seen() {
 #[test]
 fn a_real_host_is_only_read() {
     if Command::new("strace").arg("-V").output().is_err() {
-        let _ = writeln!(std::io::stderr(), "a_real_host_is_only_read: skipped: there is no strace");
-        return;
+        return skip::skip("a_real_host_is_only_read", "there is no strace");
     }
     let tree = recorded();
     let root = tree.path().to_str().expect("a name");
@@ -552,11 +550,7 @@ fn a_real_host_is_only_read() {
     drop(server);
     // The terminal, if there is a program that makes one.
     if Command::new("script").arg("-V").output().is_err() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "a_real_host_is_only_read: in the terminal: skipped: there is no `script`"
-        );
-        return;
+        return skip::skip("a_real_host_is_only_read, in the terminal", "there is no `script`");
     }
     let view = format!("stty rows 24 cols 100; exec strace {} {binary} view --root {root}", calls.join(" "));
     let mut child = Command::new("script")

@@ -9,6 +9,7 @@ mod first;
 mod libvirt;
 #[path = "tools/mdevctl.rs"]
 mod mdevctl;
+mod skip;
 #[path = "tools/support.rs"]
 mod support;
 #[path = "tools/udev.rs"]

@@ -4,8 +4,8 @@
 
 #[path = "first_hour/pseudo.rs"]
 mod pseudo;
+mod skip;
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,8 +22,7 @@ fn can_run(test: &str) -> bool {
     let output = Command::new(APMATRIX).args(["run", "--machine", "tiny", "--", "true"]).output();
     let output = output.expect("it starts");
     if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+        skip::skip(test, String::from_utf8_lossy(&output.stderr));
     }
     output.status.success()
 }

@@ -10,6 +10,8 @@
 mod generate;
 #[path = "fuzz/interpret.rs"]
 mod interpret;
+#[path = "fuzz/third.rs"]
+mod third;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +38,13 @@ fn said(report: &Report) -> Said {
 }
 
 /// Explores a program in all ways; says how it was compared and how many executions its warm-ups had, or what differs.
-fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str, u64), String> {
+/// What only large programs need, and had to be done for a small one.
+struct Work {
+    warm_up: u64,
+    chosen_again: u64,
+}
+
+fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str, Work), String> {
     let plain = |strategy, most| Options {
         strategy,
         shrink: false,
@@ -61,8 +69,15 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
     if said(&short) != said(&every) {
         return Err(format!("at once {:#?}\nevery state {:#?} {:?}", said(&short), said(&every), short.why));
     }
+    // And a search that knows nothing at first, and chooses again.
+    let late = explore(program, Options { reach: Reach::LATE, ..cached(Strategy::StateCache) });
+    if said(&late) != said(&every) {
+        return Err(format!("late {:#?}\nevery state {:#?} {:?}", said(&late), said(&every), late.why));
+    }
+    let work = Work { warm_up: short.warm_up, chosen_again: late.chosen_again };
     if program.cycles() {
-        return Ok(("both caches", short.warm_up));
+        let how = third_opinion(program, &said(&cache))?;
+        return Ok((how, work));
     }
     let dpor = explore(program, plain(Strategy::Dpor, 40_000));
     let dfs = explore(program, plain(Strategy::Dfs, 40_000));
@@ -96,7 +111,32 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
         (true, false) => "state cache and DPOR",
         _ => "none",
     };
-    Ok((how, short.warm_up))
+    Ok((how, work))
+}
+
+/// Compares what was said of a program with cycles with what real executions come to; says whether they could be asked.
+fn third_opinion(program: &Program, said: &Said) -> Result<&'static str, String> {
+    let endless = |finding: &Finding| finding.verdict == "livelock";
+    let Some(third) = third::search(program) else { return Ok("both caches") };
+    let findings: BTreeSet<Finding> =
+        said.findings.iter().filter(|finding| !endless(finding)).cloned().collect();
+    // A real execution ends where something is wrong, and the caches go on.
+    let ends = findings.iter().any(|finding| finding.verdict != "deadlock");
+    let agree = if ends {
+        !third.findings.is_empty()
+            && third.findings.is_subset(&findings)
+            && third.outcomes.is_subset(&said.outcomes)
+    } else {
+        (&third.outcomes, &third.findings) == (&said.outcomes, &findings)
+    };
+    if !agree {
+        return Err(format!("state cache {said:#?}\nreal executions {third:#?}"));
+    }
+    // What else is wrong may end every real execution before it comes back.
+    if findings.is_empty() && !said.findings.is_empty() && !third.returns {
+        return Err(format!("state cache {said:#?}\nno real execution comes back to where it was"));
+    }
+    Ok("both caches and real executions")
 }
 
 /// Explores what comes after each schedule that a report tells: its own outcome and no other, or what is wrong there.
@@ -200,6 +240,7 @@ fn shows(program: &Program, mistake: Mistake) -> bool {
         audit: Audit::Off,
         shrink: false,
         max_steps: 500,
+        reach: if mistake == Some(Mistake::ChosenOnce) { Reach::LATE } else { Reach::default() },
         ..Options::default()
     };
     let wrong = explore(program, options(Strategy::StateCache, Some(mistake)));
@@ -219,6 +260,7 @@ fn each_mistake_is_found() {
         Mistake::SilentMaking,
         Mistake::FirstStepOnly,
         Mistake::OneRound,
+        Mistake::ChosenOnce,
         Mistake::IgnoredCycles,
         Mistake::HiddenDeadlocks,
     ] {
@@ -227,6 +269,31 @@ fn each_mistake_is_found() {
         println!("{mistake:?}: program {found:?}");
         assert!(found.is_some(), "{mistake:?} is not found by {most} programs");
     }
+}
+
+/// What both caches could do wrong alike is noticed by real executions: an outcome too few, an outcome too many.
+#[test]
+fn the_third_opinion_can_differ() {
+    let programs = (0..1000_u64).map(|seed| generate(&mut Random(seed.wrapping_mul(0x9E37_79B9))));
+    let mut tried = 0;
+    for program in programs.filter(Program::cycles) {
+        let right = said(&explore(&program, Options { max_steps: 500, ..Options::default() }));
+        if third_opinion(&program, &right) != Ok("both caches and real executions")
+            || !right.findings.is_empty()
+        {
+            continue;
+        }
+        let Said { mut outcomes, findings } = right;
+        let one = outcomes.pop_first().expect("a program that nothing is wrong with ends");
+        let few = Said { outcomes: outcomes.clone(), findings: findings.clone() };
+        assert!(third_opinion(&program, &few).is_err(), "one outcome is missing:\n{program}");
+        let (results, state) = one.clone();
+        outcomes.extend([one, (results, state + " and more")]);
+        let many = Said { outcomes, findings };
+        assert!(third_opinion(&program, &many).is_err(), "one outcome is invented:\n{program}");
+        tried += 1;
+    }
+    assert!(tried > 2, "{tried} programs with cycles were tried");
 }
 
 /// A thing that a task makes is as it was before in some of its pasts only, which it has forgotten: the shortest such program.
@@ -256,9 +323,13 @@ fn explorers_agree_on_random_programs() {
         let program = generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
         interpret::taken();
         match compare(&program, None) {
-            Ok((how, warm_up)) => {
+            Ok((how, work)) => {
                 *compared.entry(how).or_default() += 1;
-                *used.entry("warm-up").or_default() += u64::from(warm_up > 0);
+                for (count, name) in [(work.warm_up, "warm-up"), (work.chosen_again, "chosen again")] {
+                    if count > 0 {
+                        *used.entry(name).or_default() += 1;
+                    }
+                }
             }
             Err(difference) => panic!("program {seed} differs:\n{program}\n{difference}"),
         }
@@ -280,7 +351,7 @@ fn explorers_agree_on_random_programs() {
     println!("{programs} programs: compared {compared:?}; found {wrong:?}");
     println!("forgetful ones: {forgetful:?}");
     println!("that used: {used:?}");
-    for feature in interpret::FEATURES.into_iter().chain(["warm-up"]) {
+    for feature in interpret::FEATURES.into_iter().chain(["warm-up", "chosen again"]) {
         assert!(used.contains_key(feature), "no program has used: {feature}");
     }
     let found = |(how, count): (&&str, &u64)| if how.starts_with("found") { *count } else { 0 };
@@ -288,4 +359,7 @@ fn explorers_agree_on_random_programs() {
     assert!(found * 250 >= programs, "too few programs have anything to forget: {forgetful:?}");
     let all = compared.get("all three").copied().unwrap_or(0);
     assert!(all * 10 >= programs * 7, "too few programs are small enough for all three: {compared:?}");
+    let cyclic = |how| compared.get(how).copied().unwrap_or(0);
+    let (third, two) = (cyclic("both caches and real executions"), cyclic("both caches"));
+    assert!(third * 3 >= third + two, "too few programs with cycles are small enough: {compared:?}");
 }

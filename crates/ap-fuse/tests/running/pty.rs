@@ -86,7 +86,7 @@ fn shell(name: &str) -> Command {
 fn an_interactive_shell() -> Result<(), Skip> {
     need_mounts()?;
     if !std::path::Path::new("/bin/bash").exists() {
-        return Err(Skip("there is no /bin/bash".to_owned()));
+        return Err(Skip::Lacks("there is no /bin/bash".to_owned()));
     }
     let mut terminal = Terminal::start(shell("/bin/bash"));
     terminal.shows("Things to try");

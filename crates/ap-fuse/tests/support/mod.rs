@@ -26,7 +26,12 @@ pub struct Suite {
 }
 
 /// Why a case can't be run here.
-pub struct Skip(pub String);
+pub enum Skip {
+    /// Something is not there or not allowed that CI has: with `APMATRIX_NO_SKIPS=1` that is a failure.
+    Lacks(String),
+    /// The kernel of this machine has not what the case compares with.
+    Kernel(String),
+}
 
 impl Suite {
     /// Takes the names to run from the arguments, as cargo's own harness does.
@@ -48,7 +53,13 @@ impl Suite {
                 println!("test {name} ... ok ({took} ms)");
                 self.passed += 1;
             }
-            Ok(Err(Skip(why))) => {
+            Ok(Err(Skip::Lacks(why)))
+                if std::env::var_os("APMATRIX_NO_SKIPS").is_some_and(|value| value == "1") =>
+            {
+                println!("test {name} ... FAILED: APMATRIX_NO_SKIPS=1, and this was left out: {why}");
+                self.failed.push(name.to_owned());
+            }
+            Ok(Err(Skip::Lacks(why) | Skip::Kernel(why))) => {
                 println!("test {name} ... SKIPPED: {why}");
                 self.skipped.push(name.to_owned());
             }
@@ -73,11 +84,11 @@ impl Suite {
 /// Whether mounts can be made here.
 pub fn need_mounts() -> Result<(), Skip> {
     if !rustix::process::geteuid().is_root() {
-        return Err(Skip(
+        return Err(Skip::Lacks(
             "needs root, to make namespaces in which nothing of the machine is touched".to_owned(),
         ));
     }
-    ap_fuse::preflight().map_err(|error| Skip(error.to_string()))
+    ap_fuse::preflight().map_err(|error| Skip::Lacks(error.to_string()))
 }
 
 /// Puts this process into a mount namespace of its own, before it starts anything: whatever the cases mount or leave

@@ -40,9 +40,13 @@ const STATUS_OF_RUNS: [(&str, &str); 3] = [
 
 /// Files: the commands that use each, its name, what it is for.
 const FILES: [(&[&str], &str, &str); 7] = [
-    (&["apmatrix", "ls", "why", "import", "plan", "apply"], "/sys/bus/ap", "The AP bus that is looked at."),
     (
-        &["apmatrix", "hw", "guest", "events", "why", "mount"],
+        &["apmatrix", "ls", "view", "serve", "why", "import", "plan", "apply"],
+        "/sys/bus/ap",
+        "The AP bus that is looked at.",
+    ),
+    (
+        &["apmatrix", "hw", "guest", "events", "why", "mount", "view", "serve"],
         "/sys/kernel/debug/apmatrix",
         "The control files of an emulated machine; they tell it from a real one.",
     ),
@@ -68,6 +72,21 @@ const FILES: [(&[&str], &str, &str); 7] = [
         "The journal of an apply, by which it is taken back or recovered.",
     ),
 ];
+
+/// The examples of the first page; help says instead where to begin.
+const EXAMPLES: [&str; 5] = [
+    "  apmatrix demo                                       what it is for",
+    "  apmatrix run --machine tiny -- ls /sys/bus/ap/devices",
+    "  apmatrix shell --machine tiny",
+    "  apmatrix why --machine tiny apmask 0x0              what would that do?",
+    "  apmatrix explore --specimen seed-deadlock",
+];
+
+/// How many columns a line has that stands as it is, where a page has 80.
+const ROOM: usize = 73;
+
+/// Where less room than that is left beside a column, what belongs there stands below it.
+const NARROW: usize = 16;
 
 /// Runs the command, for the command line that is described.
 pub fn run(args: &Args, described: clap::Command) -> Outcome {
@@ -110,15 +129,27 @@ fn page(command: &clap::Command, names: &[String]) -> io::Result<(String, Vec<u8
         man.render_subcommands_section(&mut text)?;
     }
     let mut roff = Roff::default();
-    let (examples, others): (Vec<_>, Vec<_>) =
+    let (mut examples, others): (Vec<_>, Vec<_>) =
         sections(command).into_iter().partition(|(title, _)| title.starts_with("EXAMPLE"));
+    if names.first() == Some(&name) {
+        examples.push(("EXAMPLES".to_owned(), EXAMPLES.map(str::to_owned).to_vec()));
+    }
     others.iter().for_each(|(title, lines)| section(&mut roff, title, lines));
     status(&mut roff, &name);
     files(&mut roff, &name);
     examples.iter().for_each(|(_, lines)| section(&mut roff, "EXAMPLES", lines));
     see_also(&mut roff, &name, names);
     roff.to_writer(&mut text)?;
-    Ok((man.get_filename(), text))
+    Ok((man.get_filename(), plain(&String::from_utf8_lossy(&text)).into_bytes()))
+}
+
+/// A page in ASCII: other letters by their numbers, so that it can be read in any locale.
+fn plain(page: &str) -> String {
+    let letter = |letter: char| match letter {
+        letter if letter.is_ascii() => letter.to_string(),
+        letter => format!("\\[u{:04X}]", u32::from(letter)),
+    };
+    page.chars().map(letter).collect()
 }
 
 /// What stands below the options, by its headings: lines that end with a colon and begin at the margin.
@@ -149,8 +180,14 @@ fn section(roff: &mut Roff, title: &str, lines: &[String]) {
     roff.control("SH", [title]);
     roff.control("nf", []);
     let last = lines.iter().rposition(|line| !line.trim().is_empty()).unwrap_or(0);
+    let mut rows: Vec<Row> = Vec::new();
     for line in &lines[..=last] {
         let line = line.strip_prefix("  ").unwrap_or(line);
+        if !rows.last_mut().is_some_and(|row| row.goes_on(line)) {
+            rows.push(Row::of(line));
+        }
+    }
+    for line in rows.iter().flat_map(Row::lines) {
         if line.trim().is_empty() {
             roff.control("sp", []);
         } else {
@@ -158,6 +195,50 @@ fn section(roff: &mut Roff, title: &str, lines: &[String]) {
         }
     }
     roff.control("fi", []);
+}
+
+/// A line of columns, and what its last column says, which may have been wrapped.
+struct Row {
+    /// What stands before the last column, and the blanks after it.
+    before: String,
+    last: String,
+}
+
+impl Row {
+    /// Columns are where two blanks or more are.
+    fn of(line: &str) -> Row {
+        let indent = line.len() - line.trim_start().len();
+        let gap = line[indent..].rfind("  ").map_or(indent, |at| indent + at + 2);
+        Row { before: line[..gap].to_owned(), last: line[gap..].to_owned() }
+    }
+
+    fn column(&self) -> usize {
+        self.before.chars().count()
+    }
+
+    /// Whether that line is more of the last column; then it is taken.
+    fn goes_on(&mut self, line: &str) -> bool {
+        let indent = line.len() - line.trim_start().len();
+        let more = !self.before.trim().is_empty() && indent == self.column() && indent < line.len();
+        if more {
+            self.last = format!("{} {}", self.last, line.trim());
+        }
+        more
+    }
+
+    /// The lines of a page. A command alone is never broken: it would be another one.
+    fn lines(&self) -> Vec<String> {
+        let whole = format!("{}{}", self.before, self.last);
+        if whole.chars().count() <= ROOM || whole.starts_with("apmatrix ") && self.before.is_empty() {
+            return vec![whole.trim_end().to_owned()];
+        }
+        let below = ROOM.saturating_sub(self.column()) < NARROW;
+        let indent = " ".repeat(if below { 4 } else { self.column() });
+        let first = if below { &indent } else { &self.before };
+        let options = textwrap::Options::new(ROOM).initial_indent(first).subsequent_indent(&indent);
+        let wrapped = textwrap::wrap(&self.last, options).into_iter().map(|line| line.into_owned());
+        below.then(|| self.before.trim_end().to_owned()).into_iter().chain(wrapped).collect()
+    }
 }
 
 /// A list of words, and what each means.

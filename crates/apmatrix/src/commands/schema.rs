@@ -9,7 +9,7 @@ use schemars::Schema;
 use serde_json::Value;
 
 use crate::commands::{
-    events, exec, explore, explore_scenarios, explore_sequences, guest, machine, print_json,
+    events, exec, explore, explore_scenarios, explore_sequences, guest, machine, print_json, serve,
 };
 use crate::error::{CliError, Outcome};
 use crate::inventory::Inventory;
@@ -83,6 +83,7 @@ pub fn all() -> Vec<Named> {
         &explore_sequences::SCHEMAS,
         &guest::SCHEMAS,
         &machine::SCHEMAS,
+        &serve::SCHEMAS,
     ] {
         all.extend_from_slice(some);
     }

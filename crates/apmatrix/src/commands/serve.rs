@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ap_serve::document::{Change, Details, Found, Operate, Said, State};
+use ap_serve::page::Frozen;
 use ap_serve::{Options, ServeError, Server};
 
 use crate::arguments::address;
 use crate::commands::view::HostArgs;
 use crate::error::{CliError, Outcome};
+use crate::schema::{Named, of};
 
 /// Serve the matrix as a web page: whose each queue is, and why; live
 ///
@@ -38,6 +41,17 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
 }
+
+/// What is sent and taken, and what stands in a page that stands alone.
+pub const SCHEMAS: [Named; 7] = [
+    Named::new("view", "a host as it is shown: `/api/state` of `apmatrix serve`", of::<State>),
+    Named::new("view-change", "what changed: `/api/events` of `apmatrix serve`", of::<Change>),
+    Named::new("view-detail", "what is said of a selection: `/api/why` of `apmatrix serve`", of::<Details>),
+    Named::new("view-found", "what a text finds: `/api/find` of `apmatrix serve`", of::<Found>),
+    Named::new("view-operate", "what `/api/operate` of `apmatrix serve` takes", of::<Operate>),
+    Named::new("view-said", "what an operation said: `/api/operate` of `apmatrix serve`", of::<Said>),
+    Named::new("page", "what stands in the page that `--html` writes", of::<Frozen>),
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {

@@ -30,7 +30,7 @@ use crate::terminal::{width, wrapped};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix shell                                      on a terminal: a prompt\n  \
-    apmatrix shell --machine tiny -c 'echo -4 > /sys/bus/ap/apmask; tree /sys/bus'\n  \
+    apmatrix shell --machine tiny -c 'echo -4 > /sys/bus/ap/apmask; events'\n  \
     apmatrix shell try.sh")]
 pub struct Args {
     /// Which machine.

@@ -243,3 +243,57 @@ fn every_lock_level_has_its_section_in_order() {
         "the sections after \"Rules\" are the levels, outermost first"
     );
 }
+
+/// The sources of all tests: path and text.
+fn tests() -> Vec<(PathBuf, String)> {
+    fn walk(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for name in LAYERS {
+        walk(&root().join("crates").join(name).join("tests"), &mut found);
+    }
+    assert!(found.len() > 100, "{} files", found.len());
+    found
+}
+
+/// Statements that print, in words that the harness keeps to itself or past it, what a test leaves out.
+fn told_skips(text: &str) -> Vec<String> {
+    let prints = ["println!(", "print!(", "stderr()"];
+    let starts = prints.iter().flat_map(|word| text.match_indices(word)).map(|(at, _)| at);
+    let mut found: Vec<String> = starts
+        .filter_map(|at| text[at..].split(';').next())
+        .filter(|statement| statement.to_lowercase().contains("skipped"))
+        .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn what_tests_leave_out_is_said_in_one_way() {
+    let word = "skip".to_owned() + "ped";
+    for statement in ["eprintln!(\"WORD: no man\")", "let _ = writeln!(std::io::stderr(), \"a: WORD\")"] {
+        assert_eq!(told_skips(&format!("{};\n", statement.replace("WORD", &word))).len(), 1, "{statement}");
+    }
+    // Those of ap-fuse have no harness: what they print is seen, and their closing line counts.
+    let own =
+        ["apmatrix/tests/skip/mod.rs", "ap-fuse/tests/support/mod.rs", "apmatrix/tests/architecture/main.rs"];
+    let wrong: Vec<String> = tests()
+        .into_iter()
+        .filter(|(path, _)| !own.iter().any(|own| path.ends_with(own)))
+        .flat_map(|(path, text)| {
+            told_skips(&text).into_iter().map(move |line| format!("{}: {line}", path.display()))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "tests/skip says what is left out, where everybody sees it: {wrong:#?}");
+}

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use crate::common::{apmatrix, apmatrix_in};
 use crate::pseudo::Terminal;
+use crate::running::can_run;
+use crate::skip::skip;
 
 #[test]
 fn h24_help_of_run_says_who_one_is_and_what_one_reaches() {
@@ -31,25 +33,55 @@ fn h21_each_manual_page_has_its_sections() {
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{name}: {sections:?}");
         assert_eq!(find("EXTRA"), None, "{name}");
         // The pages of a command's own subcommands have no examples.
-        if name.matches('-').count() == 1 {
+        if name.matches('-').count() <= 1 {
             assert!(find("EXAMPLES") > find("EXIT STATUS"), "{name}: {sections:?}");
         }
+        if FILES.contains(&name.strip_prefix("apmatrix").expect("ours").trim_matches(['-', '.', '1'])) {
+            assert!(find("FILES") > find("EXIT STATUS"), "{name}: {sections:?}");
+        }
+        assert!(text.is_ascii(), "{name}: it can be read in any locale");
         pages += 1;
     }
     assert!(pages > 20, "{pages}");
-    // As it is shown: examples stand in columns, as they were written.
-    let Ok(shown) = Command::new("man")
-        .env("MANWIDTH", "80")
-        .args(["-l", "apmatrix-run.1"])
-        .current_dir(directory.path())
-        .output()
-    else {
-        eprintln!("SKIPPED h21: man is not installed");
+}
+
+/// The commands that use files that are not named on their command lines; the first page is about all.
+const FILES: [&str; 18] = [
+    "", "run", "exec", "mount", "view", "serve", "ls", "hw", "guest", "events", "why", "explore", "import",
+    "plan", "apply", "confirm", "revert", "recover",
+];
+
+#[test]
+fn h21_each_manual_page_is_shown_without_a_warning_and_fits() {
+    if !is_there("man", &["--version"]) {
         return;
-    };
-    let text = String::from_utf8_lossy(&shown.stdout).replace('\u{8}', "");
-    let example = "apmatrix run --machine tiny -- ls /sys/bus/ap/devices";
-    assert!(text.lines().any(|line| line.trim() == example), "{text}");
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    apmatrix_in(directory.path(), &["man", "."]).ok();
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(directory.path()).expect("a directory") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let shown = Command::new("man")
+            .args(["--warnings=w", "-l", &name])
+            .envs([("MANWIDTH", "80"), ("LC_ALL", "C.UTF-8"), ("MANPAGER", "cat")])
+            .current_dir(directory.path())
+            .output()
+            .expect("man is there");
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let warned = String::from_utf8_lossy(&shown.stderr).into_owned();
+        if !shown.status.success() || !warned.is_empty() {
+            wrong.push(format!("{name}: {} {warned}", shown.status));
+        }
+        assert!(text.lines().any(|line| line == "SEE ALSO"), "{name}: {text}");
+        let long = text.lines().filter(|line| line.chars().count() > 80);
+        wrong.extend(long.map(|line| format!("{name}: {line}")));
+        // Examples stand in columns, as they were written.
+        let example = "apmatrix run --machine tiny -- ls /sys/bus/ap/devices";
+        if ["apmatrix.1", "apmatrix-run.1"].contains(&name.as_str()) {
+            assert!(text.lines().any(|line| line.trim() == example), "{name}: {text}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// What a shell completes, as it asks.
@@ -103,11 +135,11 @@ fn h21_shells_complete_what_there_is() {
     assert_eq!(said.trim(), "tiny", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Whether a shell is installed; says so if it is not.
-fn is_there(shell: &str) -> bool {
-    let there = Command::new(shell).args(["-c", "true"]).output().is_ok();
+/// Whether a program is installed, tried with these arguments; says so if it is not.
+fn is_there(program: &str, arguments: &[&str]) -> bool {
+    let there = Command::new(program).args(arguments).output().is_ok();
     if !there {
-        eprintln!("SKIPPED h21: {shell} is not installed, so its completion is not tried");
+        skip("h21", format!("{program} is not installed"));
     }
     there
 }
@@ -118,57 +150,140 @@ fn path() -> String {
     format!("{}:/usr/bin:/bin", program.parent().expect("a folder").display())
 }
 
-#[test]
-fn h21_zsh_completes_as_it_is_told() {
-    if !is_there("zsh") {
-        return;
-    }
-    let directory = tempfile::tempdir().expect("a directory");
-    let home = directory.path().display().to_string();
-    let path = path();
-    let variables = [("TERM", "xterm"), ("PATH", &path), ("HOME", &home), ("ZDOTDIR", &home)];
-    // As a user has it: the file that `--help` names, in a folder of `fpath`.
-    fs::write(directory.path().join("_apmatrix"), apmatrix(&["completions", "zsh"]).ok()).expect("a file");
-    let mut terminal = Terminal::of(120, &variables, "zsh", &["-f", "-i"]);
-    terminal.press("PS1='rea''dy> '; fpath=($HOME $fpath); autoload -U compinit; compinit -u -D\r");
-    terminal.until("ready> ");
-    for (typed, completed) in [
-        ("apmatrix run --machine ti", "tiny"),
-        ("apmatrix explore --specimen seed-dead", "seed-deadlock"),
-        ("apmatrix hw unpl", "unplug"),
-        ("apmatrix schema machine-ch", "machine-check"),
-    ] {
+/// What is typed before Tab, and what stands there then.
+const TYPED: [(&str, &str); 8] = [
+    ("apmatrix run --machine ti", "tiny"),
+    ("apmatrix explore --specimen seed-dead", "seed-deadlock"),
+    ("apmatrix hw unpl", "unplug"),
+    ("apmatrix schema machine-ch", "machine-check"),
+    // Attributes of a machine that boots for it: there is no bus here.
+    ("apmatrix why --machine tiny apm", "apmask"),
+    ("apmatrix why --machine tiny bus/ap/aqm", "bus/ap/aqmask"),
+    ("apmatrix why --machine tiny /sys/bus/ap/apm", "/sys/bus/ap/apmask"),
+    ("apmatrix why --machine tiny 04.0006/onl", "04.0006/online"),
+];
+
+/// The same in a run, where an mdev is.
+const IN_A_RUN: [(&str, &str); 3] = [
+    ("apmatrix why apm", "apmask"),
+    ("apmatrix why 62177883-f1bb-47f0-914d-32a22e3a8804/assign_ad", "/assign_adapter"),
+    (
+        "apmatrix why /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/unassign_ad",
+        "/unassign_adapter",
+    ),
+];
+
+/// A machine with an mdev; its file.
+fn with_an_mdev(directory: &std::path::Path) -> String {
+    let file = directory.join("with-an-mdev.toml");
+    let text = "schema = \"apmatrix.machine/1\"\ndomains = [6]\napmask = \"-4\"\n[[adapter]]\nid = 4\ntype = \"CEX8P\"\n\
+                [[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\n";
+    fs::write(&file, text).expect("a file");
+    file.display().to_string()
+}
+
+/// Presses Tab after each text, at a prompt `ready> `.
+fn each_is_completed(terminal: &mut Terminal, typed: &[(&str, &str)]) {
+    for (typed, completed) in typed {
         terminal.press(&format!("{typed}\t"));
         terminal.until(completed);
         // The next one in its place; ^C would throw away what is typed before the prompt is back.
         terminal.press("\u{15}");
     }
+}
+
+#[test]
+fn h21_bash_completes_as_it_is_told() {
+    if !is_there("bash", &["-c", "true"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let (home, path) = (directory.path().display().to_string(), path());
+    let variables = [("TERM", "dumb"), ("PATH", &*path), ("HOME", &*home), ("XDG_RUNTIME_DIR", &*home)];
+    let ready =
+        "PS1='rea''dy> '; bind 'set enable-bracketed-paste off'; source <(apmatrix completions bash)\r";
+    let shell = ["--norc", "--noprofile", "-i"];
+    let mut terminal = Terminal::of(200, &variables, "bash", &shell);
+    terminal.press(ready);
+    terminal.until("ready> ");
+    each_is_completed(&mut terminal, &TYPED);
     terminal.press("exit\r");
     terminal.end();
+    if can_run("h21 in bash") {
+        let machine = with_an_mdev(directory.path());
+        let arguments = [&["run", "--machine", &machine, "--", "bash"][..], &shell].concat();
+        let mut terminal = Terminal::with(200, &variables, &arguments);
+        terminal.press(ready);
+        terminal.until("ready> ");
+        each_is_completed(&mut terminal, &IN_A_RUN);
+        terminal.press("exit\r");
+        terminal.end();
+    }
+}
+
+#[test]
+fn h21_zsh_completes_as_it_is_told() {
+    if !is_there("zsh", &["-c", "true"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let home = directory.path().display().to_string();
+    let path = path();
+    let variables = [
+        ("TERM", "xterm"),
+        ("PATH", &*path),
+        ("HOME", &*home),
+        ("ZDOTDIR", &*home),
+        ("XDG_RUNTIME_DIR", &*home),
+    ];
+    // As a user has it: the file that `--help` names, in a folder of `fpath`.
+    fs::write(directory.path().join("_apmatrix"), apmatrix(&["completions", "zsh"]).ok()).expect("a file");
+    let mut terminal = Terminal::of(200, &variables, "zsh", &["-f", "-i"]);
+    let ready = "PS1='rea''dy> '; fpath=($HOME $fpath); autoload -U compinit; compinit -u -D\r";
+    terminal.press(ready);
+    terminal.until("ready> ");
+    each_is_completed(&mut terminal, &TYPED);
+    terminal.press("exit\r");
+    terminal.end();
+    if can_run("h21 in zsh") {
+        let machine = with_an_mdev(directory.path());
+        let arguments = ["run", "--machine", &machine, "--", "zsh", "-f", "-i"];
+        let mut terminal = Terminal::with(200, &variables, &arguments);
+        terminal.press(ready);
+        terminal.until("ready> ");
+        each_is_completed(&mut terminal, &IN_A_RUN);
+        terminal.press("exit\r");
+        terminal.end();
+    }
 }
 
 #[test]
 fn h21_fish_completes_as_it_is_told() {
-    if !is_there("fish") {
+    if !is_there("fish", &["-c", "true"]) {
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");
-    for (typed, completed) in [
-        ("apmatrix run --machine ti", "tiny"),
-        ("apmatrix explore --specimen seed-dead", "seed-deadlock"),
-        ("apmatrix hw unpl", "unplug"),
-        ("apmatrix schema machine-ch", "machine-check"),
-    ] {
+    let machine = with_an_mdev(directory.path());
+    let run = ["apmatrix", "run", "--machine", &machine, "--"];
+    let inside: &[(&str, &str)] = if can_run("h21 in fish") { &IN_A_RUN } else { &[] };
+    let all = TYPED.iter().map(|typed| (&[][..], typed)).chain(inside.iter().map(|typed| (&run[..], typed)));
+    for (run, (typed, completed)) in all {
         let script = format!("apmatrix completions fish | source; complete -C '{typed}'");
-        let output = Command::new("fish")
-            .args(["--no-config", "-c", &script])
+        let output = Command::new("env")
+            .args(run)
+            .args(["fish", "--no-config", "-c", &script])
             .env_clear()
             .env("PATH", path())
             .env("HOME", directory.path())
+            .env("XDG_RUNTIME_DIR", directory.path())
             .output()
             .expect("fish is there");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let words: Vec<&str> = said.lines().filter_map(|line| line.split('\t').next()).collect();
-        assert!(words.contains(&completed), "{typed}: {said} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            words.iter().any(|word| word.ends_with(completed)),
+            "{typed}: {said} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }

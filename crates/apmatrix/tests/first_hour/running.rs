@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::apmatrix;
+use crate::skip::skip;
 
 const UUID: &str = "62177883-f1bb-47f0-914d-32a22e3a8804";
 
@@ -21,7 +22,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Command {
 pub(crate) fn can_run(test: &str) -> bool {
     let ran = apmatrix(&["run", "--machine", "tiny", "--", "/bin/true"]);
     if ran.status != 0 {
-        eprintln!("SKIPPED {test}: {}", ran.err);
+        skip(test, &ran.err);
     }
     ran.status == 0
 }
@@ -236,7 +237,7 @@ fn names_are_not_taken_from_a_directory_that_others_can_use() {
     if std::os::unix::fs::chown(&names, Some(65534), None).is_ok() {
         refused();
     } else {
-        eprintln!("SKIPPED the directory of another user: only root can make one");
+        skip("the directory of another user", "only root can make one");
     }
 }
 
@@ -258,8 +259,7 @@ fn h8_a_directory_that_is_not_empty_is_not_hidden() {
     let ran = apmatrix(&["mount", &path]);
     let text: String = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.contains("fsopen") {
-        eprintln!("SKIPPED h8: {text}");
-        return;
+        return skip("h8", text);
     }
     assert_eq!(ran.status, 3, "{text}");
     assert!(

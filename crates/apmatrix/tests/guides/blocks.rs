@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,6 +13,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::pages::{Code, Page, root, shown};
+use crate::skip::{pass_over, skip_all, tell};
 
 /// How long one block may take: far more than any needs. One that builds may take as long as ten.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -104,8 +104,15 @@ impl Code {
     }
 }
 
-/// What a block needs that is not here.
-fn lacking(code: &Code) -> Option<String> {
+/// What a block needs that is not here, and why it is not.
+enum Lacking {
+    /// What CI has where it installs what it needs.
+    Installed(String),
+    /// What has to be asked for, or what nobody here can install.
+    Asked(String),
+}
+
+fn lacking(code: &Code) -> Option<Lacking> {
     code.mark("needs")?.split(' ').find_map(|need| match need {
         "fuse" => {
             let probe = Command::new(env!("CARGO_BIN_EXE_apmatrix"))
@@ -116,24 +123,26 @@ fn lacking(code: &Code) -> Option<String> {
             let said = String::from_utf8_lossy(&probe.stderr);
             match probe.status.code() {
                 Some(0) => None,
-                Some(3) => Some(format!("`apmatrix run`: {}", said.trim())),
+                Some(3) => Some(Lacking::Installed(format!("`apmatrix run`: {}", said.trim()))),
                 _ => panic!("`apmatrix run` ended with {}: {said}", probe.status),
             }
         }
-        "checkout" => (!long()).then(|| "it builds the project anew; APMATRIX_PAGES=long runs it".to_owned()),
+        "checkout" => (!long())
+            .then(|| Lacking::Asked("it builds the project anew; APMATRIX_PAGES=long runs it".to_owned())),
         "pytest" => {
             let probe = Command::new("python3").args(["-m", "pytest", "--version"]).output();
-            (!probe.is_ok_and(|probe| probe.status.success())).then(|| "python3 has no pytest".to_owned())
+            (!probe.is_ok_and(|probe| probe.status.success()))
+                .then(|| Lacking::Asked("python3 has no pytest".to_owned()))
         }
         "xdist" => {
             let probe = Command::new("python3").args(["-c", "import xdist"]).output();
             (!probe.is_ok_and(|probe| probe.status.success()))
-                .then(|| "python3 has no pytest-xdist".to_owned())
+                .then(|| Lacking::Asked("python3 has no pytest-xdist".to_owned()))
         }
         tool @ ("bash" | "curl" | "jq" | "mdevctl" | "timeout" | "udevadm") => {
             let found = std::env::var_os("PATH")
                 .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()));
-            (!found).then(|| format!("{tool} is not installed"))
+            (!found).then(|| Lacking::Installed(format!("{tool} is not installed")))
         }
         other => panic!("`needs: {other}`: nobody here knows what that is"),
     })
@@ -239,7 +248,8 @@ fn difference(shown: &[&str], printed: &[&str]) -> String {
 struct Told {
     ran: usize,
     compared: usize,
-    skipped: Vec<String>,
+    skipped: Vec<(String, String)>,
+    lacking: Vec<String>,
     wrong: Vec<String>,
     not_run: BTreeSet<String>,
 }
@@ -286,7 +296,7 @@ fn play(page: &Page, told: &Mutex<Told>) {
             }
             Kind::NotRun(reason) => {
                 let mut told = told.lock().expect("nobody panics");
-                told.skipped.push(format!("{place}: {reason}"));
+                told.skipped.push((place.clone(), reason));
                 told.not_run.insert(format!(
                     "{}: {}",
                     page.name,
@@ -296,8 +306,12 @@ fn play(page: &Page, told: &Mutex<Told>) {
             }
             Kind::Script(script) => script,
         };
-        if let Some(why) = lacking(code) {
-            told.lock().expect("nobody panics").skipped.push(format!("{place}: {why}"));
+        if let Some(lacking) = lacking(code) {
+            let mut told = told.lock().expect("nobody panics");
+            match lacking {
+                Lacking::Installed(why) => told.lacking.push(format!("{place}: {why}")),
+                Lacking::Asked(why) => told.skipped.push((place, why)),
+            }
             continue;
         }
         let below = page.codes.get(number + 1).filter(|next| {
@@ -454,20 +468,18 @@ fn h15_every_block_runs_and_prints_what_the_page_shows() {
         }
     });
     let told = told.into_inner().expect("nobody panics");
-    // Past the harness, which keeps what tests that pass print to itself: a skip is to be seen.
-    let (ran, compared, skipped) = (told.ran, told.compared, &told.skipped);
-    let mut lines =
-        format!("pages: {ran} blocks ran, {compared} outputs compared, {} blocks skipped\n", skipped.len());
-    for why in skipped {
-        lines.push_str(&format!("pages: SKIPPED {why}\n"));
+    let (ran, compared, skipped) = (told.ran, told.compared, told.skipped.len() + told.lacking.len());
+    tell(&format!("pages: {ran} blocks ran, {compared} outputs compared, {skipped} blocks skipped"));
+    for (place, why) in &told.skipped {
+        pass_over(place, why);
     }
-    let _ = std::io::stderr().write_all(lines.as_bytes());
     assert!(told.wrong.is_empty(), "{} wrong:\n\n{}", told.wrong.len(), told.wrong.join("\n\n"));
     if only.is_none() {
         let known: BTreeSet<String> = NOT_RUN.map(str::to_owned).into();
         assert_eq!(told.not_run, known, "the blocks that nothing can run here are those that NOT_RUN lists");
         assert!(told.ran >= 40 && told.compared >= 30, "the blocks that need nothing ran");
     }
+    skip_all(told.lacking);
 }
 
 #[test]

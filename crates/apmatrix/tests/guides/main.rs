@@ -9,4 +9,6 @@ mod figures;
 mod links;
 mod pages;
 mod reference;
+#[path = "../skip/mod.rs"]
+mod skip;
 mod words;

@@ -160,3 +160,82 @@ fn files_that_cannot_be_read_are_wrong_input() {
         assert!(ran.err.contains(said), "{}", ran.err);
     }
 }
+
+/// Ten scenarios: the first takes longest, so that others are done before it; one is not as its author expects.
+const TEN: [&str; 10] = [
+    "held-removal-against-unassign",
+    "fault-against-reset",
+    "two-stops",
+    "create-against-assign",
+    "override-against-guest",
+    "bind-against-mask",
+    "unbind-against-scan",
+    "queue-reset-against-guest",
+    "default-domain-against-aqmask",
+    "override-against-bind",
+];
+
+/// A report without times and memory.
+fn steady(text: &str) -> String {
+    let line = |line: &str| {
+        // What all took together stands at the end of the sum.
+        let line =
+            if line.contains(" scenarios: ") { line.split("; ").next().unwrap_or_default() } else { line };
+        let mut words: Vec<&str> = line.split(' ').collect();
+        for at in 1..words.len() {
+            let unit = words[at].trim_end_matches([',', ';']);
+            if matches!(unit, "s" | "MiB") {
+                words[at - 1] = "…";
+            }
+        }
+        words.join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_report_on_several_scenarios_is_the_same_whatever_the_number_of_jobs() {
+    assert_eq!(
+        steady("a  16 states, 0.1 s\n2 scenarios: 2 clean; 3.1 s"),
+        "a  16 states, … s\n2 scenarios: 2 clean"
+    );
+    let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios");
+    let directory = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink(format!("{scenarios}/machines"), directory.path().join("machines"))
+        .expect("a link");
+    let mut files = Vec::new();
+    for name in TEN {
+        let text = fs::read_to_string(format!("{scenarios}/{name}.toml")).expect("a scenario");
+        let text = if name == "override-against-guest" {
+            text.replace("admin = \"ok\"", "admin = \"EBUSY\"")
+        } else {
+            text
+        };
+        files.push(format!("{name}.toml"));
+        fs::write(directory.path().join(&files[files.len() - 1]), text).expect("a file");
+    }
+    let report = |jobs: &str, json: bool| {
+        let mut arguments = vec!["explore", "--jobs", jobs];
+        arguments.extend(json.then_some("--json"));
+        arguments.extend(files.iter().map(String::as_str));
+        let ran = apmatrix_in(directory.path(), &arguments);
+        assert_eq!(ran.status, 1, "one is not as expected: {}", ran.err);
+        ran.out
+    };
+    let texts = ["1", "2", "4"].map(|jobs| steady(&report(jobs, false)));
+    let places: Vec<Option<usize>> = TEN.iter().map(|name| texts[0].find(&format!("{name}.toml"))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "in their order: {}", texts[0]);
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(texts[0], texts[2]);
+    let documents = ["1", "2", "4"].map(|jobs| {
+        let mut document: Value = serde_json::from_str(&report(jobs, true)).expect("a document");
+        for scenario in document["scenarios"].as_array_mut().expect("a list") {
+            scenario.as_object_mut().expect("an object").remove("seconds").expect("it is said");
+        }
+        document.as_object_mut().expect("an object").remove("memory_bytes");
+        document
+    });
+    assert_eq!(documents[0]["scenarios"].as_array().map(Vec::len), Some(10));
+    assert_eq!(documents[0], documents[1]);
+    assert_eq!(documents[0], documents[2]);
+}

@@ -13,4 +13,8 @@ mod recorded;
 mod recorded_tree;
 mod schemas;
 mod shell;
+#[path = "../skip/mod.rs"]
+mod skip;
+#[path = "../browser/started.rs"]
+mod started;
 mod transcripts;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use ap_files::transcript::TranscriptError;
 use apmatrix::replay::Input;
 
+use crate::skip::skip;
+
 const APMATRIX: &str = env!("CARGO_BIN_EXE_apmatrix");
 
 /// Runs a command on a machine, for a minute at most: its status and output.
@@ -19,14 +21,14 @@ fn run(directory: &Path, machine: &str, command: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Whether runs are possible here.
-fn possible() -> bool {
+/// Whether runs are possible here; says so if not.
+fn possible(test: &str) -> bool {
     let output = Command::new(APMATRIX).args(["run", "--machine", "tiny", "--", "true"]).output();
     let output = output.expect("the command starts");
     match output.status.code() {
         Some(0) => true,
         Some(3) => {
-            eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim_end());
+            skip(test, String::from_utf8_lossy(&output.stderr));
             false
         }
         other => panic!("{other:?}: {}", String::from_utf8_lossy(&output.stderr)),
@@ -35,7 +37,7 @@ fn possible() -> bool {
 
 #[test]
 fn a_command_sees_the_machine_and_gives_the_status() {
-    if !possible() {
+    if !possible("a_command_sees_the_machine_and_gives_the_status") {
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -81,7 +83,7 @@ echo "$((round - 1)) rounds, $stale stale"
 
 #[test]
 fn three_hundred_rounds_with_readers_inside() {
-    if !possible() {
+    if !possible("three_hundred_rounds_with_readers_inside") {
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -90,7 +92,7 @@ fn three_hundred_rounds_with_readers_inside() {
 
 #[test]
 fn scenarios_pass_through_the_mount() {
-    if !possible() {
+    if !possible("scenarios_pass_through_the_mount") {
         return;
     }
     let directory = tempfile::tempdir().expect("a temporary directory");

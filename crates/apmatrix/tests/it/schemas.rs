@@ -2,25 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use ap_files::{MachineFile, boot};
 use ap_sysfs::{Called, Filesystem};
 use serde_json::Value;
 
 use crate::common::apmatrix_in;
-use crate::ls;
+use crate::{ls, started};
 
 /// A document: its name, the keys that it always has beside `schema`, and those that it may have.
 type Document = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
-const PRINTED: [Document; 23] = [
+const PRINTED: [Document; 29] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &["memory_bytes"]),
-    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["memory_bytes", "why", "unexpected", "other"]),
+    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other", "memory_bytes"]),
     ("explore-list", &["specimens", "scenarios"], &[]),
     ("fits", &["source", "target", "mdevs"], &[]),
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
@@ -30,6 +33,7 @@ const PRINTED: [Document; 23] = [
     ("kernels", &["kernels", "taken", "flags"], &[]),
     ("machines", &["machines"], &[]),
     ("no-plan", &["obstacles"], &[]),
+    ("page", &["title", "steps"], &[]),
     ("plan", &["host", "wanted", "allow", "writes", "least", "most", "steps", "queues", "guarantees", "warnings"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
     ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
@@ -39,11 +43,19 @@ const PRINTED: [Document; 23] = [
     ("specimen-replayed", &["specimen", "title", "schedule", "findings", "trace"], &["results", "state", "waiting"]),
     ("state", &["machine", "kernel", "now_ms", "features", "adapters", "domains", "control_domains", "masks_in_use", "mdevs", "guests"], &[]),
     ("v12", &["seconds", "as_expected", "rows"], &[]),
+    ("view", &["moment", "name", "kernel", "operable", "trouble", "notes", "legend", "domains", "adapters", "mdevs", "masks", "events"], &[]),
+    ("view-change", &["moment", "trouble", "adapters", "domains", "mdevs", "masks", "events"], &[]),
+    ("view-detail", &["select", "title", "reasons", "facts", "actions"], &[]),
+    ("view-found", &["select"], &[]),
+    ("view-said", &["done", "text"], &[]),
     ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "change"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.
 const READ: [&str; 3] = ["desired", "machine", "scenario"];
+
+/// What the server takes: it has a schema, and no key `schema`.
+const TAKEN: [&str; 1] = ["view-operate"];
 
 /// What apmatrix keeps for itself: a file that nobody else reads.
 const KEPT: [&str; 1] = ["journal"];
@@ -71,7 +83,7 @@ fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
 /// Where a document of each name is made or read: lines that give a name to `schema` or to a constant `SCHEMA`.
 fn places() -> BTreeMap<String, Vec<String>> {
     let mut found = Vec::new();
-    for name in ["ap-files", "apmatrix"] {
+    for name in ["ap-files", "ap-serve", "apmatrix"] {
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut found);
     }
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -187,9 +199,54 @@ fn what_is_printed_under_a_name_has_its_keys() {
     let several = several["scenarios"].as_array().expect("a list");
     several.iter().for_each(|document| check(document, &mut seen));
     check(&state(), &mut seen);
+    served().iter().for_each(|document| check(document, &mut seen));
+    apmatrix_in(at, &["ls", "--root", "sys", "--html", "ls.html"]).ok();
+    check(&inside(&at.join("ls.html")), &mut seen);
     // The table of the series takes long; the command's own tests look at its document.
     seen.insert("v12");
     assert_eq!(seen, PRINTED.iter().map(|(name, ..)| *name).collect());
+}
+
+/// The document that stands in a page.
+fn inside(page: &Path) -> Value {
+    let text = fs::read_to_string(page).expect("a page");
+    let start = text.split("id=\"frozen\">").nth(1).expect("it has a document");
+    serde_json::from_str(start.split("</script>").next().expect("its end")).expect("JSON")
+}
+
+/// What a server sends: every document that it has.
+fn served() -> Vec<Value> {
+    let (mut child, address) = started::serve(&["--machine", "tiny", "--operate"]);
+    let ask = |request: &str, body: &str| {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a timeout");
+        let length = body.len();
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n"
+        );
+        let head = format!("{head}Content-Type: application/json\r\n\r\n{body}");
+        stream.write_all(head.as_bytes()).expect("it is read");
+        BufReader::new(stream)
+    };
+    let document = |request: &str, body: &str| -> Value {
+        let lines = ask(request, body).lines().map(|line| line.expect("text"));
+        let found = lines.filter(|line| line.starts_with('{')).last();
+        serde_json::from_str(&found.expect("a document")).expect("JSON")
+    };
+    let events = ask("GET /api/events", "").lines();
+    let mut events = events.filter_map(|line| Some(line.expect("text").strip_prefix("data: ")?.to_owned()));
+    let mut next = || serde_json::from_str(&events.next().expect("an event")).expect("JSON");
+    let documents = vec![
+        next(),
+        document("GET /api/state", ""),
+        document("GET /api/why?select=0a.0006", ""),
+        document("GET /api/find?text=cex7c", ""),
+        document("POST /api/operate", "{\"line\": \"echo 0 > /sys/devices/ap/card04/04.0006/online\"}"),
+        next(),
+    ];
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    documents
 }
 
 /// The control file `state` of a booted machine.
@@ -223,7 +280,7 @@ fn h17_each_document_and_each_file_has_a_schema() {
         .filter(|line| !line.starts_with(' '))
         .map(|line| line.split(' ').next().expect("a name").to_owned())
         .collect();
-    let known = PRINTED.iter().map(|(name, ..)| *name).chain(READ).chain(KEPT);
+    let known = PRINTED.iter().map(|(name, ..)| *name).chain(READ).chain(TAKEN).chain(KEPT);
     assert_eq!(names, known.map(str::to_owned).collect());
     for (name, always, sometimes) in PRINTED {
         let schema = printed(directory.path(), &["schema", name]);
@@ -244,7 +301,7 @@ fn h17_each_document_and_each_file_has_a_schema() {
             "{name}: all"
         );
     }
-    for name in READ {
+    for name in READ.into_iter().chain(TAKEN) {
         let whole = format!("apmatrix.{name}/1");
         assert_eq!(printed(directory.path(), &["schema", &whole])["title"], whole);
     }

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::support::{APMATRIX, Who, installed, lacks, refused, tell};
+use crate::skip::skip;
+use crate::support::{APMATRIX, Who, installed, lacks, refused};
 
 /// A system call's failure, and what is said of it.
 const REFUSALS: [(&str, &str); 10] = [
@@ -21,10 +22,10 @@ const REFUSALS: [(&str, &str); 10] = [
 #[test]
 fn t9_every_refusal_has_a_remedy_and_status_3() {
     if !installed("strace") {
-        return tell("rows: SKIPPED t9: strace is not installed");
+        return skip("t9", "strace is not installed");
     }
     if let Some(why) = lacks(Who::User) {
-        return tell(&format!("rows: SKIPPED t9: {why}"));
+        return skip("t9", why);
     }
     for (fault, remedy) in REFUSALS {
         let said = refused(fault);

@@ -3,7 +3,8 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
-use crate::support::{APMATRIX, Who, apmatrix, as_each, installed, lacks, tell};
+use crate::skip::skip;
+use crate::support::{APMATRIX, Who, apmatrix, as_each, installed, lacks};
 
 #[test]
 fn t10_the_network_is_said() {
@@ -27,7 +28,7 @@ fn t11_apmatrix_is_found_in_a_run() {
 #[test]
 fn t12_sudo_in_an_ordinary_users_run() {
     if let Some(why) = lacks(Who::User) {
-        return tell(&format!("rows: SKIPPED t12: {why}"));
+        return skip("t12", why);
     }
     let said = Who::User.ok(
         "tiny",
@@ -48,7 +49,7 @@ fn t12_sudo_in_an_ordinary_users_run() {
 fn t13_without_the_right_to_the_network() {
     let lacking = lacks(Who::Root).or((!installed("setpriv")).then(|| "no setpriv".to_owned()));
     if let Some(why) = lacking {
-        return tell(&format!("rows: SKIPPED t13: {why}"));
+        return skip("t13", why);
     }
     let script = "echo A > /dev/tcp/127.0.0.1/9 || true; ip=1; cat /sys/class/net/lo/flags
         modprobe -r vfio_ap && modprobe vfio_ap && echo -4 > /sys/bus/ap/apmask; ls -l /sys/bus/ap/drivers/vfio_ap | grep -c 04.00";
@@ -74,7 +75,7 @@ fn t13_without_the_right_to_the_network() {
 fn t18_the_command_without_dashes() {
     as_each(&[], |_| {});
     if let Some(why) = lacks(Who::Root) {
-        return tell(&format!("rows: SKIPPED t18: {why}"));
+        return skip("t18", why);
     }
     assert_eq!(apmatrix(&["run", "--machine", "tiny", "echo", "-V", "--machine"]), "-V --machine\n");
     assert_eq!(apmatrix(&["run", "sh", "-c", "echo $0 $#", "a", "--", "b"]), "a 2\n");
@@ -84,7 +85,7 @@ fn t18_the_command_without_dashes() {
 #[test]
 fn t19_a_keys_signal_ends_the_loop_around() {
     if let Some(why) = lacks(Who::Root) {
-        return tell(&format!("rows: SKIPPED t19: {why}"));
+        return skip("t19", why);
     }
     let run = |text: &str| {
         // Whoever runs the tests in the background has them ignore the key.
@@ -98,7 +99,7 @@ fn t19_a_keys_signal_ends_the_loop_around() {
     assert_eq!(run("trap 'exit 5' INT; kill -INT $$").code(), Some(5));
     let script = format!("for i in 1 2 3; do {APMATRIX} run -- sh -c 'kill -INT $$'; echo $?; done");
     if !installed("bash") {
-        return tell("rows: SKIPPED t19, a loop around: bash is not installed");
+        return skip("t19, a loop around", "bash is not installed");
     }
     let output = Command::new("env").args(["--default-signal=INT", "bash", "-c", &script]).output();
     let output = output.expect("it starts");

@@ -1,6 +1,7 @@
 //! What surrounds the machine's directories: T5, T6, T7, T17, T21, and how a sysfs behaves.
 
-use crate::support::{as_each, tell};
+use crate::skip::skip;
+use crate::support::as_each;
 
 #[test]
 fn t5_libudev_without_our_environment() {
@@ -51,8 +52,7 @@ fn t7_bubblewrap_in_a_run() {
 #[test]
 fn t17_locks_are_private() {
     if !std::path::Path::new("/run/lock").is_dir() {
-        tell("rows: SKIPPED t17: this host has no /run/lock");
-        return;
+        return skip("t17", "this host has no /run/lock");
     }
     as_each(&[], |who| {
         let said = who.ok("tiny", "ls -A /run/lock; echo 5 > /run/lock/ap-t17");

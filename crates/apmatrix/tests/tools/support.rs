@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
+
+use crate::skip::{skip, skip_all, tell};
 
 /// The program.
 pub const APMATRIX: &str = env!("CARGO_BIN_EXE_apmatrix");
@@ -129,7 +130,10 @@ pub fn as_each(needs: &[&str], case: impl Fn(Who)) {
         let absent =
             needs.iter().find(|tool| !installed(tool)).map(|tool| format!("{tool} is not installed"));
         match absent.or_else(|| who.lacks()) {
-            Some(why) => tell(&format!("rows: SKIPPED as {who:?}: {why}")),
+            Some(why) => {
+                let test = std::thread::current();
+                skip(&format!("{} as {who:?}", test.name().unwrap_or("a row")), why);
+            }
             None => {
                 let before = Host::now();
                 case(who);
@@ -279,11 +283,6 @@ pub struct Suite {
     failed: Vec<String>,
 }
 
-/// Says something past the harness, which keeps what tests that pass print to itself.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 impl Suite {
     /// None so far.
     pub fn new() -> Suite {
@@ -318,10 +317,8 @@ impl Suite {
 
     /// Prints the closing line; fails if a case did.
     pub fn end(self) {
-        for why in &self.skipped {
-            tell(&format!("tools: SKIPPED {why}"));
-        }
         tell(&format!("tools: {} ran, {} skipped", self.ran, self.skipped.len()));
         assert!(self.failed.is_empty(), "failed: {}", self.failed.join(", "));
+        skip_all(self.skipped);
     }
 }

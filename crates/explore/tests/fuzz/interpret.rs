@@ -47,6 +47,32 @@ pub fn taken() -> BTreeSet<&'static str> {
     USED.take()
 }
 
+/// Where an execution stands, written down beside it: at the beginning of each statement what its task knows and holds,
+/// and what objects contain. Of two executions that stand alike the same can come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Standing {
+    pub tasks: Vec<Vec<u8>>,
+    contents: [u8; 9],
+}
+
+thread_local! {
+    static STANDING: RefCell<Standing> = RefCell::default();
+    /// How many statements each task has begun.
+    static BEGUN: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where the last execution stood when it ended, and how many statements each task had begun.
+pub fn standing() -> (Standing, Vec<u64>) {
+    (STANDING.with_borrow(Clone::clone), BEGUN.with_borrow(Clone::clone))
+}
+
+/// Where contents begin: mutexes, rwlocks, tracked data, ghosts.
+const CONTENTS: [usize; 4] = [0, 3, 5, 7];
+
+fn contains(kind: usize, number: usize, value: u8) {
+    STANDING.with_borrow_mut(|standing| standing.contents[CONTENTS[kind] + number] = value);
+}
+
 pub struct World {
     mutexes: [Mutex<M, u8>; 3],
     rwlocks: [RwLock<R, u8>; 2],
@@ -57,6 +83,8 @@ pub struct World {
 }
 
 fn world() -> World {
+    STANDING.set(Standing::default());
+    BEGUN.take();
     World {
         mutexes: [0, 1, 2].map(|key: u32| Mutex::new(key, 0)),
         rwlocks: [0, 1].map(|key: u32| RwLock::new(key, 0)),
@@ -93,12 +121,37 @@ impl<'w> Local<'w> {
     fn change(&mut self) {
         self.changed = true;
         let new = |old: u8, value: u8, task: usize| (old * 3 + value + task as u8 + 1) % 8;
-        for guard in self.mutexes.iter_mut().flatten() {
-            **guard = new(**guard, self.value, self.task);
+        for (number, guard) in self.mutexes.iter_mut().enumerate() {
+            if let Some(guard) = guard {
+                **guard = new(**guard, self.value, self.task);
+                contains(0, number, **guard);
+            }
         }
-        for guard in self.writers.iter_mut().flatten() {
-            **guard = new(**guard, self.value, self.task);
+        for (number, guard) in self.writers.iter_mut().enumerate() {
+            if let Some(guard) = guard {
+                **guard = new(**guard, self.value, self.task);
+                contains(1, number, **guard);
+            }
         }
+    }
+
+    /// Writes down where it stands: a statement begins.
+    fn stands(&self, place: usize) {
+        let has = |has: bool| u8::from(has);
+        let mut all = vec![place as u8, self.value, has(self.changed), has(self.made[0]), has(self.made[1])];
+        all.extend(self.mutexes.iter().map(|guard| has(guard.is_some())));
+        all.extend(self.kept.iter().map(|kept| has(kept.is_some())));
+        all.extend(self.readers.iter().map(|guard| has(guard.is_some())));
+        all.extend(self.writers.iter().map(|guard| has(guard.is_some())));
+        STANDING.with_borrow_mut(|standing| {
+            let tasks = standing.tasks.len().max(self.task + 1);
+            standing.tasks.resize(tasks, Vec::new());
+            standing.tasks[self.task] = all;
+        });
+        BEGUN.with_borrow_mut(|begun| {
+            begun.resize(begun.len().max(self.task + 1), 0);
+            begun[self.task] += 1;
+        });
     }
 
     fn look(&mut self) {
@@ -167,6 +220,7 @@ impl<'w> Local<'w> {
         mark: &mut Mark<'_>,
     ) {
         while place < ops.len() {
+            self.stands(place);
             let op = &ops[place];
             place += 1;
             match *op {
@@ -205,6 +259,7 @@ impl<'w> Local<'w> {
                 _ => self.step(world, token, op),
             }
         }
+        self.stands(place);
     }
 
     fn step(&mut self, world: &'w World, token: &'w Unordered, op: &Op) {
@@ -312,9 +367,13 @@ impl<'w> Local<'w> {
                 let value = world.tracked[t].with(|value| *value);
                 self.observe(value);
             }
-            Op::Set(t) => world.tracked[t].with_mut(|value| *value = (*value + self.value + 1) % 8),
+            Op::Set(t) => world.tracked[t].with_mut(|value| {
+                *value = (*value + self.value + 1) % 8;
+                contains(2, t, *value);
+            }),
             Op::Free(t) => {
                 used("freed");
+                contains(2, t, u8::MAX);
                 world.tracked[t].free();
             }
             Op::Ghost(g) => {
@@ -322,6 +381,7 @@ impl<'w> Local<'w> {
                 let (task, mine) = (self.task as u8, self.value);
                 world.ghosts[g].update(|value| {
                     *value = (*value * 3 + task + mine + 1) % 8;
+                    contains(3, g, *value);
                     if *value == 6 {
                         violation("stolen", || format!("ghost {g} is 6 by task {task}"));
                     }
