@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use ap_files::MachineFile;
-use ap_files::machine::{Adapter, Facilities, Mdev as FileMdev, Queue, QueueState};
+use ap_files::machine::{Adapter, Facilities, Guest, Mdev as FileMdev, Queue, QueueState};
 use ap_machine::functions_of;
 use ap_plan::state::{Bindings, Driver, Limits, Overrides};
 use ap_plan::{Holder, Masks, Mdev, State};
@@ -87,6 +87,11 @@ pub fn import(tree: &mut dyn Tree) -> Result<Imported, ImportError> {
     for (uuid, mdev) in &state.mdevs {
         if !by_override(&state, mdev) {
             machine.mdevs.push(FileMdev { uuid: *uuid, matrix: mdev.matrix });
+            let guest = mdev.holder.as_ref().and_then(|holder| holder.guest.clone());
+            let known = |name: &str| machine.guests.iter().any(|guest| guest.name == name);
+            if let Some(name) = guest.filter(|name| Guest::is_name(name) && !known(name)) {
+                machine.guests.push(Guest { name, mdev: *uuid });
+            }
         }
     }
     reader.notes.extend(notes(&state));
@@ -255,6 +260,7 @@ impl Reader<'_> {
             adapters,
             queues,
             mdevs: Vec::new(),
+            guests: Vec::new(),
         })
     }
 

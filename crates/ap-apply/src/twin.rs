@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use ap_files::{BootError, boot};
+use ap_files::machine::Guest;
+use ap_files::{BootError, MachineFile, boot};
 use ap_plan::state::Driver;
 use ap_plan::{State, Store, Write};
 use ap_sysfs::{Errno, Filesystem, Session};
@@ -53,7 +54,8 @@ impl Twin {
     /// # Errors
     /// [`TwinError`].
     pub fn of(host: &Imported) -> Result<Twin, TwinError> {
-        let mut session = boot(&host.machine)?;
+        // Guests start when everything is as it was read.
+        let mut session = boot(&MachineFile { guests: Vec::new(), ..host.machine.clone() })?;
         by_override(&mut session, host)?;
         for apqn in host.state.queues.none.iter().filter(|apqn| !host.state.overrides.has(*apqn)) {
             let driver = if host.state.reserved(apqn) { Driver::Host } else { Driver::Vfio };
@@ -61,7 +63,7 @@ impl Twin {
         }
         for (number, (uuid, mdev)) in host.state.mdevs.iter().enumerate() {
             let Some(holder) = &mdev.holder else { continue };
-            let name = holder.guest.clone().filter(|name| !name.contains(char::is_whitespace));
+            let name = holder.guest.clone().filter(|name| Guest::is_name(name));
             let name = name.unwrap_or_else(|| format!("guest-{number}"));
             session.guest(&format!("start {name} {uuid}")).map_err(|_| TwinError::Guest(*uuid))?;
         }

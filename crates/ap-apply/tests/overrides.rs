@@ -32,6 +32,7 @@ fn by_override(rng: &mut Rng, name: &str) -> DesiredFile {
     let mdev = |mdev: &ap_files::machine::Mdev| ap_files::desired::DesiredMdev {
         uuid: mdev.uuid,
         matrix: mdev.matrix,
+        control_by_default: false,
         boot: None,
     };
     DesiredFile {

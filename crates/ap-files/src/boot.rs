@@ -6,9 +6,9 @@ use ap_host::{Module, ModuleError};
 use ap_machine::Change;
 use ap_sysfs::{Called, Event, Filesystem, Session};
 use ap_types::{AdapterMask, DomainMask};
-use ap_vfio::{AssignError, CreateError};
+use ap_vfio::{AssignError, CreateError, OpenError};
 
-use crate::machine::{MachineFile, Mdev};
+use crate::machine::{Guest, MachineFile, Mdev};
 use crate::state;
 
 /// How long the first scan may take before the next module is loaded, in milliseconds of machine time: as when
@@ -29,6 +29,8 @@ pub enum Step {
     Advance(u64),
     /// A mediated device is made, and its whole matrix assigned at once.
     Create(Mdev),
+    /// A guest starts.
+    Start(Guest),
 }
 
 impl fmt::Display for Step {
@@ -40,6 +42,7 @@ impl fmt::Display for Step {
             Step::Load(module, parameters) => write!(f, "loading {} {parameters}", module.name()),
             Step::Advance(ms) => write!(f, "letting {ms} ms pass"),
             Step::Create(mdev) => write!(f, "making the mediated device {}", mdev.uuid),
+            Step::Start(guest) => write!(f, "starting the guest {}", guest.name),
         }
     }
 }
@@ -67,12 +70,15 @@ pub enum Refusal {
     /// A matrix was not assigned.
     #[error(transparent)]
     Assign(#[from] AssignError),
+    /// A guest was not started.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The step panicked, or waits for something that never comes.
     #[error("it does not return")]
     Unfinished,
 }
 
-/// What makes an empty machine the one of the file, in order: hardware, modules, mediated devices.
+/// What makes an empty machine the one of the file, in order: hardware, modules, mediated devices, guests.
 #[must_use]
 pub fn steps(machine: &MachineFile) -> Vec<Step> {
     let mut steps = vec![Step::Operate(machine.hardware())];
@@ -85,6 +91,7 @@ pub fn steps(machine: &MachineFile) -> Vec<Step> {
         }
     }
     steps.extend(machine.mdevs.iter().copied().map(Step::Create));
+    steps.extend(machine.guests.iter().cloned().map(Step::Start));
     steps
 }
 
@@ -160,6 +167,10 @@ fn carry_out(session: &mut Session, step: &Step) -> Result<(), Refusal> {
                 Ok(tree.host.vfio.write_ap_config(&tree.host.bus, id, matrix, task)?)
             }))
         }
+        Step::Start(guest) => {
+            let Guest { name, mdev } = guest.clone();
+            done(session.call(move |tree, task| Ok(tree.host.vfio.guest_open(&mdev, &name, task)?)))
+        }
     }
 }
 
@@ -203,14 +214,16 @@ mod tests {
             "schema = \"apmatrix.machine/1\"\ndomains = [4, 6]\napmask = \"-5\"\n\
              [[adapter]]\nids = \"5-6\"\ntype = \"CEX8P\"\n\
              [[queue]]\napqn = \"06.0006\"\nstate = \"absent\"\n\
-             [[mdev]]\nuuid = \"{uuid}\"\nadapters = 5\ndomains = [4, 6]\ncontrol_domains = 4\n"
+             [[mdev]]\nuuid = \"{uuid}\"\nadapters = 5\ndomains = [4, 6]\ncontrol_domains = 4\n\
+             [[guest]]\nname = \"g1\"\nmdev = \"{uuid}\"\n"
         );
         let machine = MachineFile::parse("m.toml", &text).expect("it is right");
         let mut session = boot(&machine).expect("it boots");
         let mdev = format!("/sys/devices/vfio_ap/matrix/{uuid}");
         assert_eq!(read(&mut session, &format!("{mdev}/guest_matrix")), "05.0004\n05.0006\n");
         assert_eq!(read(&mut session, &format!("{mdev}/control_domains")), "0004\n");
-        assert_eq!(read(&mut session, "/sys/bus/ap/devices/05.0004/status"), "assigned\n");
+        assert_eq!(read(&mut session, "/sys/bus/ap/devices/05.0004/status"), "in use\n");
+        assert_eq!(session.guest("list").expect("a list"), format!("g1 {uuid}\n"));
         assert_eq!(read(&mut session, "/sys/bus/ap/devices/card06/serialnr"), "93AADX06\n");
         assert!(session.resolve("/sys/bus/ap/devices/06.0006").is_err());
         assert!(session.events().is_empty());

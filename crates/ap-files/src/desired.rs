@@ -54,7 +54,12 @@ impl DesiredFile {
 /// A machine as it is right after boot: its masks and its mdevs; others stay.
 impl From<&MachineFile> for DesiredFile {
     fn from(machine: &MachineFile) -> DesiredFile {
-        let mdev = |mdev: &machine::Mdev| DesiredMdev { uuid: mdev.uuid, matrix: mdev.matrix, boot: None };
+        let mdev = |mdev: &machine::Mdev| DesiredMdev {
+            uuid: mdev.uuid,
+            matrix: mdev.matrix,
+            control_by_default: false,
+            boot: None,
+        };
         DesiredFile {
             unlisted: Unlisted::Keep,
             give: None,

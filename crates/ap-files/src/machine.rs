@@ -21,7 +21,7 @@ use crate::read::read;
 
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use format::{SCHEMA, schema};
-pub use model::{Adapter, Facilities, MachineFile, Mdev, Queue, QueueState, kinds};
+pub use model::{Adapter, Facilities, Guest, MachineFile, Mdev, Queue, QueueState, kinds};
 
 /// The text of a built-in machine or of a machine file; a name wins over a file of that name.
 ///

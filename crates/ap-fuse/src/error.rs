@@ -21,6 +21,12 @@ pub enum Error {
          with `--device /dev/fuse`"
     )]
     DeviceDenied(io::Error),
+    /// What is called `/dev/fuse` is something else.
+    #[error(
+        "/dev/fuse is {0} and not the FUSE device: as root `rm -r /dev/fuse; mknod -m 0666 /dev/fuse c 10 229`; start a \
+         container with `--device /dev/fuse`"
+    )]
+    NotTheDevice(&'static str),
     /// Switched off by `user.max_user_namespaces`.
     #[error(
         "user namespaces are switched off: `sysctl -w user.max_user_namespaces=15000` as root, or run this as root"

@@ -5,7 +5,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
@@ -42,15 +42,29 @@ pub fn preflight_calls() -> Result<(), Error> {
     }
 }
 
+/// The FUSE device.
+const DEVICE: &str = "/dev/fuse";
+/// Its number, on every Linux.
+const NUMBER: (u32, u32) = (10, 229);
+
 /// Opens `/dev/fuse`: in the user namespace in which it will be mounted, or the kernel refuses it.
 pub fn open_device() -> Result<OwnedFd, Error> {
-    rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(
-        |errno| match errno {
-            Errno::NOENT | Errno::NODEV | Errno::NXIO => Error::NoDevice,
-            Errno::ACCESS | Errno::PERM => Error::DeviceDenied(errno.into()),
-            _ => Error::Setup { what: "opening /dev/fuse", source: errno.into() },
-        },
-    )
+    let device = rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let device = device.map_err(|errno| match errno {
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => Error::NoDevice,
+        Errno::ISDIR => Error::NotTheDevice("a directory"),
+        Errno::ACCESS | Errno::PERM => Error::DeviceDenied(errno.into()),
+        _ => Error::Setup { what: "opening /dev/fuse", source: errno.into() },
+    })?;
+    let stat = rustix::fs::fstat(&device).map_err(Error::setup("looking at /dev/fuse"))?;
+    let number = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::CharacterDevice if number == NUMBER => {}
+        FileType::CharacterDevice => return Err(Error::NotTheDevice("another device")),
+        FileType::RegularFile => return Err(Error::NotTheDevice("a file")),
+        _ => return Err(Error::NotTheDevice("something else")),
+    }
+    Ok(device)
 }
 
 /// Mounts an opened device, nowhere.

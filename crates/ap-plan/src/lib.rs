@@ -15,8 +15,10 @@
 //! | `filter` | why a guest does not get what is assigned | writes |
 //! | `rule` | the rules: a name and a sentence each | states, writes |
 //! | `reading` | what a text for a file asks for | the rules |
+//! | `change` | all that is in the way of a write, and the smallest change that lets it through | what is said |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
+//! | `notes` | what to beware of in a desired file, though nothing is in the way | writes |
 //! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
 //! | `search` | the fewest writes, in order | texts, reasons |
 //! | `overrides` | the same on hosts that give queues by `driver_override` | the order of writes to mdevs |
@@ -26,10 +28,12 @@
 #![forbid(unsafe_code)]
 
 pub mod allow;
+pub mod change;
 pub mod filter;
 pub mod fits;
 mod hindrances;
 mod ids;
+pub mod notes;
 pub mod obstacle;
 pub mod overrides;
 pub mod plan;
@@ -44,8 +48,10 @@ pub mod why;
 pub mod write;
 
 pub use allow::Allow;
+pub use change::Change;
 pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
+pub use notes::notes;
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
 pub use reason::{Refusal, Unbindable};

@@ -2,7 +2,7 @@
 //!
 //! Knows the grammar of each file and the state that relative texts count from; not whether what is asked is allowed.
 
-use ap_types::grammar::{self, NumberError, device_name};
+use ap_types::grammar::{self, MaskError, NumberError, device_name};
 use ap_types::{AdapterId, Apqn, DomainId, Mask, Matrix, Uuid};
 
 use crate::rule::Rule;
@@ -122,7 +122,22 @@ where
     match grammar::mask_write(now, text) {
         Ok(new) if new == now && !overridden => Reading::Nothing,
         Ok(new) => asks(write(Delta::between(now, new))),
-        Err(_) => wrong("EINVAL", format!("`{}` is not a text for {name}", shown(text)), MASK),
+        Err(error) => {
+            let what = format!("`{}` is not a text for {name}", shown(text));
+            match error {
+                MaskError::Reversed { first, last } => wrong(
+                    "EINVAL",
+                    format!("{what}: {first}-{last} runs backwards"),
+                    format!("write {last}-{first}"),
+                ),
+                MaskError::OutOfRange { number } => wrong(
+                    "EINVAL",
+                    format!("{what}: {number} is above 255, the highest id that there can be"),
+                    "write ids from 0 to 255",
+                ),
+                _ => wrong("EINVAL", what, MASK),
+            }
+        }
     }
 }
 

@@ -301,7 +301,9 @@ impl State {
         state.revise();
         for mdev in &machine.mdevs {
             let matrix = mdev.matrix;
-            state.mdevs.insert(mdev.uuid, Mdev { matrix, shadow: state.filtered(&matrix), holder: None });
+            let guest = machine.guests.iter().find(|guest| guest.mdev == mdev.uuid);
+            let holder = guest.map(|guest| Holder { guest: Some(guest.name.clone()), process: None });
+            state.mdevs.insert(mdev.uuid, Mdev { matrix, shadow: state.filtered(&matrix), holder });
         }
         state
     }

@@ -4,17 +4,17 @@
 //! Knows the rules ([`State::after`]) and the texts of files ([`crate::reading`]); not where the state was read, nor
 //! who asks.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use ap_files::desired::Give;
-use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
+use ap_types::{Apqn, QueueSet};
 
+use crate::change::{Change, Way, way_through};
 use crate::reading::{Reading, Wrong, read};
-use crate::reason::{Refusal, Unbindable, smaller_part};
-use crate::remedy::GiveUp;
+use crate::reason::Refusal;
 use crate::rule::Rule;
-use crate::state::{Driver, Holder, Mdev, Owner, State};
-use crate::write::{Delta, Store, Write};
+use crate::state::{Driver, Holder, Owner, State};
+use crate::write::Store;
 
 /// How many queues are listed with their owners.
 const MOST_LISTED: usize = 8;
@@ -64,29 +64,6 @@ pub struct Whose {
     pub by: Vec<String>,
 }
 
-/// The smallest change that lets a write through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// In words.
-    pub text: String,
-    /// As writes, in order, where it consists of writes.
-    pub writes: Vec<Write>,
-    /// The same as people write them: one id at a time.
-    pub stores: Vec<Store>,
-}
-
-impl Change {
-    /// One that consists of no writes.
-    fn words(text: impl Into<String>) -> Change {
-        Change { text: text.into(), writes: Vec::new(), stores: Vec::new() }
-    }
-
-    fn of(text: impl Into<String>, writes: Vec<Write>) -> Change {
-        let stores = writes.iter().map(Write::store).collect();
-        Change { text: text.into(), writes, stores }
-    }
-}
-
 impl fmt::Display for Whose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.owner {
@@ -123,42 +100,85 @@ pub fn why(state: &State, store: &Store) -> Why {
         Reading::Asks(write) => match state.after(&write) {
             Ok(_) => Why::Allowed,
             Err(refusal) => {
-                let because = because(state, &refusal);
+                let because = because(state, store, &refusal);
                 if because.errno.is_some() { Why::Refused(because) } else { Why::Waits(because) }
             }
         },
     }
 }
 
-fn because(state: &State, refusal: &Refusal) -> Because {
-    let (rule, queues) = match refusal {
-        Refusal::InUse { queues, .. } => (Rule::InUse, queues.queues().collect()),
-        Refusal::Reserved { queues, .. } => (Rule::Reserved, queues.queues().collect()),
-        Refusal::Shared { queues, .. } => (Rule::Shared, queues.queues().collect()),
-        Refusal::TooHigh { .. } => (Rule::Highest, Vec::new()),
-        Refusal::NoMdev(_) | Refusal::Exists(_) | Refusal::NoInstances | Refusal::NoVfioAp => {
-            (Rule::Mdevs, Vec::new())
+/// `first`: what refuses it as the host is.
+fn because(state: &State, store: &Store, first: &Refusal) -> Because {
+    let Way { refusals, change } = way_through(state, store, first);
+    let queues: Vec<Vec<Apqn>> = refusals.iter().map(|refusal| queues_of(state, refusal)).collect();
+    let all: BTreeSet<Apqn> = queues.iter().flatten().copied().collect();
+    // Some of everything that is in the way.
+    let each = (MOST_LISTED / queues.len().max(1)).max(1);
+    let mut listed: Vec<Apqn> = Vec::new();
+    for queue in queues.iter().flat_map(|queues| queues.iter().take(each)) {
+        if !listed.contains(queue) && listed.len() < MOST_LISTED {
+            listed.push(*queue);
         }
-        Refusal::Overridden(queue) => (Rule::Overrides, vec![*queue]),
-        Refusal::Unprotected { queue, .. } => (Rule::InUse, vec![*queue]),
-        Refusal::MasksInUse => (Rule::Overrides, Vec::new()),
-        Refusal::NoQueue(queue) => (Rule::Binding, vec![*queue]),
-        Refusal::Binding { queue, .. } => (Rule::Binding, vec![*queue]),
-        Refusal::Held { mdev, .. } => {
-            (Rule::Open, state.mdevs.get(mdev).into_iter().flat_map(|mdev| mdev.shadow.queues()).collect())
-        }
-    };
+    }
+    let (errno, rule) = answer(first);
     Because {
-        errno: match refusal {
-            // With overrides the emulated host asks about what a mask write would take, too.
-            Refusal::Unprotected { .. } => Some("EBUSY"),
-            _ => refusal.errno(),
-        },
-        reason: refusal.to_string(),
-        queues: queues.iter().take(MOST_LISTED).map(|queue| whose(state, *queue)).collect(),
-        more: queues.len().saturating_sub(MOST_LISTED),
+        errno,
+        reason: reasons(&refusals),
+        queues: listed.iter().map(|queue| whose(state, *queue)).collect(),
+        more: all.len().saturating_sub(listed.len()),
         rule,
-        change: change(state, refusal),
+        change,
+    }
+}
+
+/// What is in the way, a sentence without full stop.
+fn reasons(refusals: &[Refusal]) -> String {
+    let mut all: Vec<String> = refusals.iter().take(MOST_LISTED).map(ToString::to_string).collect();
+    if let more @ 1.. = refusals.len().saturating_sub(MOST_LISTED) {
+        all.push(format!("and {more} more are in the way"));
+    }
+    all.join("; ")
+}
+
+/// What write(2) answers, and by which rule.
+fn answer(refusal: &Refusal) -> (Option<&'static str>, Rule) {
+    let rule = match refusal {
+        Refusal::InUse { .. } | Refusal::Unprotected { .. } => Rule::InUse,
+        Refusal::Reserved { .. } => Rule::Reserved,
+        Refusal::Shared { .. } => Rule::Shared,
+        Refusal::TooHigh { .. } => Rule::Highest,
+        Refusal::NoMdev(_) | Refusal::Exists(_) | Refusal::NoInstances | Refusal::NoVfioAp => Rule::Mdevs,
+        Refusal::Overridden(_) | Refusal::MasksInUse => Rule::Overrides,
+        Refusal::NoQueue(_) | Refusal::Binding { .. } => Rule::Binding,
+        Refusal::Held { .. } => Rule::Open,
+    };
+    let errno = match refusal {
+        // With overrides the emulated host asks about what a mask write would take, too.
+        Refusal::Unprotected { .. } => Some("EBUSY"),
+        _ => refusal.errno(),
+    };
+    (errno, rule)
+}
+
+/// The queues that a refusal is about.
+fn queues_of(state: &State, refusal: &Refusal) -> Vec<Apqn> {
+    match refusal {
+        Refusal::InUse { queues, .. } | Refusal::Reserved { queues, .. } | Refusal::Shared { queues, .. } => {
+            queues.queues().collect()
+        }
+        Refusal::Overridden(queue)
+        | Refusal::Unprotected { queue, .. }
+        | Refusal::NoQueue(queue)
+        | Refusal::Binding { queue, .. } => vec![*queue],
+        Refusal::Held { mdev, .. } => {
+            state.mdevs.get(mdev).into_iter().flat_map(|mdev| mdev.shadow.queues()).collect()
+        }
+        Refusal::TooHigh { .. }
+        | Refusal::NoMdev(_)
+        | Refusal::Exists(_)
+        | Refusal::NoInstances
+        | Refusal::NoVfioAp
+        | Refusal::MasksInUse => Vec::new(),
     }
 }
 
@@ -212,130 +232,5 @@ pub fn whose(state: &State, queue: Apqn) -> Whose {
         driver: state.driver(queue),
         holder: assigned.and_then(|(_, mdev)| mdev.holder.clone()),
         by,
-    }
-}
-
-/// A matrix without the dimension of some queues in which fewer ids have to go.
-fn without(mdev: &Mdev, queues: &Matrix) -> Matrix {
-    let mut matrix = mdev.matrix;
-    if queues.adapters.count() <= queues.domains.count() {
-        matrix.adapters -= queues.adapters;
-    } else {
-        matrix.domains -= queues.domains;
-    }
-    matrix
-}
-
-/// What takes queues from an mdev.
-fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> Change {
-    let part = smaller_part(queues);
-    let running =
-        holder.map_or_else(String::new, |holder| format!("; {holder} loses what is taken while it runs"));
-    let text = format!("take {part} from mdev {mdev}{running}");
-    let Some(found) = state.mdevs.get(&mdev) else { return Change::words(text) };
-    let left = without(found, queues);
-    let store = |file: &str, id: u8| Store {
-        path: format!("devices/vfio_ap/matrix/{mdev}/unassign_{file}"),
-        text: id.to_string(),
-    };
-    let adapters =
-        (found.matrix.adapters - left.adapters).iter().map(|id| store("adapter", id.0)).collect::<Vec<_>>();
-    let domains = (found.matrix.domains - left.domains).iter().map(|id| store("domain", id.0)).collect();
-    Change { text, writes: vec![Write::Config(mdev, left)], stores: [adapters, domains].concat() }
-}
-
-fn change(state: &State, refusal: &Refusal) -> Change {
-    let words = || Change::words(refusal.remedy(state).to_string());
-    match refusal {
-        Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
-        Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
-        Refusal::Reserved { queues, .. } if state.overrides.is_empty() => {
-            let give_up = GiveUp::of(state, queues);
-            Change::of(give_up.to_string(), vec![give_up.write()])
-        }
-        Refusal::Reserved { queues, .. } => {
-            let mut writes = Vec::new();
-            for queue in queues.queues().filter(|queue| state.exists(*queue)) {
-                if state.overrides.of(queue) != Some(Driver::Vfio) {
-                    writes.push(Write::Override(queue, Some(Driver::Vfio)));
-                }
-                if let Some(driver @ Driver::Host) = state.driver(queue) {
-                    writes.push(Write::Unbind(queue, driver));
-                }
-                if state.driver(queue) != Some(Driver::Vfio) {
-                    writes.push(Write::Bind(queue, Driver::Vfio));
-                }
-            }
-            Change::of("give the queues to vfio_ap by driver_override", writes)
-        }
-        Refusal::NoMdev(uuid) => Change::of("create it", vec![Write::Create(*uuid)]),
-        Refusal::NoVfioAp => Change::words("modprobe vfio_ap"),
-        Refusal::Overridden(_) => {
-            let sets = [&state.overrides.vfio, &state.overrides.host, &state.overrides.other];
-            let all: Vec<Apqn> = sets.into_iter().flat_map(|set| set.iter().collect::<Vec<_>>()).collect();
-            let writes = all.iter().map(|queue| Write::Override(*queue, None)).collect();
-            let count = if all.len() == 1 {
-                "the override".to_owned()
-            } else {
-                format!("all {} overrides", all.len())
-            };
-            Change::of(format!("clear {count}"), writes)
-        }
-        Refusal::Unprotected { queue, mdev, holder } => {
-            let single = Matrix {
-                adapters: AdapterMask::single(queue.adapter),
-                domains: DomainMask::single(queue.domain),
-                ..Matrix::default()
-            };
-            let taken = take(state, *mdev, &single, holder.as_ref());
-            Change { text: format!("give queue {queue} its override again, or {}", taken.text), ..taken }
-        }
-        Refusal::MasksInUse => {
-            let all = crate::state::Masks::ALL;
-            let adapters = Delta::between(state.masks.adapters, all.adapters);
-            let domains = Delta::between(state.masks.domains, all.domains);
-            // No mdev may have a queue then: the masks would take it.
-            let having = state.mdevs.iter().filter(|(_, mdev)| mdev.matrix.has_queues());
-            let taken =
-                having.map(|(uuid, mdev)| (uuid, take(state, *uuid, &mdev.matrix, mdev.holder.as_ref())));
-            let mut all = Change::of(
-                "set both masks to all ones: the host's drivers get all queues that have no override",
-                vec![],
-            );
-            for (uuid, taken) in taken {
-                all.text = format!("take the queues from mdev {uuid}, and {}", all.text);
-                all.writes.extend(taken.writes);
-                all.stores.extend(taken.stores);
-            }
-            let masks = [
-                (adapters != Delta::default()).then_some(Write::Apmask(adapters)),
-                (domains != Delta::default()).then_some(Write::Aqmask(domains)),
-            ];
-            let masks = Change::of("", masks.into_iter().flatten().collect());
-            all.writes.extend(masks.writes);
-            all.stores.extend(masks.stores);
-            all
-        }
-        Refusal::Binding { queue, driver, how } => match how {
-            Unbindable::Bound => match state.driver(*queue) {
-                Some(now) if now != *driver => {
-                    Change::of("unbind it first", vec![Write::Unbind(*queue, now)])
-                }
-                _ => words(),
-            },
-            Unbindable::Absent | Unbindable::NotBound => words(),
-            Unbindable::NotTheirs if state.kernel.driver_override && state.way() != Some(Give::Masks) => {
-                let text = format!("let its override name {}", driver.name());
-                Change::of(text, vec![Write::Override(*queue, Some(*driver))])
-            }
-            Unbindable::NotTheirs => words(),
-        },
-        Refusal::Held { holder, mdev } => Change::words(match &holder.guest {
-            Some(guest) if holder.process.is_none() => {
-                format!("stop the guest: apmatrix guest stop {guest}; until then the write waits")
-            }
-            _ => format!("stop {holder}, which has mdev {mdev} open; until then the write waits"),
-        }),
-        Refusal::TooHigh { .. } | Refusal::Exists(_) | Refusal::NoInstances | Refusal::NoQueue(_) => words(),
     }
 }

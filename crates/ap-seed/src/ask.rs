@@ -7,6 +7,7 @@ use explore::{Explorer, Options, Program, Report, Scene, Schedule, Violation};
 use locks::{Mutex, Unordered};
 
 use crate::model::{Model, Setup};
+use crate::names;
 use crate::oracle::{self, Ends};
 use crate::question::Question;
 use crate::series::Series;
@@ -80,7 +81,9 @@ fn tasks(series: Series, question: Question, in_turn: bool) -> Scene<Stage> {
     let both: &[u8] = if question == Question::SpuriousBusy { &[5, 6] } else { &[5] };
     let setup = Rc::new(Setup::of_adapters(both));
     let host_wants = AdapterMask::single(AdapterId(both[both.len() - 1]));
-    let mut scene = Scene::new(move || Stage::new(&setup)).state(|stage| stage.model.look().words());
+    let mut scene = Scene::new(move || Stage::new(&setup))
+        .called(names::called)
+        .state(|stage| stage.model.look().words());
     for &(name, _) in question.cast() {
         scene = scene.task(name, move |stage| {
             stage.call(in_turn, |model| {

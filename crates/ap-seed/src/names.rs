@@ -51,6 +51,12 @@ pub fn lock(object: &Object) -> Option<LockName> {
     Some(LockName { ours, mail, which })
 }
 
+/// What sentences call a lock of the models: the mail's name and our letter.
+#[must_use]
+pub fn called(object: &Object) -> Option<String> {
+    lock(object).map(|lock| lock.both())
+}
+
 /// Our letter for a lock, by its level's name; the level's name if it has none.
 #[must_use]
 pub fn letter(level: &str) -> &str {
@@ -59,6 +65,12 @@ pub fn letter(level: &str) -> &str {
         Some((_, ours, _)) => ours,
         None => level,
     }
+}
+
+/// The letters of locks, each with the mail's name, as far as `wanted` says: `M matrix_dev->lock`.
+pub fn legend(wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let locks = LOCKS.iter().filter(|(_, ours, _)| !ours.is_empty() && wanted(ours));
+    locks.map(|(_, ours, mail)| format!("{ours} {mail}")).collect()
 }
 
 /// The mail's name and ours, for functions that have both.

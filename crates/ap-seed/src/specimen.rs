@@ -10,6 +10,7 @@ use locks::enter;
 use crate::ask::{Stage, in_order, program};
 use crate::mail::{self, MailStep};
 use crate::model::{Masks, Model, Setup};
+use crate::names;
 use crate::oracle;
 use crate::overrides::{Asks, Newer};
 use crate::question::Question;
@@ -196,7 +197,7 @@ fn merged(id: &str, tasks: usize) -> Specimen {
     let actors = &ACTORS[..tasks];
     let scene = |in_turn: bool| {
         let setup = setup.clone();
-        let mut scene = Scene::new(move || Stage::new(&setup));
+        let mut scene = Scene::new(move || Stage::new(&setup)).called(names::called);
         for &(name, _, actor) in actors {
             scene = scene.task(name, move |stage| stage.call(in_turn, |model| actor.act(model)));
         }
@@ -241,6 +242,7 @@ fn overridden(id: &str, asks: Asks) -> Specimen {
     });
     let stage = move || Stage::new(&setup);
     let scene = Scene::new(stage)
+        .called(names::called)
         .task("ADMIN", move |stage| {
             stage.call(false, |model| {
                 enter(|held| Newer::new(model, asks).clear_override(held, QUEUE));

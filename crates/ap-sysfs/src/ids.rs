@@ -24,6 +24,43 @@ impl IdError {
     }
 }
 
+/// A number that not everybody reads alike: `010` is 8 to the kernel, which takes a leading zero for octal, and 10 to
+/// most people. `04` is 4 to everybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadingZero<'a> {
+    /// As it was written.
+    pub text: &'a str,
+    /// What it is in decimal.
+    pub decimal: u64,
+    /// What it is in octal; `None` if it has a digit that octal has not.
+    pub octal: Option<u64>,
+}
+
+impl LeadingZero<'_> {
+    /// The first one in a text of numbers with signs, commas and blanks between them.
+    #[must_use]
+    pub fn find(text: &str) -> Option<LeadingZero<'_>> {
+        text.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| {
+            let significant = word.trim_start_matches('0');
+            let differs = significant.len() >= 2 && significant.len() < word.len();
+            if !differs || !word.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            let decimal = significant.parse().ok()?;
+            Some(LeadingZero { text: word, decimal, octal: u64::from_str_radix(significant, 8).ok() })
+        })
+    }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn instead(&self) -> String {
+        match self.octal {
+            Some(octal) => format!("{}, or {octal} if octal is meant", self.decimal),
+            None => self.decimal.to_string(),
+        }
+    }
+}
+
 fn hex(digits: &str) -> Option<u8> {
     let fits = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u16::from_str_radix(digits, 16).ok().filter(|_| fits).and_then(|id| u8::try_from(id).ok())
@@ -38,6 +75,9 @@ fn number(text: &str) -> Result<u8, IdError> {
         return hex(digits).ok_or_else(|| {
             IdError::new(format!("`{text}` is no id"), "expected 0-255, or 0x and hex digits")
         });
+    }
+    if let Some(zero) = LeadingZero::find(text).filter(|zero| zero.text == text) {
+        return Err(IdError::new(format!("`{text}` begins with 0"), format!("expected {}", zero.instead())));
     }
     let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     if let Some(id) = text.parse().ok().filter(|_| digits) {
@@ -135,6 +175,12 @@ mod tests {
             adapter("").map_err(said),
             Err("an id is missing: expected 0-255, or 0x and hex digits".to_owned())
         );
+        assert_eq!(
+            adapter("010").map_err(said),
+            Err("`010` begins with 0: expected 10, or 8 if octal is meant".to_owned())
+        );
+        assert_eq!(domain("089").map_err(said), Err("`089` begins with 0: expected 89".to_owned()));
+        assert_eq!((adapter("04"), adapter("007"), domain("00")), (Ok(4), Ok(7), Ok(0)));
         for wrong in ["", "256", "-1", "+4", "x", "card5", "card100", "0x", "0x100"] {
             assert!(adapter(wrong).is_err(), "{wrong}");
         }

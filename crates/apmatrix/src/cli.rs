@@ -102,10 +102,24 @@ fn described(width: usize) -> clap::Command {
     fit(Cli::command(), width).term_width(width)
 }
 
-/// The error of an option that only other commands have says which they are.
-fn pointed(mut error: clap::Error, all: &clap::Command) -> clap::Error {
+/// The error of an option that only other commands have says which they are; that of one with a single dash that it has
+/// two.
+fn pointed(mut error: clap::Error, words: &[OsString], all: &clap::Command) -> clap::Error {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
     if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    if !option.starts_with("--") {
+        let long = |word: &OsString| {
+            let name = word.to_str()?.strip_prefix('-')?.split('=').next()?.to_owned();
+            let known =
+                |command: &clap::Command| command.get_arguments().any(|a| a.get_long() == Some(&name));
+            (name.len() > 1 && all.get_subcommands().any(known)).then_some(name)
+        };
+        if let Some(name) = words.iter().filter(|word| word.to_str() != Some("--")).find_map(long) {
+            let tip = format!("did you mean `--{name}`?");
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        }
         return error;
     }
     let name = option.trim_start_matches("--").to_owned();
@@ -124,7 +138,8 @@ fn pointed(mut error: clap::Error, all: &clap::Command) -> clap::Error {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
     let help = width().min(WIDEST);
-    let parsed = described(help).try_get_matches_from(arguments);
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let parsed = described(help).try_get_matches_from(&words);
     let parsed = parsed.and_then(|mut matches| {
         Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut described(help)))
     });
@@ -132,7 +147,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             if error.use_stderr() {
-                let text = pointed(error, &described(help)).render().ansi().to_string();
+                let text = pointed(error, &words, &described(help)).render().ansi().to_string();
                 let _ = write!(anstream::stderr(), "{}", lines_wrapped(&text, width()));
                 return ExitCode::from(Kind::Usage.status());
             }

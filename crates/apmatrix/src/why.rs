@@ -10,6 +10,7 @@ use ap_plan::why::moved;
 use ap_plan::{Because, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
+use ap_sysfs::ids::LeadingZero;
 use ap_sysfs::nearest::meant;
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub struct Explained {
     pub why: Why,
     /// What becomes of the host's queues if it goes through, a sentence without full stop.
     pub effect: Option<String>,
+    /// What its text means that people may not see, a sentence without full stop.
+    pub note: Option<String>,
 }
 
 /// Explains the last write that a host refused; `None` if it refused none.
@@ -78,7 +81,17 @@ fn explain(
     let imported = import(tree).map_err(|error| unreadable(root, error))?;
     let why = why(&imported.state, &store);
     let effect = moved(&imported.state, &store).filter(|_| why == Why::Allowed);
-    Ok(Explained { store, refused, why, effect })
+    let note = octal(&store);
+    Ok(Explained { store, refused, why, effect, note })
+}
+
+/// That a number is octal, where its file takes such numbers.
+fn octal(store: &Store) -> Option<String> {
+    let file = store.path.rsplit('/').next().unwrap_or_default();
+    let takes = ["apmask", "aqmask", "ap_domain"].contains(&file) || file.contains("assign_");
+    let zero = LeadingZero::find(&store.text).filter(|_| takes)?;
+    let octal = zero.octal?;
+    Some(format!("`{}` begins with 0, so that it is octal: it means {octal}", zero.text))
 }
 
 /// The file that a path names: below the root, below `/sys`, or shorter (`apmask`, `UUID/assign_domain`).
@@ -147,15 +160,19 @@ impl Explained {
     pub fn text(&self, width: usize) -> String {
         let mut text = wrapped(&self.headline(), width, 2) + "\n";
         let (Why::Refused(because) | Why::Waits(because)) = &self.why else {
-            if let Some(effect) = &self.effect {
-                let mut table = Table::indented(0);
-                table.row(["effect", effect]);
-                text += &table.render(width);
+            let mut table = Table::indented(0);
+            for (name, said) in [("effect", &self.effect), ("note", &self.note)] {
+                if let Some(said) = said {
+                    table.row([name, said]);
+                }
             }
-            return text;
+            return text + &table.render(width);
         };
         let mut table = Table::indented(0);
         table.row(["why", &because.reason]);
+        if let Some(note) = &self.note {
+            table.row(["note", note]);
+        }
         for (number, whose) in because.queues.iter().enumerate() {
             table.row([if number == 0 { "queues" } else { "" }, &format!("{} {whose}", whose.queue)]);
         }
@@ -197,6 +214,7 @@ impl Explained {
                 page: format!("{PAGE}#{}", because.rule.name()),
             }),
             effect: self.effect.as_deref(),
+            note: self.note.as_deref(),
             queues: because.map(queues).unwrap_or_default(),
             more_queues: because.map_or(0, |because| because.more),
             change: because.map(|because| ChangeDocument {
@@ -222,6 +240,7 @@ impl Document<'_> {
             reason: None,
             rule: None,
             effect: None,
+            note: None,
             queues: Vec::new(),
             more_queues: 0,
             change: None,
@@ -282,6 +301,8 @@ pub struct Document<'a> {
     rule: Option<RuleDocument>,
     /// What becomes of the host's queues if it goes through, a sentence without full stop.
     effect: Option<&'a str>,
+    /// What its text means that people may not see, a sentence without full stop.
+    note: Option<&'a str>,
     /// The queues that are in the way, the first few of them.
     queues: Vec<QueueDocument>,
     /// How many there are beside those.

@@ -33,8 +33,10 @@ pub(crate) mod problem;
 pub(crate) mod run;
 pub(crate) mod trace;
 // Which states need not be looked at.
+pub(crate) mod claims;
 pub(crate) mod effects;
 pub(crate) mod futures;
+pub(crate) mod log;
 pub(crate) mod persistent;
 pub(crate) mod state;
 pub(crate) mod transactions;

@@ -42,6 +42,7 @@ struct Explored {
     /// How many executions were run, and how many steps executed, without the audit's.
     runs: u64,
     warm_up: u64,
+    chosen_again: u64,
     steps: u64,
     audit: Option<AuditReport>,
 }
@@ -119,7 +120,10 @@ impl Explorer {
             }
             let mut explored = {
                 let steps = executor.conductor.control.borrow().learned.steps;
-                Explored { searched, runs: executor.begun, warm_up: limits.warm_up, steps, audit: None }
+                {
+                    let (runs, warm_up, chosen_again) = (executor.begun, limits.warm_up, limits.chosen_again);
+                    Explored { searched, runs, warm_up, chosen_again, steps, audit: None }
+                }
             };
             let sound = executor.conductor.control.borrow().learned.problem.is_none();
             if let (Strategy::StateCache | Strategy::EveryState, Audit::Histories(pasts)) =
@@ -149,8 +153,8 @@ impl Explorer {
     }
 
     fn report(&self, executor: &mut Executor<'_, '_>, explored: Explored, started: Instant) -> Report {
-        let Explored { searched: Searched { collector, end, states, .. }, runs, warm_up, steps, audit } =
-            explored;
+        let Explored { searched, runs, warm_up, chosen_again, steps, audit } = explored;
+        let Searched { collector, end, states, .. } = searched;
         audit::locate(executor);
         let problem = executor.conductor.control.borrow().learned.problem.as_ref().map(|p| p.words());
         let exhausted = end == End::Exhausted && problem.is_none();
@@ -181,6 +185,7 @@ impl Explorer {
             executions: collector.executions,
             runs: runs + (executor.begun - before.0),
             warm_up,
+            chosen_again,
             states,
             steps: steps + (learned.steps - before.1),
             deepest: collector.deepest,
@@ -287,9 +292,9 @@ fn with_checksum(executor: &mut Executor<'_, '_>, path: &[u8]) -> Schedule {
 fn lock_order(learned: &Learned) -> LockOrder {
     let edge = |held: ObjectId, asked: ObjectId, way: &Asking| OrderEdge {
         held: learned.objects.get(held).object,
-        held_name: learned.objects.name(held),
+        held_name: learned.objects.called(held),
         asked: learned.objects.get(asked).object,
-        asked_name: learned.objects.name(asked),
+        asked_name: learned.objects.called(asked),
         task: learned.names[way.task].clone(),
         held_at: place(way.held_at),
         asked_at: place(way.asked_at),

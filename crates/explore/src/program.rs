@@ -96,6 +96,11 @@ pub trait Program {
     /// Looks at the end of an execution in which all tasks returned; `results` are in the tasks' order.
     fn finish(&mut self, results: &[String]) -> Outcome;
 
+    /// What sentences call an object; `None`: its level, and its key where that says anything.
+    fn called(&self, _object: &Object) -> Option<String> {
+        None
+    }
+
     /// Whether [`Program::settled`] is about this lock.
     fn watches(&self, _object: &Object) -> bool {
         false

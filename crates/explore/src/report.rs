@@ -26,6 +26,8 @@ pub struct Report {
     pub runs: u64,
     /// How many of them were chosen by chance before the search, to learn what tasks share; 0 if it was too small to need that.
     pub warm_up: u64,
+    /// In how many states, after the walk over all of them, tasks were chosen again by what was learned meanwhile.
+    pub chosen_again: u64,
     /// How many states were met; 0 unless the strategy is the state cache.
     pub states: u64,
     /// How many steps were taken in the executions that were run for real.

@@ -42,6 +42,7 @@ pub struct Scene<W> {
     check: Check<W>,
     watches: Box<dyn Fn(&Object) -> bool>,
     settled: Settled<W>,
+    called: Box<dyn Fn(&Object) -> Option<String>>,
     world: Option<Rc<W>>,
 }
 
@@ -55,6 +56,7 @@ impl<W: 'static> Scene<W> {
             check: Box::new(|_, _| Vec::new()),
             watches: Box::new(|_| false),
             settled: Box::new(|_| Vec::new()),
+            called: Box::new(|_| None),
             world: None,
         }
     }
@@ -87,6 +89,13 @@ impl<W: 'static> Scene<W> {
         self
     }
 
+    /// Says what sentences call objects; where it says nothing they are called by their level and key.
+    #[must_use]
+    pub fn called(mut self, called: impl Fn(&Object) -> Option<String> + 'static) -> Self {
+        self.called = Box::new(called);
+        self
+    }
+
     /// Looks for what is wrong whenever none of the locks that `watches` names is held.
     #[must_use]
     pub fn settled(
@@ -115,6 +124,10 @@ impl<W: 'static> Program for Scene<W> {
     fn finish(&mut self, results: &[String]) -> Outcome {
         let world = self.world.as_ref().expect("`begin` made it");
         Outcome { state: (self.state)(world), findings: (self.check)(world, results) }
+    }
+
+    fn called(&self, object: &Object) -> Option<String> {
+        (self.called)(object)
     }
 
     fn watches(&self, object: &Object) -> bool {

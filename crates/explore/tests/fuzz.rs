@@ -38,7 +38,13 @@ fn said(report: &Report) -> Said {
 }
 
 /// Explores a program in all ways; says how it was compared and how many executions its warm-ups had, or what differs.
-fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str, u64), String> {
+/// What only large programs need, and had to be done for a small one.
+struct Work {
+    warm_up: u64,
+    chosen_again: u64,
+}
+
+fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str, Work), String> {
     let plain = |strategy, most| Options {
         strategy,
         shrink: false,
@@ -63,9 +69,15 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
     if said(&short) != said(&every) {
         return Err(format!("at once {:#?}\nevery state {:#?} {:?}", said(&short), said(&every), short.why));
     }
+    // And a search that knows nothing at first, and chooses again.
+    let late = explore(program, Options { reach: Reach::LATE, ..cached(Strategy::StateCache) });
+    if said(&late) != said(&every) {
+        return Err(format!("late {:#?}\nevery state {:#?} {:?}", said(&late), said(&every), late.why));
+    }
+    let work = Work { warm_up: short.warm_up, chosen_again: late.chosen_again };
     if program.cycles() {
         let how = third_opinion(program, &said(&cache))?;
-        return Ok((how, short.warm_up));
+        return Ok((how, work));
     }
     let dpor = explore(program, plain(Strategy::Dpor, 40_000));
     let dfs = explore(program, plain(Strategy::Dfs, 40_000));
@@ -99,7 +111,7 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
         (true, false) => "state cache and DPOR",
         _ => "none",
     };
-    Ok((how, short.warm_up))
+    Ok((how, work))
 }
 
 /// Compares what was said of a program with cycles with what real executions come to; says whether they could be asked.
@@ -228,6 +240,7 @@ fn shows(program: &Program, mistake: Mistake) -> bool {
         audit: Audit::Off,
         shrink: false,
         max_steps: 500,
+        reach: if mistake == Some(Mistake::ChosenOnce) { Reach::LATE } else { Reach::default() },
         ..Options::default()
     };
     let wrong = explore(program, options(Strategy::StateCache, Some(mistake)));
@@ -247,6 +260,7 @@ fn each_mistake_is_found() {
         Mistake::SilentMaking,
         Mistake::FirstStepOnly,
         Mistake::OneRound,
+        Mistake::ChosenOnce,
         Mistake::IgnoredCycles,
         Mistake::HiddenDeadlocks,
     ] {
@@ -309,9 +323,13 @@ fn explorers_agree_on_random_programs() {
         let program = generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
         interpret::taken();
         match compare(&program, None) {
-            Ok((how, warm_up)) => {
+            Ok((how, work)) => {
                 *compared.entry(how).or_default() += 1;
-                *used.entry("warm-up").or_default() += u64::from(warm_up > 0);
+                for (count, name) in [(work.warm_up, "warm-up"), (work.chosen_again, "chosen again")] {
+                    if count > 0 {
+                        *used.entry(name).or_default() += 1;
+                    }
+                }
             }
             Err(difference) => panic!("program {seed} differs:\n{program}\n{difference}"),
         }
@@ -333,7 +351,7 @@ fn explorers_agree_on_random_programs() {
     println!("{programs} programs: compared {compared:?}; found {wrong:?}");
     println!("forgetful ones: {forgetful:?}");
     println!("that used: {used:?}");
-    for feature in interpret::FEATURES.into_iter().chain(["warm-up"]) {
+    for feature in interpret::FEATURES.into_iter().chain(["warm-up", "chosen again"]) {
         assert!(used.contains_key(feature), "no program has used: {feature}");
     }
     let found = |(how, count): (&&str, &u64)| if how.starts_with("found") { *count } else { 0 };

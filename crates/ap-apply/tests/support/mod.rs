@@ -134,7 +134,12 @@ pub fn random_wish(rng: &mut Rng, machine: &MachineFile) -> DesiredFile {
         false => random_masks(rng, machine),
     };
     let mdevs = random_mdevs(rng, machine, 4, apmask, aqmask);
-    let mdev = |mdev: &Mdev| DesiredMdev { uuid: mdev.uuid, matrix: mdev.matrix, boot: None };
+    let mdev = |mdev: &Mdev| DesiredMdev {
+        uuid: mdev.uuid,
+        matrix: mdev.matrix,
+        control_by_default: false,
+        boot: None,
+    };
     DesiredFile {
         unlisted: if rng.chance(2) { Unlisted::Keep } else { Unlisted::Remove },
         give: None,

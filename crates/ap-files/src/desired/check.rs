@@ -9,7 +9,7 @@ use super::format::{self, File, SCHEMA};
 use super::masks::wish;
 use super::model::{Boot, DesiredFile, DesiredMdev, Give, Unlisted};
 use crate::error::Problem;
-use crate::machine::check::named;
+use crate::machine::check::{named, shares};
 use crate::machine::ids::Ids;
 use crate::problem;
 use crate::problem::twice;
@@ -25,9 +25,7 @@ impl Mdevs {
             return Err(twice(span, &format!("mdev {}", mdev.uuid)));
         }
         if let Some(other) = self.0.iter().find(|other| other.matrix.shares_queue(&mdev.matrix)) {
-            let shared = other.matrix.shared(&mdev.matrix).queues().next().unwrap_or_default();
-            let message = format!("queue {shared} is in mdev {}, too", other.uuid);
-            return Err(Problem::new(span, message, "expected queues that no other mdev has"));
+            return Err(shares(span, &other.matrix.shared(&mdev.matrix), &other.uuid));
         }
         self.0.push(mdev);
         Ok(())
@@ -50,7 +48,12 @@ pub(super) fn desired(file: File) -> Result<DesiredFile, Problem> {
     for mdev in &file.mdev {
         let mdev = mdev.get_ref();
         mdevs.add(
-            DesiredMdev { uuid: uuid(&mdev.uuid)?, matrix: matrix(mdev)?, boot: mdev.boot.map(boot) },
+            DesiredMdev {
+                uuid: uuid(&mdev.uuid)?,
+                matrix: matrix(mdev)?,
+                control_by_default: mdev.control_domains.is_none(),
+                boot: mdev.boot.map(boot),
+            },
             mdev.uuid.span(),
         )?;
     }

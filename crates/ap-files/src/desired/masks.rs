@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use ap_sysfs::ids::LeadingZero;
 use ap_types::Mask;
 use ap_types::grammar::mask_write;
 use toml::Spanned;
 
 use super::format::{IdText, MaskText};
 use crate::error::Problem;
+use crate::machine::ids::{Item, WrongIds, range_of_text};
 
 /// What a mask is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,11 @@ where
     if let Some(list) = words.strip_prefix("all but ") {
         return Ok(MaskWish::Exactly(!words_of(list)?));
     }
+    // The kernel takes a leading zero for octal; whoever reads the file may not.
+    if let Some(zero) = LeadingZero::find(words).filter(|_| words.starts_with(['+', '-'])) {
+        let message = format!("`{}` begins with 0", zero.text);
+        return Err(Problem::new(span.clone(), message, format!("expected {}", zero.instead())));
+    }
     let kernel = |old: M| {
         mask_write(old, words.as_bytes()).map_err(|error| {
             Problem::new(span.clone(), format!("not a mask: {error}"), "expected what the kernel takes")
@@ -115,18 +122,10 @@ where
 
 /// `4`, `0x0a`, `4-7`.
 fn range<M: Mask>(word: &str, span: &Range<usize>) -> Result<impl Iterator<Item = M::Id> + use<M>, Problem> {
-    let id = |text: &str| match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => u8::from_str_radix(hex, 16).ok(),
-        None if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        _ => None,
-    };
-    let ends = match word.split_once('-') {
-        Some((first, last)) => id(first).zip(id(last)),
-        None => id(word).map(|id| (id, id)),
-    };
-    match ends.filter(|(first, last)| first <= last) {
-        Some((first, last)) => Ok((first..=last).map(M::Id::from)),
-        None => Err(wrong(word, span)),
+    match range_of_text(word) {
+        Ok(Item { first, last }) => Ok((first..=last).map(M::Id::from)),
+        Err(WrongIds::NoId) => Err(wrong(word, span)),
+        Err(other) => Err(Problem::new(span.clone(), other.what(word), other.expected())),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<DesiredFile, Problem> {
                 Some("manual") => Some(Boot::Manual),
                 _ => None,
             };
-            mdevs.add(DesiredMdev { uuid, matrix, boot }, place(name))?;
+            mdevs.add(DesiredMdev { uuid, matrix, control_by_default: false, boot }, place(name))?;
         }
     }
     if !seen && !parents.iter().all(|parent| parent.values().all(Value::is_array)) {

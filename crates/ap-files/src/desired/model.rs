@@ -45,6 +45,8 @@ pub struct DesiredMdev {
     pub uuid: Uuid,
     /// What is to be assigned to it.
     pub matrix: Matrix,
+    /// Its control domains are its domains because the file does not say which they are to be.
+    pub control_by_default: bool,
     /// Its definition in mdevctl; `None`: as it is.
     pub boot: Option<Boot>,
 }

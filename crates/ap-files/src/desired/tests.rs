@@ -62,11 +62,15 @@ fn mistakes_name_the_place_and_the_remedy() {
     says(&format!("{head}[host]\napmask = \"0x0a\"\n"), 3, "`0x0a` can be the id 10 or the kernel's mask");
     says(&format!("{head}[host]\napmask = \"all but\"\n"), 3, "`all but` is no id");
     says(&format!("{head}[host]\napmask = 300\n"), 3, "`300` is no id");
+    says(&format!("{head}[host]\napmask = \"9-4\"\n"), 3, "`9-4` runs backwards");
+    says(&format!("{head}[host]\napmask = \"+010\"\n"), 3, "`010` begins with 0");
+    says(&format!("{head}[host]\napmask = \"4,010\"\n"), 3, "`010` has a number that begins with 0");
     says(&format!("{head}unlisted = \"forget\"\n"), 2, "`forget` is not known here");
     says(&format!("{head}[[mdev]]\nuuid = \"x\"\n"), 3, "`x` is not a UUID");
     let mdev = |adapters: &str| format!("[[mdev]]\nuuid = \"{U}\"\nadapters = {adapters}\ndomains = 6\n");
     says(&format!("{head}{}", mdev("[4, 4]")), 4, "adapter 4 is there twice");
     says(&format!("{head}{}{}", mdev("4"), mdev("5")), 7, &format!("mdev {U} is there twice"));
+    says(&format!("{head}{}", mdev("\"13-10\"")), 4, "`13-10` runs backwards");
     let other = mdev("4").replace("62177883", "72177883");
     says(&format!("{head}{}{other}", mdev("4")), 7, &format!("queue 04.0006 is in mdev {U}, too"));
     says("{\"a\": 1}", 1, "this JSON lists no mdevs");

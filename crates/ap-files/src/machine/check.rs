@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use ap_sysfs::ids::LeadingZero;
 use ap_types::grammar::{mask_write, uuid};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, Uuid};
 use toml::Spanned;
 
 use super::format::{self, File, SCHEMA};
 use super::ids::{Ids, Item};
-use super::model::{Adapter, Facilities, MachineFile, Mdev};
+use super::model::{Adapter, Facilities, Guest, MachineFile, Mdev};
 use super::queues;
 use crate::error::{Mistakes, Problem};
 use crate::kernel;
 use crate::problem;
 use crate::problem::twice;
+
+/// How many queues a message names.
+const MOST_NAMED: usize = 3;
 
 /// The longest message that an info word can tell: 15 pages.
 const LONGEST_MESSAGE: u32 = 15 * 4096;
@@ -51,7 +55,11 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Vec<Problem
     } else {
         Vec::new()
     };
+    let before = mistakes.0.len();
     let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask, &mut mistakes);
+    // Of an mdev that is wrong nobody knows whether it would be there.
+    let guests =
+        if mistakes.0.len() == before { guests(&file.guest, &mdevs, &mut mistakes) } else { Vec::new() };
     if !mistakes.0.is_empty() {
         return Err(mistakes.0);
     }
@@ -77,6 +85,7 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Vec<Problem
         adapters,
         queues,
         mdevs,
+        guests,
     })
 }
 
@@ -183,6 +192,10 @@ fn mask<M: Mask + FromIterator<M::Id>>(
 
 fn driver_mask<M: Mask>(text: Option<&Spanned<String>>, all: M) -> Result<M, Problem> {
     let Some(text) = text.filter(|text| text.get_ref() != "all") else { return Ok(all) };
+    if let Some(zero) = LeadingZero::find(text.get_ref()) {
+        let message = format!("`{}` begins with 0", zero.text);
+        return Err(Problem::new(text.span(), message, format!("expected {}", zero.instead())));
+    }
     mask_write(all, text.get_ref().as_bytes()).map_err(|error| {
         let help =
             "\"all\", or what the kernel takes: \"0xf000\" (from id 0 on), \"-4,-6-8\" (all but these)";
@@ -379,10 +392,57 @@ fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -
         return Err(problem.help(format!("for example `apmask = \"-{}\"`", adapter.0)));
     }
     if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
-        let message = format!("it shares queues with mdev {}", other.uuid);
-        return Err(Problem::new(span, message, "expected queues that no other mdev has"));
+        return Err(shares(span, &other.matrix.shared(&matrix), &other.uuid));
     }
     Ok(Mdev { uuid: name, matrix })
+}
+
+fn guests(files: &[format::Guest], mdevs: &[Mdev], mistakes: &mut Mistakes) -> Vec<Guest> {
+    let mut all: Vec<Guest> = Vec::new();
+    for file in files {
+        let checked = guest(file, mdevs, &all);
+        all.extend(mistakes.ok(checked));
+    }
+    all
+}
+
+/// One guest, beside those before it.
+fn guest(file: &format::Guest, mdevs: &[Mdev], all: &[Guest]) -> Result<Guest, Problem> {
+    let name = file.name.get_ref();
+    if !Guest::is_name(name) {
+        let message = format!("`{name}` is no name of a guest");
+        return Err(Problem::new(file.name.span(), message, "expected a word without blanks: \"g1\""));
+    }
+    if all.iter().any(|guest| guest.name == *name) {
+        return Err(twice(file.name.span(), &format!("guest {name}")));
+    }
+    let mdev = named(&file.mdev)?;
+    if !mdevs.iter().any(|known| known.uuid == mdev) {
+        let message = format!("there is no mdev {mdev} in this file");
+        return Err(Problem::new(file.mdev.span(), message, "expected the `uuid` of an `[[mdev]]`"));
+    }
+    if let Some(other) = all.iter().find(|guest| guest.mdev == mdev) {
+        let message = format!("guest {} has mdev {mdev} open already", other.name);
+        return Err(Problem::new(file.mdev.span(), message, "expected an mdev that no other guest has"));
+    }
+    Ok(Guest { name: name.clone(), mdev })
+}
+
+/// Two mdevs have the same queues.
+pub(crate) fn shares(span: Range<usize>, queues: &Matrix, other: &Uuid) -> Problem {
+    let names: Vec<String> = queues.queues().take(MOST_NAMED).map(|queue| queue.to_string()).collect();
+    let (subject, verb) = match queues.queue_count() {
+        1 => (format!("queue {}", names.join("")), "is"),
+        more if more > MOST_NAMED => {
+            (format!("queues {} and {} more", names.join(", "), more - MOST_NAMED), "are")
+        }
+        _ => (format!("queues {}", names.join(", ")), "are"),
+    };
+    Problem::new(
+        span,
+        format!("{subject} {verb} in mdev {other}, too"),
+        "expected queues that no other mdev has",
+    )
 }
 
 pub(crate) fn named(text: &Spanned<String>) -> Result<Uuid, Problem> {

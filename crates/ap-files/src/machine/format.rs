@@ -61,6 +61,9 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "Vec<Mdev>")]
     pub mdev: Vec<Spanned<Mdev>>,
+    /// Guests that run right after boot.
+    #[serde(default)]
+    pub guest: Vec<Guest>,
 }
 
 /// What a machine has.
@@ -232,6 +235,18 @@ pub(super) struct Mdev {
     /// Control domains that are assigned to it.
     #[schemars(with = "Option<IdsSchema>")]
     pub control_domains: Option<Spanned<Ids>>,
+}
+
+/// A guest that runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Guest {
+    /// Its name.
+    #[schemars(with = "String", regex(pattern = r"^\S+$"))]
+    pub name: Spanned<String>,
+    /// The mediated device that it has open: its UUID.
+    #[schemars(with = "String")]
+    pub mdev: Spanned<String>,
 }
 
 /// The features of QCI.

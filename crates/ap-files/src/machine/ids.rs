@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ap_sysfs::ids::LeadingZero;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
@@ -73,12 +74,55 @@ fn item_of_number<E: de::Error>(number: i64) -> Result<Item, E> {
 }
 
 fn item_of_text<E: de::Error>(text: &str) -> Result<Item, E> {
-    let item = match text.split_once('-') {
+    range_of_text(text).map_err(|wrong| match wrong {
+        WrongIds::NoId => E::invalid_value(de::Unexpected::Str(text), &EXPECTED),
+        // As serde's own messages: what is wrong, and after a comma what was expected.
+        _ => E::custom(format_args!("{}, {}", wrong.what(text), wrong.expected())),
+    })
+}
+
+/// Why a text is no id and no range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WrongIds {
+    /// It has another form.
+    NoId,
+    /// Its last id is below its first.
+    Backwards { first: u8, last: u8 },
+    /// A number begins with 0, and not everybody reads that alike.
+    LeadingZero { instead: String },
+}
+
+impl WrongIds {
+    /// What is wrong.
+    pub(crate) fn what(&self, text: &str) -> String {
+        match self {
+            WrongIds::NoId => format!("`{text}` is no id"),
+            WrongIds::Backwards { .. } => format!("`{text}` runs backwards"),
+            WrongIds::LeadingZero { .. } => format!("`{text}` has a number that begins with 0"),
+        }
+    }
+
+    /// What was expected.
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            WrongIds::NoId => format!("expected {EXPECTED}"),
+            WrongIds::Backwards { first, last } => format!("expected \"{last}-{first}\""),
+            WrongIds::LeadingZero { instead } => format!("expected {instead}"),
+        }
+    }
+}
+
+/// `4`, `0x0a`, `4-7`.
+pub(crate) fn range_of_text(text: &str) -> Result<Item, WrongIds> {
+    if let Some(zero) = LeadingZero::find(text) {
+        return Err(WrongIds::LeadingZero { instead: zero.instead() });
+    }
+    let ends = match text.split_once('-') {
         Some((first, last)) => id(first).zip(id(last)),
         None => id(text).map(|id| (id, id)),
     };
-    let item = item.filter(|(first, last)| first <= last).map(|(first, last)| Item { first, last });
-    item.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &EXPECTED))
+    let (first, last) = ends.ok_or(WrongIds::NoId)?;
+    if first > last { Err(WrongIds::Backwards { first, last }) } else { Ok(Item { first, last }) }
 }
 
 /// Decimal, or hex with `0x`.
@@ -111,7 +155,7 @@ pub(crate) enum IdSchema {
     /// A hex string or a range.
     Text(
         #[schemars(regex(
-            pattern = r"^(0[xX][0-9a-fA-F]{1,2}|[0-9]{1,3})(-(0[xX][0-9a-fA-F]{1,2}|[0-9]{1,3}))?$"
+            pattern = r"^(0[xX][0-9a-fA-F]{1,2}|0*[0-9]|[1-9][0-9]{1,2})(-(0[xX][0-9a-fA-F]{1,2}|0*[0-9]|[1-9][0-9]{1,2}))?$"
         ))]
         String,
     ),

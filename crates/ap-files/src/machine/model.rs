@@ -37,6 +37,8 @@ pub struct MachineFile {
     pub queues: Vec<Queue>,
     /// What mediated devices exist right after boot, in the order in which they are made.
     pub mdevs: Vec<Mdev>,
+    /// What guests run right after boot, in the order in which they start.
+    pub guests: Vec<Guest>,
 }
 
 /// What a machine has.
@@ -122,6 +124,23 @@ pub struct Mdev {
     pub uuid: Uuid,
     /// What is assigned to it.
     pub matrix: Matrix,
+}
+
+/// A guest that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Its name.
+    pub name: String,
+    /// The mediated device that it has open.
+    pub mdev: Uuid,
+}
+
+impl Guest {
+    /// Whether a guest can be called so: names are words of the control files, where `-` is none.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty() && name != "-" && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+    }
 }
 
 impl MachineFile {
@@ -216,6 +235,10 @@ impl fmt::Display for MachineFile {
         match self.mdevs.len() {
             0 => {}
             n => write!(f, ", {}", count(n, "mdev"))?,
+        }
+        match self.guests.len() {
+            0 => {}
+            n => write!(f, ", {}", count(n, "guest"))?,
         }
         if self.kernel == KernelChoice::default() { Ok(()) } else { write!(f, ", kernel {}", self.kernel) }
     }

@@ -133,7 +133,25 @@ fn impossible_ids_are_refused() {
     let id = "expected an id: a number 0-255, a hex string like \"0x16\" or a range like \"0-15\"";
     assert_eq!(error("domains = [85]"), (2, "impossible domain 85".into(), "expected at most 84".into()));
     assert_eq!(error("domains = [256]").1, "invalid value: integer `256`");
-    assert_eq!(error("domains = [\n4,\n\"7-3\"]"), (4, "invalid value: string \"7-3\"".into(), id.into()));
+    assert_eq!(
+        error("domains = [\n4,\n\"7-3\"]"),
+        (4, "`7-3` runs backwards".into(), "expected \"3-7\"".into())
+    );
+    assert_eq!(
+        error("domains = \"010\""),
+        (2, "`010` has a number that begins with 0".into(), "expected 10, or 8 if octal is meant".into())
+    );
+    assert_eq!(error("domains = \"4-089\"").2, "expected 89");
+    assert_eq!(
+        error("apmask = \"-4,-010\""),
+        (2, "`010` begins with 0".into(), "expected 10, or 8 if octal is meant".into())
+    );
+    assert_eq!(error("apmask = \"-9-4\"").1, "not a mask: the range 9-4 is reversed");
+    // What everybody reads alike.
+    assert!(
+        MachineFile::parse("m.toml", &small("domains = \"04-7\"\napmask = \"-04\"\naqmask = \"0x0100\""))
+            .is_ok()
+    );
     assert_eq!(error("domains = [\"+5\"]").2, id);
     assert_eq!(error("features = []\ndomains = [16]").2, "expected at most 15");
     assert_eq!(error("control_domains = \"80-85\"").1, "impossible control domain 85");
@@ -176,6 +194,28 @@ fn what_does_not_fit_together_is_refused() {
     let mdev = "[[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6";
     assert_eq!(error(mdev).1, "queue 04.0006 is the host's");
     assert_eq!(error("[[mdev]]\nuuid = \"62177883\"").1, "`62177883` is not a UUID");
+    let other = mdev.replace("62177883", "72177883");
+    let two = |second: &str| error(&format!("apmask = \"0x0\"\n{mdev}\n{second}")).1;
+    let u = "62177883-f1bb-47f0-914d-32a22e3a8804";
+    assert_eq!(two(&other), format!("queue 04.0006 is in mdev {u}, too"));
+}
+
+#[test]
+fn guests_have_an_mdev_each() {
+    let u = "62177883-f1bb-47f0-914d-32a22e3a8804";
+    let guest = |name: &str, mdev: &str| format!("[[guest]]\nname = \"{name}\"\nmdev = \"{mdev}\"\n");
+    let mdev = format!("[[mdev]]\nuuid = \"{u}\"\n");
+    let of = |guests: &[String]| error(&format!("{mdev}{}", guests.concat()));
+    assert_eq!(of(&[guest("a b", u)]).1, "`a b` is no name of a guest");
+    assert_eq!(of(&[guest("-", u)]).1, "`-` is no name of a guest");
+    assert_eq!(of(&[guest("g1", "72177883-f1bb-47f0-914d-32a22e3a8804")]).0, 6);
+    assert_eq!(of(&[guest("g1", u), guest("g1", u)]).1, "guest g1 is there twice");
+    assert_eq!(of(&[guest("g1", u), guest("g2", u)]).1, format!("guest g1 has mdev {u} open already"));
+    assert_eq!(error("[[guest]]\nname = \"g1\"").1, "the key `mdev` is missing");
+    let machine =
+        MachineFile::parse("m.toml", &small(&format!("{mdev}{}", guest("g1", u)))).expect("it is right");
+    assert_eq!(steps(&machine).last(), Some(&Step::Start(machine.guests[0].clone())));
+    assert!(machine.to_string().ends_with("1 mdev, 1 guest"), "{machine}");
 }
 
 #[test]

@@ -46,6 +46,9 @@ impl MachineFile {
                 let _ = writeln!(text, "{key} = {ids}");
             }
         }
+        for guest in &self.guests {
+            let _ = write!(text, "\n[[guest]]\nname = {}\nmdev = \"{}\"\n", quoted(&guest.name), guest.mdev);
+        }
         text
     }
 
@@ -216,7 +219,8 @@ mod tests {
                    mode = \"ep11\"\nfunctions = \"0x86000001\"\ndepth = 3\nmax_message = 4096\nserial = \"A1\"\n\
                    [[queue]]\napqn = \"04.0006\"\nstate = \"absent\"\n[[queue]]\napqn = \"06.0007\"\nbusy = 2\nzrc = \
                    \"7:1\"\nkeys = { current = \"0x1f\", old = \"none\" }\n[[mdev]]\nuuid = \
-                   \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6\n";
+                   \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6\n\
+                   [[guest]]\nname = \"g1\"\nmdev = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\n";
         for text in BUILT_IN.iter().map(|machine| machine.text).chain([odd]) {
             let machine = MachineFile::parse("m.toml", text).expect("it is right");
             let again = MachineFile::parse("m.toml", &machine.to_text()).expect("what is written is right");

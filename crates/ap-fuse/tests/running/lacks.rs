@@ -15,6 +15,13 @@ pub fn cases(suite: &mut Suite) {
             "/dev/fuse may not be opened",
         )
     });
+    suite.case("a_file_that_is_called_as_the_device", || {
+        let bound = |what: &str| {
+            format!("mount -t tmpfs none /mnt; {what}; mount --bind /mnt/fuse /dev/fuse; exec \"$0\" \"$@\"")
+        };
+        lacks(&bound("touch /mnt/fuse"), "/dev/fuse is a file and not the FUSE device")?;
+        lacks(&bound("mknod /mnt/fuse c 1 3"), "/dev/fuse is another device and not the FUSE device")
+    });
     suite.case("no_user_namespaces", || {
         lacks(
             "exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces

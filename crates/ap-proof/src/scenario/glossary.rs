@@ -27,9 +27,15 @@ pub fn object(object: &Object) -> String {
         "Memory" => "a guest's memory".to_owned(),
         "HwConfig" => "the machine".to_owned(),
         "Hw" => format!("the machine's {queue}"),
+        "Background" => "the background's list".to_owned(),
         "hand" => format!("whose {queue} is"),
         other => other.to_owned(),
     }
+}
+
+/// What sentences call an object; `None` if it is none of the system's.
+pub(super) fn called(lock: &Object) -> Option<String> {
+    Some(object(lock)).filter(|name| name != lock.level)
 }
 
 /// The letter of a lock in `docs/locking.md`, by its level's name; `None` if it has none.

@@ -11,6 +11,7 @@ use explore::{Finding, Program, Task};
 use locks::{Level, Object};
 
 use crate::oracle::{Broken, Difference, NoOrder};
+use crate::scenario::glossary;
 use crate::scenario::outcome::{Ended, Outcome};
 use crate::scenario::serial::{Serial, play_all};
 use crate::scenario::stage::{Actor, Cast, Stage};
@@ -121,6 +122,10 @@ impl Program for Interleavings<'_> {
         let outcome = Outcome { results, state: FinalState::of(&end) };
         broken.extend(self.linearizable(&outcome));
         explore::Outcome { state: outcome.state.to_string(), findings: broken.iter().map(finding).collect() }
+    }
+
+    fn called(&self, object: &Object) -> Option<String> {
+        glossary::called(object)
     }
 
     fn watches(&self, object: &Object) -> bool {

@@ -7,10 +7,10 @@ use ap_apply::apply::{self, ApplyError, Options, Outcome as Applied};
 use ap_apply::lock::LockError;
 use ap_apply::tree::Kind;
 use ap_files::{DesiredFile, FileError, read};
-use ap_plan::{Allow, Plan, Target};
+use ap_plan::{Allow, Plan, Target, notes};
 
 use crate::arguments::number;
-use crate::commands::plan::{Allowed, allow, make, none};
+use crate::commands::plan::{Allowed, allow, make, none, tell_notes};
 use crate::commands::{Root, print_json};
 use crate::error::{CliError, Outcome};
 use crate::plan::desk::{FileDesk, usual_run_directory};
@@ -105,6 +105,9 @@ pub fn run(args: &Args) -> Outcome {
         let path = args.file.display();
         return Err(CliError::input(format!("{path}: these are not the steps that lead to what it wants"))
             .hint("the file was edited, or written by another version: make the plan anew"));
+    }
+    if let Wish::Desired(desired, _) = &wish {
+        tell_notes(&notes(&imported.state, desired))?;
     }
     let outcome = apply_to(root, &args.run, &ready.plan, args.confirm)?;
     // First what became of the host: that is so, whatever becomes of the next boot.

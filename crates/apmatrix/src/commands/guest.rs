@@ -14,12 +14,15 @@ use crate::schema::{Named, of};
 
 /// Start, stop and watch guests on mediated devices
 ///
-/// Writes the line to the control file of a mounted tree.
+/// For the machine of `apmatrix run` around it, or one that is mounted (`--root`): the line is written to its control
+/// file. In `apmatrix shell` the verbs are commands of their own.
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,
     after_help = format!(
         "Verbs:\n{}\n\
+        A guest that was stopped stays in the list, with `-` for what it has open: it holds nothing, and can be started \
+        again. The list goes with the machine.\n\n\
         Examples:\n  \
         apmatrix guest start g1 62177883-f1bb-47f0-914d-32a22e3a8804\n  \
         apmatrix guest list --json",

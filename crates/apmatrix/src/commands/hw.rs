@@ -14,7 +14,8 @@ use crate::terminal::{Table, width};
 
 /// Do what the machine's operator does: plug, unplug, configure, break
 ///
-/// Writes the line to the control file of a mounted tree.
+/// For the machine of `apmatrix run` around it, or one that is mounted (`--root`): the line is written to its control
+/// file. In `apmatrix shell` the verbs are commands of their own.
 #[derive(Debug, clap::Args)]
 #[command(
     arg_required_else_help = true,

@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use ap_apply::tree::{Kind, Tree};
+use ap_files::boot;
 use ap_serve::page::Frozen;
 use ap_sysfs::ids;
 use ap_types::AdapterId;
 
-use crate::commands::{Root, print_json, write_page};
+use crate::commands::{MachineArgs, Root, print_json, write_page};
 use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::inventory::{Card, Inventory, Owner, Queue};
@@ -23,12 +24,16 @@ use crate::terminal::{Table, width};
 #[command(after_help = "Examples:\n  \
     apmatrix ls                                         this host, or inside `apmatrix run` the machine\n  \
     apmatrix ls 04\n  \
+    apmatrix ls --machine mine.toml                     of a machine file, as it comes up\n  \
     apmatrix ls 04.0006 --json\n  \
     apmatrix ls --html matrix.html                      a page to look at, or to send to somebody\n  \
     apmatrix ls --root /mnt/ap")]
 pub struct Args {
     #[command(flatten)]
     root: Root,
+    /// Of a built-in machine or a machine file as it is right after it has booted, instead of a tree
+    #[arg(long, value_name = "M", conflicts_with = "root", add = complete::machines())]
+    machine: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -42,12 +47,18 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    let root = args.root.root.display().to_string();
+    match &args.machine {
+        Some(name) => list(&mut boot(&MachineArgs::named(name).load()?)?, name, args),
+        None => list(&mut FileTree::new(&args.root.root), &args.root.root.display().to_string(), args),
+    }
+}
+
+/// Lists a tree that is called so.
+fn list(tree: &mut dyn Tree, root: &str, args: &Args) -> Outcome {
     let only = args.only.as_deref().map(parse).transpose()?;
-    let mut tree = FileTree::new(&args.root.root);
-    let inventory = read(&mut tree, &root, only)?;
+    let inventory = read(tree, root, only)?;
     if let Some(path) = &args.html {
-        let host = ap_view::read::read(&mut tree, &root).map_err(|error| unreadable(&root, error))?;
+        let host = ap_view::read::read(tree, root).map_err(|error| unreadable(root, error))?;
         write_page(path, &Frozen::host(&host.name, &host))?;
     } else if args.json {
         print_json(&inventory)?;

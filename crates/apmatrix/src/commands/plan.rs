@@ -9,7 +9,7 @@ use ap_apply::promises::{Rehearsed, rehearse};
 use ap_apply::prove::{Proof, prove};
 use ap_apply::twin::Twin;
 use ap_files::DesiredFile;
-use ap_plan::{Allow, NoPlan, Plan, Target, plan};
+use ap_plan::{Allow, NoPlan, Plan, Target, notes, plan};
 use ap_serve::page::Frozen;
 use ap_view::Operation;
 
@@ -136,10 +136,9 @@ pub fn run(args: &Args) -> Outcome {
     }
     let proof = args.prove.then(|| prove(&imported, &ready.plan)).transpose();
     let proof = proof.map_err(|error| CliError::failed(error.to_string()).because(error))?;
-    for note in &imported.notes {
-        writeln!(anstream::stderr(), "note: {note}")?;
-    }
-    let document = PlanDocument::of(&ready.plan, &ready.rehearsed, allow, proof.as_ref(), &imported.notes);
+    let notes = [imported.notes.clone(), notes(&imported.state, &desired)].concat();
+    tell_notes(&notes)?;
+    let document = PlanDocument::of(&ready.plan, &ready.rehearsed, allow, proof.as_ref(), &notes);
     if let Some(path) = &args.output {
         write(path, &document)?;
     }
@@ -166,6 +165,15 @@ fn page(path: &Path, host: &Host, imported: &Imported, plan: &Plan) -> Result<()
         page.step(&step.why, &write.to_string(), &after);
     }
     write_page(path, &page)
+}
+
+/// Says what to beware of, where it is in no plan's way.
+///
+/// # Errors
+/// If nothing can be printed.
+pub fn tell_notes(notes: &[String]) -> std::io::Result<()> {
+    let lines: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
+    write!(anstream::stderr(), "{}", lines_wrapped(&lines, width()))
 }
 
 fn write(path: &Path, document: &PlanDocument) -> Result<(), CliError> {

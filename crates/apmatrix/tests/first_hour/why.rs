@@ -41,6 +41,49 @@ fn h9_the_shell_says_line_file_and_reason() {
 }
 
 #[test]
+fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
+    let other = "72177883-f1bb-47f0-914d-32a22e3a8804";
+    let text = format!(
+        "{}echo {other} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/{other}/assign_adapter\necho 71 > $M/{other}/assign_domain\n\
+         why /sys/bus/ap/apmask +4\n\
+         echo 4 > $M/{UUID}/unassign_adapter; echo 4 > $M/{other}/unassign_adapter; echo +4 > /sys/bus/ap/apmask",
+        guest()
+    );
+    let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+    insta::assert_snapshot!(ran.out, @r"
+    would be refused (EBUSY, Device or resource busy): +4 > /sys/bus/ap/apmask
+    why     queue 04.0006 is assigned to mdev 62177883-f1bb-47f0-914d-32a22e3a8804,
+            which guest g1 holds; queue 04.0047 is assigned to mdev
+            72177883-f1bb-47f0-914d-32a22e3a8804
+    queues  04.0006 mdev 62177883-f1bb-47f0-914d-32a22e3a8804 (driver vfio_ap),
+            guest g1: apmask lacks adapter 4, aqmask has domain 6
+            04.0047 mdev 72177883-f1bb-47f0-914d-32a22e3a8804 (driver vfio_ap):
+            apmask lacks adapter 4, aqmask has domain 71
+    rule    A mask gives the host no queue that an mdev has: whoever writes it has
+            to take the queue from the mdev first.
+            docs/reference/rules.md#in-use
+    change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
+            loses what is taken while it runs; then take adapter 4 from mdev
+            72177883-f1bb-47f0-914d-32a22e3a8804
+            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
+            echo 4 > unassign_adapter
+            cd /sys/devices/vfio_ap/matrix/72177883-f1bb-47f0-914d-32a22e3a8804
+            echo 4 > unassign_adapter
+    ");
+}
+
+#[test]
+fn octal_numbers_are_noted() {
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "-010"]);
+    insta::assert_snapshot!(ran.out, @r"
+    goes through: -010 > /sys/bus/ap/apmask
+    note  `010` begins with 0, so that it is octal: it means 8
+    ");
+}
+
+#[test]
 fn h9_what_would_be_refused_is_said_before() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "zz"]);
     assert_eq!((ran.status, ran.err.as_str()), (1, ""));

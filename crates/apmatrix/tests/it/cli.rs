@@ -177,7 +177,7 @@ fn wrong_machine_files_are_status_4_and_pointed_into() {
        ╰────
       help: known here: schema, name, kernel, features, facilities, max_adapter,
             max_domain, domains, control_domains, apmask, aqmask, adapter, queue,
-            mdev
+            mdev, guest
     "#);
     assert_snapshot!(check("schema = \"apmatrix.machine/1\"\n[[adapter]]\nid = 64\ntype = \"CEX8C\"\n"), @r#"
     status 4

@@ -78,6 +78,10 @@ fn a_tree_of_files_is_imported() {
     adapters = [11]
     domains = [6]
     control_domains = []
+
+    [[guest]]
+    name = "g1"
+    mdev = "a0000000-0000-4000-8000-000000000001"
     "#);
     // The same from archives, compressed or not, with a directory around it, and zeros as tar pads them.
     let plain = ran.out.replace("name = \"m\"", "name = \"imported\"");
@@ -130,7 +134,9 @@ fn a_plan_says_steps_queues_and_promises() {
     let directory = tempfile::tempdir().expect("a directory");
     wish(
         directory.path(),
-        &format!("[host]\napmask = \"-4\"\n[[mdev]]\nuuid = \"{UUID}\"\nadapters = 4\ndomains = 6\n"),
+        &format!(
+            "[host]\napmask = \"-4\"\n[[mdev]]\nuuid = \"{UUID}\"\nadapters = 4\ndomains = 6\ncontrol_domains = 6\n"
+        ),
     );
     let ran = apmatrix_in(directory.path(), &["plan", "want.toml", "--machine", "tiny"]);
     assert_snapshot!(ran.ok(), @r"

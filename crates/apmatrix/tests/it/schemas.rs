@@ -48,7 +48,7 @@ const PRINTED: [Document; 29] = [
     ("view-detail", &["select", "title", "reasons", "facts", "actions"], &[]),
     ("view-found", &["select"], &[]),
     ("view-said", &["done", "text"], &[]),
-    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "queues", "more_queues", "change"], &[]),
+    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "change"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.

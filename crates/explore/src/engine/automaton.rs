@@ -25,6 +25,8 @@ pub(crate) struct Node {
     pub task: usize,
     /// The locks that it holds there.
     pub held: HeldId,
+    /// The first edge that was learned, and its input: most places have no other.
+    first: Option<(EdgeId, u64)>,
 }
 
 impl Node {
@@ -52,6 +54,7 @@ pub(crate) struct Automaton {
     edges: Vec<Edge>,
     /// Where each edge begins.
     from: Vec<NodeId>,
+    /// All edges but the first of each place.
     by_input: FxHashMap<(NodeId, u64), EdgeId>,
     locks: LockSets,
 }
@@ -72,7 +75,7 @@ impl Automaton {
         });
         let hash = mix(mix(history, step), task as u64);
         *self.by_hash.entry(hash).or_insert_with(|| {
-            self.nodes.push(Node { op, forced, task, held: self.locks.number(held) });
+            self.nodes.push(Node { op, forced, task, held: self.locks.number(held), first: None });
             u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 places")
         })
     }
@@ -89,7 +92,11 @@ impl Automaton {
 
     #[inline]
     pub(crate) fn edge_number(&self, node: NodeId, input: u64) -> Option<EdgeId> {
-        self.by_input.get(&(node, input)).copied()
+        match self.get(node).first {
+            Some((edge, first)) if first == input => Some(edge),
+            Some(_) => self.by_input.get(&(node, input)).copied(),
+            None => None,
+        }
     }
 
     #[inline]
@@ -128,7 +135,10 @@ impl Automaton {
         let number = u32::try_from(self.edges.len()).expect("fewer than 2^32 edges");
         self.edges.push(edge);
         self.from.push(node);
-        self.by_input.insert((node, input), number);
+        match &mut self.nodes[node as usize].first {
+            first @ None => *first = Some((number, input)),
+            Some(_) => drop(self.by_input.insert((node, input), number)),
+        }
         Ok(())
     }
 }

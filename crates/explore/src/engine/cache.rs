@@ -4,14 +4,18 @@
 //! real executions taught; where an edge is missing, one execution is led to that place and takes it. This module
 //! knows nothing of what a step does: `state` walks it.
 
+mod mend;
+
 use rustc_hash::FxHashMap;
 
+use super::claims::Relied;
 use super::collect::{Collector, End, Limits, Searched, estimate};
 use super::cycles::Cycles;
 use super::deadlock::Deadlock;
 use super::executor::Executor;
 use super::findings;
 use super::futures::Futures;
+use super::log::{Entry, Log, Number};
 use super::mode::Mode;
 use super::model::Phase;
 use super::objects::OpKind;
@@ -94,11 +98,23 @@ struct Frame {
     points: usize,
     /// It is watched for cycles.
     marked: bool,
+    /// The state's number, if steps are taken from it.
+    number: Option<Number>,
 }
 
 impl Frame {
     fn new(state: State) -> Self {
-        Frame { state, todo: 0, width: 0, last: None, switches: 0, steps: 0, points: 0, marked: false }
+        Frame {
+            state,
+            todo: 0,
+            width: 0,
+            last: None,
+            switches: 0,
+            steps: 0,
+            points: 0,
+            marked: false,
+            number: None,
+        }
     }
 }
 
@@ -135,6 +151,12 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     again: bool,
     /// Others were put off for a task that sleeps.
     slept: bool,
+    /// The states that it took steps from, while futures tell which.
+    log: Log,
+    /// It goes back to states that it has left; with the only task, if any, that can move in a circle of states.
+    mending: Option<Tasks>,
+    /// It goes to a state that it was in, by a step that ran through so many places.
+    retraces: Option<usize>,
 }
 
 impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
@@ -167,6 +189,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             taught: (0, 0),
             again: false,
             slept: false,
+            log: Log::default(),
+            mending: None,
+            retraces: None,
         }
     }
 
@@ -176,7 +201,10 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     }
 
     fn searched(mut self) -> (Searched, Option<Futures>, bool) {
-        self.run();
+        if self.enter_first() {
+            self.run();
+            self.mend();
+        }
         self.executor.abandon();
         let end = if self.restart() {
             End::Restart
@@ -190,10 +218,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         (Searched { collector: self.collector, end, states, bounded }, self.futures, again)
     }
 
+    /// Walks on, until nothing is left to be done.
     fn run(&mut self) {
-        if !self.enter_first() {
-            return;
-        }
         while !self.is_over() {
             let frame = &mut self.frames[self.depth];
             if frame.todo == 0 {
@@ -324,9 +350,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let (frame, next) = (&before[self.depth], &mut after[0]);
             next.state.copy(&frame.state);
             next.last = Some(task);
+            next.number = None;
             next.switches = frame.switches + u32::from(frame.last.is_some_and(|last| last != task));
             self.path.truncate(frame.steps);
             self.found.clear();
+            let most_points = match (self.retraces, &self.futures) {
+                (Some(points), _) => points,
+                (None, Some(futures)) => futures.reach().points,
+                (None, None) => usize::MAX,
+            };
             let mut control = self.executor.conductor.control.borrow_mut();
             match walk(
                 &mut control.learned,
@@ -335,7 +367,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 task,
                 &mut self.path,
                 &mut self.found,
-                (self.limits.max_steps, &mut points),
+                (self.limits.max_steps, most_points, &mut points),
             ) {
                 Ok(()) => {
                     next.steps = self.path.len();
@@ -375,6 +407,9 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
 
     /// Notes what the last step found.
     fn report(&mut self) {
+        if self.retraces.is_some() {
+            return;
+        }
         for (finding, steps) in std::mem::take(&mut self.found) {
             self.violation(finding, steps);
         }
@@ -430,6 +465,13 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                 }
                 cycles.meets(fingerprint, last, &self.path);
             }
+            if let (Some(round), Some(last)) = (self.mending, frame.last)
+                && round >> last & 1 == 1
+                && self.goes_round(last, fingerprint)
+            {
+                let learned = &mut self.executor.conductor.control.borrow_mut().learned;
+                (learned.cyclic, learned.restart) = (true, true);
+            }
             if let Some(&outcome) = self.terminals.get(&fingerprint) {
                 self.collector.outcomes[outcome].executions += 1;
             }
@@ -447,6 +489,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             return self.ended(fingerprint);
         }
         frame.todo = enabled;
+        let mut relied = Relied::default();
         if let Some(cycles) = &mut self.cycles {
             cycles.enter(fingerprint, enabled);
             frame.marked = true;
@@ -474,10 +517,11 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     let quiet = states - self.taught.1 >= self.patience;
                     if quiet || futures.is_stale(automaton) {
                         futures.renew(automaton, objects, !learned.entangled);
-                        self.again |= quiet && futures.has_more();
+                        self.again |= quiet && futures.has_more(automaton, objects);
                     }
                     frame.todo =
                         persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
+                    relied = futures.claims.last();
                 }
             }
             Visited::Bounded { bound, hit, .. } => {
@@ -490,6 +534,18 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             }
         }
         frame.width = frame.todo.count_ones();
+        if self.futures.is_some() {
+            let (task, points) = (frame.last.unwrap_or(0) as u8, frame.points as u8);
+            let chosen = frame.todo;
+            let before = self.depth.checked_sub(1).map_or(0, |depth| self.number_at(depth));
+            let number = self.log.add(Entry { before, task, points, chosen, relied });
+            self.frames[self.depth].number = Some(number);
+        }
+    }
+
+    /// The number of the state at a depth, which steps are taken from.
+    fn number_at(&self, depth: usize) -> Number {
+        self.frames[depth].number.expect("steps are taken from it")
     }
 
     /// Leaves the present state for good.

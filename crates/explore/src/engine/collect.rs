@@ -105,6 +105,8 @@ pub(crate) struct Limits<'a> {
     pub max_executions: u64,
     /// How many executions of a warm-up there were.
     pub warm_up: u64,
+    /// In how many states it was chosen again.
+    pub chosen_again: u64,
     pub progress: Option<&'a mut dyn FnMut(&crate::report::Progress)>,
     /// What rounds found that were begun anew: their executions were real.
     kept: Vec<Met>,
@@ -125,6 +127,7 @@ impl<'a> Limits<'a> {
             max_steps: options.max_steps,
             max_executions: options.max_executions.unwrap_or(u64::MAX),
             warm_up: 0,
+            chosen_again: 0,
             progress,
             kept: Vec::new(),
             ticks: 0,

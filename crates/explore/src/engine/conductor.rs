@@ -229,14 +229,18 @@ impl Hook for Conductor<'_> {
 }
 
 impl Conductor<'_> {
-    /// Numbers an object that is met for the first time, and asks the program whether it watches it.
+    /// Numbers an object that is met for the first time, and asks the program whether it watches it and how it calls it.
     #[inline]
     fn meet(&self, control: &mut Control, object: Object) {
         let (id, new) = control.learned.objects.id(object);
         if new {
             // `settled` is never active here: tasks don't run inside it.
-            if self.program.borrow().watches(&object) {
+            let program = self.program.borrow();
+            if program.watches(&object) {
                 control.learned.objects.watch(id);
+            }
+            if let Some(name) = program.called(&object) {
+                control.learned.objects.call(id, name);
             }
         }
     }

@@ -338,7 +338,7 @@ impl Control {
             self.learned.contains_at_first(id, fingerprint);
         }
         if self.learned.normal(id, fingerprint) != content {
-            let name = self.learned.objects.name(id);
+            let name = self.learned.objects.called(id);
             self.learned.complain(|| {
                 format!("the contents of `{name}` changed while nobody held it (or two objects have one name and key, or it was changed by a look)")
             });

@@ -88,7 +88,7 @@ fn close(stuck: &[Stuck], index: &impl Fn(usize) -> Option<usize>, path: &mut Ve
 }
 
 fn words(stuck: &Stuck, objects: &Objects, names: &[String]) -> String {
-    let (task, object) = (&names[stuck.task], objects.name(stuck.object));
+    let (task, object) = (&names[stuck.task], objects.called(stuck.object));
     if stuck.condition {
         return format!("{task} waits on `{object}`, and nobody is left to notify it");
     }

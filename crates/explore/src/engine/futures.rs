@@ -1,10 +1,11 @@
 //! What a task may still do: the closure over all that it was seen to do.
 //!
 //! From a place of a task's automaton the learned edges lead on; the union of what all steps on the way do is the
-//! task's *future* there. It is what the search so far knows: an edge that is learned later may add to it. So a search
-//! that used a future which has grown since is repeated, until one ends in which nothing grew ([`Futures::renew`]); the last one is
-//! then right by this argument: take a shortest execution with a step that was never seen. All steps before it were
-//! seen, so the futures that were used contain them and the step's own lock; the reduced search takes an execution
+//! task's *future* there. It is what the search so far knows: an edge that is learned later may add to it. So where a
+//! choice relied on what a future no longer says ([`claims`](super::claims)), it is made again, until everything that was
+//! relied on holds by all that was learned ([`Futures::drop_broken`], [`Futures::has_more`]). The search is then right
+//! by this argument: take a shortest execution with a step that was never seen. All steps before it were seen, so the
+//! futures by which the claims hold contain them and the step's own lock; the reduced search takes an execution
 //! that is the same but for the order of independent steps, and sees the step. A contradiction.
 //!
 //! *Futures end at locks that are held.* What a task can do before another one moves ends where it asks for a lock that
@@ -20,11 +21,13 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::automaton::{Automaton, EdgeId, NodeId};
+use super::claims::{Claim, ClaimId, Claims, Doing, Later};
 use super::effects::{Row, Shared, merge};
 use super::lock_sets::{HeldId, LockSets};
 use super::mistakes::Mistake;
 use super::objects::{ObjectId, Objects, OpKind};
 use super::reach::Reach;
+use super::tasks::Tasks;
 use super::transactions;
 
 /// A row's number.
@@ -84,13 +87,17 @@ pub(crate) struct Futures {
     inside: Vec<bool>,
     before: FxHashMap<(HeldId, usize), Before>,
     woken: FxHashMap<(HeldId, NodeId), RowId>,
-    /// The sets of locks that are held, and unions of them.
+    /// Each task's places, those that follow a place before it where that can be, and whether that can't be everywhere.
+    orders: Vec<(Vec<u32>, bool)>,
+    /// The sets of locks that are held, as far as other tasks use them, and unions of them.
     locks: LockSets,
     unions: FxHashMap<(HeldId, HeldId), HeldId>,
-    /// For each set the one without the locks that no other task uses.
+    /// For each of the automaton's sets the one without the locks that no other task uses.
     relevant: Vec<Option<HeldId>>,
-    /// Whether something that was used has grown.
+    /// What choices relied on; whether it holds no more, and whether that is still to be looked at.
+    pub claims: Claims,
     grown: bool,
+    unchecked: bool,
     mistake: Option<Mistake>,
     reach: Reach,
 }
@@ -114,18 +121,53 @@ impl Futures {
         automaton.edges_len() > self.edges + self.edges / 16 + self.reach.edges
     }
 
-    /// Whether anything that was used has grown.
-    pub(crate) fn has_more(&self) -> bool {
+    /// Whether what choices relied on holds no more.
+    pub(crate) fn has_more(&mut self, automaton: &Automaton, objects: &Objects) -> bool {
+        if std::mem::take(&mut self.unchecked) && !self.grown {
+            self.grown = !self.broken(automaton, objects).is_empty();
+        }
         self.grown
     }
 
-    /// Whether anything that was used since the last call has grown; computes the sets anew.
+    /// Drops what choices relied on and that holds no more; says whether there was any. `None` if only another search can
+    /// mend it: transactions have become shorter, or executions might come to a state that they were in.
+    pub(crate) fn drop_broken(
+        &mut self,
+        automaton: &Automaton,
+        objects: &Objects,
+        transact: bool,
+    ) -> Option<bool> {
+        self.renew(automaton, objects, transact);
+        if self.grown || self.round().is_none() || self.mistake == Some(Mistake::OneRound) {
+            return None;
+        }
+        self.unchecked = false;
+        let broken = self.broken(automaton, objects);
+        self.claims.drop(&broken);
+        Some(!broken.is_empty())
+    }
+
+    /// The search is to begin anew.
+    pub(crate) fn give_up(&mut self) {
+        self.grown = true;
+    }
+
+    /// The tasks that can come to a place where they were, unless they are several. In a circle of states each task that
+    /// moves goes round in its places: so these alone can move in one.
+    pub(crate) fn round(&self) -> Option<Tasks> {
+        let round = (0..self.places.len()).filter(|&task| self.orders[task].1);
+        let round = round.fold(0, |tasks: Tasks, task| tasks | 1 << task);
+        (round.count_ones() < 2).then_some(round)
+    }
+
+    /// Computes the sets anew; whether what choices relied on holds no more, since the last call.
     pub(crate) fn take_grown(&mut self, automaton: &Automaton, objects: &Objects, transact: bool) -> bool {
         self.renew(automaton, objects, transact);
+        self.has_more(automaton, objects);
         std::mem::take(&mut self.grown) && self.mistake != Some(Mistake::OneRound)
     }
 
-    /// Computes the sets anew, if anything was learned since; takes note of what has grown.
+    /// Computes the sets anew, if anything was learned since.
     pub(crate) fn renew(&mut self, automaton: &Automaton, objects: &Objects, transact: bool) {
         if automaton.edges_len() == self.edges && automaton.len() == self.nodes {
             return;
@@ -133,9 +175,43 @@ impl Futures {
         let none = self.empty();
         let old = std::mem::replace(self, none);
         self.compute(automaton, objects, transact);
-        let same = old.rows.width == self.rows.width;
-        let follows = same && self.follow(&old, automaton, objects);
-        self.grown = old.grown || follows || self.has_grown(&old);
+        let left = |node: usize| old.inside[node] && !self.inside[node] && old.known[node];
+        self.grown =
+            old.grown || (old.nodes > 0 && (old.rows.width != self.rows.width || (0..old.nodes).any(left)));
+        (self.locks, self.unions, self.relevant) = (old.locks, old.unions, old.relevant);
+        (self.claims, self.unchecked) = (old.claims, true);
+    }
+
+    /// What was relied on and is not so.
+    fn broken(&mut self, automaton: &Automaton, objects: &Objects) -> Vec<ClaimId> {
+        let claims = std::mem::take(&mut self.claims);
+        let broken = claims.in_use().filter(|(_, claim)| match **claim {
+            Claim::Apart { step, later, oracle } => {
+                let step = match step {
+                    Doing::Edge(edge) => self.steps[edge as usize],
+                    Doing::Place(node) => self.own(node),
+                };
+                let later = self.later(automaton, objects, later);
+                self.conflict(step, later, oracle)
+            }
+            Claim::Silent { later, condition } => {
+                let later = self.later(automaton, objects, later);
+                self.changes(later, condition)
+            }
+        });
+        let broken = broken.map(|(number, _)| number).collect();
+        self.claims = claims;
+        broken
+    }
+
+    /// The row of what a task may do from a place on.
+    #[inline]
+    pub(crate) fn later(&mut self, automaton: &Automaton, objects: &Objects, later: Later) -> RowId {
+        if later.woken {
+            self.before_woken(automaton, objects, later.held, later.node)
+        } else {
+            self.before(automaton, later.held, later.node)
+        }
     }
 
     /// Begins a search.
@@ -151,7 +227,6 @@ impl Futures {
         self.shared = Shared::new(objects);
         let width = self.shared.width();
         self.rows.clear(width);
-        self.locks = automaton.locks().clone();
         (self.nodes, self.edges) = (automaton.len(), automaton.edges_len());
         self.inside = if transact {
             transactions::inside(automaton, objects, self.mistake)
@@ -183,7 +258,39 @@ impl Futures {
         if self.mistake == Some(Mistake::LearnedSilence) {
             self.silence(automaton, objects);
         }
+        self.orders = (0..self.places.len()).map(|task| self.order(automaton, task)).collect();
         self.run_through(automaton, objects);
+    }
+
+    /// A task's places by their numbers, those that follow a place before it, and whether some can't be.
+    fn order(&self, automaton: &Automaton, task: usize) -> (Vec<u32>, bool) {
+        let places = &self.places[task];
+        let (mut order, mut cyclic) = (Vec::with_capacity(places.len()), false);
+        // Whether a place was met, and whether all that follows it is in the order.
+        let mut seen = vec![(false, false); places.len()];
+        let mut stack: Vec<(u32, usize)> = Vec::new();
+        for root in 0..places.len() as u32 {
+            if !std::mem::replace(&mut seen[root as usize].0, true) {
+                stack.push((root, 0));
+            }
+            while let Some((at, done)) = stack.last_mut() {
+                let edges = &self.out[places[*at as usize] as usize];
+                let Some(&edge) = edges.get(*done) else {
+                    seen[*at as usize].1 = true;
+                    order.push(*at);
+                    stack.pop();
+                    continue;
+                };
+                *done += 1;
+                let next = self.index[automaton.edge_at(edge).next as usize];
+                let (met, left) = &mut seen[next as usize];
+                cyclic |= *met && !*left;
+                if !std::mem::replace(met, true) {
+                    stack.push((next, 0));
+                }
+            }
+        }
+        (order, cyclic)
     }
 
     /// What steps do with all that they run through.
@@ -197,8 +304,15 @@ impl Futures {
         let (none, nodes) = (Vec::new(), 0..self.nodes as NodeId);
         let follows = |node: NodeId| if goes_on(node) { &self.out[node as usize] } else { &none };
         let all: Vec<NodeId> = nodes.clone().collect();
+        let order: Vec<u32> = self
+            .orders
+            .iter()
+            .zip(&self.places)
+            .flat_map(|((order, _), places)| order.iter().map(|&at| places[at as usize]))
+            .collect();
         let after = closure(
             &all,
+            (&order, self.orders.iter().any(|(_, cyclic)| *cyclic)),
             self.rows.width,
             |node, row| {
                 if goes_on(node) {
@@ -244,42 +358,6 @@ impl Futures {
         }
     }
 
-    /// Whether anything that was known before says less than now.
-    fn has_grown(&self, old: &Futures) -> bool {
-        if old.nodes == 0 {
-            return false;
-        }
-        if old.rows.width != self.rows.width {
-            return true;
-        }
-        let step = |edge: usize| less(old.rows.get(old.steps[edge]), self.rows.get(self.steps[edge]));
-        let left = |node: usize| old.inside[node] && !self.inside[node] && old.known[node];
-        if (0..old.edges).any(step) || (0..old.nodes).any(left) {
-            return true;
-        }
-        false
-    }
-
-    /// Computes what is to come for all sets of locks that were asked about; says whether any of it says more than before.
-    fn follow(&mut self, old: &Futures, automaton: &Automaton, objects: &Objects) -> bool {
-        let mut grown = false;
-        for (&(held, task), before) in &old.before {
-            let held = self.locks.number(old.locks.get(held).iter().copied());
-            let now = self.compute_before(automaton, held, task);
-            grown |= before.iter().zip(&*now).enumerate().any(|(at, (&old_row, &new_row))| {
-                let known = old.known[old.places[task][at] as usize];
-                known && less(old.rows.get(old_row), self.rows.get(new_row))
-            });
-            self.before.insert((held, task), now);
-        }
-        for (&(held, node), &before) in &old.woken {
-            let held = self.locks.number(old.locks.get(held).iter().copied());
-            let now = self.before_woken(automaton, objects, held, node);
-            grown |= less(old.rows.get(before), self.rows.get(now));
-        }
-        grown
-    }
-
     /// What a task does from each of its places on until it asks for one of these locks.
     fn compute_before(&mut self, automaton: &Automaton, held: HeldId, task: usize) -> Before {
         let locks = self.locks.get(held);
@@ -291,8 +369,10 @@ impl Futures {
             })
         };
         let none = Vec::new();
+        let (order, cyclic) = &self.orders[task];
         let words = closure(
             &self.places[task],
+            (order, *cyclic),
             self.rows.width,
             |node, row| {
                 if !stops(node) {
@@ -304,7 +384,18 @@ impl Futures {
                 out.iter().map(|&edge| self.index[automaton.edge_at(edge).next as usize] as usize)
             },
         );
-        words.chunks(self.rows.width.max(1)).map(|row| self.rows.number(row)).collect()
+        let width = self.rows.width.max(1);
+        // Most places are followed by what is followed by the same.
+        let mut last: Option<(&Row, RowId)> = None;
+        let number = |row| {
+            let number = match last {
+                Some((same, number)) if same == row => number,
+                _ => self.rows.number(row),
+            };
+            last = Some((row, number));
+            number
+        };
+        words.chunks(width).map(number).collect()
     }
 
     /// The row of what a task may do from a place on, which must be known, until it asks for one of these locks.
@@ -377,13 +468,13 @@ impl Futures {
     #[inline]
     pub(crate) fn held(&mut self, automaton: &Automaton, node: NodeId, released: Option<ObjectId>) -> HeldId {
         let held = automaton.get(node).held;
-        let held = self.relevant(held);
+        let held = self.relevant(automaton, held);
         let Some(released) = released else { return held };
         let locks: Vec<_> = self.locks.get(held).iter().copied().filter(|&(id, _)| id != released).collect();
         self.locks.number(locks.into_iter())
     }
 
-    fn relevant(&mut self, held: HeldId) -> HeldId {
+    fn relevant(&mut self, automaton: &Automaton, held: HeldId) -> HeldId {
         let index = held as usize;
         if self.relevant.len() <= index {
             self.relevant.resize(index + 1, None);
@@ -392,7 +483,7 @@ impl Futures {
             return known;
         }
         let counts = |&(id, _): &(ObjectId, bool)| self.shared.has(id);
-        let locks: Vec<_> = self.locks.get(held).iter().copied().filter(counts).collect();
+        let locks: Vec<_> = automaton.locks().get(held).iter().copied().filter(counts).collect();
         let relevant = self.locks.number(locks.into_iter());
         self.relevant[index] = Some(relevant);
         relevant
@@ -415,6 +506,11 @@ impl Futures {
         self.locks.get(held).iter().any(|&(id, read)| !read && objects.get(id).watched)
     }
 
+    /// Whether what a choice relied on matters.
+    pub(crate) fn minds_claims(&self) -> bool {
+        self.mistake != Some(Mistake::ChosenOnce)
+    }
+
     /// Whether a cycle ends the reduction.
     pub(crate) fn minds_cycles(&self) -> bool {
         self.mistake != Some(Mistake::IgnoredCycles)
@@ -427,15 +523,12 @@ impl Futures {
     }
 }
 
-/// Whether the first row says less than the second.
-fn less(old: &Row, new: &Row) -> bool {
-    old.iter().zip(new).any(|(old, new)| new & !old != 0)
-}
-
 /// The least rows such that each place's contains its own and those of all places that follow it. Places are given in
-/// their order; what follows is named by its number in it.
+/// their order; what follows is named by its number in it. They are looked at in another order: those that follow
+/// first, or, if places follow each other in a circle, again and again.
 fn closure<F: Iterator<Item = usize>>(
     places: &[NodeId],
+    (order, cyclic): (&[u32], bool),
     width: usize,
     own: impl Fn(NodeId, &mut Row),
     follows: impl Fn(NodeId) -> F,
@@ -446,9 +539,8 @@ fn closure<F: Iterator<Item = usize>>(
     }
     loop {
         let mut changed = false;
-        // Most places come before what follows them.
-        for (at, &node) in places.iter().enumerate().rev() {
-            for next in follows(node) {
+        for at in order.iter().map(|&at| at as usize) {
+            for next in follows(places[at]) {
                 if next != at {
                     let (low, high) = rows.split_at_mut(at.max(next) * width);
                     let (into, from) = if at < next {
@@ -460,7 +552,7 @@ fn closure<F: Iterator<Item = usize>>(
                 }
             }
         }
-        if !changed {
+        if !changed || !cyclic {
             return rows;
         }
     }

@@ -18,6 +18,8 @@ pub enum Mistake {
     FirstStepOnly,
     /// Places that were learned after the sets were computed have no future.
     OneRound,
+    /// Where a choice relied on what holds no more, nothing else is chosen.
+    ChosenOnce,
     /// A cycle is nothing to be careful about.
     IgnoredCycles,
     /// Transactions are taken at once whatever the lock order is.

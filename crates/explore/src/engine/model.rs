@@ -193,5 +193,6 @@ fn hash(id: ObjectId, cell: &Cell) -> u64 {
     if *cell == Cell::default() {
         return 0;
     }
-    mix(mix(mix(u64::from(id) + 0x51_7CC1, cell.content), cell.readers), u64::from(cell.writer))
+    let held = mix(u64::from(id) << 8 | u64::from(cell.writer), cell.content);
+    if cell.readers == 0 { held } else { mix(held, cell.readers) }
 }

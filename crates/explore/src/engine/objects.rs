@@ -125,6 +125,8 @@ pub(crate) struct Info {
     pub racy: bool,
     /// The program's oracle looks at it.
     pub watched: bool,
+    /// What sentences call it, if the program says so.
+    called: Option<String>,
     /// Its number among tracked objects, if it is one.
     pub tracked: Option<u32>,
     /// The tasks that were seen to use it, and those among them that did more than take it for reading.
@@ -164,6 +166,7 @@ impl Objects {
                 tried: false,
                 racy: false,
                 watched: false,
+                called: None,
                 tracked: None,
                 users: 0,
                 changers: 0,
@@ -178,6 +181,11 @@ impl Objects {
     /// How many objects there are.
     pub(crate) fn len(&self) -> usize {
         self.infos.len()
+    }
+
+    /// Sentences call the object so.
+    pub(crate) fn call(&mut self, id: ObjectId, name: String) {
+        self.get_mut(id).called = Some(name);
     }
 
     /// The program's oracle looks at the object.
@@ -297,6 +305,12 @@ impl Objects {
     #[inline]
     pub(crate) fn is_watched_by(&self, kind: OpKind, id: ObjectId) -> bool {
         self.infos[id as usize].watched && !kind.only_reads()
+    }
+
+    /// What sentences call the object: as the program does, or by its name.
+    pub(crate) fn called(&self, id: ObjectId) -> String {
+        let info = &self.infos[id as usize];
+        info.called.clone().unwrap_or_else(|| name(&info.object))
     }
 
     /// The object's name for people: its level, and its key where that says anything.

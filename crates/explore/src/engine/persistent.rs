@@ -20,6 +20,7 @@
 //! This module knows nothing of how states are walked.
 
 use super::automaton::Automaton;
+use super::claims::{Claim, Doing, Later};
 use super::futures::{Futures, RowId};
 use super::lock_sets::HeldId;
 use super::model::{FREED, Phase};
@@ -32,8 +33,8 @@ struct Look<'s> {
     state: &'s State,
     objects: &'s Objects,
     enabled: Tasks,
-    /// The rows of the steps of the tasks that can go on.
-    steps: [RowId; MAX_TASKS],
+    /// The steps of the tasks that can go on, and their rows.
+    steps: [(Doing, RowId); MAX_TASKS],
     /// The locks that each task holds.
     held: [HeldId; MAX_TASKS],
     /// The tasks that hold a watched lock.
@@ -49,6 +50,7 @@ pub(crate) fn choose(
     enabled: Tasks,
     last: Option<usize>,
 ) -> Tasks {
+    futures.claims.begin();
     let first = last.filter(|&last| enabled >> last & 1 == 1);
     let seeds = || first.into_iter().chain(members(enabled).filter(|&task| Some(task) != first));
     let goes_on =
@@ -62,10 +64,14 @@ pub(crate) fn choose(
     for seed in seeds() {
         if let Some(set) = grow(futures, automaton, &look, 1 << seed, best.count_ones()) {
             best = set & enabled;
+            futures.claims.is_best();
             if best.count_ones() == 1 {
                 break;
             }
         }
+    }
+    if best != enabled {
+        futures.claims.rely();
     }
     best
 }
@@ -80,6 +86,7 @@ fn grow(
 ) -> Option<Tasks> {
     let model = &look.state.model;
     loop {
+        futures.claims.tries();
         let held = members(set).map(|task| look.held[task]).fold(0, |a, b| futures.union(a, b));
         let oracle = look.watching & set == 0;
         let mut more: Tasks = 0;
@@ -90,8 +97,13 @@ fn grow(
             }
             for other in 0..model.tasks {
                 if (set | more) >> other & 1 == 0 && can_move(futures, automaton, look, other, set, held) {
-                    let before = before(futures, automaton, look, other, held);
-                    more |= Tasks::from(futures.conflict(look.steps[task], before, oracle)) << other;
+                    let (later, row) = before(futures, automaton, look, other, held);
+                    let (step, does) = look.steps[task];
+                    if futures.conflict(does, row, oracle) {
+                        more |= 1 << other;
+                    } else {
+                        futures.claims.needs(Claim::Apart { step, later, oracle });
+                    }
                 }
             }
         }
@@ -105,14 +117,18 @@ fn grow(
     }
 }
 
-/// The row of what a task that has not ended may do until it asks for one of these locks.
+/// What a task that has not ended may do until it asks for one of these locks, and its row.
 #[inline]
-fn before(futures: &mut Futures, automaton: &Automaton, look: &Look<'_>, task: usize, held: HeldId) -> RowId {
-    let node = look.state.nodes[task];
-    match look.state.model.phases[task] {
-        Phase::Waiting(_) | Phase::Woken => futures.before_woken(automaton, look.objects, held, node),
-        Phase::Ready | Phase::Ended => futures.before(automaton, held, node),
-    }
+fn before(
+    futures: &mut Futures,
+    automaton: &Automaton,
+    look: &Look<'_>,
+    task: usize,
+    held: HeldId,
+) -> (Later, RowId) {
+    let woken = matches!(look.state.model.phases[task], Phase::Waiting(_) | Phase::Woken);
+    let later = Later { held, node: look.state.nodes[task], woken };
+    (later, futures.later(automaton, look.objects, later))
 }
 
 /// Whether a task that is not in the set may move before one of the set does: not if it waits, and none of the others
@@ -148,8 +164,12 @@ fn notifiers(
     let mut notifiers = 0;
     for other in 0..model.tasks {
         if besides >> other & 1 == 0 && model.phases[other] != Phase::Ended {
-            let before = before(futures, automaton, look, other, held);
-            notifiers |= Tasks::from(futures.changes(before, condition)) << other;
+            let (later, row) = before(futures, automaton, look, other, held);
+            if futures.changes(row, condition) {
+                notifiers |= 1 << other;
+            } else {
+                futures.claims.needs(Claim::Silent { later, condition });
+            }
         }
     }
     notifiers
@@ -162,7 +182,8 @@ fn look<'s>(
     state: &'s State,
     enabled: Tasks,
 ) -> Option<Look<'s>> {
-    let mut look = Look { state, objects, enabled, steps: [0; MAX_TASKS], held: [0; MAX_TASKS], watching: 0 };
+    let steps = [(Doing::Place(0), 0); MAX_TASKS];
+    let mut look = Look { state, objects, enabled, steps, held: [0; MAX_TASKS], watching: 0 };
     for task in 0..state.model.tasks {
         let (phase, node) = (state.model.phases[task], state.nodes[task]);
         let Some(op) = automaton.get(node).op.filter(|_| phase != Phase::Ended) else { continue };
@@ -179,20 +200,27 @@ fn look<'s>(
     Some(look)
 }
 
-/// The row of the step that a task can take.
-fn step(futures: &Futures, automaton: &Automaton, state: &State, task: usize, op: &Op) -> Option<RowId> {
+/// The step that a task can take, and its row.
+fn step(
+    futures: &Futures,
+    automaton: &Automaton,
+    state: &State,
+    task: usize,
+    op: &Op,
+) -> Option<(Doing, RowId)> {
     let (model, node) = (&state.model, state.nodes[task]);
     let woken = model.phases[task] == Phase::Woken;
     if op.kind == OpKind::Wait && !woken {
         // It goes nowhere before it is notified.
-        return Some(futures.own(node));
+        return Some((Doing::Place(node), futures.own(node)));
     }
     let ok = match op.kind {
         OpKind::TryLock => model.free(op.object),
         OpKind::TryReadLock => model.cell(op.object).writer == 0,
         _ => true,
     };
-    futures.step(automaton.edge_number(node, model.input(op, ok, woken))?)
+    let edge = automaton.edge_number(node, model.input(op, ok, woken))?;
+    Some((Doing::Edge(edge), futures.step(edge)?))
 }
 
 /// Tasks without which a task that can't go on never will, as far as others are not in the set already.

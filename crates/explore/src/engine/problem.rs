@@ -64,7 +64,7 @@ impl Differs {
 /// A step in words, with its place in the source: of a release, where the lock was taken, if it is still held.
 pub(crate) fn step(op: &Op, held: &[Holding], objects: &Objects) -> String {
     let taken = held.iter().rfind(|held| held.object == op.mutex);
-    let words = format!("{} `{}`", op.kind.words(), objects.name(op.object));
+    let words = format!("{} `{}`", op.kind.words(), objects.called(op.object));
     match taken {
         Some(taken) if op.kind.is_release() => format!("{words} (taken at {})", place(taken.at)),
         _ if op.kind.is_release() => words,
@@ -74,7 +74,7 @@ pub(crate) fn step(op: &Op, held: &[Holding], objects: &Objects) -> String {
 
 /// A look in words, with its place in the source.
 pub(crate) fn look(held: &Holding, objects: &Objects) -> String {
-    format!("the look at `{}` at {}", objects.name(held.object), place(held.at))
+    format!("the look at `{}` at {}", objects.called(held.object), place(held.at))
 }
 
 /// Says in what an edge that was executed differs from the one that was known. `before` is the place that both begin
@@ -108,7 +108,7 @@ pub(crate) fn difference(
             .map(|published| published.0)
     };
     if let Some(object) = differs(edge, known).or_else(|| differs(known, edge)) {
-        let name = objects.name(object);
+        let name = objects.called(object);
         return format!("{after} {goes_on}, and leaves other contents in `{name}` than at another time");
     }
     if edge.published != known.published {

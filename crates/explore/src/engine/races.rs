@@ -40,7 +40,7 @@ impl Race {
     }
 
     pub(crate) fn finding(&self, objects: &Objects, names: &[String]) -> Finding {
-        let object = objects.name(self.object);
+        let object = objects.called(self.object);
         let verb = |access: Access| match access.kind {
             OpKind::Read => "reads",
             OpKind::Write => "writes",

@@ -16,15 +16,19 @@ pub struct Reach {
     pub(crate) patience: u64,
     /// The edges that are learned, beyond a sixteenth, before the sets are computed anew.
     pub(crate) edges: usize,
+    /// In one of so many states tasks may be chosen again before it pays to begin anew.
+    pub(crate) mended: u64,
 }
 
 impl Reach {
     /// Everything at the first occasion.
-    pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0 };
+    pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0, mended: 1 };
+    /// Nothing is known before the search, and what it learns is mended.
+    pub const LATE: Reach = Reach { points: 2, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1 };
 }
 
 impl Default for Reach {
     fn default() -> Self {
-        Reach { points: 32, cold: 2000, patience: 20_000, edges: 64 }
+        Reach { points: 32, cold: 2000, patience: 2_000, edges: 64, mended: 4 }
     }
 }

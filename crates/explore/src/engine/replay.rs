@@ -132,9 +132,11 @@ impl Scheduler for Along<'_> {
             self.failed = Some(match (run.model.phases[index], &run.pending[index]) {
                 (Phase::Ended, _) | (_, None) => ReplayError::Ended { step, task },
                 (Phase::Woken, Some(op)) => {
-                    ReplayError::Blocked { step, task, object: learned.objects.name(op.mutex) }
+                    ReplayError::Blocked { step, task, object: learned.objects.called(op.mutex) }
                 }
-                (_, Some(op)) => ReplayError::Blocked { step, task, object: learned.objects.name(op.object) },
+                (_, Some(op)) => {
+                    ReplayError::Blocked { step, task, object: learned.objects.called(op.object) }
+                }
             });
             return None;
         }

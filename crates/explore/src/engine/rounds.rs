@@ -35,7 +35,8 @@ pub(crate) fn search(
         let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
         let (searched, again) = over_all(executor, limits, &mut futures, bounds);
         if again {
-            patience *= 4;
+            // Once: what is learned later is mended.
+            patience = u64::MAX;
             keep(executor, limits, searched.collector);
             continue;
         }

@@ -84,7 +84,7 @@ pub(crate) enum Next {
 }
 
 /// Walks the task's pending step and all that follow at once, to the end of its transaction. Counts in `points` the
-/// places on the way before which others could have gone.
+/// places on the way before which others could have gone, and ends at the most of them.
 pub(crate) fn walk(
     learned: &mut Learned,
     futures: Option<&Futures>,
@@ -92,9 +92,8 @@ pub(crate) fn walk(
     task: usize,
     path: &mut Vec<u8>,
     found: &mut Vec<(u32, usize)>,
-    (max_steps, points): (usize, &mut usize),
+    (max_steps, most_points, points): (usize, usize, &mut usize),
 ) -> Result<(), Missing> {
-    let most_points = futures.map_or(usize::MAX, |futures| futures.reach().points);
     for _ in 0..=max_steps {
         let node = state.nodes[task];
         let op = learned.automaton.get(node).op.expect("a task that has not ended has a step");

@@ -10,7 +10,7 @@ use crate::complete;
 /// Explore every interleaving of operations that run at the same time
 ///
 /// Proves that the invariants hold, or prints the shortest trace that breaks one. Exits with 1 if a violation was
-/// found.
+/// found, if an outcome is not as the scenario expects, or if the time was up before everything was explored.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     apmatrix explore --list                             what there is\n  \

@@ -78,6 +78,14 @@ pub fn columns(shown: &Shown<'_>) -> String {
             bang(&mut text, &finding.verdict.to_uppercase(), &finding.what, total);
         }
     }
+    let legend =
+        names::legend(|letter| lines.iter().any(|line| line.holds.split(' ').any(|held| held == letter)));
+    if !legend.is_empty() {
+        let legend = format!("holds: {}; what each guards is in docs/locking.md", legend.join(", "));
+        for line in wrap(&legend, total) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
     if let Some(deadlock) = shown.deadlock {
         bang(&mut text, "DEADLOCK", &circle(deadlock), total);
     }
@@ -275,8 +283,16 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 lines.push(std::mem::replace(&mut line, "  ".to_owned()));
                 continue;
             }
-            // A name that is wider than the column: broken behind an underscore, or where the column ends.
+            // Words that stand together and are wider than the column, one by one after all.
             let room = width - used;
+            let head = word.char_indices().nth(room + 1).map_or(word.len(), |(at, _)| at);
+            if let Some(at) = word[..head].rfind(UNBROKEN).filter(|at| *at > 0) {
+                lines.push(format!("{line}{}", &word[..at]));
+                line = "  ".to_owned();
+                word = &word[at + UNBROKEN.len()..];
+                continue;
+            }
+            // A name that is wider than the column: broken behind an underscore, or where the column ends.
             let cut = word.floor_char_boundary(room);
             let cut = word[..cut].rfind('_').map_or(cut, |at| at + 1);
             lines.push(format!("{line}{}", &word[..cut]));
@@ -298,6 +314,14 @@ mod tests {
     fn long_texts_are_wrapped_and_long_names_broken() {
         assert_eq!(wrap("one two three", 8), ["one two", "  three"]);
         assert_eq!(wrap("takes vfio_ap_mdev_resource", 16), ["takes", "  vfio_ap_mdev_", "  resource"]);
+        assert_eq!(
+            wrap("takes matrix_dev->lock\u{a0}(M); x", 18),
+            ["takes", "  matrix_dev->lock", "  (M); x"]
+        );
+        assert_eq!(
+            wrap("takes matrix_dev->lock\u{a0}(M); x", 24),
+            ["takes", "  matrix_dev->lock (M);", "  x"]
+        );
         assert!(wrap("", 10).is_empty());
     }
 }
