@@ -6,6 +6,8 @@ use locks::Object;
 
 use crate::program::{Finding, Outcome, Program, Task};
 
+/// What sentences call an object.
+type Called = Box<dyn Fn(&Object) -> Option<String>>;
 type Body<W> = Rc<dyn Fn(&W) -> String>;
 type Check<W> = Box<dyn Fn(&W, &[String]) -> Vec<Finding>>;
 type Settled<W> = Box<dyn Fn(&W) -> Vec<Finding>>;
@@ -42,7 +44,7 @@ pub struct Scene<W> {
     check: Check<W>,
     watches: Box<dyn Fn(&Object) -> bool>,
     settled: Settled<W>,
-    called: Box<dyn Fn(&Object) -> Option<String>>,
+    called: Called,
     world: Option<Rc<W>>,
 }
 
