@@ -72,15 +72,36 @@ impl Part {
 
 /// All that is in the way of a write that is refused, and what lets it through.
 pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way {
-    let mut search = Search { now: state.clone(), refusals: Vec::new(), met: Vec::new(), parts: Vec::new() };
     let refuses = |now: &State| match read(now, store) {
         Reading::Asks(write) => now.after(&write).err().map(Hindrance::Refused),
         Reading::Wrong(wrong) => Some(Hindrance::Wrong(wrong.remedy)),
         Reading::Nothing | Reading::Takes | Reading::Unknown => None,
     };
-    let words = search.clear(&refuses, 0);
-    debug_assert_eq!(search.refusals.first(), Some(first));
-    Way { change: search.change(words.err()), refusals: search.refusals }
+    let found = |by| {
+        let mut search =
+            Search { by, now: state.clone(), refusals: Vec::new(), met: Vec::new(), parts: Vec::new() };
+        let words = search.clear(&refuses, 0).err();
+        debug_assert_eq!(search.refusals.first(), Some(first));
+        (search, words)
+    };
+    let (mut search, mut words) = found(By::WhatIsUsed);
+    // No override can be written for a queue that is not there. Masks can name it, once there are no overrides.
+    if words.is_some()
+        && !state.overrides.is_empty()
+        && let (by_masks, None) = found(By::Masks)
+    {
+        (search, words) = (by_masks, None);
+    }
+    Way { change: search.change(words), refusals: search.refusals }
+}
+
+/// By what the host gives queues up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// By overrides if there are any, else by masks.
+    WhatIsUsed,
+    /// By masks.
+    Masks,
 }
 
 /// What is in the way of something.
@@ -93,6 +114,7 @@ enum Hindrance {
 
 /// What is taken out of the way, one thing after the other, on a state that follows.
 struct Search {
+    by: By,
     now: State,
     /// What is in the way of the write itself.
     refusals: Vec<Refusal>,
@@ -113,7 +135,7 @@ impl Search {
                 Hindrance::Refused(refusal) => refusal,
                 Hindrance::Wrong(remedy) => return Err(remedy),
             };
-            let part = part(&self.now, &refusal);
+            let part = part(&self.now, &refusal, self.by);
             // What is met again was not taken away by what was to do so.
             let again = depth == DEEPEST || self.met.contains(&refusal);
             if depth == 0 {
@@ -209,12 +231,12 @@ fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> 
 }
 
 /// What takes one refusal out of the way.
-fn part(state: &State, refusal: &Refusal) -> Part {
+fn part(state: &State, refusal: &Refusal, by: By) -> Part {
     let words = || Part::words(refusal.remedy(state).to_string());
     match refusal {
         Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
         Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
-        Refusal::Reserved { queues, .. } if state.overrides.is_empty() => {
+        Refusal::Reserved { queues, .. } if by == By::Masks || state.overrides.is_empty() => {
             let give_up = GiveUp::of(state, queues);
             Part::of(give_up.to_string(), vec![give_up.write()])
         }

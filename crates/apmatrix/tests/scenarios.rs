@@ -172,7 +172,9 @@ fn the_page_lists_every_scenario() {
         .map(|file| {
             let (name, tasks) = (name(file), file.scenario.tasks.len());
             let rows: Vec<String> = rows(file).iter().map(usize::to_string).collect();
-            format!("| [{name}]({name}.toml) | {} | {tasks} | {} |", file.scenario.title, rows.join(" "))
+            let row =
+                format!("| [{name}]({name}.toml) | {} | {tasks} | {} |", file.scenario.title, rows.join(" "));
+            row.replace("|  |", "| |")
         })
         .filter(|line| !page.contains(line))
         .collect();
