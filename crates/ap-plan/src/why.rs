@@ -182,22 +182,34 @@ fn queues_of(state: &State, refusal: &Refusal) -> Vec<Apqn> {
     }
 }
 
-/// What a write that goes through does to the queues that the host's own drivers have, a sentence without full stop;
-/// `None` if they keep all and get none, or if it is refused.
+/// What a write that goes through does to the queues of the host's own drivers and of running guests, a sentence without
+/// full stop; `None` if they keep all and get none, or if it is refused.
 #[must_use]
 pub fn moved(state: &State, store: &Store) -> Option<String> {
     let Reading::Asks(write) = read(state, store) else { return None };
     let after = state.after(&write).ok()?;
-    let count =
-        |some: &QueueSet, others: &QueueSet| some.iter().filter(|queue| !others.contains(*queue)).count();
     let queues = |count: usize| if count == 1 { "1 queue".to_owned() } else { format!("{count} queues") };
-    let (before, after) = (&state.queues.host, &after.queues.host);
-    match (count(before, after), count(after, before)) {
-        (0, 0) => None,
-        (0, gets) => Some(format!("the host gets {}", queues(gets))),
-        (loses, 0) => Some(format!("the host gives up {}", queues(loses))),
-        (loses, gets) => Some(format!("the host gives up {} and gets {}", queues(loses), queues(gets))),
+    let mut parts = Vec::new();
+    let mut tell = |who: &str, gives: &str, loses: usize, gets: usize| match (loses, gets) {
+        (0, 0) => {}
+        (0, gets) => parts.push(format!("{who} gets {}", queues(gets))),
+        (loses, 0) => parts.push(format!("{who} {gives} {}", queues(loses))),
+        (loses, gets) => parts.push(format!("{who} {gives} {} and gets {}", queues(loses), queues(gets))),
+    };
+    let gone = |some: &QueueSet, others: &QueueSet| -> usize {
+        some.adapters().iter().map(|id| (some.row(id) - others.row(id)).count()).sum()
+    };
+    let (host, then) = (&state.queues.host, &after.queues.host);
+    tell("the host", "gives up", gone(host, then), gone(then, host));
+    for (uuid, mdev) in &state.mdevs {
+        let Some(holder) = &mdev.holder else { continue };
+        let [has, gets] = [Some(mdev), after.mdevs.get(uuid)].map(|mdev| {
+            mdev.map(|mdev| QueueSet::from_product(&mdev.shadow.adapters, &mdev.shadow.domains))
+                .unwrap_or_default()
+        });
+        tell(&format!("{holder}, which runs,"), "loses", gone(&has, &gets), gone(&gets, &has));
     }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Who has a queue, and by what.

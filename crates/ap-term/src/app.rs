@@ -72,6 +72,8 @@ pub struct App {
     pub focus: Focus,
     /// What is selected.
     pub selection: Option<Selection>,
+    /// What was selected when the list of mediated devices was turned to.
+    pub left: Option<Selection>,
     /// Where queues would be assigned to: the mediated device that was selected last.
     pub target: Option<Uuid>,
     /// What is typed.
@@ -109,6 +111,7 @@ impl App {
             overview: false,
             help: false,
             message: None,
+            left: None,
             first: (0, 0),
             zones: Zones::default(),
             adapters: Vec::new(),
@@ -300,9 +303,19 @@ impl App {
     fn switch_focus(&mut self) {
         let first = self.shown.host.state.mdevs.keys().next().copied();
         match (self.focus, self.target.or(first)) {
-            (Focus::Matrix, Some(mdev)) => self.select(Selection::Mdev(mdev)),
+            (Focus::Matrix, Some(mdev)) => {
+                self.left = self.selection;
+                self.select(Selection::Mdev(mdev));
+            }
             (Focus::Matrix, None) => self.message = Some(("there is no mdev".to_owned(), true)),
-            (Focus::Mdevs, _) => self.select_at(Some(self.first.0), Some(self.first.1)),
+            // Back to where one was.
+            (Focus::Mdevs, _) => {
+                self.selection = self.left;
+                match self.cursor() {
+                    (None, None) => self.select_at(Some(self.first.0), Some(self.first.1)),
+                    (row, column) => self.select_at(row, column),
+                }
+            }
         }
     }
 

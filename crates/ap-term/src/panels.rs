@@ -143,7 +143,7 @@ pub(crate) fn help(app: &App) -> Vec<Line<'static>> {
     lines.push(Line::raw(""));
     let keys = [
         ("arrows, click", "select a queue; left of all: an adapter; above all: a domain"),
-        ("Tab", "the list of mdevs, and back"),
+        ("Tab", "the list of mdevs, where queues are assigned to, and back"),
         ("/  n", "search: 04.0047, g1, free, offline; the next one"),
         ("o", "the whole matrix in blocks"),
         ("1-9", "what could be done: fills in the line, Enter does it"),

@@ -141,6 +141,16 @@ fn keys_select_and_search() {
 }
 
 #[test]
+fn tab_to_the_mdevs_and_back_keeps_what_was_selected() {
+    let mut app = every_app();
+    press(&mut app, "Down Down Right");
+    let selected = app.selection;
+    assert!(matches!(selected, Some(Selection::Queue(_))), "{selected:?}");
+    press(&mut app, "Tab Down Tab");
+    assert_eq!(app.selection, selected);
+}
+
+#[test]
 fn keys_operate() {
     let mut app = every_app();
     press(&mut app, "/0b.0006 Enter");

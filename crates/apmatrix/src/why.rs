@@ -81,8 +81,24 @@ fn explain(
     let imported = import(tree).map_err(|error| unreadable(root, error))?;
     let why = why(&imported.state, &store);
     let effect = moved(&imported.state, &store).filter(|_| why == Why::Allowed);
-    let note = octal(&store);
+    let note = octal(&store).or_else(|| whole(&store)).filter(|_| why != Why::Unknown);
     Ok(Explained { store, refused, why, effect, note })
+}
+
+/// That a text is a whole mask, where it looks as if its sign was forgotten.
+fn whole(store: &Store) -> Option<String> {
+    let what = match store.path.rsplit('/').next()? {
+        "apmask" => "adapter",
+        "aqmask" => "domain",
+        _ => return None,
+    };
+    let text = store.text.trim();
+    let looks = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    looks.then(|| {
+        format!(
+            "without + or - it is a whole mask, of which {text} is the left end: it says of every {what} whether the host has it"
+        )
+    })
 }
 
 /// That a number is octal, where its file takes such numbers.

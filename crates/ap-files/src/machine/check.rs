@@ -389,7 +389,14 @@ fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -
         let message = format!("queue {} is the host's", Apqn::new(adapter, domain));
         let problem =
             Problem::new(span, message, "expected an mdev of queues that `apmask` and `aqmask` leave");
-        return Err(problem.help(format!("for example `apmask = \"-{}\"`", adapter.0)));
+        // All that the file gives up already, and what is missing: one after the other would be a circle.
+        let given: Vec<String> = AdapterMask::ALL
+            .iter()
+            .filter(|id| !apmask.contains(*id) || matrix.adapters.contains(*id))
+            .map(|id| format!("-{}", id.0))
+            .collect();
+        let hint = if given.len() <= 16 { given.join(",") } else { format!("-{}", adapter.0) };
+        return Err(problem.help(format!("for example `apmask = \"{hint}\"`")));
     }
     if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
         return Err(shares(span, &other.matrix.shared(&matrix), &other.uuid));

@@ -39,7 +39,7 @@ pub enum ReplayError {
     },
     /// It lets a task go on that can't.
     #[error(
-        "step {step} is by `{task}`, which waits for `{object}`: the schedule is of another program, or of another version"
+        "step {step} is by `{task}`, which waits for `{object}`, held by another task: cut where that is let go, unless the schedule is of another program or version"
     )]
     Blocked {
         /// Which step, from 1.
