@@ -6,11 +6,15 @@
 mod pseudo;
 mod skip;
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pseudo::Terminal;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 const APMATRIX: &str = env!("CARGO_BIN_EXE_apmatrix");
 
@@ -112,4 +116,37 @@ fn a_terminal_that_nobody_reads_slows_nobody() {
     terminal.press("q");
     let (status, text) = terminal.end();
     assert_eq!(status, Some(0), "{text}");
+}
+
+/// A terminal that is gone (its window was closed) ends `view`: it read on, for ever, with half a processor.
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+    grantpt(&master).expect("it is ours");
+    unlockpt(&master).expect("it can be opened");
+    let size = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("it has a size");
+    let name = ptsname(&master, Vec::new()).expect("it has a name");
+    let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it opens");
+    let side = || Stdio::from(slave.try_clone().expect("another one"));
+    // It is nobody's controlling terminal, so that no signal tells of it either.
+    let mut command = Command::new(APMATRIX);
+    command.args(["view", "--machine", "tiny"]).env("TERM", "xterm");
+    command.stdin(side()).stdout(side()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("it starts");
+    drop((command, slave));
+    let (mut master, mut shown, mut buffer) = (std::fs::File::from(master), String::new(), [0; 4096]);
+    while !shown.contains("CEX8P") {
+        let length = master.read(&mut buffer).expect("it shows the matrix");
+        shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    drop(master);
+    let begun = Instant::now();
+    while child.try_wait().expect("it can be asked").is_none() {
+        if begun.elapsed() > PATIENCE {
+            child.kill().expect("it is ours");
+            panic!("it has not ended");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

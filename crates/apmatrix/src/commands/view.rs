@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ap_term::{Depth, screen};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use crate::commands::KernelArgs;
 use crate::error::{CliError, Outcome};
@@ -77,7 +79,24 @@ pub fn run(args: &Args, colour: bool) -> Outcome {
         let hooked = signal_hook::flag::register(signal, end.clone());
         hooked.map_err(|error| CliError::environment(format!("signals: {error}")).because(error))?;
     }
+    end_with_the_terminal();
     let shown = screen::run(&live, if colour { depth } else { Depth::None }, &end);
     shown.map_err(|error| CliError::environment(format!("the terminal: {error}")).because(error))?;
     Ok(0)
+}
+
+/// Ends the process when its terminal is gone: who reads keys then reads that there are none, again and again.
+fn end_with_the_terminal() {
+    std::thread::spawn(|| {
+        let stdin = io::stdin();
+        let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
+        loop {
+            match poll(&mut terminal, None) {
+                // There is nothing to be put back as it was.
+                Ok(_) if !terminal[0].revents().is_empty() => std::process::exit(0),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    });
 }
