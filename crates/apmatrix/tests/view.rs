@@ -6,7 +6,7 @@
 mod pseudo;
 mod skip;
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -129,9 +129,9 @@ fn a_terminal_that_is_gone_ends_it() {
     let name = ptsname(&master, Vec::new()).expect("it has a name");
     let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it opens");
     let side = || Stdio::from(slave.try_clone().expect("another one"));
-    // It is nobody's controlling terminal, so that no signal tells of it either.
-    let mut command = Command::new(APMATRIX);
-    command.args(["view", "--machine", "tiny"]).env("TERM", "xterm");
+    // It is its controlling terminal, as a window's is: SIGHUP comes first, and alone was not enough.
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait", APMATRIX, "view", "--machine", "tiny"]).env("TERM", "xterm");
     command.stdin(side()).stdout(side()).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
     drop((command, slave));
@@ -140,6 +140,9 @@ fn a_terminal_that_is_gone_ends_it() {
         let length = master.read(&mut buffer).expect("it shows the matrix");
         shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }
+    // A key that is not whole yet.
+    master.write_all(b"\x1b[<0;1").expect("it listens");
+    std::thread::sleep(Duration::from_millis(100));
     drop(master);
     let begun = Instant::now();
     while child.try_wait().expect("it can be asked").is_none() {
