@@ -196,9 +196,7 @@ pub fn moved(state: &State, store: &Store) -> Option<String> {
         (loses, 0) => parts.push(format!("{who} {gives} {}", queues(loses))),
         (loses, gets) => parts.push(format!("{who} {gives} {} and gets {}", queues(loses), queues(gets))),
     };
-    let gone = |some: &QueueSet, others: &QueueSet| -> usize {
-        some.adapters().iter().map(|id| (some.row(id) - others.row(id)).count()).sum()
-    };
+    let gone = |some: &QueueSet, others: &QueueSet| some.len() - some.shared_len(others);
     let (host, then) = (&state.queues.host, &after.queues.host);
     tell("the host", "gives up", gone(host, then), gone(then, host));
     for (uuid, mdev) in &state.mdevs {

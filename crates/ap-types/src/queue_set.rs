@@ -143,6 +143,13 @@ impl QueueSet {
         both.iter().any(|adapter| (self.row(adapter) & other.row(adapter)).intersects(domains))
     }
 
+    /// Returns how many queues are members of both sets.
+    #[must_use]
+    pub fn shared_len(&self, other: &QueueSet) -> usize {
+        let both = self.table.adapters & other.table.adapters;
+        both.iter().map(|adapter| (self.row(adapter) & other.row(adapter)).count()).sum()
+    }
+
     /// Says whether every queue of a product is a member; of an empty product it is so.
     pub fn contains_product(&self, adapters: &AdapterMask, domains: &DomainMask) -> bool {
         if by_rows(adapters, domains) {

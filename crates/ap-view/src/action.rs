@@ -3,7 +3,7 @@
 
 use ap_plan::write::Delta;
 use ap_plan::{Refusal, State, Write};
-use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, QueueSet, Uuid, grammar};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid, grammar};
 
 use crate::host::Host;
 use crate::operation::Operation;
@@ -314,9 +314,6 @@ impl List<'_> {
 /// What a write changes, in a few words.
 fn changes(before: &State, after: &State) -> String {
     let mut parts = Vec::new();
-    let moved = |from: &QueueSet, to: &QueueSet| -> usize {
-        (from.adapters() & to.adapters()).iter().map(|id| (from.row(id) & to.row(id)).count()).sum()
-    };
     let ways = [
         (&before.queues.host, &after.queues.vfio, "from the host to vfio_ap"),
         (&before.queues.vfio, &after.queues.host, "from vfio_ap to the host"),
@@ -327,7 +324,7 @@ fn changes(before: &State, after: &State) -> String {
     // Most writes move nothing, and then there is nothing to count.
     if before.queues != after.queues {
         for (from, to, way) in ways {
-            match moved(from, to) {
+            match from.shared_len(to) {
                 0 => {}
                 1 => parts.push(format!("1 queue goes {way}")),
                 count => parts.push(format!("{count} queues go {way}")),
@@ -353,4 +350,21 @@ fn changes(before: &State, after: &State) -> String {
 
 fn queues(count: usize) -> String {
     if count == 1 { "1 queue".to_owned() } else { format!("{count} queues") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_says_what_write_would_answer() {
+        let uuid = grammar::uuid(b"a0000000-0000-4000-8000-000000000001").expect("a UUID");
+        let queue = Apqn::new(AdapterId(4), DomainId(6));
+        let taken = Reply::of(&Refusal::Unprotected { queue, mdev: uuid, holder: None });
+        assert_eq!((taken, taken.errno()), (Reply::OnlyHere, Some("EBUSY")));
+        assert!(!taken.words().contains("wait"), "{}", taken.words());
+        let held = Reply::of(&Refusal::Held { mdev: uuid, holder: ap_plan::Holder::default() });
+        assert_eq!((held, held.errno(), held.words()), (Reply::Waits, None, "it would wait"));
+        assert_eq!(Reply::of(&Refusal::NoMdev(uuid)), Reply::Errno("ENOENT"));
+    }
 }

@@ -245,6 +245,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_writer_wraps_lines_however_they_come() {
+        let mut out = Vec::new();
+        {
+            let mut writer = Wrapping::new(&mut out, 12);
+            for piece in ["  one tw", "o three\n\nfo", "ur\n", "five six seven"] {
+                io::Write::write_all(&mut writer, piece.as_bytes()).expect("it is kept");
+            }
+        }
+        assert_eq!(String::from_utf8_lossy(&out), "  one two\n    three\n\nfour\nfive six\n  seven\n");
+    }
+
+    #[test]
     fn no_line_is_longer_than_the_width_and_the_room_is_used() {
         let mut table = Table::indented(2);
         table.row([

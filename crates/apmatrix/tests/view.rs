@@ -12,9 +12,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pseudo::Terminal;
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 
 const APMATRIX: &str = env!("CARGO_BIN_EXE_apmatrix");
 
@@ -121,13 +118,7 @@ fn a_terminal_that_nobody_reads_slows_nobody() {
 /// A terminal that is gone (its window was closed) ends `view`: it read on, for ever, with half a processor.
 #[test]
 fn a_terminal_that_is_gone_ends_it() {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-    grantpt(&master).expect("it is ours");
-    unlockpt(&master).expect("it can be opened");
-    let size = Winsize { ws_row: 50, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&master, size).expect("it has a size");
-    let name = ptsname(&master, Vec::new()).expect("it has a name");
-    let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it opens");
+    let (master, slave) = pseudo::pair(160);
     let side = || Stdio::from(slave.try_clone().expect("another one"));
     // It is its controlling terminal, as a window's is: SIGHUP comes first, and alone was not enough.
     let mut command = Command::new("setsid");

@@ -175,6 +175,25 @@ fn duplicates_are_refused() {
     assert_eq!(error(&mdev.repeat(2)).1, "mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is there twice");
 }
 
+/// With `-2` it proposed `-3`, and with `-3` `-2`.
+#[test]
+fn the_mask_that_is_proposed_lets_the_mdev_be() {
+    let machine = |apmask: &str| {
+        let mdev =
+            "[[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = [2, 3]\ndomains = 4\n";
+        let text = small(&format!(
+            "domains = 4\napmask = \"{apmask}\"\n[[adapter]]\nids = [2, 3, 9]\ntype = \"CEX8P\"\n{mdev}"
+        ));
+        MachineFile::parse("m.toml", &text).map_err(|error| format!("{error:?}"))
+    };
+    for apmask in ["-2", "-3"] {
+        let error = machine(apmask).expect_err("the other one is the host's");
+        assert!(error.contains("-2,-3"), "{error}");
+    }
+    assert!(machine("-9").expect_err("both are").contains("-2,-3,-9"));
+    machine("-2,-3").expect("what was proposed");
+}
+
 #[test]
 fn what_does_not_fit_together_is_refused() {
     let adapter = |rest: &str| error(&format!("[[adapter]]\n{rest}"));

@@ -116,6 +116,8 @@ proptest! {
         let shared = product(&a, &d).any(|queue| one.contains(&queue) && other.contains(&queue));
         prop_assert_eq!(sets[0].intersects_within(&sets[1], &a, &d), shared);
         prop_assert_eq!(sets[1].intersects_within(&sets[0], &a, &d), shared);
+        let both = one.iter().collect::<BTreeSet<_>>().intersection(&other.iter().collect()).count();
+        prop_assert_eq!((sets[0].shared_len(&sets[1]), sets[1].shared_len(&sets[0])), (both, both));
     }
 }
 

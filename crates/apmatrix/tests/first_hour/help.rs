@@ -182,14 +182,18 @@ fn with_an_mdev(directory: &std::path::Path) -> String {
     file.display().to_string()
 }
 
-/// Presses Tab after each text, at a prompt `ready> `.
-fn each_is_completed(terminal: &mut Terminal, typed: &[(&str, &str)]) {
+/// Makes a shell ready, which then has the prompt `ready> `, presses Tab after each text, and ends it.
+fn each_is_completed(mut terminal: Terminal, ready: &str, typed: &[(&str, &str)]) {
+    terminal.press(ready);
+    terminal.until("ready> ");
     for (typed, completed) in typed {
         terminal.press(&format!("{typed}\t"));
         terminal.until(completed);
         // The next one in its place; ^C would throw away what is typed before the prompt is back.
         terminal.press("\u{15}");
     }
+    terminal.press("exit\r");
+    terminal.end();
 }
 
 #[test]
@@ -203,21 +207,13 @@ fn h21_bash_completes_as_it_is_told() {
     let ready =
         "PS1='rea''dy> '; bind 'set enable-bracketed-paste off'; source <(apmatrix completions bash)\r";
     let shell = ["--norc", "--noprofile", "-i"];
-    let mut terminal = Terminal::of(200, &variables, "bash", &shell);
-    terminal.press(ready);
-    terminal.until("ready> ");
-    each_is_completed(&mut terminal, &TYPED);
-    terminal.press("exit\r");
-    terminal.end();
+    let terminal = Terminal::of(200, &variables, "bash", &shell);
+    each_is_completed(terminal, ready, &TYPED);
     if can_run("h21 in bash") {
         let machine = with_an_mdev(directory.path());
         let arguments = [&["run", "--machine", &machine, "--", "bash"][..], &shell].concat();
-        let mut terminal = Terminal::with(200, &variables, &arguments);
-        terminal.press(ready);
-        terminal.until("ready> ");
-        each_is_completed(&mut terminal, &IN_A_RUN);
-        terminal.press("exit\r");
-        terminal.end();
+        let terminal = Terminal::with(200, &variables, &arguments);
+        each_is_completed(terminal, ready, &IN_A_RUN);
     }
 }
 
@@ -238,22 +234,14 @@ fn h21_zsh_completes_as_it_is_told() {
     ];
     // As a user has it: the file that `--help` names, in a folder of `fpath`.
     fs::write(directory.path().join("_apmatrix"), apmatrix(&["completions", "zsh"]).ok()).expect("a file");
-    let mut terminal = Terminal::of(200, &variables, "zsh", &["-f", "-i"]);
+    let terminal = Terminal::of(200, &variables, "zsh", &["-f", "-i"]);
     let ready = "PS1='rea''dy> '; fpath=($HOME $fpath); autoload -U compinit; compinit -u -D\r";
-    terminal.press(ready);
-    terminal.until("ready> ");
-    each_is_completed(&mut terminal, &TYPED);
-    terminal.press("exit\r");
-    terminal.end();
+    each_is_completed(terminal, ready, &TYPED);
     if can_run("h21 in zsh") {
         let machine = with_an_mdev(directory.path());
         let arguments = ["run", "--machine", &machine, "--", "zsh", "-f", "-i"];
-        let mut terminal = Terminal::with(200, &variables, &arguments);
-        terminal.press(ready);
-        terminal.until("ready> ");
-        each_is_completed(&mut terminal, &IN_A_RUN);
-        terminal.press("exit\r");
-        terminal.end();
+        let terminal = Terminal::with(200, &variables, &arguments);
+        each_is_completed(terminal, ready, &IN_A_RUN);
     }
 }
 

@@ -16,6 +16,20 @@ use rustix::termios::{Winsize, tcsetwinsize};
 /// Longer than any answer takes, also on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Both ends of a terminal that is so many columns wide: what a window holds, and what programs are given. No program
+/// inherits either.
+pub fn pair(columns: u16) -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).expect("a terminal");
+    grantpt(&master).expect("it is ours");
+    unlockpt(&master).expect("it can be opened");
+    let name = ptsname(&master, Vec::new()).expect("it has a name");
+    let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("it has a size");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    (master, rustix::fs::open(&name, flags, Mode::empty()).expect("it opens"))
+}
+
 /// A program on a terminal of its own.
 pub struct Terminal {
     child: Child,
@@ -38,13 +52,7 @@ impl Terminal {
 
     /// The same of any program.
     pub fn of(columns: u16, variables: &[(&str, &str)], program: &str, arguments: &[&str]) -> Terminal {
-        let master: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&master).expect("it is ours");
-        unlockpt(&master).expect("it can be opened");
-        let name = ptsname(&master, Vec::new()).expect("it has a name");
-        let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size).expect("it has a size");
-        let slave = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it opens");
+        let (master, slave) = pair(columns);
         let side = || Stdio::from(slave.try_clone().expect("another one"));
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait", program]).args(arguments);

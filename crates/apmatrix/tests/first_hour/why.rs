@@ -84,6 +84,41 @@ fn octal_numbers_are_noted() {
 }
 
 #[test]
+fn a_number_without_a_sign_is_noted_as_a_whole_mask() {
+    let noted = |text: &str| {
+        let ran = apmatrix(&["why", "--machine", "tiny", "apmask", text]);
+        ran.out
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains("note without + or - it is a whole mask")
+    };
+    assert!(noted("4") && noted("10"));
+    for meant in ["-4", "+4", "0x4", "0x0", "-4,-10"] {
+        assert!(!noted(meant), "{meant}");
+    }
+}
+
+#[test]
+fn what_a_running_guest_loses_is_said_before() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let uuid = "a0000000-0000-4000-8000-000000000001";
+    let machine = format!(
+        "schema = \"apmatrix.machine/1\"\ndomains = [6, 71]\napmask = \"-4\"\n[[adapter]]\nids = [4, 10]\ntype = \"CEX8P\"\n\
+         [[mdev]]\nuuid = \"{uuid}\"\nadapters = 4\ndomains = [6, 71]\n[[guest]]\nname = \"g1\"\nmdev = \"{uuid}\"\n"
+    );
+    fs::write(directory.path().join("m.toml"), machine).expect("a file");
+    let says = |file: &str, text: &str| {
+        let ran =
+            apmatrix_in(directory.path(), &["why", "--machine", "m.toml", &format!("{uuid}/{file}"), text]);
+        ran.out.lines().filter(|line| line.starts_with("effect")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(says("unassign_domain", "6"), ["effect  guest g1, which runs, loses 1 queue"]);
+    assert_eq!(says("unassign_adapter", "4"), ["effect  guest g1, which runs, loses 2 queues"]);
+    assert_eq!(says("assign_control_domain", "6"), [""; 0], "no queue changes hands");
+}
+
+#[test]
 fn h9_what_would_be_refused_is_said_before() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "zz"]);
     assert_eq!((ran.status, ran.err.as_str()), (1, ""));

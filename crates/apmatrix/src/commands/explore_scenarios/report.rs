@@ -15,7 +15,7 @@ use crate::commands::explore::report::count;
 use crate::error::CliError;
 use crate::jobs;
 use crate::scenario::Playable;
-use crate::terminal::{cut, wrapped};
+use crate::terminal::{Wrapping, cut};
 
 /// How what was found differs from what the author expects, a line for each difference.
 pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
@@ -134,14 +134,14 @@ pub fn print(
     (scenarios, width): (usize, usize),
 ) -> Result<(), CliError> {
     let report = &explored.report;
-    let mut out = Wrapped { out: anstream::stdout().lock(), width };
+    let mut out = Wrapping::new(anstream::stdout().lock(), width);
     let (word, colour) = word(explored, wrong, other);
     let style = Style::new().bold().fg_color(Some(colour.into()));
     let title = cut(&play.scenario.title, width.saturating_sub(word.len() + 1));
-    writeln!(out.out, "{style}{word}{style:#} {title}")?;
+    writeln!(out, "{style}{word}{style:#} {title}")?;
     if let Some(wrong) = wrong {
         for line in wrong.lines() {
-            out.line(2, line)?;
+            writeln!(out, "  {line}")?;
         }
     }
     let (executions, states) = (count(report.executions), count(report.states));
@@ -149,83 +149,72 @@ pub fn print(
     let all = if report.exhausted { "all interleavings" } else { "not all interleavings" };
     let orders = explored.serial.outcomes.len();
     let orders = if orders == 1 { "1 outcome".to_owned() } else { format!("{orders} outcomes") };
-    out.line(
-        2,
-        &format!(
-            "{all}: {executions} told apart, {states} states; {orders} if one runs after the other; {seconds:.1} s{}",
-            memory(scenarios)
-        ),
+    writeln!(
+        out,
+        "  {all}: {executions} told apart, {states} states; {orders} if one runs after the other; {seconds:.1} s{}",
+        memory(scenarios)
     )?;
     if let Some(why) = &report.why {
-        out.line(2, &format!("not exhausted: {why}"))?;
+        writeln!(out, "  not exhausted: {why}")?;
     }
     if let Some(other) = other {
-        out.line(2, &other.text())?;
+        writeln!(out, "  {}", other.text())?;
     }
     for (index, outcome) in report.outcomes.iter().enumerate() {
         let results = text(&results(explored, outcome));
         let times = if outcome.executions == 1 { "interleaving" } else { "interleavings" };
-        writeln!(out.out)?;
-        out.line(2, &format!("outcome {}: {results}", index + 1))?;
-        out.line(
-            4,
-            &format!("{} {times}, for example --replay {}", count(outcome.executions), outcome.schedule),
+        writeln!(out)?;
+        writeln!(out, "  outcome {}: {results}", index + 1)?;
+        writeln!(
+            out,
+            "    {} {times}, for example --replay {}",
+            count(outcome.executions),
+            outcome.schedule
         )?;
         for line in outcome.state.lines() {
-            out.line(6, line)?;
+            writeln!(out, "      {line}")?;
         }
     }
     for violation in &report.violations {
-        print_violation(&mut out, (play, beginning), &report.tasks, violation)?;
+        print_violation(&mut out, (play, beginning), &report.tasks, (violation, width))?;
     }
     for cycle in &report.lock_order.cycles {
-        writeln!(out.out)?;
-        out.line(2, "locks are taken in a circle, though no interleaving of this scenario deadlocks:")?;
+        writeln!(out)?;
+        writeln!(out, "  locks are taken in a circle, though no interleaving of this scenario deadlocks:")?;
         for edge in cycle {
             let text = format!(
                 "{} asks for {} at {} and holds {} from {}",
                 edge.task, edge.asked_name, edge.asked_at, edge.held_name, edge.held_at
             );
-            out.line(4, &text)?;
+            writeln!(out, "    {text}")?;
         }
     }
-    writeln!(out.out)?;
+    writeln!(out)?;
     Ok(())
 }
 
-/// Lines that keep to a width.
-struct Wrapped<W> {
-    out: W,
-    width: usize,
-}
-
-impl<W: std::io::Write> Wrapped<W> {
-    fn line(&mut self, indent: usize, text: &str) -> std::io::Result<()> {
-        let blanks = " ".repeat(indent);
-        writeln!(self.out, "{}", wrapped(&format!("{blanks}{text}"), self.width, indent + 2))
-    }
-}
-
 fn print_violation(
-    out: &mut Wrapped<impl std::io::Write>,
+    out: &mut impl std::io::Write,
     (play, beginning): (&Playable, &Picture),
     tasks: &[String],
-    violation: &Violation,
+    (violation, width): (&Violation, usize),
 ) -> Result<(), CliError> {
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest" };
-    writeln!(out.out)?;
-    out.line(2, &format!("{}: {}", violation.finding.verdict, violation.finding.what))?;
+    writeln!(out)?;
+    writeln!(out, "  {}: {}", violation.finding.verdict, violation.finding.what)?;
     let switches = violation.switches;
     let switches =
         if switches == 1 { "1 context switch".to_owned() } else { format!("{switches} context switches") };
-    out.line(
-        4,
-        &format!("{} steps, {switches} ({fewest}), --replay {}", violation.trace.len(), violation.schedule),
+    writeln!(
+        out,
+        "    {} steps, {switches} ({fewest}), --replay {}",
+        violation.trace.len(),
+        violation.schedule
     )?;
     let steps = telling::steps(play, &violation.trace, &mut beginning.clone());
-    write!(out.out, "{}", trace::text(tasks, &steps, out.width.min(WIDEST)))?;
+    write!(out, "{}", trace::text(tasks, &steps, width.min(WIDEST)))?;
     for (task, waits) in telling::waits(violation.deadlock.as_ref()) {
-        out.line(4, &format!("{} {waits}", tasks[task]))?;
+        writeln!(out, "    {} {waits}", tasks[task])?;
     }
     Ok(())
 }
@@ -237,17 +226,17 @@ pub fn print_replay(
     replay: &Replay,
     width: usize,
 ) -> Result<(), CliError> {
-    let mut out = Wrapped { out: anstream::stdout().lock(), width };
-    writeln!(out.out, "{}", cut(&play.scenario.title, width))?;
+    let mut out = Wrapping::new(anstream::stdout().lock(), width);
+    writeln!(out, "{}", cut(&play.scenario.title, width))?;
     let steps = telling::steps(play, &replay.trace, &mut beginning.clone());
-    write!(out.out, "{}", trace::text(&names(play), &steps, width.min(WIDEST)))?;
+    write!(out, "{}", trace::text(&names(play), &steps, width.min(WIDEST)))?;
     for finding in &replay.findings {
-        out.line(0, &format!("{}: {}", finding.verdict, finding.what))?;
+        writeln!(out, "{}: {}", finding.verdict, finding.what)?;
     }
     if let Some((results, state)) = &replay.outcome {
-        out.line(0, &text(&named(&names(play), results)))?;
+        writeln!(out, "{}", text(&named(&names(play), results)))?;
         for line in state.lines() {
-            out.line(2, line)?;
+            writeln!(out, "  {line}")?;
         }
     }
     Ok(())
