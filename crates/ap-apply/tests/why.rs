@@ -1,5 +1,5 @@
-//! What `why` says of a write is what the host answers, and its change lets the write through. `APMATRIX_LONG=1`: ten
-//! times as many hosts.
+//! What `why` says of a write is what the host answers, and its change lets the write through. `APMATRIX_LONG=1`:
+//! more hosts.
 
 mod support;
 
@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use ap_apply::tree::{Kind, Tree};
 use ap_files::boot;
-use ap_plan::{Holder, Store, Why, why};
+use ap_plan::why::moved;
+use ap_plan::{Holder, Mdev, Store, Why, why};
 use ap_sysfs::Session;
 use ap_sysfs::control::Refused;
 use ap_task::Version;
+use ap_types::Uuid;
 use support::{Rng, machine, random_masks, random_mdevs, read, settle, uuid};
 
 const MATRIX: &str = "devices/vfio_ap/matrix";
@@ -183,6 +185,7 @@ fn random_write(rng: &mut Rng) -> Store {
 #[test]
 fn h9_why_says_what_the_host_answers_and_its_change_helps() {
     let [mut refused, mut helped, mut words] = [const { BTreeMap::<String, u32>::new() }; 3];
+    let mut guests = 0;
     for seed in 0..hosts() {
         let mut rng = Rng::of(seed);
         let mut host = host(&mut rng);
@@ -200,7 +203,18 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
             let answered = host.write(&store.path, &store.text).err();
             let context = || format!("seed {seed}: {store}: {answered:?} {said:#?}");
             match &said {
-                Why::Allowed => assert_eq!(answered, None, "{}", context()),
+                Why::Allowed => {
+                    assert_eq!(answered, None, "{}", context());
+                    let told = moved(&state, &store).is_some_and(|told| told.contains(", which runs, "));
+                    let after = read(&mut host).state;
+                    let held = state.mdevs.iter().filter(|(_, mdev)| mdev.holder.is_some());
+                    let changes = |(uuid, mdev): (&Uuid, &Mdev)| {
+                        after.mdevs.get(uuid).is_none_or(|now| !now.shadow.queues().eq(mdev.shadow.queues()))
+                    };
+                    let changed = { held }.any(changes);
+                    assert_eq!(told, changed, "{}", context());
+                    guests += u32::from(changed);
+                }
                 Why::Refused(because) => {
                     let name = answered.as_ref().map(|fault| fault.name.as_str());
                     assert_eq!(name, because.errno, "{}", context());
@@ -242,6 +256,7 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
             }
         }
     }
+    assert!(guests >= 20, "only {guests} writes changed what a running guest has");
     println!("refused {refused:?}; let through by the change {helped:?}; not by writes {words:?}");
     for rule in
         ["text", "reserved", "shared", "in-use", "highest-id", "mdevs", "overrides", "binding", "open", "off"]

@@ -75,7 +75,7 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
     let refuses = |now: &State| match read(now, store) {
         Reading::Asks(write) => now.after(&write).err().map(Hindrance::Refused),
         Reading::Wrong(wrong) => Some(Hindrance::Wrong(wrong.remedy)),
-        Reading::Nothing | Reading::Takes | Reading::Unknown => None,
+        Reading::Nothing | Reading::Takes(..) | Reading::Unknown => None,
     };
     let found = |by| {
         let mut search =
@@ -192,12 +192,19 @@ impl Part {
 /// The state after a write of a change. What only takes from an mdev is written one id at a time, and that is never
 /// refused.
 fn carried_out(state: &State, write: &Write) -> Result<State, Refusal> {
-    let Write::Config(uuid, matrix) = write else { return state.after(write) };
+    match write {
+        Write::Config(uuid, matrix) => taken(state, uuid, matrix).ok_or(Refusal::NoMdev(*uuid)),
+        other => state.after(other),
+    }
+}
+
+/// The state after so much was taken from an mdev that this is left; `None` if there is no such mdev.
+pub(crate) fn taken(state: &State, mdev: &Uuid, left: &Matrix) -> Option<State> {
     let mut next = state.clone();
-    let shadow = next.filtered(matrix);
-    let mdev = next.mdevs.get_mut(uuid).ok_or(Refusal::NoMdev(*uuid))?;
-    (mdev.matrix, mdev.shadow) = (*matrix, shadow);
-    Ok(next)
+    let shadow = next.filtered(left);
+    let mdev = next.mdevs.get_mut(mdev)?;
+    (mdev.matrix, mdev.shadow) = (*left, shadow);
+    Some(next)
 }
 
 /// A matrix without the dimension of some queues in which fewer ids have to go.

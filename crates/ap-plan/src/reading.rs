@@ -16,8 +16,8 @@ pub enum Reading {
     Asks(Box<Write>),
     /// It changes nothing, and succeeds.
     Nothing,
-    /// It takes something from an mdev, which is never refused.
-    Takes,
+    /// It takes something from an mdev, which then has this matrix; that is never refused.
+    Takes(Uuid, Matrix),
     /// It is refused for its text, or because what it names is not there.
     Wrong(Wrong),
     /// No rule is known for this file.
@@ -216,10 +216,15 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
             format!("choose {article} {what} up to {highest}"),
         );
     };
-    if file.starts_with("unassign") {
-        return Reading::Takes;
-    }
     let mut matrix = mdev.matrix;
+    if file.starts_with("unassign") {
+        match part {
+            Part::Adapter => matrix.adapters.remove(AdapterId(id)),
+            Part::Domain => matrix.domains.remove(DomainId(id)),
+            Part::Control => matrix.control_domains.remove(DomainId(id)),
+        };
+        return Reading::Takes(uuid, matrix);
+    }
     let fresh = match part {
         Part::Adapter => matrix.adapters.insert(AdapterId(id)),
         Part::Domain => matrix.domains.insert(DomainId(id)),

@@ -9,7 +9,7 @@ use std::fmt;
 
 use ap_types::{Apqn, QueueSet};
 
-use crate::change::{Change, Way, way_through};
+use crate::change::{Change, Way, taken, way_through};
 use crate::reading::{Reading, Wrong, read};
 use crate::reason::Refusal;
 use crate::rule::Rule;
@@ -87,7 +87,7 @@ impl fmt::Display for Whose {
 #[must_use]
 pub fn why(state: &State, store: &Store) -> Why {
     match read(state, store) {
-        Reading::Nothing | Reading::Takes => Why::Allowed,
+        Reading::Nothing | Reading::Takes(..) => Why::Allowed,
         Reading::Unknown => Why::Unknown,
         Reading::Wrong(Wrong { errno, what, remedy, rule }) => Why::Refused(Because {
             errno: Some(errno),
@@ -186,8 +186,11 @@ fn queues_of(state: &State, refusal: &Refusal) -> Vec<Apqn> {
 /// full stop; `None` if they keep all and get none, or if it is refused.
 #[must_use]
 pub fn moved(state: &State, store: &Store) -> Option<String> {
-    let Reading::Asks(write) = read(state, store) else { return None };
-    let after = state.after(&write).ok()?;
+    let after = match read(state, store) {
+        Reading::Asks(write) => state.after(&write).ok()?,
+        Reading::Takes(uuid, left) => taken(state, &uuid, &left)?,
+        Reading::Nothing | Reading::Wrong(_) | Reading::Unknown => return None,
+    };
     let queues = |count: usize| if count == 1 { "1 queue".to_owned() } else { format!("{count} queues") };
     let mut parts = Vec::new();
     let mut tell = |who: &str, gives: &str, loses: usize, gets: usize| match (loses, gets) {
