@@ -4,7 +4,7 @@
 //! Knows the rules ([`State::after`]) and what each refusal wants ([`Refusal`]); not how it is said to people.
 
 use ap_files::desired::Give;
-use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
+use ap_types::{Apqn, Matrix, Uuid};
 
 use crate::reading::{Reading, read};
 use crate::reason::{Refusal, Unbindable, smaller_part};
@@ -276,12 +276,7 @@ fn part(state: &State, refusal: &Refusal, by: By) -> Part {
             Part::of(format!("clear {count}"), writes)
         }
         Refusal::Unprotected { queue, mdev, holder } => {
-            let single = Matrix {
-                adapters: AdapterMask::single(queue.adapter),
-                domains: DomainMask::single(queue.domain),
-                ..Matrix::default()
-            };
-            let taken = take(state, *mdev, &single, holder.as_ref());
+            let taken = take(state, *mdev, &Matrix::of_queue(*queue), holder.as_ref());
             Part { text: format!("give queue {queue} its override again, or {}", taken.text), ..taken }
         }
         Refusal::MasksInUse => {

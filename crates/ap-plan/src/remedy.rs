@@ -8,7 +8,7 @@ use ap_files::desired::Give;
 use ap_types::{AdapterMask, DomainMask, Matrix};
 
 use crate::reason::{Refusal, Unbindable, smaller_part};
-use crate::state::State;
+use crate::state::{Driver, State};
 use crate::write::{Delta, Write};
 
 impl Refusal {
@@ -51,7 +51,19 @@ impl Refusal {
                     _ => format!("leave it: queue {queue} is bound to {} already", driver.name()),
                 },
                 Unbindable::NotTheirs => {
-                    format!("let an override or the masks give queue {queue} to {}", driver.name())
+                    let text =
+                        format!("let an override or the masks give queue {queue} to {}", driver.name());
+                    match driver {
+                        // The mask is the whole change: what it gives up is bound by itself.
+                        Driver::Vfio => {
+                            let store = GiveUp::of(state, &Matrix::of_queue(*queue)).write().store();
+                            format!(
+                                "{text}: echo {} > /sys/{}, and no bind is needed",
+                                store.text, store.path
+                            )
+                        }
+                        Driver::Host => text,
+                    }
                 }
             },
             Refusal::Held { mdev, holder } => format!("stop {holder}, or keep mdev {mdev}"),

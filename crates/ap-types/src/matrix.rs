@@ -45,6 +45,16 @@ impl Matrix {
         self.adapters.intersects(&other.adapters) && self.domains.intersects(&other.domains)
     }
 
+    /// The matrix whose only queue is this one, without control domains.
+    #[must_use]
+    pub fn of_queue(queue: Apqn) -> Self {
+        Matrix {
+            adapters: AdapterMask::single(queue.adapter),
+            domains: DomainMask::single(queue.domain),
+            control_domains: DomainMask::EMPTY,
+        }
+    }
+
     /// Returns what both matrices have, in each of the three sets.
     ///
     /// Its queues are exactly the shared ones: the intersection of two products is a product.

@@ -57,7 +57,7 @@ const IN_THE_SHELL: &[Typed] = &[
     Typed("echo 2 > /sys/bus/ap/devices/00.0006/online", ["`2` is neither 0 nor 1", "00.0006/online", "write 0 or 1"]),
     // What is there already, or not bound so.
     Typed("echo $U > $C", ["there is an mdev 62177883", "create", "change mdev"]),
-    Typed("echo 00.0006 > /sys/bus/ap/drivers/vfio_ap/bind", ["00.0006 has a driver already", "drivers/vfio_ap/bind", "let an override or the masks give queue 00.0006 to vfio_ap"]),
+    Typed("echo 00.0006 > /sys/bus/ap/drivers/vfio_ap/bind", ["00.0006 has a driver already", "drivers/vfio_ap/bind", "let an override or the masks give queue 00.0006 to vfio_ap: echo -0 > /sys/bus/ap/apmask"]),
     Typed("echo 00.0006 > /sys/bus/ap/drivers/vfio_ap/unbind", ["00.0006 is not bound to vfio_ap", "drivers/vfio_ap/unbind", "leave it"]),
     Typed("echo 99 > /sys/bus/ap/config_time; echo 3 > /sys/bus/ap/config_time", ["`3` is not a value for config_time", "bus/ap/config_time", "from 5 to 120"]),
     Typed("hw deconfigure 0; sleep 40; echo 1 > /sys/bus/ap/devices/00.0006/online", ["00.0006 is deconfigured", "online", "hw configure"]),
