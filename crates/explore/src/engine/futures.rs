@@ -118,7 +118,7 @@ impl Futures {
 
     /// Whether so much was learned that the sets should be computed anew.
     pub(crate) fn is_stale(&self, automaton: &Automaton) -> bool {
-        automaton.edges_len() > self.edges + self.edges / 16 + self.reach.edges
+        automaton.edges_len() > (self.edges + self.edges / 16).saturating_add(self.reach.edges)
     }
 
     /// Whether what choices relied on holds no more.
@@ -160,6 +160,11 @@ impl Futures {
         (round.count_ones() < 2).then_some(round)
     }
 
+    /// Whether other tasks than these can go round by now.
+    pub(crate) fn more_go_round(&self, watched: Tasks) -> bool {
+        self.round() != Some(watched) && self.mistake != Some(Mistake::RoundOnce)
+    }
+
     /// Computes the sets anew; whether what choices relied on holds no more, since the last call.
     pub(crate) fn take_grown(&mut self, automaton: &Automaton, objects: &Objects, transact: bool) -> bool {
         self.renew(automaton, objects, transact);
@@ -175,7 +180,8 @@ impl Futures {
         let none = self.empty();
         let old = std::mem::replace(self, none);
         self.compute(automaton, objects, transact);
-        let left = |node: usize| old.inside[node] && !self.inside[node] && old.known[node];
+        let counts = |node: usize| old.known[node] || self.mistake != Some(Mistake::UnknownRest);
+        let left = |node: usize| old.inside[node] && !self.inside[node] && counts(node);
         self.grown =
             old.grown || (old.nodes > 0 && (old.rows.width != self.rows.width || (0..old.nodes).any(left)));
         (self.locks, self.unions, self.relevant) = (old.locks, old.unions, old.relevant);

@@ -25,6 +25,9 @@ impl Reach {
     pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0, mended: 1 };
     /// Nothing is known before the search, and what it learns is mended.
     pub const LATE: Reach = Reach { points: 2, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1 };
+    /// The same, and what is learned counts only when the search has ended: most is mended, and late.
+    pub const LAZY: Reach =
+        Reach { points: 32, cold: u64::MAX, patience: u64::MAX, edges: usize::MAX, mended: 1 };
 }
 
 impl Default for Reach {
