@@ -8,6 +8,14 @@
 //! futures by which the claims hold contain them and the step's own lock; the reduced search takes an execution
 //! that is the same but for the order of independent steps, and sees the step. A contradiction.
 //!
+//! The argument is about the states in which the walk stood. It needs that the walk stood wherever others must be able to
+//! go first: that each place which it ran through belongs to a [transaction](super::transactions) by all that was learned,
+//! and not only by what was known then. No claim says so. So every place that belonged to one by what was known at any
+//! time, and belongs to none by what is known later, makes the search begin anew ([`Futures::renew`]). It does not matter
+//! whether anything was known of what follows the place: a task that is met when it announces its step stands at a place of
+//! which nothing more is known, and it is run through all the same. The contrary does no harm: where a place was none of
+//! a transaction, the walk stood, and may have looked at more than it had to.
+//!
 //! *Futures end at locks that are held.* What a task can do before another one moves ends where it asks for a lock that
 //! the other one holds: `Futures::before` is the future up to there.
 //!

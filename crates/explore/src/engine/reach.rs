@@ -11,6 +11,9 @@ pub struct Reach {
     pub(crate) points: usize,
     /// A search of fewer states needs no warm-up.
     pub(crate) cold: u64,
+    /// The most executions of a warm-up, and the most steps of each: longer ones may never end.
+    pub(crate) warm: u64,
+    pub(crate) steps: usize,
     /// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small
     /// cost states, and more so those before which nothing was known; but what is not learned now is learned late.)
     pub(crate) patience: u64,
@@ -22,16 +25,27 @@ pub struct Reach {
 
 impl Reach {
     /// Everything at the first occasion.
-    pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0, mended: 1 };
+    pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0, mended: 1, ..Reach::FAR };
     /// Nothing is known before the search, and what it learns is mended.
-    pub const LATE: Reach = Reach { points: 2, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1 };
-    /// The same, and what is learned counts only when the search has ended: most is mended, and late.
+    pub const LATE: Reach =
+        Reach { points: 2, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1, ..Reach::FAR };
+    /// The same, and what is learned counts only when the search has ended, or begins anew: most is mended, and late.
     pub const LAZY: Reach =
-        Reach { points: 32, cold: u64::MAX, patience: u64::MAX, edges: usize::MAX, mended: 1 };
+        Reach { cold: u64::MAX, patience: u64::MAX, edges: usize::MAX, mended: 1, ..Reach::FAR };
+
+    /// As before, but the beginning of one execution is known, of so many steps: some places are known, others are only met.
+    #[must_use]
+    pub const fn scant(steps: usize) -> Reach {
+        Reach { cold: 1, warm: 1, steps, ..Reach::LAZY }
+    }
+
+    /// As far as searches go.
+    const FAR: Reach =
+        Reach { points: 32, cold: 2_000, warm: 3_000, steps: 20_000, patience: 2_000, edges: 64, mended: 4 };
 }
 
 impl Default for Reach {
     fn default() -> Self {
-        Reach { points: 32, cold: 2000, patience: 2_000, edges: 64, mended: 4 }
+        Reach::FAR
     }
 }
