@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use explore::{Audit, Explorer, Finding, Mistake, Options, Reach, Report, Strategy};
 
-use generate::{Program, Random, generate};
+use generate::{Program, generate};
 
 /// What a strategy says of a program.
 #[derive(Debug, PartialEq, Eq)]
@@ -268,7 +268,8 @@ fn shows(program: &Program, mistake: Mistake) -> Option<&'static str> {
     let right = explore(program, options(Strategy::EveryState, None));
     let differs = |reach| {
         let wrong = explore(program, Options { reach, ..options(Strategy::StateCache, Some(mistake)) });
-        wrong.why != right.why || said(&wrong) != said(&right)
+        let led = mistake != Mistake::StalePath || replays(program, &wrong).is_ok();
+        !led || wrong.why != right.why || said(&wrong) != said(&right)
     };
     let mut all = [("default", Reach::default())].into_iter().chain(reaches(program));
     all.find(|(_, reach)| differs(*reach)).map(|(name, _)| name)
@@ -290,11 +291,11 @@ fn each_mistake_is_found() {
         Mistake::ChosenOnce,
         Mistake::RoundOnce,
         Mistake::UnknownRest,
+        Mistake::StalePath,
         Mistake::IgnoredCycles,
         Mistake::HiddenDeadlocks,
     ] {
-        let program = |seed: u64| generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
-        let found = (0..most).find_map(|seed| Some((seed, shows(&program(seed), mistake)?)));
+        let found = (0..most).find_map(|seed| Some((seed, shows(&generate(seed), mistake)?)));
         println!("{mistake:?}: program {found:?}");
         missing.extend(found.is_none().then_some(mistake));
     }
@@ -304,7 +305,7 @@ fn each_mistake_is_found() {
 /// What both caches could do wrong alike is noticed by real executions: an outcome too few, an outcome too many.
 #[test]
 fn the_third_opinion_can_differ() {
-    let programs = (0..1000_u64).map(|seed| generate(&mut Random(seed.wrapping_mul(0x9E37_79B9))));
+    let programs = (0..1000).map(generate);
     let mut tried = 0;
     for program in programs.filter(Program::cycles) {
         let right = said(&explore(&program, Options { max_steps: 500, ..Options::default() }));
@@ -350,7 +351,7 @@ fn explorers_agree_on_random_programs() {
     let mut forgetful: BTreeMap<&str, u64> = BTreeMap::new();
     let mut used: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in first..first + programs {
-        let program = generate(&mut Random(seed.wrapping_mul(0x9E37_79B9)));
+        let program = generate(seed);
         interpret::taken();
         match compare(&program, None) {
             Ok((how, work)) => {

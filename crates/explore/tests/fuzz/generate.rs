@@ -3,10 +3,10 @@
 use std::fmt;
 
 /// A small generator (splitmix64).
-pub struct Random(pub u64);
+struct Random(u64);
 
 impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -14,7 +14,7 @@ impl Random {
         (word ^ (word >> 31)) % bound
     }
 
-    pub fn chance(&mut self, percent: u64) -> bool {
+    fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
@@ -128,8 +128,10 @@ struct Flavour {
     makes: bool,
 }
 
-pub fn generate(random: &mut Random) -> Program {
-    if random.chance(25) { guarded(random) } else { mixed(random) }
+/// The program with this number: one in four is of sections, the others are of anything.
+pub fn generate(number: u64) -> Program {
+    let mut random = Random(number.wrapping_mul(0x9E37_79B9));
+    if number % 4 == 1 { guarded(&mut random) } else { mixed(&mut random) }
 }
 
 /// A program of sections, some of which depend on what was seen in the one before: what tasks do is learned late, and by
@@ -137,7 +139,7 @@ pub fn generate(random: &mut Random) -> Program {
 fn guarded(random: &mut Random) -> Program {
     let mut tasks = match random.below(10) {
         0..=3 => circle(),
-        4..=6 => shorter(),
+        4..=7 => shorter(),
         _ => sections(random),
     };
     let mut mutexes = [0, 1, 2, 3, 4];

@@ -80,7 +80,8 @@ impl Walk<'_, '_, '_, '_, '_> {
             let Entry { task, points, .. } = *self.log.get(number);
             if self.frames.get(depth).is_none_or(|frame| frame.number != Some(number)) {
                 // What stands further up was come to from another state, or by a path that is no longer the present one.
-                if let Some(above) = self.frames.get_mut(depth + 1) {
+                let minds = self.futures.as_ref().is_some_and(Futures::minds_paths);
+                if let Some(above) = self.frames.get_mut(depth + 1).filter(|_| minds) {
                     above.number = None;
                 }
                 self.retraces = Some(points.into());
