@@ -525,11 +525,6 @@ impl Futures {
         self.mistake != Some(Mistake::ChosenOnce)
     }
 
-    /// Whether the path counts by which a search came to where it stands.
-    pub(crate) fn minds_paths(&self) -> bool {
-        self.mistake != Some(Mistake::StalePath)
-    }
-
     /// Whether a cycle ends the reduction.
     pub(crate) fn minds_cycles(&self) -> bool {
         self.mistake != Some(Mistake::IgnoredCycles)

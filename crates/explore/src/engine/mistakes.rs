@@ -24,8 +24,6 @@ pub enum Mistake {
     RoundOnce,
     /// A place that a transaction may not run through any more matters only if something was known of what follows it.
     UnknownRest,
-    /// Where a search goes back, it takes what it stood in before for what it stands in, whatever path it came by.
-    StalePath,
     /// A cycle is nothing to be careful about.
     IgnoredCycles,
     /// Transactions are taken at once whatever the lock order is.

@@ -152,8 +152,10 @@ fn guarded(random: &mut Random) -> Program {
         }
         vary(random, op);
     }
-    for at in 1..tasks.len() {
-        tasks.swap(at, random.below(at as u64 + 1) as usize);
+    if random.chance(50) {
+        for at in 1..tasks.len() {
+            tasks.swap(at, random.below(at as u64 + 1) as usize);
+        }
     }
     Program { tasks, watched: random.chance(8), ordered: false, forgetful: false }
 }
@@ -226,7 +228,7 @@ fn sections(random: &mut Random) -> Vec<Vec<Op>> {
 
 /// Lets a statement be another one, if it comes to that.
 fn vary(random: &mut Random, op: &mut Op) {
-    match (random.below(24), op) {
+    match (random.below(60), op) {
         (0, Op::Section { mutex, .. } | Op::Lock(mutex) | Op::While(mutex)) => {
             *mutex = random.below(5) as usize
         }

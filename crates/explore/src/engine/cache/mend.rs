@@ -80,8 +80,7 @@ impl Walk<'_, '_, '_, '_, '_> {
             let Entry { task, points, .. } = *self.log.get(number);
             if self.frames.get(depth).is_none_or(|frame| frame.number != Some(number)) {
                 // What stands further up was come to from another state, or by a path that is no longer the present one.
-                let minds = self.futures.as_ref().is_some_and(Futures::minds_paths);
-                if let Some(above) = self.frames.get_mut(depth + 1).filter(|_| minds) {
+                if let Some(above) = self.frames.get_mut(depth + 1) {
                     above.number = None;
                 }
                 self.retraces = Some(points.into());
@@ -98,6 +97,7 @@ impl Walk<'_, '_, '_, '_, '_> {
             }
             self.depth = depth;
             let frame = &mut self.frames[depth];
+            debug_assert!(self.path.len() >= frame.steps, "the path leads to the frame");
             (frame.number, frame.todo, frame.marked) = (Some(number), 0, false);
             self.choices.extend(std::iter::repeat_n(task, points.into()));
         }
