@@ -42,7 +42,8 @@ pub type Steady<'a> = dyn FnMut(Use, &mut Task<'_, Devices>) + 'a;
 /// A mask write that decided so holds P, so that nobody decides otherwise before it is done.
 pub trait Decided {
     /// Lets P go before the queue is taken. Whoever does that holds what keeps everybody from beginning to use the
-    /// queue on the strength of other masks until it is gone.
+    /// queue on the strength of other masks until it is gone. What he has observed by then must not decide what he does
+    /// later: an exploration takes it for forgotten, with what the masks said.
     fn release(&mut self);
 }
 

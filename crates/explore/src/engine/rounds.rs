@@ -25,6 +25,15 @@ pub(crate) fn search(
     limits: &mut Limits<'_>,
     (mistake, reach): (Option<Mistake>, Reach),
 ) -> Searched {
+    if reach.plain > 0 && !executor.conductor.control.borrow().learned.large {
+        let searched = over_all(executor, limits, &mut None, (reach.plain, u64::MAX)).0;
+        if std::env::var_os("ROUNDS").is_some() { eprintln!("plain: {} {:?}", searched.states, searched.end); }
+        if searched.end != End::Cut || searched.states < reach.plain {
+            return searched;
+        }
+        keep(executor, limits, searched.collector);
+        executor.conductor.control.borrow_mut().learned.large = true;
+    }
     let mut futures = Some(Futures::new(mistake, reach));
     let (mut warm, mut patience) = (false, reach.patience);
     loop {
@@ -33,7 +42,13 @@ pub(crate) fn search(
         }
         begin(executor, &mut futures);
         let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
+        let t0 = std::time::Instant::now();
         let (searched, again) = over_all(executor, limits, &mut futures, bounds);
+        if std::env::var_os("ROUNDS").is_some() || std::env::var_os("BLAME").is_some() {
+            eprintln!("round: {} states, {:?}, again {again}, {:?}, warm {warm}", searched.states, searched.end, t0.elapsed());
+            let l = &executor.conductor.control.borrow().learned;
+            super::persistent::print_blame(&l.automaton, &l.objects);
+        }
         if again {
             // Once: what is learned later is mended.
             patience = u64::MAX;
