@@ -202,9 +202,14 @@ impl Bus {
     }
 
     fn update_card(&self, card: &Arc<Card>, status: Status, task: &mut Task<'_, Scan>) {
-        let (mut state, task) = task.lock(&card.state);
-        state.chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
+        let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
+        // Mostly nothing has changed: who only looks meets nobody else who does.
+        if card.state.look(task, |state| (state.chkstop, state.config) == (chkstop, config)) {
+            return;
+        }
+        let (mut state, task) = task.lock(&card.state);
+        state.chkstop = chkstop;
         if std::mem::replace(&mut state.config, config) != config {
             task.uevent_with(Action::Change, card.subject(state.driver()), config_variable(config));
         }
@@ -370,6 +375,15 @@ impl Bus {
     ) {
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
+        // Mostly nothing has changed: who only looks meets nobody else who does.
+        let as_known = |state: &QueueState| {
+            state.secure.seen == info.bind_state()
+                && (state.chkstop, state.config) == (chkstop, config)
+                && !(config && state.state == DevState::Error)
+        };
+        if queue.state.look(task, as_known) {
+            return;
+        }
         let mut start = false;
         {
             let (mut state, task) = task.lock(&queue.state);

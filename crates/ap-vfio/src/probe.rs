@@ -8,7 +8,6 @@ use ap_bus::{ApDriver, Asked, Holder, Use};
 use ap_task::order::{Device, Perms, Scan};
 use ap_task::{DriverName, MdevId, Notice, Task};
 use ap_types::{AdapterMask, Apqn, DomainMask, HostConfig, Matrix, ResponseCode};
-use locks::hook::fingerprint;
 use locks::{Held, Nothing};
 
 use crate::driver::{VFIO_AP, VfioAp};
@@ -46,7 +45,7 @@ impl ApDriver for VfioAp {
             let owner = mdevs.owner(apqn);
             Ok((owner, owner))
         };
-        let probe = || {
+        let mut probe = || {
             self.with_guest_of(choose, &mut task, |owner, mdevs, attached, task| {
                 let record = QueueRecord { last_reset: ResponseCode::NORMAL, irq: None };
                 mdevs.queues.insert(apqn, record);
@@ -65,9 +64,10 @@ impl ApDriver for VfioAp {
             })
         };
         // What else is known here is nothing to the bus.
-        let done: Result<bool, Infallible> = locks::only_by(probe, |Ok(taken)| u64::from(*taken));
-        let Ok(taken) = done;
-        taken
+        locks::only(|| {
+            let Ok(taken): Result<bool, Infallible> = probe();
+            taken
+        })
     }
 
     /// Unplugs the queue's adapter from a guest that has it, resets, forgets.
@@ -86,7 +86,7 @@ impl ApDriver for VfioAp {
             let linked = mdevs.linked_mdev(apqn);
             Ok((linked, linked))
         };
-        let remove = || {
+        let mut remove = || {
             self.with_guest_of(choose, &mut task, |linked, mdevs, attached, task| {
                 Notice::LetGo { queue: apqn, assigned: linked.is_some() }.announce();
                 let shadow =
@@ -123,9 +123,10 @@ impl ApDriver for VfioAp {
             })
         };
         // Whether it was assigned was announced, so it counts; nothing else that is known here does.
-        let done: Result<Option<MdevId>, Infallible> =
-            locks::only_by(remove, |Ok(linked)| fingerprint(&linked.is_some()));
-        let Ok(_linked) = done;
+        locks::only(|| {
+            let Ok(linked): Result<Option<MdevId>, Infallible> = remove();
+            linked.is_some()
+        });
     }
 
     /// The veto: whether a queue that is asked about is assigned to an mdev. The queues of the first such mdev, newest

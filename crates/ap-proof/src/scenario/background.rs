@@ -24,6 +24,9 @@ locks::hierarchy! {
 /// machine's operator does something: it would go on for ever.
 pub(super) struct Due {
     works: Mutex<order::Background, Works>,
+    /// Queues that would be polled for ever and find nothing new until somebody changes the machine. Apart from the
+    /// others, so that whoever changes the machine meets nobody where there are none.
+    waiting: Mutex<order::Background, BTreeSet<Apqn>>,
     asked: Condvar,
 }
 
@@ -33,8 +36,6 @@ struct Works {
     scan: bool,
     polls: BTreeSet<Apqn>,
     in_error: BTreeSet<Apqn>,
-    /// Queues that would be polled for ever and find nothing new until somebody changes the machine.
-    waiting: BTreeSet<Apqn>,
 }
 
 impl Works {
@@ -52,7 +53,11 @@ enum Doing {
 impl Due {
     /// Nothing is due.
     pub(super) fn new() -> Due {
-        Due { works: Mutex::new(0, Works::default()), asked: Condvar::new("work is due", 0) }
+        Due {
+            works: Mutex::new(0, Works::default()),
+            waiting: Mutex::new(1, BTreeSet::new()),
+            asked: Condvar::new("work is due", 0),
+        }
     }
 
     fn ask(&self, ask: impl FnOnce(&mut Works)) {
@@ -83,9 +88,7 @@ impl Due {
 
     /// A queue's poll found nothing new.
     pub(super) fn poll_again(&self, apqn: Apqn) {
-        self.ask(|works| {
-            works.waiting.insert(apqn);
-        });
+        self.waiting.lock_unordered(&Unordered::specimen()).insert(apqn);
     }
 
     /// A queue is in error: it is tried anew with the next poll of any.
@@ -97,12 +100,20 @@ impl Due {
 
     /// The machine was changed: all queues that wait for that are polled.
     pub(super) fn changed(&self) {
-        self.ask(|works| works.polls.append(&mut works.waiting));
+        let unordered = Unordered::specimen();
+        if self.waiting.look_unordered(&unordered, BTreeSet::is_empty) {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut *self.waiting.lock_unordered(&unordered));
+        self.ask(|works| works.polls.append(&mut waiting));
     }
 
     /// What is due, as a number.
     pub(super) fn fingerprint(&self) -> u64 {
-        enter(|held| hook::fingerprint(&*self.works.lock(held).0))
+        enter(|held| {
+            let works = hook::fingerprint(&*self.works.lock(held).0);
+            hook::fingerprint(&(works, &*self.waiting.lock(held).0))
+        })
     }
 
     /// Waits until work is due, and takes it off the list.
