@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ap_machine::AdapterFacts;
 use ap_task::order::{Device, Devices, Perms, Queue, Scan};
@@ -252,6 +252,8 @@ pub struct CardState {
 
 /// A queue device.
 pub struct QueueDevice {
+    /// Itself, for who is to know it longer than a call lasts.
+    pub(crate) this: Weak<QueueDevice>,
     /// Which queue.
     pub apqn: Apqn,
     /// Which queue device of that APQN, counted over time.
@@ -435,6 +437,7 @@ impl Eq for QueueDevice {}
 impl Hash for QueueDevice {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let QueueDevice {
+            this: _,
             apqn,
             generation: _,
             card: _,

@@ -334,7 +334,8 @@ impl Bus {
                 told: None,
                 secure: Remembered::new(info.bind_state()),
             };
-            let queue = Arc::new(QueueDevice {
+            let queue = Arc::new_cyclic(|this| QueueDevice {
+                this: this.clone(),
                 apqn,
                 generation,
                 card: card.clone(),
