@@ -16,8 +16,8 @@ use crate::bus::Bus;
 use crate::device::{
     Card, CardState, DevState, DeviceName, DeviceRef, Driver, IsDevice, QueueDevice, QueueState, Sm,
 };
-use crate::registry::Registry;
 use crate::queue::Stepping;
+use crate::registry::Registry;
 use crate::remembered::Remembered;
 
 /// What one scan goes by, taken once at its beginning.

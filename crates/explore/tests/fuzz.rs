@@ -52,7 +52,8 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
         max_steps: 500,
         ..Options::default()
     };
-    let cached = |strategy| Options { strategy, mistake, max_steps: 500, ..Options::default() };
+    let cached =
+        |strategy| Options { strategy, mistake, max_steps: 500, reach: Reach::ALWAYS, ..Options::default() };
     let cache = explore(program, cached(Strategy::StateCache));
     let every = explore(program, Options { shrink: false, ..cached(Strategy::EveryState) });
     if !every.exhausted || said(&cache) != said(&every) {
@@ -68,6 +69,11 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
     let short = explore(program, Options { reach: Reach::SHORT, ..cached(Strategy::StateCache) });
     if said(&short) != said(&every) {
         return Err(format!("at once {:#?}\nevery state {:#?} {:?}", said(&short), said(&every), short.why));
+    }
+    // One that begins in the midst.
+    let midway = explore(program, Options { reach: Reach::MIDWAY, ..cached(Strategy::StateCache) });
+    if said(&midway) != said(&every) {
+        return Err(format!("midway {:#?}\nevery state {:#?} {:?}", said(&midway), said(&every), midway.why));
     }
     // And a search that knows nothing at first, and chooses again.
     let late = explore(program, Options { reach: Reach::LATE, ..cached(Strategy::StateCache) });
@@ -240,7 +246,7 @@ fn shows(program: &Program, mistake: Mistake) -> bool {
         audit: Audit::Off,
         shrink: false,
         max_steps: 500,
-        reach: if mistake == Some(Mistake::ChosenOnce) { Reach::LATE } else { Reach::default() },
+        reach: if mistake == Some(Mistake::ChosenOnce) { Reach::LATE } else { Reach::ALWAYS },
         ..Options::default()
     };
     let wrong = explore(program, options(Strategy::StateCache, Some(mistake)));

@@ -122,24 +122,6 @@ impl Shared {
     }
 }
 
-impl Shared {
-    pub(crate) fn met(&self, a: &Row, b: &Row, oracle: bool) -> Vec<Option<ObjectId>> {
-        let words = self.words;
-        let mut out = Vec::new();
-        for word in 0..words {
-            let met = a[word] & (b[word] | b[words + word]) | a[words + word] & b[word];
-            let met = met & if word == 0 && !oracle { !1 } else { !0 };
-            for bit in 0..64 {
-                if met >> bit & 1 == 1 {
-                    let bit = (word * 64 + bit) as u32;
-                    out.push(self.bits.iter().position(|b| *b == Some(bit)).map(|id| id as ObjectId));
-                }
-            }
-        }
-        out
-    }
-}
-
 /// Adds what `from` does to `into`; says whether that is anything new.
 #[inline]
 pub(crate) fn merge(into: &mut Row, from: &Row) -> bool {

@@ -459,21 +459,6 @@ impl Futures {
         self.shared.conflict(self.rows.get(a), self.rows.get(b), oracle)
     }
 
-    pub(crate) fn met(&self, a: RowId, b: RowId, oracle: bool) -> Vec<Option<ObjectId>> {
-        self.shared.met(self.rows.get(a), self.rows.get(b), oracle)
-    }
-
-    pub(crate) fn first(&self, automaton: &Automaton, from: NodeId, does: RowId, oracle: bool) -> Option<NodeId> {
-        let mut queue = std::collections::VecDeque::from([from]);
-        let mut seen = rustc_hash::FxHashSet::default();
-        while let Some(at) = queue.pop_front() {
-            if !seen.insert(at) || at as usize >= self.own.len() || seen.len() > 3000 { continue; }
-            if self.conflict(does, self.own(at), oracle) { return Some(at); }
-            for &edge in &self.out[at as usize] { queue.push_back(automaton.edge_at(edge).next); }
-        }
-        None
-    }
-
     /// Whether the row notifies the condition.
     pub(crate) fn notifies(&self, row: RowId, condition: ObjectId) -> bool {
         self.shared.notifies(self.rows.get(row), condition)

@@ -47,8 +47,6 @@ pub(crate) struct Learned {
     pub cyclic: bool,
     /// So many steps are those of a schedule, which counts each: others may go before all of them.
     pub single: usize,
-    /// There are so many states that it pays to leave some out.
-    pub large: bool,
     /// Locks are taken in a circle: tasks are interrupted between them.
     pub entangled: bool,
 }

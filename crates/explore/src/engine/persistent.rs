@@ -73,69 +73,7 @@ pub(crate) fn choose(
     if best != enabled {
         futures.claims.rely();
     }
-    if std::env::var_os("BLAME").is_some() && best.count_ones() > 1 {
-        blame(futures, automaton, &look, best);
-    }
     best
-}
-
-thread_local! {
-    static BLAMED: std::cell::RefCell<std::collections::HashMap<String, u64>> = Default::default();
-}
-
-fn blame(futures: &mut Futures, automaton: &Automaton, look: &Look<'_>, best: Tasks) {
-    let mut least: Option<(usize, String)> = None;
-    for task in members(look.enabled) {
-        let held = look.held[task];
-        let oracle = look.watching & (1 << task) == 0;
-        let op = automaton.get(look.state.nodes[task]).op.unwrap();
-        let mut text = format!("t{task} {} {} {}: ", op.kind.words(), look.objects.called(op.object), super::objects::place(op.at));
-        let mut count = 0;
-        for other in 0..look.state.model.tasks {
-            if other == task || !can_move(futures, automaton, look, other, 1 << task, held) { continue; }
-            let (_, row) = before(futures, automaton, look, other, held);
-            let (_, does) = look.steps[task];
-            let met = futures.met(does, row, oracle);
-            if met.is_empty() { continue; }
-            count += 1;
-            text += &format!(" t{other}[");
-            for id in &met {
-                text += &match id { None => "ORACLE ".to_owned(), Some(id) => format!("{} ", look.objects.called(*id)) };
-            }
-            // where
-            let from = look.state.nodes[other];
-            if let Some(at) = futures.first(automaton, from, does, oracle) {
-                let op = automaton.get(at).op.unwrap();
-                text += &format!("@{} {} ", op.kind.words(), super::objects::place(op.at));
-            }
-            text += "]";
-        }
-        if least.as_ref().is_none_or(|(l, _)| count < *l) { least = Some((count, text)); }
-    }
-    let Some((_, text)) = least else { return };
-    let _ = best;
-    BLAMED.with(|b| *b.borrow_mut().entry(text).or_insert(0) += 1);
-}
-
-pub(crate) fn print_blame(automaton: &Automaton, objects: &Objects) {
-    if std::env::var_os("BLAME").is_none() { return; }
-    let mut by: std::collections::HashMap<(usize, String), u64> = Default::default();
-    for node in 0..automaton.len() {
-        let n = automaton.get(node as u32);
-        if let Some(op) = n.op {
-            *by.entry((n.task, format!("{} {} {}", op.kind.words(), objects.called(op.object), super::objects::place(op.at)))).or_insert(0) += 1;
-        }
-    }
-    let mut by: Vec<_> = by.into_iter().collect();
-    by.sort_by_key(|(_, c)| std::cmp::Reverse(*c));
-    eprintln!("places {} edges {}", automaton.len(), automaton.edges_len());
-    for ((t, x), c) in by.iter().take(30) { eprintln!("  {c:6} t{t} {x}"); }
-    BLAMED.with(|b| {
-        let mut all: Vec<_> = b.borrow_mut().drain().collect();
-        all.sort_by_key(|(_, c)| std::cmp::Reverse(*c));
-        eprintln!("blamed {}", all.iter().map(|(_, c)| c).sum::<u64>());
-        for (x, c) in all.iter().take(40) { eprintln!("  {c:8} {x}"); }
-    });
 }
 
 /// The least set with these tasks that is enough, if fewer than so many of it can go on.

@@ -9,7 +9,7 @@ pub struct Reach {
     /// The most places before which others could go that one walk runs through. A transaction may go round for ever,
     /// which is noticed between walks. At least 2.
     pub(crate) points: usize,
-    /// A search of fewer states leaves nothing out: to learn what could be left out would take longer.
+    /// In the first so many states nothing is left out: what small searches could leave out takes longer to learn.
     pub(crate) plain: u64,
     /// A search of fewer states needs no warm-up.
     pub(crate) cold: u64,
@@ -23,15 +23,20 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// As by default, however few states there are.
+    pub const ALWAYS: Reach =
+        Reach { points: 32, plain: 0, cold: 2_000, patience: 2_000, edges: 64, mended: 4 };
+    /// Something is left out from the midst of a small search on, and what that relied on is mended.
+    pub const MIDWAY: Reach = Reach { plain: 12, ..Reach::LATE };
     /// Everything at the first occasion.
     pub const SHORT: Reach = Reach { points: 2, plain: 0, cold: 5, patience: 10, edges: 0, mended: 1 };
     /// Nothing is known before the search, and what it learns is mended.
-    pub const LATE: Reach = Reach { points: 2, plain: 0, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1 };
+    pub const LATE: Reach =
+        Reach { points: 2, plain: 0, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1 };
 }
 
 impl Default for Reach {
     fn default() -> Self {
-        let v = |name: &str, d: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-        Reach { points: 32, plain: v("PLAIN", 0), cold: v("COLD", 2000), patience: v("PATIENCE", 2_000), edges: v("EDGES", 64) as usize, mended: v("MENDED", 4) }
+        Reach { plain: 20_000, cold: 50_000, ..Reach::ALWAYS }
     }
 }
