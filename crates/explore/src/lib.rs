@@ -61,7 +61,8 @@
 //! only what was used counts (`past`; [`locks::mark`]); a set of tasks is enough if nothing that the others may do depends on
 //! its steps (`persistent`); what others may do is learned, and ends at locks that the set holds (`futures`); from its first
 //! lock until it lets one go a task is not interrupted (`transactions`); and some executions by chance teach first what is
-//! shared (`warm`). A search that learns that its sets were too small is repeated. Where executions can come to a state
+//! shared (`warm`). A small search, which would take longer to learn what it could leave out than to take everything, leaves nothing
+//! out (`cache/midway`). A search that learns that its sets were too small is repeated. Where executions can come to a state
 //! again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
 //! [`Strategy::EveryState`] leaves nothing out: the fuzzer in the tests compares both, DPOR and DFS.
 //!
