@@ -56,14 +56,15 @@
 //! transition that is executed again does something else, or contents change while nobody holds them, the report
 //! says so and is never `clean`.
 //!
-//! *As few states as show everything.* In most states most tasks can as well go later, so not all are taken. Five
+//! *As few states as show everything.* In most states most tasks can as well go later, so not all are taken. Seven
 //! things work together, each in a module of its own, with the reason why nothing is missed by it (`engine/`):
 //! only what was used counts (`past`; [`locks::mark`]); a set of tasks is enough if nothing that the others may do depends on
-//! its steps (`persistent`); what others may do is learned, and ends at locks that the set holds (`futures`); from its first
+//! its steps (`persistent`); what others may do is learned, and ends at locks that the set holds (`futures`); what a choice
+//! relied on is kept (`claims`), and where it holds no more it is chosen again (`cache/mend`); from its first
 //! lock until it lets one go a task is not interrupted (`transactions`); and some executions by chance teach first what is
 //! shared (`warm`). A small search, which would take longer to learn what it could leave out than to take everything, leaves nothing
-//! out (`cache/midway`). A search that learns that its sets were too small is repeated. Where executions can come to a state
-//! again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
+//! out (`cache/midway`). One in which too much would have to be chosen again is repeated. Where executions can come to a
+//! state again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
 //! [`Strategy::EveryState`] leaves nothing out: the fuzzer in the tests compares both, DPOR and DFS.
 //!
 //! *Checkpoints, marks and looks* are promises: what the task does from there on depends on the key alone. A key that

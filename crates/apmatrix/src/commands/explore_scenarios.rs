@@ -1,5 +1,6 @@
 //! `apmatrix explore SCENARIO…`: scenario files.
 
+mod audit;
 mod report;
 mod results;
 mod telling;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use ap_proof::scenario::{Checked, Explored, OnProgress, Picture, Ready};
 use explore::{Followed, Options, Progress, Replay, ReplayError, Schedule, Strategy};
 
+use self::audit::Audit;
 use super::explore::args::{Args, Engine};
 use super::explore::report::count;
 use crate::error::{CliError, Outcome};
@@ -72,6 +74,12 @@ fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
 /// # Errors
 /// If a file is wrong, or the schedule does not fit.
 pub fn run(args: &Args) -> Outcome {
+    if args.audit.is_some() && args.engine == Engine::Dpor {
+        return Err(CliError::usage(
+            "`--audit` is for the engines that go by what tasks remember, and dpor does not",
+        )
+        .hint("leave `--engine` out, or say `--engine every`"));
+    }
     let plays: Vec<Playable> =
         args.scenarios.iter().map(|path| read(path, args)).collect::<Result<_, _>>()?;
     if let Some(schedule) = &args.replay {
@@ -150,12 +158,16 @@ impl Told {
     fn tell_one(&mut self, play: &Playable, seen: Seen, args: &Args, plays: usize) -> Outcome {
         let Seen { beginning, explored, wrong, other } = seen;
         let differ = other.as_ref().is_some_and(|other| !other.differences.is_empty());
-        let failed = differ || wrong.is_some() || explored.report.verdict != expected(play);
+        let audit = args.audit.map(|pasts| Audit::new(pasts, &explored.report));
+        let unaudited = audit.as_ref().is_some_and(|audit| !audit.finished);
+        let failed = differ || unaudited || wrong.is_some() || explored.report.verdict != expected(play);
         if args.json {
-            self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
+            let mut document = report::document(play, &explored, wrong.as_deref(), other);
+            document.audit = audit;
+            self.documents.push(document);
         } else {
             let (wrong, other) = (wrong.as_deref(), other.as_ref());
-            let beside = report::Beside { wrong, other, after: None };
+            let beside = report::Beside { wrong, other, audit: audit.as_ref(), after: None };
             *self.sums.entry(report::word(&explored, wrong, other).0).or_default() += 1;
             if plays > 1 {
                 report::print_line(play, &explored, wrong, other, width())?;
@@ -194,7 +206,12 @@ fn explore(play: &Playable, args: &Args, alone: bool) -> Result<Seen, CliError> 
         Engine::Every => Strategy::EveryState,
         Engine::Dpor => Strategy::Dpor,
     };
-    let options = Options { strategy, budget: left, ..Options::default() };
+    let mut options = Options { strategy, budget: left, ..Options::default() };
+    if let Some(pasts) = args.audit {
+        // As long as it takes, or as long as there is time.
+        options.audit = explore::Audit::Histories(pasts);
+        options.audit_budget = Duration::from_secs(u32::MAX.into());
+    }
     let progress = |play| if alone { progress(play) } else { None };
     let (explored, other) = if args.engine == Engine::Both {
         let Checked { explored, other, differences } = ready.cross_check(options, progress(play));

@@ -162,6 +162,35 @@ fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
 }
 
 #[test]
+fn an_audit_says_how_far_it_came() {
+    let (directory, _) = directory();
+    let on = |arguments: &[&str]| {
+        apmatrix_in(directory.path(), &[&["explore", "s.toml", "--audit", "3"], arguments].concat())
+    };
+    let ran = on(&[]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let said = ran.out.lines().find(|line| line.starts_with("  audited: "));
+    let said = said.unwrap_or_else(|| panic!("no word of the audit in:\n{}", ran.out));
+    assert!(said.contains("more than the 3 pasts that were followed"), "{said}");
+
+    let ran = on(&["--json"]);
+    let document: Value = serde_json::from_str(&ran.out).expect("a document");
+    let audit = &document["audit"];
+    assert_eq!((&audit["finished"], &audit["pasts"]), (&true.into(), &3.into()), "{audit}");
+    assert!(audit["places"].as_u64() > Some(0) && audit["states"].as_u64() > Some(0), "{audit}");
+
+    // What could not be audited is no success.
+    let ran = on(&["--budget", "0"]);
+    assert_eq!(ran.status, 1, "{}", ran.out);
+    assert!(ran.out.contains("  NOT audited to the end: 0 places"), "{}", ran.out);
+
+    let ran = on(&["--engine", "dpor"]);
+    assert_eq!(ran.status, 2, "{}", ran.out);
+    assert!(one_line(&ran.err).contains("dpor does not"), "{}", ran.err);
+    assert!(!apmatrix_in(directory.path(), &["explore", "s.toml"]).out.contains("udited"));
+}
+
+#[test]
 fn options_of_sequences_are_refused_where_there_are_none() {
     let options: [&[&str]; 4] = [
         &["--depth", "2"],

@@ -8,6 +8,14 @@
 //! futures by which the claims hold contain them and the step's own lock; the reduced search takes an execution
 //! that is the same but for the order of independent steps, and sees the step. A contradiction.
 //!
+//! The argument is about the states in which the walk stood. It needs that the walk stood wherever others must be able to
+//! go first: that each place which it ran through belongs to a [transaction](super::transactions) by all that was learned,
+//! and not only by what was known then. No claim says so. So every place that belonged to one by what was known at any
+//! time, and belongs to none by what is known later, makes the search begin anew ([`Futures::renew`]). It does not matter
+//! whether anything was known of what follows the place: a task that is met when it announces its step stands at a place of
+//! which nothing more is known, and it is run through all the same. The contrary does no harm: where a place was none of
+//! a transaction, the walk stood, and may have looked at more than it had to.
+//!
 //! *Futures end at locks that are held.* What a task can do before another one moves ends where it asks for a lock that
 //! the other one holds: `Futures::before` is the future up to there.
 //!
@@ -118,7 +126,7 @@ impl Futures {
 
     /// Whether so much was learned that the sets should be computed anew.
     pub(crate) fn is_stale(&self, automaton: &Automaton) -> bool {
-        automaton.edges_len() > self.edges + self.edges / 16 + self.reach.edges
+        automaton.edges_len() > (self.edges + self.edges / 16).saturating_add(self.reach.edges)
     }
 
     /// Whether what choices relied on holds no more.
@@ -160,6 +168,11 @@ impl Futures {
         (round.count_ones() < 2).then_some(round)
     }
 
+    /// Whether other tasks than these can go round by now.
+    pub(crate) fn more_go_round(&self, watched: Tasks) -> bool {
+        self.round() != Some(watched) && self.mistake != Some(Mistake::RoundOnce)
+    }
+
     /// Computes the sets anew; whether what choices relied on holds no more, since the last call.
     pub(crate) fn take_grown(&mut self, automaton: &Automaton, objects: &Objects, transact: bool) -> bool {
         self.renew(automaton, objects, transact);
@@ -175,7 +188,8 @@ impl Futures {
         let none = self.empty();
         let old = std::mem::replace(self, none);
         self.compute(automaton, objects, transact);
-        let left = |node: usize| old.inside[node] && !self.inside[node] && old.known[node];
+        let counts = |node: usize| old.known[node] || self.mistake != Some(Mistake::UnknownRest);
+        let left = |node: usize| old.inside[node] && !self.inside[node] && counts(node);
         self.grown =
             old.grown || (old.nodes > 0 && (old.rows.width != self.rows.width || (0..old.nodes).any(left)));
         (self.locks, self.unions, self.relevant) = (old.locks, old.unions, old.relevant);

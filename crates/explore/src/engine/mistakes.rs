@@ -20,6 +20,10 @@ pub enum Mistake {
     OneRound,
     /// Where a choice relied on what holds no more, nothing else is chosen.
     ChosenOnce,
+    /// Who can go round is looked up before states are chosen again, and not after.
+    RoundOnce,
+    /// A place that a transaction may not run through any more matters only if something was known of what follows it.
+    UnknownRest,
     /// A cycle is nothing to be careful about.
     IgnoredCycles,
     /// Transactions are taken at once whatever the lock order is.

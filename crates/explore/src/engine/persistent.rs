@@ -12,7 +12,9 @@
 //! does, and the step can be put in front. By induction every way to end, every deadlock, every step and with it
 //! everything that oracles find is reached, if the walk has no cycles. (With cycles a task could be put off for
 //! ever. But if what is walked has no cycle, then what is not walked has none either: an execution without end
-//! could be moved step by step into what is walked. So the first cycle that is met ends the reduction.)
+//! could be moved step by step into what is walked. So the first cycle that is met ends the reduction: the walk meets it
+//! along its stack. While states are chosen again there is no such stack, and a cycle is met only as far as
+//! `cache/mend` argues.)
 //!
 //! What others may do before the set moves ends at locks that the set holds ([`futures`](super::futures)); and as long as
 //! the set holds a watched lock, the oracle over watched locks does not look.

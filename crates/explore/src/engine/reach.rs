@@ -13,6 +13,9 @@ pub struct Reach {
     pub(crate) plain: u64,
     /// A search of fewer states needs no warm-up.
     pub(crate) cold: u64,
+    /// The most executions of a warm-up, and the most steps of each: longer ones may never end.
+    pub(crate) warm: u64,
+    pub(crate) steps: usize,
     /// The states that must teach nothing before a search whose sets have grown begins anew. (Sets that were too small
     /// cost states, and more so those before which nothing was known; but what is not learned now is learned late.)
     pub(crate) patience: u64,
@@ -24,15 +27,34 @@ pub struct Reach {
 
 impl Reach {
     /// As by default, however few states there are.
-    pub const ALWAYS: Reach =
-        Reach { points: 32, plain: 0, cold: 2_000, patience: 2_000, edges: 64, mended: 4 };
-    /// Something is left out from the midst of a small search on, and what that relied on is mended.
-    pub const MIDWAY: Reach = Reach { plain: 12, ..Reach::LATE };
+    pub const ALWAYS: Reach = Reach {
+        points: 32,
+        plain: 0,
+        cold: 2_000,
+        warm: 3_000,
+        steps: 20_000,
+        patience: 2_000,
+        edges: 64,
+        mended: 4,
+    };
     /// Everything at the first occasion.
-    pub const SHORT: Reach = Reach { points: 2, plain: 0, cold: 5, patience: 10, edges: 0, mended: 1 };
+    pub const SHORT: Reach = Reach { points: 2, cold: 5, patience: 10, edges: 0, mended: 1, ..Reach::ALWAYS };
     /// Nothing is known before the search, and what it learns is mended.
     pub const LATE: Reach =
-        Reach { points: 2, plain: 0, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1 };
+        Reach { points: 2, cold: u64::MAX, patience: u64::MAX, edges: 0, mended: 1, ..Reach::ALWAYS };
+    /// The same, and what is learned counts only when the search has ended, or begins anew: most is mended, and late.
+    pub const LAZY: Reach =
+        Reach { cold: u64::MAX, patience: u64::MAX, edges: usize::MAX, mended: 1, ..Reach::ALWAYS };
+    /// Something is left out from the midst of a small search on, and what that relied on is mended.
+    pub const MIDWAY: Reach = Reach { plain: 12, ..Reach::LATE };
+    /// The same, and what is learned then counts only when the search has ended.
+    pub const MIDWAY_LAZY: Reach = Reach { plain: 12, ..Reach::LAZY };
+
+    /// As before, but the beginning of one execution is known, of so many steps: some places are known, others are only met.
+    #[must_use]
+    pub const fn scant(steps: usize) -> Reach {
+        Reach { cold: 1, warm: 1, steps, ..Reach::LAZY }
+    }
 }
 
 impl Default for Reach {

@@ -41,7 +41,7 @@ pub(crate) fn search(
         }
         if searched.end == End::Cut && !warm && searched.states >= reach.cold {
             keep(executor, limits, searched.collector);
-            warm::up(executor, limits);
+            warm::up(executor, limits, reach);
             warm = true;
             continue;
         }

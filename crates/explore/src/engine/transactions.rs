@@ -21,8 +21,18 @@
 //! lock-order graph, which is known when the search ends. If it has a circle then, the search begins anew without
 //! transactions.
 //!
-//! A place is inside only if every step that was seen to lead there comes from inside, or begins a transaction. This
-//! module knows nothing of states.
+//! (A task that waits to be notified is not inside: a wait ends a transaction. So in a circle of waits for locks and for
+//! notifications there is one who can be waited for without being moved, and the others are moved to the end from
+//! there on.)
+//!
+//! Watched locks begin transactions like others, though an oracle can tell when they are held: it looks when none is.
+//! Moving a task's first lock to the right, past what others do, takes away only that it was held meanwhile. So the oracle
+//! looks whenever it would have looked, at the same contents, and perhaps more often: at what others left meanwhile. Each
+//! of these looks is one of a real execution. A release of a watched lock is seen, and ends a transaction.
+//!
+//! A place is inside only if every step that was seen to lead there comes from inside, or begins a transaction. A step that
+//! is seen later may lead there from elsewhere: the place is inside no more, and all that was walked through it counts for
+//! nothing ([`futures`](super::futures)). This module knows nothing of states.
 
 use super::automaton::Automaton;
 use super::mistakes::Mistake;

@@ -9,26 +9,25 @@ use super::collect::Limits;
 use super::executions::{Scheduler, execute};
 use super::executor::Executor;
 use super::random::Chance;
+use super::reach::Reach;
 use crate::report::Progress;
 
-/// The executions after which it is looked at how much they taught, and the most of such batches.
+/// The executions after which it is looked at how much they taught.
 const BATCH: u64 = 50;
-const BATCHES: u64 = 60;
-
-/// The most steps of an execution: longer ones may never end.
-const STEPS: usize = 20_000;
 
 /// Runs executions by chance until they teach next to nothing.
-pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) {
-    let mut chance = Chance::learning(7, BATCH * BATCHES);
+pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, reach: Reach) {
+    let mut chance = Chance::learning(7, reach.warm);
     executor.set_mode(chance.mode());
-    let mut known = 0;
-    for _ in 0..BATCHES {
+    let (mut known, mut left) = (0, reach.warm);
+    while left > 0 {
         let mut restarts = false;
-        for _ in 0..BATCH {
+        let batch = left.min(BATCH);
+        left -= batch;
+        for _ in 0..batch {
             chance.next_execution();
             limits.warm_up += 1;
-            execute(executor, &mut chance, STEPS.min(limits.max_steps));
+            execute(executor, &mut chance, reach.steps.min(limits.max_steps));
             let learned = &mut executor.conductor.control.borrow_mut().learned;
             restarts |= std::mem::take(&mut learned.restart);
             let late =

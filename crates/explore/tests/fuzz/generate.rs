@@ -3,10 +3,10 @@
 use std::fmt;
 
 /// A small generator (splitmix64).
-pub struct Random(pub u64);
+struct Random(u64);
 
 impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -14,7 +14,7 @@ impl Random {
         (word ^ (word >> 31)) % bound
     }
 
-    pub fn chance(&mut self, percent: u64) -> bool {
+    fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
@@ -61,6 +61,18 @@ pub enum Op {
     Make(usize),
     /// Skips the next statement if the local value is even.
     SkipIfEven,
+    /// If the local value is `guard`: locks a mutex, whose value becomes the local one; if that is `when`, lets it be
+    /// `sets`; and unlocks it. (What is none says nothing.)
+    Section {
+        mutex: usize,
+        guard: Option<u8>,
+        when: Option<u8>,
+        sets: Option<u8>,
+    },
+    /// Forgets the local value, and says so by the mark.
+    Blank,
+    /// Comes back to the same place as long as a mutex has the value 1.
+    While(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -78,14 +90,15 @@ impl Program {
     /// Whether tasks say anywhere what they remember.
     pub fn forgets(&self) -> bool {
         let says = |op: &Op| {
-            matches!(op, Op::Forget | Op::Only | Op::Peek(_) | Op::PeekRw(_) | Op::Keep(_) | Op::Until(_))
+            let looks = matches!(op, Op::Peek(_) | Op::PeekRw(_) | Op::Keep(_) | Op::Until(_) | Op::While(_));
+            looks || matches!(op, Op::Forget | Op::Only | Op::Blank)
         };
         self.tasks.iter().flatten().any(says)
     }
 
     /// Whether a task may come to a place again.
     pub fn cycles(&self) -> bool {
-        self.tasks.iter().flatten().any(|op| matches!(op, Op::Until(_)))
+        self.tasks.iter().flatten().any(|op| matches!(op, Op::Until(_) | Op::While(_)))
     }
 }
 
@@ -115,7 +128,121 @@ struct Flavour {
     makes: bool,
 }
 
-pub fn generate(random: &mut Random) -> Program {
+/// The program with this number: one in four is of sections, the others are of anything.
+pub fn generate(number: u64) -> Program {
+    let mut random = Random(number.wrapping_mul(0x9E37_79B9));
+    if number % 4 == 1 { guarded(&mut random) } else { mixed(&mut random) }
+}
+
+/// A program of sections, some of which depend on what was seen in the one before: what tasks do is learned late, and by
+/// it transactions become shorter and circles are closed. Little is remembered, so that branches meet again.
+fn guarded(random: &mut Random) -> Program {
+    let mut tasks = match random.below(10) {
+        0..=3 => circle(),
+        4..=7 => shorter(),
+        _ => sections(random),
+    };
+    let mut mutexes = [0, 1, 2, 3, 4];
+    for at in 1..mutexes.len() {
+        mutexes.swap(at, random.below(at as u64 + 1) as usize);
+    }
+    for op in tasks.iter_mut().flatten() {
+        if let Op::Section { mutex, .. } | Op::Lock(mutex) | Op::While(mutex) = op {
+            *mutex = mutexes[*mutex];
+        }
+        vary(random, op);
+    }
+    if random.chance(50) {
+        for at in 1..tasks.len() {
+            tasks.swap(at, random.below(at as u64 + 1) as usize);
+        }
+    }
+    Program { tasks, watched: random.chance(8), ordered: false, forgetful: false }
+}
+
+fn section(mutex: usize, guard: Option<u8>, sets: Option<u8>) -> Op {
+    Op::Section { mutex, guard, when: None, sets }
+}
+
+/// Each of three does its last section only after another one's, and one waits in a circle for the first one's.
+fn circle() -> Vec<Vec<Op>> {
+    let task = |mutexes: [usize; 3], sets, last| {
+        let sections = mutexes.map(|mutex| section(mutex, None, if mutex == 1 { sets } else { None }));
+        sections.into_iter().chain([last]).flat_map(|section| [section, Op::Only]).collect()
+    };
+    vec![
+        task([0, 1, 2], Some(1), section(0, Some(1), Some(1))),
+        task([3, 4, 1], None, section(4, Some(0), Some(1))),
+        task([2, 3, 4], None, section(2, Some(1), Some(1))),
+        vec![Op::While(0)],
+    ]
+}
+
+/// A section in a section that is done only sometimes, which ends the transaction; after it nobody remembers.
+fn shorter() -> Vec<Vec<Op>> {
+    let then = [
+        section(0, None, None),
+        Op::Lock(1),
+        section(2, Some(1), Some(1)),
+        Op::Blank,
+        section(3, None, None),
+    ];
+    vec![
+        [1, 0, 2].map(|mutex| section(mutex, None, None)).to_vec(),
+        vec![section(2, None, None), section(3, Some(1), Some(1))],
+        then.to_vec(),
+        vec![section(0, None, Some(1))],
+    ]
+}
+
+/// Any sections.
+fn sections(random: &mut Random) -> Vec<Vec<Op>> {
+    let many = 3 + random.below(2);
+    let turns = if random.chance(45) { random.below(many) } else { many };
+    let task = |number| {
+        let mut ops = Vec::new();
+        let length = if number == turns { random.below(2) } else { 2 + random.below(6 - many) };
+        let holds = if random.chance(30) { random.below(length.max(1)) } else { length };
+        for at in 0..length {
+            if at == holds {
+                ops.push(Op::Lock(random.below(5) as usize));
+            }
+            let guard = (at > 0 && random.chance(50)).then(|| u8::from(random.chance(70)));
+            let sets = random.chance(if guard.is_some() { 80 } else { 30 }).then_some(1);
+            let when = random.chance(25).then(|| random.below(2) as u8);
+            ops.push(Op::Section { mutex: random.below(5) as usize, guard, when, sets });
+            match random.below(10) {
+                0..=4 => ops.push(Op::Only),
+                5 | 6 => ops.push(Op::Blank),
+                _ => {}
+            }
+        }
+        if number == turns {
+            let at = random.below(ops.len() as u64 + 1) as usize;
+            ops.insert(at, Op::While(random.below(5) as usize));
+        }
+        ops
+    };
+    (0..many).map(task).collect()
+}
+
+/// Lets a statement be another one, if it comes to that.
+fn vary(random: &mut Random, op: &mut Op) {
+    match (random.below(60), op) {
+        (0, Op::Section { mutex, .. } | Op::Lock(mutex) | Op::While(mutex)) => {
+            *mutex = random.below(5) as usize
+        }
+        (1, Op::Section { guard, .. }) => *guard = random.chance(60).then(|| random.below(2) as u8),
+        (2, Op::Section { sets, .. }) => *sets = random.chance(60).then(|| random.below(2) as u8),
+        (3, Op::Section { when, .. }) => *when = Some(random.below(2) as u8),
+        (4, op @ (Op::Only | Op::Blank)) => *op = if random.chance(50) { Op::Forget } else { Op::Look },
+        (5, op @ (Op::Only | Op::Blank)) => *op = if random.chance(50) { Op::Blank } else { Op::Only },
+        _ => {}
+    }
+}
+
+/// A program of anything.
+fn mixed(random: &mut Random) -> Program {
     let flavour = Flavour {
         mutexes: 1 + random.below(3),
         rwlocks: if random.chance(40) { 1 + random.below(2) } else { 0 },

@@ -16,9 +16,11 @@ locks::hierarchy! { mod order { M => R } }
 use order::{M, R};
 
 /// What executions can come by, all of which must be tried.
-pub const FEATURES: [&str; 15] = [
+pub const FEATURES: [&str; 18] = [
+    "blank",
     "checkpoint",
     "cycle",
+    "cycle while one",
     "failed try",
     "finding",
     "freed",
@@ -30,6 +32,7 @@ pub const FEATURES: [&str; 15] = [
     "mark under a lock",
     "notified",
     "reader-writer look",
+    "section left out",
     "wait",
     "watched lock",
 ];
@@ -52,7 +55,7 @@ pub fn taken() -> BTreeSet<&'static str> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Standing {
     pub tasks: Vec<Vec<u8>>,
-    contents: [u8; 9],
+    contents: [u8; 6 + MUTEXES],
 }
 
 thread_local! {
@@ -66,15 +69,18 @@ pub fn standing() -> (Standing, Vec<u64>) {
     (STANDING.with_borrow(Clone::clone), BEGUN.with_borrow(Clone::clone))
 }
 
+/// How many mutexes there are.
+const MUTEXES: usize = 5;
+
 /// Where contents begin: mutexes, rwlocks, tracked data, ghosts.
-const CONTENTS: [usize; 4] = [0, 3, 5, 7];
+const CONTENTS: [usize; 4] = [0, MUTEXES, MUTEXES + 2, MUTEXES + 4];
 
 fn contains(kind: usize, number: usize, value: u8) {
     STANDING.with_borrow_mut(|standing| standing.contents[CONTENTS[kind] + number] = value);
 }
 
 pub struct World {
-    mutexes: [Mutex<M, u8>; 3],
+    mutexes: [Mutex<M, u8>; MUTEXES],
     rwlocks: [RwLock<R, u8>; 2],
     conditions: [Condvar; 3],
     tracked: [Tracked<u8>; 2],
@@ -86,7 +92,7 @@ fn world() -> World {
     STANDING.set(Standing::default());
     BEGUN.take();
     World {
-        mutexes: [0, 1, 2].map(|key: u32| Mutex::new(key, 0)),
+        mutexes: [0, 1, 2, 3, 4].map(|key: u32| Mutex::new(key, 0)),
         rwlocks: [0, 1].map(|key: u32| RwLock::new(key, 0)),
         conditions: [0, 1, 2].map(|key: u32| Condvar::new("condition", key)),
         tracked: [0, 1].map(|key: u32| Tracked::new("tracked", key, 0)),
@@ -99,8 +105,8 @@ fn world() -> World {
 struct Local<'w> {
     task: usize,
     value: u8,
-    mutexes: [Option<Guard<'w, M, u8>>; 3],
-    kept: [Option<Kept<'w, M, u8>>; 3],
+    mutexes: [Option<Guard<'w, M, u8>>; MUTEXES],
+    kept: [Option<Kept<'w, M, u8>>; MUTEXES],
     readers: [Option<ReadGuard<'w, R, u8>>; 2],
     writers: [Option<WriteGuard<'w, R, u8>>; 2],
     /// What it holds may differ from what it found there.
@@ -154,6 +160,11 @@ impl<'w> Local<'w> {
         });
     }
 
+    /// Writes down what it has seen in the middle of a statement.
+    fn knows(&self) {
+        STANDING.with_borrow_mut(|standing| standing.tasks[self.task][1] = self.value);
+    }
+
     fn look(&mut self) {
         let values: Vec<u8> = self
             .mutexes
@@ -169,7 +180,7 @@ impl<'w> Local<'w> {
     /// Whether it may take the mutex: it has not got it, nor, if there is an order, one that comes later.
     fn is_free(&self, m: usize) -> bool {
         let has = |at: usize| self.mutexes[at].is_some() || self.kept[at].is_some();
-        let later = (m..3).any(has)
+        let later = (m..MUTEXES).any(has)
             || self.readers.iter().any(Option::is_some)
             || self.writers.iter().any(Option::is_some);
         !(has(m) || self.ordered && later)
@@ -239,6 +250,24 @@ impl<'w> Local<'w> {
                     }
                     mark.only(|| self.key(place));
                 }
+                Op::Blank => {
+                    used("blank");
+                    if !self.forgetful {
+                        self.value = 0;
+                    }
+                    mark.only(|| self.key(place));
+                }
+                Op::While(m) if self.is_free(m) => {
+                    if !self.forgetful {
+                        self.value = 0;
+                    }
+                    checkpoint(self.key(place));
+                    self.value = world.mutexes[m].look_unordered(token, |value| *value);
+                    if self.value == 1 {
+                        used("cycle while one");
+                        place -= 1;
+                    }
+                }
                 Op::Mark => return marked(|mark| self.run(world, token, ops, place, mark)),
                 Op::Until(m) if self.is_free(m) => {
                     if !self.forgetful {
@@ -269,6 +298,16 @@ impl<'w> Local<'w> {
                 let guard = world.mutexes[m].lock_unordered(token);
                 self.observe(*guard);
                 self.mutexes[m] = Some(guard);
+            }
+            Op::Section { guard: Some(guard), .. } if guard != self.value => used("section left out"),
+            Op::Section { mutex, when, sets, .. } if self.is_free(mutex) => {
+                let mut content = world.mutexes[mutex].lock_unordered(token);
+                self.value = *content;
+                self.knows();
+                if let Some(new) = sets.filter(|_| when.is_none_or(|when| when == self.value)) {
+                    *content = new;
+                    contains(0, mutex, new);
+                }
             }
             Op::TryLock(m) => match world.mutexes[m].try_lock_unordered(token) {
                 Some(guard) => {
@@ -431,8 +470,8 @@ pub fn scene(program: Program) -> Scene<World> {
             let mut local = Local {
                 task,
                 value: 0,
-                mutexes: [None, None, None],
-                kept: [None, None, None],
+                mutexes: [const { None }; MUTEXES],
+                kept: [const { None }; MUTEXES],
                 readers: [None, None],
                 writers: [None, None],
                 changed: false,

@@ -43,6 +43,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
     #[arg(default_value = "cache", hide_default_value = true)]
     pub engine: Engine,
+    /// Then also audit what tasks say they remember: at each place to which they come with different pasts so many are followed for real, and must do the same
+    #[arg(long, value_name = "N", conflicts_with_all = ["specimen", "sequences", "replay", "list"])]
+    #[arg(value_parser = number(1..=1_000_000_u32), allow_negative_numbers = true)]
+    pub audit: Option<u32>,
     /// Say what can be explored
     #[arg(long, conflicts_with_all = ["scenarios", "specimen", "sequences", "replay"])]
     pub list: bool,

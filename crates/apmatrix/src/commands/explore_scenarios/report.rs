@@ -9,6 +9,7 @@ use ap_proof::scenario::{Explored, Picture};
 use explore::{OutcomeReport, Replay, Report, TraceStep, Violation};
 use serde::Serialize;
 
+use super::audit::Audit;
 use super::results::{named, names, results, text};
 use super::{telling, trace};
 use crate::commands::explore::report::{count, several};
@@ -144,6 +145,8 @@ pub struct Beside<'a> {
     pub wrong: Option<&'a str>,
     /// What the other explorer says.
     pub other: Option<&'a Other>,
+    /// What became of the audit, if one was asked for.
+    pub audit: Option<&'a Audit>,
     /// That it began after a schedule.
     pub after: Option<&'a After>,
 }
@@ -153,7 +156,7 @@ pub fn print(
     play: &Playable,
     beginning: &Picture,
     explored: &Explored,
-    Beside { wrong, other, after }: Beside<'_>,
+    Beside { wrong, other, audit, after }: Beside<'_>,
     (scenarios, width): (usize, usize),
 ) -> Result<(), CliError> {
     let report = &explored.report;
@@ -189,6 +192,9 @@ pub fn print(
     }
     if let Some(other) = other {
         writeln!(out, "  {}", other.text())?;
+    }
+    if let Some(audit) = audit {
+        writeln!(out, "  {}", audit.text())?;
     }
     for (index, outcome) in report.outcomes.iter().enumerate() {
         let results = text(&results(explored, outcome));
@@ -318,6 +324,9 @@ pub struct Document {
     unexpected: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     other: Option<Other>,
+    /// Of the audit, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -389,6 +398,7 @@ pub fn document(
         after: None,
         unexpected: unexpected.map(str::to_owned),
         other,
+        audit: None,
     }
 }
 

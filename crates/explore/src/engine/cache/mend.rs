@@ -9,9 +9,15 @@
 //!
 //! That holds where there are no cycles. In what a walk sees at once they are found along its stack; here a step may
 //! close one with states that were left long ago. In a circle of states each task that moves goes round in its own
-//! places. So if at most one task can do that, a circle has steps of that task alone, and the last one that is walked of
-//! them leads to a state that is known: from there the task is followed, as long as it can go on. If it comes back, the
-//! reduction ends; if several tasks can go round, nothing is mended, and the walk begins anew.
+//! places, by edges that are known when the circle is closed. So if at most one task can do that, a circle has steps of
+//! that task alone, and the last one that is walked of them leads to a state that is known: from there the task is
+//! followed, as long as it can go on. If it comes back, the reduction ends.
+//!
+//! Who can go round is looked up before each pass over what is broken, and only these tasks are followed in it. A pass may
+//! learn the very edge by which another task goes round, and walk a circle of that task before anybody knows. So it is
+//! looked up again after the pass, by all that was learned: if more tasks can go round than were followed, all that was
+//! mended counts for nothing, and the walk begins anew, with its stack. So it does if several tasks can go round before
+//! the first pass.
 //!
 //! This module knows nothing of how sets are chosen.
 
@@ -34,7 +40,13 @@ impl Walk<'_, '_, '_, '_, '_> {
             let learned = &control.learned;
             let Some(futures) = &mut self.futures else { return };
             let (automaton, objects) = (&learned.automaton, &learned.objects);
-            if futures.drop_broken(automaton, objects, !learned.entangled) != Some(true) {
+            let dropped = futures.drop_broken(automaton, objects, !learned.entangled);
+            if let Some(watched) = self.mending
+                && futures.more_go_round(watched)
+            {
+                return futures.give_up();
+            }
+            if dropped != Some(true) {
                 return;
             }
             let broken = self.log.which(|entry| futures.claims.is_dropped(entry.relied));
@@ -67,6 +79,10 @@ impl Walk<'_, '_, '_, '_, '_> {
         for (depth, &number) in way.iter().enumerate().skip(1) {
             let Entry { task, points, .. } = *self.log.get(number);
             if self.frames.get(depth).is_none_or(|frame| frame.number != Some(number)) {
+                // What stands further up was come to from another state, or by a path that is no longer the present one.
+                if let Some(above) = self.frames.get_mut(depth + 1) {
+                    above.number = None;
+                }
                 self.retraces = Some(points.into());
                 let came = self.advance(task.into());
                 self.retraces = None;
@@ -81,6 +97,7 @@ impl Walk<'_, '_, '_, '_, '_> {
             }
             self.depth = depth;
             let frame = &mut self.frames[depth];
+            debug_assert!(self.path.len() >= frame.steps, "the path leads to the frame");
             (frame.number, frame.todo, frame.marked) = (Some(number), 0, false);
             self.choices.extend(std::iter::repeat_n(task, points.into()));
         }
