@@ -147,7 +147,7 @@ fn guarded(random: &mut Random) -> Program {
         mutexes.swap(at, random.below(at as u64 + 1) as usize);
     }
     for op in tasks.iter_mut().flatten() {
-        if let Op::Section { mutex, .. } | Op::Lock(mutex) | Op::While(mutex) = op {
+        if let Op::Section { mutex, .. } | Op::Lock(mutex) | Op::Unlock(mutex) | Op::While(mutex) = op {
             *mutex = mutexes[*mutex];
         }
         vary(random, op);
@@ -189,7 +189,7 @@ fn shorter() -> Vec<Vec<Op>> {
     ];
     vec![
         [1, 0, 2].map(|mutex| section(mutex, None, None)).to_vec(),
-        vec![section(2, None, None), section(3, Some(1), Some(1))],
+        vec![section(2, None, None), Op::Lock(3), Op::Change, Op::Unlock(3)],
         then.to_vec(),
         vec![section(0, None, Some(1))],
     ]

@@ -5,7 +5,7 @@
 use explore::{AuditReport, Report};
 use serde::Serialize;
 
-use crate::commands::explore::report::several;
+use crate::commands::explore::report::{count, several};
 
 /// What became of an audit that was asked for.
 #[derive(Serialize, schemars::JsonSchema)]
@@ -37,7 +37,8 @@ impl Audit {
 
     /// For people.
     pub fn text(&self) -> String {
-        let Audit { pasts, finished, places, compared, beyond, states, seconds } = self;
+        let Audit { pasts, finished, places, states, seconds, .. } = self;
+        let (compared, beyond) = (count(self.compared), count(self.beyond));
         let end = if *finished { "audited" } else { "NOT audited to the end" };
         let followed = several((*pasts).into(), "past");
         format!(
