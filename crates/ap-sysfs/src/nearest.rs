@@ -22,6 +22,21 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
     (near && !differ_by_digits(word, name)).then_some(name)
 }
 
+/// The known name that a number stands for: `04`, or `4`, for `card04`.
+#[must_use]
+pub fn numbered<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let digits = format!("{word:0>2}");
+    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let letters = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic());
+    known
+        .into_iter()
+        .filter(|_| is_number)
+        .find(|name| name.strip_suffix(digits.as_str()).is_some_and(letters))
+}
+
+/// Below which directories of the tree people look for a short path.
+pub const BELOW: [&str; 4] = ["", "bus/ap/", "devices/vfio_ap/matrix/", "bus/ap/devices/"];
+
 /// Whether two names differ by their digits only: `card99` is another card than `card00`, and not that one mistyped.
 fn differ_by_digits(one: &str, other: &str) -> bool {
     let letters =
@@ -59,6 +74,17 @@ mod tests {
         assert_eq!(meant("", names), None);
         assert_eq!(meant("mdevctl", names), None);
         assert_eq!(meant(&"cat".repeat(11), names), None);
+    }
+
+    #[test]
+    fn a_number_stands_for_the_name_that_ends_with_it() {
+        let names = ["04.0004", "04.0006", "card04", "cardab"];
+        assert_eq!(numbered("04", names), Some("card04"));
+        assert_eq!(numbered("4", names), Some("card04"));
+        assert_eq!(numbered("ab", names), Some("cardab"));
+        for none in ["5", "0004", "d04", "", "x"] {
+            assert_eq!(numbered(none, names), None, "{none}");
+        }
     }
 
     #[test]

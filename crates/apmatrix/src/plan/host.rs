@@ -48,8 +48,8 @@ impl Host {
                 import(&mut ArchiveTree::open(path)?).map_err(|error| unreadable(&name, error))
             }
             Host::Machine(name) => {
-                let machine = MachineFile::load(name)?;
-                Ok(Imported { state: State::of(&machine), machine, notes: Vec::new() })
+                let (machine, notes) = MachineFile::load_noted(name)?;
+                Ok(Imported { state: State::of(&machine), machine, notes })
             }
         }
     }

@@ -110,6 +110,7 @@ pub fn report(report: &Report<'_>) -> Option<String> {
             format!("step {number} back: {} > {}", shortened(&store.text), store.path)
         }
         Report::Warning(text) => format!("warning: {text}"),
+        Report::Ended(text) => (*text).to_owned(),
         Report::Done(_) | Report::Resetting(_) => return None,
     })
 }

@@ -218,7 +218,7 @@ fn a_stale_or_edited_plan_is_refused() {
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(
         one_line(&ran.err)
-            .starts_with("error: plan.json is stale: the host is not as it was hint: aqmask was 0xff"),
+            .starts_with("error: plan.json is stale: the host is not as it was hint: aqmask: lost domain"),
         "{}",
         ran.err
     );
