@@ -15,12 +15,17 @@ use crate::ids::ids;
 pub fn differences(was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) -> Vec<String> {
     let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     keys.into_iter()
-        .filter_map(|key| match (was.get(key), is.get(key)) {
-            (Some(was), Some(is)) if was == is => None,
-            (Some(was), Some(is)) => Some(changed(key, was, is)),
-            (Some(_), None) => Some(format!("{key} is gone")),
-            (None, Some(is)) => Some(format!("{key} has come: {}", said(key, is))),
-            (None, None) => None,
+        .filter_map(|key| {
+            let told = match (was.get(key), is.get(key)) {
+                (Some(was), Some(is)) if was == is => return None,
+                (Some(was), Some(is)) => changed(key, was, is),
+                (Some(_), None) => " is gone".to_owned(),
+                (None, Some(is)) => format!(" has come: {}", said(key, is)),
+                (None, None) => return None,
+            };
+            // A card by its name: a number of an adapter is decimal, and this one is hex.
+            let called = key.strip_prefix("adapter ").map_or(key.clone(), |digits| format!("card{digits}"));
+            Some(called + &told)
         })
         .collect()
 }
@@ -109,7 +114,7 @@ fn named(noun: &str, words: [u64; 4]) -> Option<String> {
 /// How a fact was and how it is, where they differ.
 fn changed(key: &str, was: &str, is: &str) -> String {
     let Some((before, after)) = Fact::read(key, was).zip(Fact::read(key, is)) else {
-        return format!("{key} was {was} and is {is}");
+        return format!(" was {was} and is {is}");
     };
     let mut parts = Vec::new();
     if before.word != after.word {
@@ -141,7 +146,7 @@ fn changed(key: &str, was: &str, is: &str) -> String {
             after.holder.map_or("nobody has it open".to_owned(), |holder| format!("is held by {holder}")),
         );
     }
-    format!("{key}: {}", parts.join(", "))
+    format!(": {}", parts.join(", "))
 }
 
 /// What a fact says.
@@ -181,8 +186,8 @@ mod tests {
         assert_eq!(
             differences(&was, &is),
             [
-                "adapter 10: the host lost domains 6, 71, vfio_ap got domains 6, 71".to_owned(),
-                "adapter 4: the host got domains 6, 71, vfio_ap lost domains 6, 71".to_owned(),
+                "card0a: the host lost domains 6, 71, vfio_ap got domains 6, 71".to_owned(),
+                "card04: the host got domains 6, 71, vfio_ap lost domains 6, 71".to_owned(),
                 "apmask: lost adapter 10, got adapter 4".to_owned(),
                 format!("mdev {U} is gone"),
             ]

@@ -26,7 +26,9 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     for mdev in &desired.mdevs {
         let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
         let Matrix { adapters, domains: usage, control_domains: control } = mdev.matrix;
-        if mdev.control_by_default && control != old.control_domains {
+        // In a machine file the default is none, which people do not expect of an mdev that gets domains.
+        let none = control.is_empty() && !usage.is_empty() && old != mdev.matrix;
+        if mdev.control_by_default && (control != old.control_domains || none) {
             let (which, instead) = match (control.is_empty(), usage.is_empty()) {
                 (true, true) => ("none, as it has no domains".to_owned(), "`control_domains = []` for none"),
                 // A machine file has another default.
@@ -64,7 +66,7 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     notes
 }
 
-/// What to beware of in a write that goes through on a host in that state: ids that name nothing, and that it changes
+/// What to beware of in a write to a host in that state: ids that name nothing, and that it changes
 /// nothing. Sentences without full stop.
 #[must_use]
 pub fn of_write(state: &State, store: &Store) -> Vec<String> {

@@ -35,7 +35,20 @@ pub fn numbered<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 }
 
 /// Below which directories of the tree people look for a short path.
-pub const BELOW: [&str; 4] = ["", "bus/ap/", "devices/vfio_ap/matrix/", "bus/ap/devices/"];
+pub const BELOW: [&str; 5] = [
+    "",
+    "bus/ap/",
+    "devices/vfio_ap/matrix/",
+    "bus/ap/devices/",
+    "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/",
+];
+
+/// The only known name that begins so: `62177883` of a UUID.
+#[must_use]
+pub fn begun<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let mut found = known.into_iter().filter(|name| word.len() >= 4 && name.starts_with(word));
+    found.next().filter(|_| found.next().is_none())
+}
 
 /// Whether two names differ by their digits only: `card99` is another card than `card00`, and not that one mistyped.
 fn differ_by_digits(one: &str, other: &str) -> bool {
@@ -85,6 +98,14 @@ mod tests {
         for none in ["5", "0004", "d04", "", "x"] {
             assert_eq!(numbered(none, names), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_beginning_stands_for_the_only_name_that_has_it() {
+        let names = ["62177883-f1bb", "62177884-f1bb", "a0000000-0000"];
+        assert_eq!(begun("62177883", names), Some("62177883-f1bb"));
+        assert_eq!(begun("6217788", names), None);
+        assert_eq!(begun("a00", names), None);
     }
 
     #[test]

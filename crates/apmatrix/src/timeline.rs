@@ -143,9 +143,17 @@ fn hand_over(steps: &mut [Step], queue: Option<Apqn>) {
             this.changed.extend(before.changed.extract_if(.., |(apqn, _)| *apqn == queue));
             this.told.splice(0..0, before.told.extract_if(.., |told| mine(told)));
         }
+        if before.words == this.words {
+            only_what_is_left(before, &queue);
+        }
     }
-    if this.changed.is_empty() {
-        this.words = format!("changes what is left in {queue}");
+    only_what_is_left(this, &queue);
+}
+
+/// Where a queue does not change hands, what is said of it is about what its last user left in it.
+fn only_what_is_left(step: &mut Step, queue: &str) {
+    if step.changed.is_empty() {
+        step.words = format!("changes what is left in {queue}");
     }
 }
 
@@ -256,6 +264,41 @@ mod tests {
             found: vec![Finding::new("stolen", "04.0006 is stolen")],
             notes: notes.iter().map(|note| (*note).to_owned()).collect(),
         }
+    }
+
+    #[test]
+    fn a_queue_changes_hands_at_the_step_that_says_so() {
+        let names = Names {
+            object: &|step| {
+                if step.on.level == HAND { "whose 04.0006 is".to_owned() } else { step.object.clone() }
+            },
+            held: &|_| None,
+            line: &|_, _| None,
+            place: &str::to_owned,
+        };
+        let hand = |task: usize, notes: &[&str]| TraceStep {
+            on: Object { level: HAND, rank: 0, key: Key { id: 0x0406, generation: 0 } },
+            ..step(task, "oracle", notes)
+        };
+        let trace = [
+            step(0, "unlock", &["zapq 04.0006 rc=00"]),
+            hand(0, &["04.0006 unbound"]),
+            step(1, "lock", &[]),
+            hand(0, &["answers EBUSY (Device or resource busy)"]),
+        ];
+        let told = steps(&trace, &names, &mut Picture::default());
+        let shown: Vec<_> =
+            told.iter().map(|step| (step.words.as_str(), step.changed.len(), step.answer)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("releases Perms", 0, None),
+                ("changes what is left in 04.0006", 0, None),
+                ("takes Perms", 0, None),
+                ("changes whose 04.0006 is", 1, Some("EBUSY")),
+            ]
+        );
+        assert_eq!(told[3].told, ["04.0006 unbound", "answers EBUSY (Device or resource busy)"]);
     }
 
     #[test]

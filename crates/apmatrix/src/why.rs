@@ -12,7 +12,7 @@ use ap_plan::{Because, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
 use ap_sysfs::ids::LeadingZero;
-use ap_sysfs::nearest::{BELOW, meant, numbered};
+use ap_sysfs::nearest::{BELOW, begun, meant, numbered};
 use serde::Serialize;
 
 use crate::control::DIRECTORY;
@@ -81,7 +81,7 @@ fn explain(
     let effect = moved(&imported.state, &store).filter(|_| why == Why::Allowed);
     let mut notes: Vec<String> =
         octal(&store).or_else(|| whole(&store)).filter(|_| why != Why::Unknown).into_iter().collect();
-    if why == Why::Allowed {
+    if why != Why::Unknown {
         notes.extend(of_write(&imported.state, &store));
     }
     let note = (!notes.is_empty()).then(|| notes.join("; "));
@@ -142,7 +142,8 @@ fn near(tree: &mut dyn Tree, below: &str, path: &str) -> Option<String> {
         let known = tree.list(&at).ok()?;
         let names = || known.iter().map(String::as_str);
         let here = names().find(|known| *known == name);
-        let found = here.or_else(|| numbered(name, names())).or_else(|| meant(name, names()))?;
+        let found = here.or_else(|| numbered(name, names())).or_else(|| begun(name, names()));
+        let found = found.or_else(|| meant(name, names()))?;
         if !at.is_empty() {
             at.push('/');
         }

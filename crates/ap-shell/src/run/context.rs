@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ap_sysfs::nearest::{meant, numbered};
+use ap_sysfs::nearest::{begun, meant, numbered};
 use ap_sysfs::{Entry, Errno};
 
 use super::output::{Channel, MAX_BYTES, Output};
@@ -308,7 +308,8 @@ impl Context<'_> {
         let rest: String = names.map(|name| format!("/{name}")).collect();
         let entries = self.world.list(if at.is_empty() { "/" } else { &at }).ok()?;
         let others = entries.iter().map(|entry| entry.name.as_str()).filter(|name| *name != missing);
-        let near = meant(missing, others).map(|near| format!("{at}/{near}{rest}"));
+        let near = meant(missing, others.clone()).or_else(|| begun(missing, others));
+        let near = near.map(|near| format!("{at}/{near}{rest}"));
         Some(match near.or_else(|| self.elsewhere(path)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if at.is_empty() => "there is nothing but /sys here".to_owned(),
@@ -331,7 +332,8 @@ impl Context<'_> {
         for place in &places {
             let Ok(entries) = self.world.list(place) else { continue };
             let names = || entries.iter().map(|entry| entry.name.as_str());
-            let near = numbered(first, names()).or_else(|| meant(first, names()));
+            let near = numbered(first, names()).or_else(|| begun(first, names()));
+            let near = near.or_else(|| meant(first, names()));
             let near = near.map(|near| format!("{place}{near}{rest}"));
             if let Some(near) = near.filter(|near| self.world.stat(near, true).is_ok()) {
                 return Some(near);
