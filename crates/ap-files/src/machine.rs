@@ -24,6 +24,7 @@ use crate::read::read;
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use format::{SCHEMA, schema};
 pub use model::{Adapter, Facilities, Guest, MachineFile, Mdev, Queue, QueueState, kinds};
+pub use notes::Notes;
 
 /// The text of a built-in machine or of a machine file; a name wins over a file of that name.
 ///
@@ -69,19 +70,19 @@ impl MachineFile {
         MachineFile::read_noted(path).map(|(machine, _)| machine)
     }
 
-    /// The machine of a built-in name or a file, and what to beware of in it, a sentence each.
+    /// The machine of a built-in name or a file, and what to beware of in it.
     ///
     /// # Errors
     /// As [`MachineFile::load`].
-    pub fn load_noted(name: &str) -> Result<(MachineFile, Vec<String>), FileError> {
+    pub fn load_noted(name: &str) -> Result<(MachineFile, Notes), FileError> {
         parse_noted(name, &source(name)?)
     }
 
-    /// The machine of a file, and what to beware of in it, a sentence each.
+    /// The machine of a file, and what to beware of in it.
     ///
     /// # Errors
     /// As [`MachineFile::read`].
-    pub fn read_noted(path: &Path) -> Result<(MachineFile, Vec<String>), FileError> {
+    pub fn read_noted(path: &Path) -> Result<(MachineFile, Notes), FileError> {
         parse_noted(&path.display().to_string(), &text(path)?)
     }
 
@@ -94,15 +95,15 @@ impl MachineFile {
     }
 }
 
-fn parse_noted(file: &str, text: &str) -> Result<(MachineFile, Vec<String>), FileError> {
+fn parse_noted(file: &str, text: &str) -> Result<(MachineFile, Notes), FileError> {
     let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let stem = stem.as_deref().unwrap_or(file);
     // A key that is not known is passed over, so that what else is wrong is found, too.
     let (parsed, mut problems) = problem::passing_over(text, format::parse);
     let checked = parsed.map_err(|problem| vec![problem]).and_then(|parsed| {
-        let masks = notes::masks(&parsed);
+        let mut notes = Notes { ids: notes::masks(&parsed), ..Notes::default() };
         let machine = check::machine(parsed, stem)?;
-        let notes = masks.into_iter().chain(notes::mdevs(&machine)).collect();
+        notes::mdevs(&machine, &mut notes);
         Ok((machine, notes))
     });
     match checked {

@@ -9,6 +9,15 @@ use super::ids::ranges;
 use super::masks::{MaskText, looks_like_an_id};
 use super::model::MachineFile;
 
+/// What to beware of, a sentence each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Ids that name nothing, and masks that read like an id.
+    pub ids: Vec<String>,
+    /// Defaults that are others in desired states.
+    pub defaults: Vec<String>,
+}
+
 /// Masks that read like an id.
 pub(super) fn masks(file: &File) -> Vec<String> {
     let masks = [("apmask", "adapter", &file.apmask), ("aqmask", "domain", &file.aqmask)];
@@ -23,9 +32,8 @@ pub(super) fn masks(file: &File) -> Vec<String> {
 }
 
 /// Mdevs of what is not there, and the default of their control domains.
-pub(super) fn mdevs(machine: &MachineFile) -> Vec<String> {
+pub(super) fn mdevs(machine: &MachineFile, notes: &mut Notes) {
     let there: AdapterMask = machine.adapters.iter().map(|adapter| adapter.id).collect();
-    let mut notes = Vec::new();
     for mdev in &machine.mdevs {
         let (uuid, matrix) = (mdev.uuid, mdev.matrix);
         let absent = [
@@ -34,16 +42,15 @@ pub(super) fn mdevs(machine: &MachineFile) -> Vec<String> {
             are("control domain", matrix.control_domains - machine.control_domains),
         ];
         for absent in absent.into_iter().flatten() {
-            notes.push(format!("mdev {uuid}: {absent} not there; its guest gets what comes later"));
+            notes.ids.push(format!("mdev {uuid}: {absent} not there; its guest gets what comes later"));
         }
         if mdev.control_by_default && !matrix.domains.is_empty() {
-            notes.push(format!(
+            notes.defaults.push(format!(
                 "mdev {uuid}: it has no control domains, since the file does not say which: write `control_domains = []` to say so \
                  (a desired state takes those of `domains`)"
             ));
         }
     }
-    notes
 }
 
 /// `adapters 4-5 are`; nothing of no ids.

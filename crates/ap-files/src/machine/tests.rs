@@ -325,7 +325,8 @@ fn what_a_machine_file_means_without_saying_so_is_noted() {
     let uuid = "62177883-f1bb-47f0-914d-32a22e3a8804";
     let noted = |text: &str| {
         let text = format!("schema = \"apmatrix.machine/1\"\n{text}");
-        parse_noted("m.toml", &text).expect("it is right").1
+        let Notes { ids, defaults } = parse_noted("m.toml", &text).expect("it is right").1;
+        [ids, defaults].concat()
     };
     let rest = "domains = [4, 6]\n[[adapter]]\nid = 4\ntype = \"CEX8P\"\n";
     let mdev = format!("[[mdev]]\nuuid = \"{uuid}\"\n");

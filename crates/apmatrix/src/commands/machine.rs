@@ -5,7 +5,7 @@ mod kernels;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ap_files::machine::{self, BUILT_IN};
+use ap_files::machine::{self, BUILT_IN, Notes};
 use ap_files::{FileError, MachineFile};
 use serde::Serialize;
 
@@ -196,7 +196,8 @@ fn show(name: &str, json: bool) -> Outcome {
 }
 
 fn check(file: &Path, json: bool) -> Outcome {
-    let checked = MachineFile::read_noted(file);
+    let checked = MachineFile::read_noted(file)
+        .map(|(machine, Notes { ids, defaults })| (machine, [ids, defaults].concat()));
     if !json {
         let (machine, notes) = checked?;
         writeln!(anstream::stdout(), "{}", wrapped(&format!("ok: {}: {machine}", machine.name), width(), 2))?;
