@@ -138,7 +138,7 @@ fn hand_over(steps: &mut [Step], queue: Option<Apqn>) {
         return;
     };
     if let Some(before) = before.iter_mut().rfind(|step| step.task == this.task) {
-        let mine = |told: &String| told.split(' ').any(|word| word == queue);
+        let mine = |told: &String| told.starts_with("guest ") || told.split(' ').any(|word| word == queue);
         if before.changed.iter().any(|(apqn, _)| *apqn == queue) {
             this.changed.extend(before.changed.extract_if(.., |(apqn, _)| *apqn == queue));
             this.told.splice(0..0, before.told.extract_if(.., |told| mine(told)));
