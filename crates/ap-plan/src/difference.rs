@@ -186,8 +186,8 @@ mod tests {
         assert_eq!(
             differences(&was, &is),
             [
-                "card0a: the host lost domains 6, 71, vfio_ap got domains 6, 71".to_owned(),
                 "card04: the host got domains 6, 71, vfio_ap lost domains 6, 71".to_owned(),
+                "card0a: the host lost domains 6, 71, vfio_ap got domains 6, 71".to_owned(),
                 "apmask: lost adapter 10, got adapter 4".to_owned(),
                 format!("mdev {U} is gone"),
             ]

@@ -85,7 +85,8 @@ pub fn of_write(state: &State, store: &Store) -> Vec<String> {
         notes.push(format!("{} {verb} not there{later}", domains(&absent)));
     }
     let nothing = match read(state, store) {
-        Reading::Nothing => true,
+        // A control domain is never refused, so nothing is read of it but its text.
+        Reading::Nothing => file != "assign_control_domain",
         Reading::Takes(uuid, left) => state.mdevs.get(&uuid).is_some_and(|mdev| mdev.matrix == left),
         _ => false,
     };

@@ -91,7 +91,7 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("echo +4 > apmask", ["apmask", "-c:4", "did you mean `/sys/bus/ap/apmask`?"]),
     Typed("cat /syss/bus/ap/apmask", ["/syss/bus/ap/apmask", "cat", "did you mean `/sys/bus/ap/apmask`?"]),
     Typed("why $U/assing_adapter 4", ["assing_adapter", "ENOENT or EACCES", "/assign_adapter`?"]),
-    Typed("why 62177883/assign_adapter 4", ["no file 62177883/assign_adapter", "why", "did you mean `devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter`?"]),
+    Typed("why 62177883/assign_adapter 4", ["62177883/assign_adapter: a write to it", "why", "did you mean `devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter`?"]),
     Typed("why card4/onlin 1", ["card4/onlin", "why", "did you mean `bus/ap/devices/card04/online`?"]),
     // Adapters that are not there.
     Typed("hw plug -4", ["an id is missing", "hw", "expected 0-255"]),

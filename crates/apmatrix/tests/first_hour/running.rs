@@ -130,7 +130,8 @@ fn h19_a_running_machine_is_reached_by_its_name() {
     out.read_line(&mut line).expect("a line");
     assert!(line.starts_with("0xf7ff"), "what was written from outside is seen inside: {line}");
     assert!(lab.wait().expect("it ends").success());
-    assert_eq!(said(&["exec", "--list"]), (Some(0), String::new(), String::new()));
+    let none = "no machine runs that has a name: `apmatrix run --name lab` starts one\n".to_owned();
+    assert_eq!(said(&["exec", "--list"]), (Some(0), String::new(), none));
     // A name that a killed one left is free.
     std::fs::write(at.join("apmatrix/lab"), "server 1\nmounts mnt:[1]\n").expect("a file");
     assert_eq!(said(&["run", "--machine", "tiny", "--name", "lab", "--", "true"]).0, Some(0));

@@ -29,7 +29,7 @@ const PRINTED: [Document; 29] = [
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
     ("guests", &["guests"], &[]),
     ("ls", &["cards"], &[]),
-    ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected", "others"]),
+    ("machine-check", &["file", "ok"], &["name", "adapters", "domains", "queues", "line", "message", "expected", "others", "notes"]),
     ("kernels", &["kernels", "taken", "flags"], &[]),
     ("machines", &["machines"], &[]),
     ("no-plan", &["obstacles"], &[]),
