@@ -137,7 +137,9 @@ impl Server {
     pub fn long_waits(&mut self) -> Vec<(Ticket, Option<String>)> {
         let now = Instant::now();
         let mut told = Vec::new();
-        while let Some(Untold { token, .. }) = self.untold.pop_front_if(|untold| untold.at <= now) {
+        while self.untold.front().is_some_and(|untold| untold.at <= now)
+            && let Some(Untold { token, .. }) = self.untold.pop_front()
+        {
             let Some(ticket) = self.waiting.get(&token).map(Waiting::ticket) else { continue };
             let what = caught(|| Ok(self.fs.waits_for(token))).ok().flatten();
             told.push((ticket, what));

@@ -23,6 +23,7 @@ mod mask;
 mod matrix;
 mod queue_set;
 mod response;
+mod shown;
 
 pub use crate::config::{Features, HostConfig};
 pub use crate::grammar::{ConfigError, MaskError, NumberError, Uuid, UuidError};

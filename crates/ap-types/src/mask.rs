@@ -254,7 +254,7 @@ macro_rules! mask {
         impl fmt::Debug for $mask {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(stringify!($mask))?;
-                f.debug_set().entries(self.iter().map(|id| fmt::from_fn(move |f| fmt::Display::fmt(&id, f)))).finish()
+                f.debug_set().entries(self.iter().map(crate::shown::Shown)).finish()
             }
         }
     };

@@ -296,9 +296,7 @@ impl Hash for QueueSet {
 
 impl fmt::Debug for QueueSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(self.iter().map(|apqn| fmt::from_fn(move |f| fmt::Display::fmt(&apqn, f))))
-            .finish()
+        f.debug_set().entries(self.iter().map(crate::shown::Shown)).finish()
     }
 }
 

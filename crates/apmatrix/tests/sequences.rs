@@ -132,6 +132,23 @@ fn a_process_that_is_killed_ends_the_others_and_all_go_on_together() {
     assert!(text.contains("process 1 is done, verdict: clean; process 0 has the report"), "{text}");
 }
 
+/// A script that starts one process sees whom it waits for, though there is no terminal.
+#[test]
+fn a_process_that_is_alone_says_whom_it_waits_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = hosts(folder.path(), 2);
+    let other = fs::read_to_string(&file).expect("it is there").lines().nth(1).expect("a line").to_owned();
+    let mut alone = apmatrix(&["--depth", "2", "--hosts", file.to_str().expect("text"), "--process", "0"])
+        .spawn()
+        .expect("it runs");
+    let mut said = String::new();
+    let stderr = alone.stderr.take().expect("it is read");
+    let read = std::io::BufRead::read_line(&mut std::io::BufReader::new(stderr), &mut said);
+    kill(alone);
+    read.expect("it can be read");
+    assert_eq!(said.trim_end(), format!("waiting for the process at {other}"));
+}
+
 /// What is not proved is a status of its own, whoever has the report.
 #[test]
 fn processes_that_do_not_say_clean_all_end_with_1() {

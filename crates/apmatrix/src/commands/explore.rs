@@ -46,6 +46,13 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(id) = &args.specimen {
         return specimen::run(id, args);
     }
+    let only = [("--hosts", args.hosts.is_some()), ("--checkpoint", args.checkpoint.is_some())];
+    if let Some((option, _)) = only.iter().find(|(_, given)| *given && !args.sequences) {
+        return Err(CliError::usage(format!(
+            "`{option}` is for `--sequences`: one process explores a scenario, from its beginning to its end"
+        ))
+        .hint("several scenario files are explored at once, as many as `--jobs` says"));
+    }
     if !args.scenarios.is_empty() {
         return super::explore_scenarios::run(args);
     }

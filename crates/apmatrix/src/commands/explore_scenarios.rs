@@ -15,6 +15,7 @@ use ap_proof::scenario::{Checked, Explored, OnProgress, Picture, Ready};
 use explore::{Followed, Options, Progress, Replay, ReplayError, Schedule, Strategy};
 
 use super::explore::args::{Args, Engine};
+use super::explore::report::count;
 use crate::error::{CliError, Outcome};
 use crate::scenario::Playable;
 use crate::schema::{Named, of};
@@ -154,12 +155,13 @@ impl Told {
             self.documents.push(report::document(play, &explored, wrong.as_deref(), other));
         } else {
             let (wrong, other) = (wrong.as_deref(), other.as_ref());
+            let beside = report::Beside { wrong, other, after: None };
             *self.sums.entry(report::word(&explored, wrong, other).0).or_default() += 1;
             if plays > 1 {
                 report::print_line(play, &explored, wrong, other, width())?;
             }
             if plays == 1 || failed {
-                report::print(play, &beginning, &explored, (wrong, other), (plays, width()))?;
+                report::print(play, &beginning, &explored, beside, (plays, width()))?;
             }
         }
         Ok(u8::from(failed))
@@ -218,6 +220,7 @@ fn progress(play: &Playable) -> Option<OnProgress> {
         let Progress { executions, states, elapsed, .. } = at;
         let seconds = elapsed.as_secs();
         // A line that is longer than the terminal would be a new one each time.
+        let (executions, states) = (count(*executions), count(*states));
         let counts = format!(": {executions} interleavings, {states} states, {seconds} s");
         let room = width().saturating_sub(counts.len() + 4);
         line.set_message(format!("{}{counts}", cut(&title, room)));
@@ -238,9 +241,10 @@ fn replay(play: &Playable, schedule: &str, args: &Args) -> Outcome {
     if let Some(path) = &args.html {
         write(path, &telling::replayed(play, &ready, &replay))?;
     }
-    if args.json && left.is_none() {
-        super::print_json(&report::replay_document(play, &replay))?;
-    } else if !args.json {
+    if args.json {
+        let left = left.as_ref().map(ToString::to_string);
+        super::print_json(&report::replay_document(play, &replay, left))?;
+    } else {
         report::print_replay(play, &ready.picture(), &replay, width())?;
     }
     match left {
@@ -269,15 +273,30 @@ fn left_at(error: ReplayError, replay: &Replay) -> CliError {
 /// Explores what can come after a schedule, as far as it could be followed.
 fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Args) -> Outcome {
     let Followed { replay, left } = followed;
+    // That a schedule ends before its tasks do is what is meant here.
+    let left = left.as_ref().filter(|left| !matches!(left, ReplayError::TooShort { .. }));
+    let steps = replay.trace.len();
     if let Some(left) = left {
-        eprintln!("followed up to step {} only: {left}", replay.trace.len());
+        eprintln!("followed up to step {steps} only: {left}");
     }
+    let schedule = replay.schedule.to_string();
+    let after = report::After { steps, schedule, left: left.map(ToString::to_string) };
     let options = Options { budget: args.budget.map(Duration::from_secs), ..Options::default() };
     let explored = ready.explore_after(&replay.schedule, options, progress(play));
+    if let Some(path) = &args.html {
+        let good = explored.report.verdict == "clean";
+        let mut page = telling::page(play, ready, &explored, good);
+        page.summary = format!("after the first {steps} steps of a schedule: {}", page.summary);
+        write(path, &page)?;
+    }
     if args.json {
-        super::print_json(&report::document(play, &explored, None, None))?;
+        let mut document = report::document(play, &explored, None, None);
+        document.memory_bytes = jobs::memory();
+        document.after = Some(after);
+        super::print_json(&document)?;
     } else {
-        report::print(play, &ready.picture(), &explored, (None, None), (1, width()))?;
+        let beside = report::Beside { after: Some(&after), ..report::Beside::default() };
+        report::print(play, &ready.picture(), &explored, beside, (1, width()))?;
     }
     Ok(u8::from(explored.report.verdict != "clean"))
 }

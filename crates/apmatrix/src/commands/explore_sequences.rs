@@ -12,6 +12,7 @@ use ap_sysfs::nearest::meant;
 use ap_task::Kernel;
 use serde::Serialize;
 
+use super::explore::report::{count, several};
 use crate::error::{CliError, Outcome};
 use crate::schema::{Named, of};
 use crate::terminal::{cut, width, wrapped};
@@ -100,6 +101,7 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     let hosts = hosts.map_err(|error| refused(error.into()))?;
     let (process, alphabet) = (hosts.as_ref().map_or(0, Hosts::process), Arc::new(alphabet));
     let bar = progress::line();
+    let mut waiting = None;
     let report = search(
         ap_cluster::Wanted {
             alphabet: alphabet.clone(),
@@ -109,7 +111,16 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
             hosts,
             checkpoint: wanted.checkpoint.map(Path::to_owned),
         },
-        &mut |news| bar.set_message(cut(&said(news), width().saturating_sub(4))),
+        &mut |news| {
+            let waits = matches!(news, News::Waiting(_));
+            let line = said(news);
+            // Whoever starts a process by a script sees nothing else until all are there.
+            if waits && bar.is_hidden() && waiting.as_ref() != Some(&line) {
+                eprintln!("{line}");
+                waiting = Some(line.clone());
+            }
+            bar.set_message(cut(&line, width().saturating_sub(4)));
+        },
     );
     bar.finish_and_clear();
     let report = report.map_err(refused)?;
@@ -128,7 +139,11 @@ fn said(news: News<'_>) -> String {
         News::Waiting(address) => format!("waiting for the process at {address}"),
         News::Progress(Progress { depth, transitions, states, done: (done, of), .. }) => {
             format!(
-                "sequences of {depth}: {done} of {of} states done; {transitions} transitions, {states} states"
+                "sequences of {depth}: {} of {} states done; {} transitions, {} states",
+                count(done),
+                count(of),
+                count(transitions),
+                count(states)
             )
         }
     }
@@ -224,13 +239,17 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
     };
     writeln!(out, "{}", wrapped(&format!("  {how_far}"), width, 4))?;
     let memory = jobs::memory().map_or_else(String::new, |bytes| format!(", {} MiB", bytes >> 20));
+    // Of what took no time worth measuring there is none.
+    let speed = match report.speed() {
+        speed if speed >= 1.0 => format!(", {speed:.0} transitions/s"),
+        _ => String::new(),
+    };
     let counts = format!(
-        "  {} operations, {} transitions, {} states, {:.1} s, {:.0} transitions/s{memory}",
+        "  {} operations, {}, {}, {:.1} s{speed}{memory}",
         report.operations,
-        report.transitions,
-        report.states,
+        several(report.transitions, "transition"),
+        several(report.states, "state"),
         report.time.as_secs_f64(),
-        report.speed()
     );
     writeln!(out, "{}", wrapped(&counts, width, 4))?;
     for violation in &report.violations {
@@ -239,7 +258,12 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
             violation.known.map_or_else(|| broken.word().to_uppercase(), |known| known.number().to_owned());
         writeln!(out, "\n{}", wrapped(&format!("{number}: {broken} ({})", broken.law()), width, 2))?;
         let (count, length) = (violation.count, violation.sequence.len());
-        writeln!(out, "  met {count} times; a shortest sequence has {length} operations")?;
+        writeln!(
+            out,
+            "  met {}; a shortest sequence has {}",
+            several(count, "time"),
+            several(u64::try_from(length).unwrap_or(u64::MAX), "operation")
+        )?;
         writeln!(out, "  # apmatrix shell --machine tiny")?;
         for line in violation.lines() {
             writeln!(out, "  {line}")?;

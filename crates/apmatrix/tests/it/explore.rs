@@ -74,8 +74,48 @@ fn a_stale_schedule_is_followed_and_explored_from_where_it_left() {
     assert!(one_line(&ran.err).contains("followed up to step"), "{}", ran.err);
     // The bus has written its mask: only what is refused can come.
     assert!(ran.out.contains("admin=EADDRNOTAVAIL bus=ok") && !ran.out.contains("admin=ok"), "{}", ran.out);
+    assert!(one_line(&ran.out).contains("all interleavings that begin with the"), "{}", ran.out);
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--explore"]);
     assert_eq!(ran.status, 2, "{}", ran.err);
+}
+
+/// A script must not take what follows a schedule for everything.
+#[test]
+fn what_was_explored_after_a_schedule_says_so_in_its_document() {
+    let (directory, schedule) = directory();
+    let json = |arguments: &[&str]| -> Value {
+        let all = [&["explore", "s.toml", "--json", "--replay"], arguments].concat();
+        let ran = apmatrix_in(directory.path(), &all);
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
+    };
+    let runs = schedule.split('~').next().expect("the runs");
+    let first = runs.split('.').next().expect("a run");
+    let steps: usize = first.split_once('x').map_or(1, |(_, steps)| steps.parse().expect("a number"));
+
+    // A schedule that is cut off is no stale one.
+    let document = json(&[first, "--explore"]);
+    assert_eq!((&document["verdict"], &document["exhausted"]), (&"clean".into(), &true.into()));
+    assert_eq!(document["after"]["steps"], steps, "{document:#}");
+    assert!(document["after"]["schedule"].as_str().expect("text").starts_with(first), "{document:#}");
+    assert_eq!(document["after"].get("left"), None);
+
+    let stale = format!("{first}.0x5000");
+    let document = json(&[&stale, "--explore"]);
+    let left = document["after"]["left"].as_str().expect("why it was left");
+    assert!(left.contains("which has ended"), "{left}");
+    let document = json(&[&stale]);
+    assert!(document["left"].as_str().expect("why it was left").contains("which has ended"), "{document:#}");
+    assert!(!document["trace"].as_array().expect("steps").is_empty());
+    assert_eq!(json(&[&schedule]).get("left"), None);
+
+    let ran = apmatrix_in(
+        directory.path(),
+        &["explore", "s.toml", "--replay", first, "--explore", "--html", "after.html"],
+    );
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let page = data(&fs::read_to_string(directory.path().join("after.html")).expect("a page"));
+    let summary = page["summary"].as_str().expect("a summary");
+    assert!(summary.starts_with(&format!("after the first {steps} steps of a schedule: ")), "{summary}");
 }
 
 /// The data of a page.
@@ -136,6 +176,12 @@ fn options_of_sequences_are_refused_where_there_are_none() {
             assert_eq!(ran.status, 2, "{option:?} {other:?}: {}{}", ran.out, ran.err);
             assert!(ran.err.contains(option[0]), "{}", ran.err);
         }
+    }
+    for option in ["--hosts", "--checkpoint"] {
+        let process: &[&str] = if option == "--hosts" { &["--process", "0"] } else { &[] };
+        let ran = apmatrix(&[&["explore", "s.toml", option, "there"], process].concat());
+        let said = one_line(&ran.err);
+        assert!(said.contains(&format!("`{option}` is for `--sequences`")), "{said}");
     }
     let ran = apmatrix(&["explore", "--sequences", "--replay", "0x1"]);
     assert_eq!(ran.status, 2, "{}", ran.err);

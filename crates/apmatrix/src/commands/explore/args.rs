@@ -49,27 +49,25 @@ pub struct Args {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = whole::<u64>, allow_negative_numbers = true)]
     pub budget: Option<u64>,
-    /// How many threads: of sequences the workers, of scenario files how many are explored at once; else as many as
-    /// there are processors
+    /// How many threads, 256 at most: of sequences the workers, of scenario files how many are explored at once (each by
+    /// one thread); else as many as there are processors
     #[arg(long, visible_alias = "workers", value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
     #[arg(value_parser = number(1..=256_u16), allow_negative_numbers = true)]
     pub jobs: Option<u16>,
     /// Sequences by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
-    #[arg(long, value_name = "FILE", requires_all = ["sequences", "process"])]
-    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
+    #[arg(long, value_name = "FILE", requires = "process", conflicts_with_all = ["specimen", "list"])]
     pub hosts: Option<PathBuf>,
     /// Which of them this one is: a line of the file, counted from 0; process 0 reports
     #[arg(long, value_name = "I", requires = "hosts", value_parser = whole::<usize>)]
     pub process: Option<usize>,
     /// Keep each finished level of sequences in this folder, and go on from the last one that is there
-    #[arg(long, value_name = "DIR", requires = "sequences", value_hint = clap::ValueHint::DirPath)]
-    #[arg(conflicts_with_all = ["scenarios", "specimen", "list"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["specimen", "list"], value_hint = clap::ValueHint::DirPath)]
     pub checkpoint: Option<PathBuf>,
     /// Follow this schedule, as a report names it, step by step
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "sequences")]
     pub replay: Option<String>,
     /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it
-    #[arg(long, requires = "replay", conflicts_with_all = ["specimen", "html"])]
+    #[arg(long, requires = "replay", conflicts_with = "specimen")]
     pub explore: bool,
     /// Also write a page to this file that shows each outcome and each find step by step; it needs no network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sequences", "list"], value_hint = clap::ValueHint::FilePath)]

@@ -293,7 +293,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 continue;
             }
             // A name that is wider than the column: broken behind an underscore, or where the column ends.
-            let cut = word.floor_char_boundary(room);
+            let cut = (0..=room).rev().find(|at| word.is_char_boundary(*at)).unwrap_or(0);
             let cut = word[..cut].rfind('_').map_or(cut, |at| at + 1);
             lines.push(format!("{line}{}", &word[..cut]));
             line = "  ".to_owned();

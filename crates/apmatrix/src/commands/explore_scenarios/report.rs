@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::results::{named, names, results, text};
 use super::{telling, trace};
-use crate::commands::explore::report::count;
+use crate::commands::explore::report::{count, several};
 use crate::error::CliError;
 use crate::jobs;
 use crate::scenario::Playable;
@@ -94,7 +94,7 @@ pub fn print_line(
     let style = Style::new().bold().fg_color(Some(colour.into()));
     let Report { states, elapsed, exhausted, .. } = explored.report;
     let all = if exhausted { "" } else { ", not all interleavings" };
-    let counts = format!("  {} states, {:.1} s{all}", count(states), elapsed.as_secs_f64());
+    let counts = format!("  {}, {:.1} s{all}", several(states, "state"), elapsed.as_secs_f64());
     let file = play.file.path.display().to_string();
     let room = width.saturating_sub(word.len() + 2 + counts.chars().count());
     let file = if file.chars().count() > room {
@@ -125,12 +125,35 @@ fn memory(scenarios: usize) -> String {
     jobs::memory().map_or_else(String::new, |bytes| format!(", {} MiB{together}", bytes >> 20))
 }
 
+/// That only what follows a schedule was explored.
+#[derive(Clone, Serialize, schemars::JsonSchema)]
+pub struct After {
+    /// How many steps of it were followed.
+    pub steps: usize,
+    /// Those steps.
+    pub schedule: String,
+    /// Why no more, if the schedule does not fit the program any further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+/// What is known of an exploration besides its report.
+#[derive(Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// How it differs from what its author expects.
+    pub wrong: Option<&'a str>,
+    /// What the other explorer says.
+    pub other: Option<&'a Other>,
+    /// That it began after a schedule.
+    pub after: Option<&'a After>,
+}
+
 /// Prints the report of one of so many scenarios for people, in lines of that width.
 pub fn print(
     play: &Playable,
     beginning: &Picture,
     explored: &Explored,
-    (wrong, other): (Option<&str>, Option<&Other>),
+    Beside { wrong, other, after }: Beside<'_>,
     (scenarios, width): (usize, usize),
 ) -> Result<(), CliError> {
     let report = &explored.report;
@@ -144,14 +167,21 @@ pub fn print(
             writeln!(out, "  {line}")?;
         }
     }
-    let (executions, states) = (count(report.executions), count(report.states));
+    let (executions, states) = (count(report.executions), several(report.states, "state"));
     let seconds = report.elapsed.as_secs_f64();
     let all = if report.exhausted { "all interleavings" } else { "not all interleavings" };
+    let all = match after {
+        None => all.to_owned(),
+        Some(After { steps, schedule, .. }) => {
+            let steps = several(u64::try_from(*steps).unwrap_or(u64::MAX), "step");
+            format!("{all} that begin with the {steps} of {schedule}, and none else")
+        }
+    };
     let orders = explored.serial.outcomes.len();
     let orders = if orders == 1 { "1 outcome".to_owned() } else { format!("{orders} outcomes") };
     writeln!(
         out,
-        "  {all}: {executions} told apart, {states} states; {orders} if one runs after the other; {seconds:.1} s{}",
+        "  {all}: {executions} told apart, {states}; {orders} if one runs after the other; {seconds:.1} s{}",
         memory(scenarios)
     )?;
     if let Some(why) = &report.why {
@@ -281,6 +311,9 @@ pub struct Document {
     violations: Vec<ViolationDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    /// With `--replay … --explore`: nothing was explored but what begins with these steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unexpected: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -353,6 +386,7 @@ pub fn document(
         outcomes: report.outcomes.iter().map(outcome).collect(),
         violations: report.violations.iter().map(violation).collect(),
         why: report.why.clone(),
+        after: None,
         unexpected: unexpected.map(str::to_owned),
         other,
     }
@@ -391,6 +425,9 @@ pub struct ReplayDocument {
     results: Option<Results>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
+    /// Why the rest of the schedule could not be followed, or is not what was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<String>,
     trace: Vec<StepDocument>,
 }
 
@@ -401,7 +438,7 @@ struct FindingDocument {
 }
 
 /// The document of a replayed execution.
-pub fn replay_document(play: &Playable, replay: &Replay) -> ReplayDocument {
+pub fn replay_document(play: &Playable, replay: &Replay, left: Option<String>) -> ReplayDocument {
     let findings = replay.findings.iter();
     let findings = findings.map(|f| FindingDocument { verdict: f.verdict, what: f.what.clone() }).collect();
     let (results, state) = match &replay.outcome {
@@ -415,6 +452,7 @@ pub fn replay_document(play: &Playable, replay: &Replay) -> ReplayDocument {
         findings,
         results,
         state,
+        left,
         trace: steps(&replay.trace),
     }
 }
