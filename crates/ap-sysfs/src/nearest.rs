@@ -26,7 +26,7 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
 #[must_use]
 pub fn numbered<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let digits = format!("{word:0>2}");
-    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = (1..=2).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let letters = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic());
     known
         .into_iter()
