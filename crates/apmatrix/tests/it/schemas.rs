@@ -36,7 +36,7 @@ const PRINTED: [Document; 29] = [
     ("page", &["title", "steps"], &[]),
     ("plan", &["host", "wanted", "allow", "writes", "least", "most", "steps", "queues", "guarantees", "warnings"], &[]),
     ("replay", &["passed", "failed", "files"], &[]),
-    ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state"]),
+    ("replayed", &["title", "schedule", "findings", "trace"], &["results", "state", "left"]),
     ("running", &["names"], &[]),
     ("sequences", &["alphabet", "about", "kernel", "operations", "verdict", "exhausted", "closed", "depth", "transitions", "states", "levels", "seconds", "transitions_per_second", "memory_bytes", "violations"], &[]),
     ("specimen", &["specimen", "title", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why"]),
