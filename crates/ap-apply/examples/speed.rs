@@ -28,6 +28,7 @@ fn mdevs(machine: &MachineFile, first: u8, each: u8) -> Vec<Mdev> {
             domains: machine.domains,
             control_domains: DomainMask::EMPTY,
         },
+        control_by_default: false,
     };
     (0..16).map(mdev).collect()
 }

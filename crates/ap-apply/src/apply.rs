@@ -7,15 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA};
+use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA, TakenBack};
+use ap_plan::difference::differences;
 use ap_plan::{Plan, Store, Target, Write};
 
 use crate::effect::{Stands, effect, located, stands};
+use crate::error::ApplyError;
 use crate::import::{ImportError, import};
-use crate::lock::{LockError, take};
+use crate::lock::take;
 use crate::report::Report;
 use crate::step::{self, Held, Trouble};
-use crate::tree::{Desk, Fault, Tree};
+use crate::tree::{Desk, Tree};
 use crate::undo::Undoable;
 
 /// How an apply is done.
@@ -59,56 +61,6 @@ pub struct Stop {
     pub in_effect: Vec<(usize, String)>,
     /// How to go on.
     pub go_on: String,
-}
-
-/// Why nothing was done.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The lock.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The host cannot be read.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// The host is another one than the plan was made for.
-    #[error("the host is not as it was when the plan was made: {}", .0.join("; "))]
-    Stale(Vec<String>),
-    /// An earlier apply has not ended.
-    #[error("an earlier apply ({0}) was interrupted")]
-    Interrupted(String),
-    /// An earlier apply is not confirmed.
-    #[error("an earlier apply ({0}) waits to be confirmed")]
-    Unconfirmed(String),
-    /// There is none to confirm, to revert.
-    #[error("there is no apply to {0}")]
-    NoApply(&'static str),
-    /// It was to be confirmed before.
-    #[error("the time to confirm is over: the apply is taken back")]
-    TooLate,
-    /// The journal cannot be read or written.
-    #[error("the journal: {0}")]
-    Desk(Fault),
-    /// The journal is not one.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The first write is not allowed: nothing was done.
-    #[error("{0}")]
-    Denied(Fault),
-}
-
-/// What is different, a line each, of two hosts' facts.
-#[must_use]
-pub fn differences(was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) -> Vec<String> {
-    let keys: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).collect();
-    keys.into_iter()
-        .filter_map(|key| match (was.get(key), is.get(key)) {
-            (Some(a), Some(b)) if a == b => None,
-            (Some(a), Some(b)) => Some(format!("{key} was {a} and is {b}")),
-            (Some(_), None) => Some(format!("{key} is gone")),
-            (None, Some(b)) => Some(format!("{key} has come: {b}")),
-            (None, None) => None,
-        })
-        .collect()
 }
 
 /// Applies a plan.
@@ -257,8 +209,12 @@ fn back(
 ) -> Outcome {
     report(Report::Back(&why));
     // Taking back goes by what the host shows, so that a journal that cannot be written any more is no reason to stop.
-    if let Err(fault) = desk.append(&Record::Back(why.clone()).line()) {
-        report(Report::Warning(&format!("the journal: {fault}")));
+    let now = desk.now();
+    for record in [Record::Back(why.clone()), Record::Clock(now)] {
+        if let Err(fault) = desk.append(&record.line()) {
+            report(Report::Warning(&format!("the journal: {fault}")));
+            break;
+        }
     }
     // Nothing is in effect after the place where the host is, if it is at one; else each file tells.
     let count = match located(tree, steps) {
@@ -370,13 +326,23 @@ pub fn recover(
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<Outcome, ApplyError> {
     let now = desk.now();
-    again(tree, desk, options, report, |journal| match &journal.at {
-        At::Ended(_) => Some(Way::Nothing),
-        At::Waiting(until) if *until > now => Some(Way::Waits(*until)),
-        At::Waiting(_) => Some(Way::Back("it was not confirmed in time".to_owned())),
-        At::Back(why) => Some(Way::Back(why.clone())),
-        At::Doing(_) => Some(Way::ForwardIfWhole),
-    })
+    let mut ended = None;
+    let outcome = again(tree, desk, options, report, |journal| {
+        ended = journal
+            .filter(|journal| matches!(journal.at, At::Ended(_)))
+            .map(|journal| over("recover", journal, now));
+        Ok(match journal.map(|journal| &journal.at) {
+            None | Some(At::Ended(_)) => Way::Nothing,
+            Some(At::Waiting(until)) if *until > now => Way::Waits(*until),
+            Some(At::Waiting(_)) => Way::Back("it was not confirmed in time".to_owned()),
+            Some(At::Back(why)) => Way::Back(why.clone()),
+            Some(At::Doing(_)) => Way::ForwardIfWhole,
+        })
+    });
+    if let Some(ended) = ended {
+        report(Report::Ended(&ended.to_string()));
+    }
+    outcome
 }
 
 /// Takes back the last apply.
@@ -389,13 +355,11 @@ pub fn revert(
     options: &Options,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<Outcome, ApplyError> {
-    again(tree, desk, options, report, |journal| match &journal.at {
-        At::Ended(End::Before) => None,
-        _ => Some(Way::Back("it was to be taken back".to_owned())),
-    })
-    .and_then(|outcome| match outcome {
-        Outcome::Nothing => Err(ApplyError::NoApply("revert")),
-        outcome => Ok(outcome),
+    let now = desk.now();
+    again(tree, desk, options, report, |journal| match journal {
+        None => Err(ApplyError::NoApply("revert")),
+        Some(journal) if journal.at == At::Ended(End::Before) => Err(over("revert", journal, now)),
+        Some(_) => Ok(Way::Back("it was to be taken back".to_owned())),
     })
 }
 
@@ -410,11 +374,11 @@ pub fn revert_unconfirmed(
     options: &Options,
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<Outcome, ApplyError> {
-    again(tree, desk, options, report, |journal| match &journal.at {
-        At::Waiting(_) if journal.begin.id == id => {
-            Some(Way::Back("it was not confirmed in time".to_owned()))
+    again(tree, desk, options, report, |journal| match journal {
+        Some(Journal { begin, at: At::Waiting(_), .. }) if begin.id == id => {
+            Ok(Way::Back("it was not confirmed in time".to_owned()))
         }
-        _ => None,
+        _ => Ok(Way::Nothing),
     })
 }
 
@@ -428,17 +392,39 @@ pub fn confirm(
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<String, ApplyError> {
     take(desk, options.wait, report)?;
+    let now = desk.now();
     let confirmed = match journal(desk) {
         // The host is taken back, or is about to be.
-        Ok(Some(Journal { at: At::Waiting(until), .. })) if desk.now() >= until => Err(ApplyError::TooLate),
-        Ok(Some(Journal { begin, at: At::Waiting(_) })) => {
+        Ok(Some(Journal { begin, at: At::Waiting(until), .. })) if now >= until => {
+            Err(ApplyError::TooLate { id: begin.id, since: now - until })
+        }
+        Ok(Some(Journal { begin, at: At::Waiting(_), .. })) => {
             desk.append(&Record::Ended(End::After).line()).map(|()| begin.id).map_err(ApplyError::Desk)
         }
-        Ok(_) => Err(ApplyError::NoApply("confirm")),
+        Ok(Some(journal)) => Err(over("confirm", &journal, now)),
+        Ok(None) => Err(ApplyError::NoApply("confirm")),
         Err(error) => Err(error),
     };
     give_up_lock(desk, report);
     confirmed
+}
+
+/// Why there is nothing to do any more about an apply that does not wait for it.
+fn over(what: &'static str, journal: &Journal, now: u64) -> ApplyError {
+    let id = journal.begin.id.clone();
+    match (&journal.at, &journal.taken_back) {
+        (At::Ended(End::After), _) => ApplyError::Stays { what, id },
+        (At::Ended(End::Before), Some(TakenBack { why, at })) => {
+            let since = at.map(|at| now.saturating_sub(at));
+            ApplyError::TakenBack { what, id, why: why.clone(), since }
+        }
+        (At::Ended(End::Before), None) => {
+            let why = "its first write was not allowed".to_owned();
+            ApplyError::TakenBack { what, id, why, since: None }
+        }
+        (At::Back(why), _) => ApplyError::GoesBack { what, id, why: why.clone() },
+        (At::Doing(_) | At::Waiting(_), _) => ApplyError::Interrupted(id),
+    }
 }
 
 /// Which way an apply that is found in the journal goes.
@@ -454,17 +440,13 @@ fn again(
     desk: &mut dyn Desk,
     options: &Options,
     report: &mut dyn FnMut(Report<'_>),
-    way: impl FnOnce(&Journal) -> Option<Way>,
+    way: impl FnOnce(Option<&Journal>) -> Result<Way, ApplyError>,
 ) -> Result<Outcome, ApplyError> {
     take(desk, options.wait, report)?;
-    let outcome = match journal(desk) {
-        Ok(Some(found)) => match way(&found) {
-            Some(way) => end(tree, desk, &found, way, report),
-            None => Ok(Outcome::Nothing),
-        },
-        Ok(None) => Ok(Outcome::Nothing),
-        Err(error) => Err(error),
-    };
+    let outcome = journal(desk).and_then(|found| {
+        let way = way(found.as_ref())?;
+        found.map_or(Ok(Outcome::Nothing), |found| end(tree, desk, &found, way, report))
+    });
     give_up_lock(desk, report);
     outcome
 }

@@ -86,7 +86,7 @@ pub fn import(tree: &mut dyn Tree) -> Result<Imported, ImportError> {
     let state = reader.state(&machine, bound, mdevs, vfio_ap)?;
     for (uuid, mdev) in &state.mdevs {
         if !by_override(&state, mdev) {
-            machine.mdevs.push(FileMdev { uuid: *uuid, matrix: mdev.matrix });
+            machine.mdevs.push(FileMdev { uuid: *uuid, matrix: mdev.matrix, control_by_default: false });
             let guest = mdev.holder.as_ref().and_then(|holder| holder.guest.clone());
             let known = |name: &str| machine.guests.iter().any(|guest| guest.name == name);
             if let Some(name) = guest.filter(|name| Guest::is_name(name) && !known(name)) {

@@ -15,12 +15,14 @@
 //! | `undo` | a step as a journal keeps it | how far an apply is |
 //! | `effect` | which steps are in effect, by the files they write | the journal |
 //! | `step` | one step: who came, writing, looking | the others |
+//! | `error` | why nothing was done | what a user is to do about it |
 //! | `apply` | all of it: apply, revert, confirm, recover | files, texts |
 
 #![forbid(unsafe_code)]
 
 pub mod apply;
 pub mod effect;
+pub mod error;
 pub mod import;
 pub mod lock;
 pub mod memory;

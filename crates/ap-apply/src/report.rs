@@ -21,4 +21,6 @@ pub enum Report<'a> {
     Undo(usize, &'a Store),
     /// Something that went wrong and does not stop anything.
     Warning(&'a str),
+    /// How the last apply ended, to somebody for whom there is nothing to do.
+    Ended(&'a str),
 }

@@ -3,7 +3,8 @@
 
 mod support;
 
-use ap_apply::apply::{ApplyError, Options, Outcome, apply, recover, revert};
+use ap_apply::apply::{Options, Outcome, apply, recover, revert};
+use ap_apply::error::ApplyError;
 use ap_apply::import::Imported;
 use ap_apply::lock::LockError;
 use ap_apply::memory::MemoryDesk;
@@ -29,7 +30,11 @@ fn host() -> Session {
     machine.mdevs = file
         .mdevs
         .iter()
-        .map(|mdev| ap_files::machine::Mdev { uuid: mdev.uuid, matrix: mdev.matrix })
+        .map(|mdev| ap_files::machine::Mdev {
+            uuid: mdev.uuid,
+            matrix: mdev.matrix,
+            control_by_default: false,
+        })
         .collect();
     let mut session = boot(&machine).expect("it boots");
     // A queue that somebody has unbound: any mask write binds it, and taking that back unbinds it again.
@@ -423,10 +428,32 @@ fn what_is_not_confirmed_is_taken_back() {
     assert_eq!(recover(&mut host, &mut desk, &options, &mut |_| {}).expect("it waits"), outcome);
     desk.paper().now += 61;
     let error = ap_apply::apply::confirm(&mut desk, &options, &mut |_| {}).expect_err("it is taken back");
-    assert_eq!(error.to_string(), "the time to confirm is over: the apply is taken back");
+    assert_eq!(
+        error.to_string(),
+        "it is too late to confirm: the time of the last apply (1000000-1) was over 1 s ago, and it is taken back now"
+    );
     let outcome = recover(&mut host, &mut desk, &options, &mut |_| {}).expect("it is taken back");
     assert_eq!(outcome, Outcome::Before { why: "it was not confirmed in time".to_owned() });
     ends.is_one_of_them(&mut host, &outcome, "not confirmed");
+    // Whoever comes later is told when, and that nothing is in force.
+    desk.paper().now += 300;
+    let said = |what: &str| {
+        format!(
+            "there is nothing to {what}: the last apply (1000000-1) was taken back 5 min ago, since it was not confirmed \
+             in time; nothing of it is in force"
+        )
+    };
+    let error = ap_apply::apply::confirm(&mut desk, &options, &mut |_| {}).expect_err("it is over");
+    assert_eq!(error.to_string(), said("confirm"));
+    let error = revert(&mut host, &mut desk, &options, &mut |_| {}).expect_err("it is over");
+    assert_eq!(error.to_string(), said("revert"));
+    let mut told = Vec::new();
+    let outcome = recover(&mut host, &mut desk, &options, &mut |report| {
+        if let Report::Ended(text) = report {
+            told.push(text.to_owned());
+        }
+    });
+    assert_eq!((outcome.expect("nothing"), told), (Outcome::Nothing, vec![said("recover")]));
     // Confirmed, it stays.
     let plan = planned(&read(&mut host));
     apply(&mut host, &mut desk, &plan, &options, &mut |_| {}).expect("it is applied");
@@ -436,5 +463,7 @@ fn what_is_not_confirmed_is_taken_back() {
     ends.is_one_of_them(&mut host, &Outcome::After { confirm_by: None }, "confirmed");
     let error =
         ap_apply::apply::confirm(&mut desk, &options, &mut |_| {}).expect_err("it is confirmed already");
-    assert_eq!(error.to_string(), "there is no apply to confirm");
+    let said = error.to_string();
+    assert!(said.starts_with("there is nothing to confirm: the last apply (1000"), "{said}");
+    assert!(said.ends_with(") is in force, and stays"), "{said}");
 }

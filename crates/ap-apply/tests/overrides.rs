@@ -181,7 +181,7 @@ fn a_plan_by_overrides_that_is_killed_at_any_call_ends_before_or_after() {
         assert!(
             now == first || now == last,
             "killed at {at}: {outcome:?}: {:?}",
-            ap_apply::apply::differences(&first, &now)
+            ap_plan::difference::differences(&first, &now)
         );
         before += u32::from(now == first);
         after += u32::from(now == last);

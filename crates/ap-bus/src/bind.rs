@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ap_task::order::{Device, Modules, Perms, Queue};
 use ap_task::{Action, DriverName, Notice, Subject, Task};
-use locks::{After, Guard, Held, Nothing};
+use locks::{After, Guard, Held, Mark, Nothing, marked};
 
 use crate::bus::Bus;
 use crate::device::{
@@ -27,13 +27,23 @@ pub enum BindError {
     Refused,
 }
 
-/// P, held by whoever decided by it to take a queue from its driver; or nothing, where that was decided otherwise (by
-/// hand, or because the queue is gone).
-struct Decision<'p>(Option<Guard<'p, Perms, Ownership>>);
+/// That a queue is to be taken from its driver.
+#[derive(Default)]
+struct Decision<'p, 'm, 'l> {
+    /// P, held by whoever decided by it, and where that began to look; nothing where it was decided otherwise (by hand,
+    /// or because the queue is gone).
+    by: Option<(Guard<'p, Perms, Ownership>, &'l mut Mark<'m>)>,
+    /// The driver that it is taken from, when that is known.
+    from: Option<DriverName>,
+}
 
-impl Decided for Decision<'_> {
+impl Decided for Decision<'_, '_, '_> {
     fn release(&mut self) {
-        self.0 = None;
+        if let Some((ownership, mark)) = self.by.take() {
+            drop(ownership);
+            // It is decided: what the masks said for that is nothing to what comes.
+            mark.only(|| self.from);
+        }
     }
 }
 
@@ -92,7 +102,7 @@ impl Bus {
     /// Takes a queue from its driver, whatever masks and overrides say: by hand, or because it is gone. D of the queue
     /// is held.
     pub(crate) fn take_queue(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Device>) {
-        self.detach_queue(queue, &mut Decision(None), &mut task.at());
+        self.detach_queue(queue, &mut Decision::default(), &mut task.at());
     }
 
     /// Takes a queue from its driver, which may not have it any more, and gives it to the one that may; one that came
@@ -102,17 +112,19 @@ impl Bus {
     /// One hold of P, from the decision on, unless the driver lets P go while it takes long: then who gets the queue
     /// is decided by what the masks and overrides say when it is free.
     pub(crate) fn reprobe_queue(&self, queue: &Arc<QueueDevice>, task: &mut Task<'_, Device>) {
-        {
+        let done = marked(|mark| {
             let (ownership, mut task) = task.lock(&self.ownership);
             if agrees(queue, &ownership, &mut task) || self.is_users(queue, &ownership, &mut task) {
-                return;
+                return true;
             }
-            let mut decision = Decision(Some(ownership));
+            let mut decision = Decision { by: Some((ownership, mark)), from: None };
             self.detach_queue(queue, &mut decision, &mut task);
-            if let Some(mut ownership) = decision.0 {
-                self.attach_queue(queue, &mut ownership, &mut task);
-                return;
-            }
+            let Some((mut ownership, _)) = decision.by else { return false };
+            self.attach_queue(queue, &mut ownership, &mut task);
+            true
+        });
+        if done {
+            return;
         }
         Notice::Free.announce();
         let (mut ownership, mut task) = task.lock(&self.ownership);
@@ -134,7 +146,12 @@ impl Bus {
     }
 
     /// Takes a queue from its driver, if it has one: the driver's remove callback, then ZAPQ. D of the queue is held.
-    fn detach_queue(&self, queue: &Arc<QueueDevice>, decided: &mut dyn Decided, task: &mut Task<'_, Perms>) {
+    fn detach_queue(
+        &self,
+        queue: &Arc<QueueDevice>,
+        decision: &mut Decision<'_, '_, '_>,
+        task: &mut Task<'_, Perms>,
+    ) {
         let binding = {
             let (mut state, _task) = task.lock(&queue.state);
             if state.binding.is_some() {
@@ -143,7 +160,8 @@ impl Bus {
             state.binding.clone()
         };
         let Some(Binding { driver, .. }) = binding else { return };
-        driver.remove(queue, decided, task);
+        decision.from = Some(driver.name());
+        driver.remove(queue, decision, task);
         let (mut state, mut task) = task.lock(&queue.state);
         self.hw.zapq(queue.apqn, &mut task);
         state.state = DevState::Uninitiated;

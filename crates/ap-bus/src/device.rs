@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ap_machine::AdapterFacts;
 use ap_task::order::{Device, Devices, Perms, Queue, Scan};
@@ -42,7 +42,8 @@ pub type Steady<'a> = dyn FnMut(Use, &mut Task<'_, Devices>) + 'a;
 /// A mask write that decided so holds P, so that nobody decides otherwise before it is done.
 pub trait Decided {
     /// Lets P go before the queue is taken. Whoever does that holds what keeps everybody from beginning to use the
-    /// queue on the strength of other masks until it is gone.
+    /// queue on the strength of other masks until it is gone. What he has observed by then must not decide what he does
+    /// later: an exploration takes it for forgotten, with what the masks said.
     fn release(&mut self);
 }
 
@@ -251,6 +252,8 @@ pub struct CardState {
 
 /// A queue device.
 pub struct QueueDevice {
+    /// Itself, for who is to know it longer than a call lasts.
+    pub(crate) this: Weak<QueueDevice>,
     /// Which queue.
     pub apqn: Apqn,
     /// Which queue device of that APQN, counted over time.
@@ -434,6 +437,7 @@ impl Eq for QueueDevice {}
 impl Hash for QueueDevice {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let QueueDevice {
+            this: _,
             apqn,
             generation: _,
             card: _,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ap_machine::Hardware;
 use ap_task::order::Queue;
-use ap_task::{Notice, Task, Work};
-use ap_types::{Apqn, ResponseCode, zapq_order_key};
+use ap_task::{Task, Work};
+use ap_types::{ResponseCode, zapq_order_key};
 use locks::{After, Held, Nothing};
 
 use crate::bind::steady;
@@ -24,6 +24,28 @@ pub enum ResetError {
     /// The device is gone (`ENODEV`).
     #[error("no such device")]
     Gone,
+}
+
+/// What only an exploration wants to know (`locks::hook::announce`): a queue is to be polled.
+///
+/// Whoever does background work polls all queues at once ([`Bus::poll`]); an exploration takes them apart.
+pub struct ToPoll {
+    /// The queue.
+    pub queue: Arc<QueueDevice>,
+    /// When.
+    pub when: PollWhen,
+}
+
+/// When a queue is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollWhen {
+    /// Soon.
+    Due,
+    /// Soon, though its last poll found nothing new: its interrupts are being enabled, and a reset by somebody else has
+    /// switched them off. It is polled so for ever.
+    Again,
+    /// Whenever another one is: it is in error now, and every poll looks at it, though none is asked for.
+    InError,
 }
 
 /// A queue whose state machine takes a step: A is held, and `now` does not change meanwhile.
@@ -115,7 +137,7 @@ impl Stepping<'_> {
         match status.response_code() {
             ResponseCode::NORMAL | ResponseCode::BUSY | ResponseCode::RESET_IN_PROGRESS => {
                 task.due(Work::Poll, POLL_INTERVAL);
-                Notice::PollAgain(self.queue.apqn).announce();
+                self.announce(PollWhen::Again);
             }
             _ => self.fails(),
         }
@@ -123,14 +145,20 @@ impl Stepping<'_> {
 
     fn poll_later(&self, task: &mut Task<'_, Queue>) {
         task.due(Work::Poll, POLL_INTERVAL);
-        Notice::Poll(self.queue.apqn).announce();
+        self.announce(PollWhen::Due);
     }
 
     fn fails(&mut self) {
         if self.state.state != DevState::LetGo {
             self.state.state = DevState::Error;
         }
-        Notice::InError(self.queue.apqn).announce();
+        self.announce(PollWhen::InError);
+    }
+
+    fn announce(&self, when: PollWhen) {
+        if let Some(queue) = self.queue.this.upgrade() {
+            locks::hook::announce(|| ToPoll { queue, when });
+        }
     }
 }
 
@@ -182,17 +210,11 @@ impl Bus {
         }
     }
 
-    /// Polls one queue, as [`Bus::poll`] polls all.
+    /// Polls one queue, as [`Bus::poll`] polls all. One that is gone has no driver, so nothing happens to it.
     ///
     /// # Locks
-    /// As [`Bus::poll`].
-    pub fn poll_one(&self, apqn: Apqn, task: &mut Task<'_, Nothing>) {
-        if let Some(queue) = self.queue(apqn, task) {
-            self.poll_device(&queue, task);
-        }
-    }
-
-    fn poll_device(&self, queue: &QueueDevice, task: &mut Task<'_, Nothing>) {
+    /// A; then A, what its driver takes, and A.
+    pub fn poll_device(&self, queue: &QueueDevice, task: &mut Task<'_, Nothing>) {
         let due = |state: &QueueState| {
             let driver = state.binding.as_ref().map(|binding| binding.driver.clone());
             driver.filter(|_| is_due(state)).map(|driver| (state.state == DevState::LetGo, driver))

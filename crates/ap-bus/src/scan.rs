@@ -1,5 +1,6 @@
 //! The scan: the bus brings its devices in line with the machine. (Specification, page 2, "The scan".)
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ap_task::order::Scan;
@@ -8,11 +9,15 @@ use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, HardwareInfo, Mode, NEWEST_TYPE,
     OLDEST_TYPE, ResponseCode, Status,
 };
+use locks::hook::fingerprint;
 use locks::{Mutex, Nothing, marked};
 
 use crate::bus::Bus;
-use crate::device::{Card, CardState, DevState, DeviceName, DeviceRef, Driver, QueueDevice, QueueState, Sm};
+use crate::device::{
+    Card, CardState, DevState, DeviceName, DeviceRef, Driver, IsDevice, QueueDevice, QueueState, Sm,
+};
 use crate::queue::Stepping;
+use crate::registry::Registry;
 use crate::remembered::Remembered;
 
 /// What one scan goes by, taken once at its beginning.
@@ -83,8 +88,8 @@ impl Bus {
     }
 
     fn scan_locked(&self, task: &mut Task<'_, Scan>) {
-        let changed = self.take_configuration(task);
-        self.choose_default_domain(task);
+        let changed = locks::only(|| self.take_configuration(task));
+        locks::only(|| self.choose_default_domain(task));
         let sweep = self.look(task, |registry| {
             let (adapters, domains) = registry.configured();
             let cards = registry.cards.keys().copied().collect();
@@ -99,7 +104,7 @@ impl Bus {
             mark.only(|| "scanned");
         });
         if changed {
-            self.tell(task, |driver, task| driver.scan_complete(task));
+            locks::only(|| self.tell(task, |driver, task| driver.scan_complete(task)));
         }
         let (first, config_time) = locks::only(|| {
             self.configure(task, |registry| {
@@ -110,7 +115,7 @@ impl Bus {
         if first {
             task.uevent_with(Action::Change, Subject::ApRoot, vec![("INITSCAN".into(), "done".into())]);
         }
-        self.announce_bindings(task);
+        locks::only(|| self.announce_bindings(task));
         task.due(Work::Scan, u64::from(config_time) * 1000);
     }
 
@@ -155,6 +160,17 @@ impl Bus {
     }
 
     fn scan_adapter(&self, adapter: AdapterId, sweep: &Sweep, task: &mut Task<'_, Scan>) {
+        let card = locks::only_by(
+            || self.scan_card(adapter, sweep, task),
+            |card| fingerprint(&card.as_ref().map(|card| (card.which(), card.clone()))),
+        );
+        if let Some(card) = card {
+            self.scan_domains(&card, sweep, task);
+        }
+    }
+
+    /// The card of an adapter as the machine has it now; its queues are still to be looked at.
+    fn scan_card(&self, adapter: AdapterId, sweep: &Sweep, task: &mut Task<'_, Scan>) -> Option<Arc<Card>> {
         let configured = sweep.adapters.contains(adapter);
         let speaker = sweep.domains.iter().filter(|_| configured).find_map(|domain| {
             let apqn = Apqn::new(adapter, domain);
@@ -166,31 +182,34 @@ impl Bus {
             if let Some(card) = card {
                 self.remove_card(&card, task);
             }
-            return;
+            return None;
         };
         let same = |card: &Arc<Card>| {
             card.raw_hwtype == info.adapter_type() && card.functions == info.functions_without_bind_state()
         };
-        let card = match card {
+        match card {
             Some(card) if same(&card) => {
                 self.update_card(&card, status, task);
-                card
+                Some(card)
             }
             other => {
                 if let Some(card) = other {
                     self.remove_card(&card, task);
                 }
-                let Some(card) = self.make_card(apqn, status, info, task) else { return };
-                card
+                self.make_card(apqn, status, info, task)
             }
-        };
-        self.scan_domains(&card, sweep, task);
+        }
     }
 
     fn update_card(&self, card: &Arc<Card>, status: Status, task: &mut Task<'_, Scan>) {
-        let (mut state, task) = task.lock(&card.state);
-        state.chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
+        let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
+        // Mostly nothing has changed: who only looks meets nobody else who does.
+        if card.state.look(task, |state| (state.chkstop, state.config) == (chkstop, config)) {
+            return;
+        }
+        let (mut state, task) = task.lock(&card.state);
+        state.chkstop = chkstop;
         if std::mem::replace(&mut state.config, config) != config {
             task.uevent_with(Action::Change, card.subject(state.driver()), config_variable(config));
         }
@@ -217,7 +236,7 @@ impl Bus {
             }
         };
         let made = self.tickets.draw();
-        let (card, autoprobe) = self.configure(task, |registry| {
+        let make = |registry: &mut Registry| {
             let name = DeviceName::Card(apqn.adapter);
             let generation = registry.next_generation(name);
             let key = name.key(generation);
@@ -243,12 +262,20 @@ impl Bus {
             });
             registry.add(DeviceRef::Card(card.clone()));
             (card, registry.autoprobe)
-        });
+        };
+        let (card, autoprobe) = locks::only_by(|| self.configure(task, make), made_by);
         task.uevent(Action::Add, card.subject(None));
         if autoprobe {
-            let _refused = self.bind_device(&DeviceRef::Card(card.clone()), None, task);
+            self.offer(&DeviceRef::Card(card.clone()), task);
         }
         Some(card)
+    }
+
+    /// Lets all drivers try a device that was made; nothing that comes later in the scan depends on what they answer.
+    fn offer(&self, device: &DeviceRef, task: &mut Task<'_, Scan>) {
+        locks::only(|| {
+            let _refused = self.bind_device(device, None, task);
+        });
     }
 
     /// The depth of a card's queues as this kernel takes it from the machine's word. (Page 7.)
@@ -293,7 +320,7 @@ impl Bus {
         let made = self.tickets.draw();
         let config = status.response_code() != ResponseCode::DECONFIGURED;
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
-        let (queue, autoprobe) = self.configure(task, |registry| {
+        let make = |registry: &mut Registry| {
             let name = DeviceName::Queue(apqn);
             let generation = registry.next_generation(name);
             let key = name.key(generation);
@@ -307,7 +334,8 @@ impl Bus {
                 told: None,
                 secure: Remembered::new(info.bind_state()),
             };
-            let queue = Arc::new(QueueDevice {
+            let queue = Arc::new_cyclic(|this| QueueDevice {
+                this: this.clone(),
                 apqn,
                 generation,
                 card: card.clone(),
@@ -320,10 +348,11 @@ impl Bus {
             });
             registry.add(DeviceRef::Queue(queue.clone()));
             (queue, registry.autoprobe)
-        });
+        };
+        let (queue, autoprobe) = locks::only_by(|| self.configure(task, make), made_by);
         task.uevent(Action::Add, queue.subject(None));
         if autoprobe {
-            let _refused = self.bind_device(&DeviceRef::Queue(queue.clone()), None, task);
+            self.offer(&DeviceRef::Queue(queue.clone()), task);
         }
         if config && !chkstop {
             self.start_queue(&queue, task);
@@ -347,6 +376,15 @@ impl Bus {
     ) {
         let chkstop = status.response_code() == ResponseCode::CHECKSTOPPED;
         let config = status.response_code() != ResponseCode::DECONFIGURED;
+        // Mostly nothing has changed: who only looks meets nobody else who does.
+        let as_known = |state: &QueueState| {
+            state.secure.seen == info.bind_state()
+                && (state.chkstop, state.config) == (chkstop, config)
+                && !(config && state.state == DevState::Error)
+        };
+        if queue.state.look(task, as_known) {
+            return;
+        }
         let mut start = false;
         {
             let (mut state, task) = task.lock(&queue.state);
@@ -410,9 +448,13 @@ impl Bus {
     pub(crate) fn remove_card(&self, card: &Arc<Card>, task: &mut Task<'_, Scan>) {
         let mut queues = self.queues_of(card.id, task);
         queues.sort_by_key(|queue| queue.made);
-        for queue in queues {
-            self.remove_queue_device(&queue, task);
-        }
+        marked(|mark| {
+            for (index, queue) in queues.iter().enumerate() {
+                mark.only(|| index);
+                self.remove_queue_device(queue, task);
+            }
+            mark.only(|| "queues");
+        });
         {
             let (mut alive, mut task) = task.lock(&card.device);
             *alive = false;
@@ -438,6 +480,14 @@ impl Bus {
         registry.forget(&DeviceRef::Queue(queue.clone()));
         task.uevent(Action::Remove, queue.subject(None));
     }
+}
+
+/// What counts of a device that was made: which it is, all of it that never changes, and whether it is offered.
+fn made_by<D>((device, autoprobe): &(Arc<D>, bool)) -> u64
+where
+    Arc<D>: IsDevice + Hash,
+{
+    fingerprint(&(device.which(), device, autoprobe))
 }
 
 fn config_variable(on: bool) -> Vec<(String, String)> {

@@ -161,7 +161,7 @@ fn carry_out(session: &mut Session, step: &Step) -> Result<(), Refusal> {
             Ok(())
         }
         Step::Create(mdev) => {
-            let Mdev { uuid, matrix } = *mdev;
+            let Mdev { uuid, matrix, control_by_default: _ } = *mdev;
             done(session.call(move |tree, task| {
                 let id = tree.host.vfio.create_mdev(uuid, task)?;
                 Ok(tree.host.vfio.write_ap_config(&tree.host.bus, id, matrix, task)?)

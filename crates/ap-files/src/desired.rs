@@ -5,7 +5,6 @@
 
 mod check;
 mod format;
-mod masks;
 mod mdevctl;
 mod model;
 
@@ -15,8 +14,8 @@ use crate::error::FileError;
 use crate::machine::{self, MachineFile};
 use crate::read::read;
 
+pub use crate::machine::masks::MaskWish;
 pub use format::{SCHEMA, schema};
-pub use masks::MaskWish;
 pub use model::{Boot, DesiredFile, DesiredMdev, Give, Unlisted};
 
 impl DesiredFile {
@@ -57,7 +56,7 @@ impl From<&MachineFile> for DesiredFile {
         let mdev = |mdev: &machine::Mdev| DesiredMdev {
             uuid: mdev.uuid,
             matrix: mdev.matrix,
-            control_by_default: false,
+            control_by_default: mdev.control_by_default,
             boot: None,
         };
         DesiredFile {

@@ -47,6 +47,12 @@ impl FileError {
         }))
     }
 
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(&self.0.source, Some(ReadError::Refused { source, .. }) if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// A file whose text is wrong in that line, from 1.
     #[must_use]
     pub fn at_line(

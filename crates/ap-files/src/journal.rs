@@ -67,6 +67,8 @@ pub enum Record {
     Applied(u64),
     /// It is being taken back, for this reason.
     Back(String),
+    /// So late it was when that began, in seconds since 1970.
+    Clock(u64),
     /// This step is about to be taken back.
     Undoing(usize),
     /// It has ended.
@@ -80,6 +82,17 @@ pub struct Journal {
     pub begin: Begin,
     /// Where it is.
     pub at: At,
+    /// Why and when it was taken back, or is being taken back, if it is.
+    pub taken_back: Option<TakenBack>,
+}
+
+/// Why an apply was taken back, and when that began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Why.
+    pub why: String,
+    /// When, in seconds since 1970, if the journal says so.
+    pub at: Option<u64>,
 }
 
 /// Where an apply is.
@@ -127,14 +140,22 @@ impl Journal {
             let record: Record = serde_json::from_str(line).map_err(|error| strange(Some(error)))?;
             match (record, &mut journal) {
                 (Record::Begin(begin), None) if begin.schema == SCHEMA => {
-                    journal = Some(Journal { begin: *begin, at: At::Doing(0) });
+                    journal = Some(Journal { begin: *begin, at: At::Doing(0), taken_back: None });
                 }
                 (Record::Begin(_), _) | (_, None) => return Err(strange(None)),
                 (Record::Doing(_) | Record::Undoing(_), Some(_)) => {}
                 (Record::Done(step), Some(journal)) => journal.at = At::Doing(step.saturating_add(1)),
                 (Record::Applied(0), Some(journal)) => journal.at = At::Ended(End::After),
                 (Record::Applied(until), Some(journal)) => journal.at = At::Waiting(until),
-                (Record::Back(why), Some(journal)) => journal.at = At::Back(why),
+                (Record::Back(why), Some(journal)) => {
+                    journal.taken_back = Some(TakenBack { why: why.clone(), at: None });
+                    journal.at = At::Back(why);
+                }
+                (Record::Clock(at), Some(journal)) => {
+                    if let Some(taken_back) = &mut journal.taken_back {
+                        taken_back.at = Some(at);
+                    }
+                }
                 (Record::Ended(end), Some(journal)) => journal.at = At::Ended(end),
             }
         }

@@ -147,7 +147,7 @@ fn of_number(number: &str, span: Range<usize>) -> Result<KernelChoice, Problem> 
     number.parse().map_err(|UnknownKernel(number)| {
         let message = format!("unknown kernel `{number}`");
         let problem = Problem::new(span, message, format!("expected one of {}", Version::NUMBERS.join(", ")));
-        problem.help("a vendor's kernel: `kernel = { base = \"6.12\", driver-override = true }`")
+        problem.help("a vendor's: `kernel = { base = \"6.12\", driver-override = true }`")
     })
 }
 

@@ -7,7 +7,9 @@ mod builtin;
 pub(crate) mod check;
 mod format;
 pub(crate) mod ids;
+pub(crate) mod masks;
 mod model;
+mod notes;
 mod queues;
 mod text;
 
@@ -22,6 +24,7 @@ use crate::read::read;
 pub use builtin::{BUILT_IN, BuiltIn};
 pub use format::{SCHEMA, schema};
 pub use model::{Adapter, Facilities, Guest, MachineFile, Mdev, Queue, QueueState, kinds};
+pub use notes::Notes;
 
 /// The text of a built-in machine or of a machine file; a name wins over a file of that name.
 ///
@@ -64,7 +67,23 @@ impl MachineFile {
     /// # Errors
     /// If it cannot be read, or what it says is not a machine.
     pub fn read(path: &Path) -> Result<MachineFile, FileError> {
-        MachineFile::parse(&path.display().to_string(), &text(path)?)
+        MachineFile::read_noted(path).map(|(machine, _)| machine)
+    }
+
+    /// The machine of a built-in name or a file, and what to beware of in it.
+    ///
+    /// # Errors
+    /// As [`MachineFile::load`].
+    pub fn load_noted(name: &str) -> Result<(MachineFile, Notes), FileError> {
+        parse_noted(name, &source(name)?)
+    }
+
+    /// The machine of a file, and what to beware of in it.
+    ///
+    /// # Errors
+    /// As [`MachineFile::read`].
+    pub fn read_noted(path: &Path) -> Result<(MachineFile, Notes), FileError> {
+        parse_noted(&path.display().to_string(), &text(path)?)
     }
 
     /// The machine that `text`, the content of `file`, describes.
@@ -72,22 +91,31 @@ impl MachineFile {
     /// # Errors
     /// If it is not one: the error points to the place and says what was expected.
     pub fn parse(file: &str, text: &str) -> Result<MachineFile, FileError> {
-        let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let stem = stem.as_deref().unwrap_or(file);
-        // A key that is not known is passed over, so that what else is wrong is found, too.
-        let (parsed, mut problems) = problem::passing_over(text, format::parse);
-        let checked = parsed.map_err(|problem| vec![problem]).and_then(|parsed| check::machine(parsed, stem));
-        match checked {
-            Ok(machine) if problems.is_empty() => return Ok(machine),
-            Ok(_) => {}
-            // What is missing may be what was mistyped.
-            Err(found) if !problems.is_empty() => problems
-                .extend(found.into_iter().filter(|problem| problem.span.len() > 1 && !problem.is_missing())),
-            Err(found) => problems.extend(found),
-        }
-        problems.sort_by_key(|problem| problem.span.start);
-        Err(FileError::of(problems, file, text))
+        parse_noted(file, text).map(|(machine, _)| machine)
     }
+}
+
+fn parse_noted(file: &str, text: &str) -> Result<(MachineFile, Notes), FileError> {
+    let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = stem.as_deref().unwrap_or(file);
+    // A key that is not known is passed over, so that what else is wrong is found, too.
+    let (parsed, mut problems) = problem::passing_over(text, format::parse);
+    let checked = parsed.map_err(|problem| vec![problem]).and_then(|parsed| {
+        let mut notes = Notes { ids: notes::masks(&parsed), ..Notes::default() };
+        let machine = check::machine(parsed, stem)?;
+        notes::mdevs(&machine, &mut notes);
+        Ok((machine, notes))
+    });
+    match checked {
+        Ok(noted) if problems.is_empty() => return Ok(noted),
+        Ok(_) => {}
+        // What is missing may be what was mistyped.
+        Err(found) if !problems.is_empty() => problems
+            .extend(found.into_iter().filter(|problem| problem.span.len() > 1 && !problem.is_missing())),
+        Err(found) => problems.extend(found),
+    }
+    problems.sort_by_key(|problem| problem.span.start);
+    Err(FileError::of(problems, file, text))
 }
 
 #[cfg(test)]

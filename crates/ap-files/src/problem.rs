@@ -9,7 +9,20 @@ use crate::error::Problem;
 
 /// Reads the shapes and keys of a file of that schema.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str, schema: &str) -> Result<T, Problem> {
-    toml::from_str(text).map_err(|error| problem(text, schema, &error))
+    toml::from_str(text).map_err(|error| {
+        let found = problem(text, schema, &error);
+        // Whoever has a file of another kind is told that, and not that its keys are unknown.
+        if found.is_unknown_key() { of_another_kind(text, schema).unwrap_or(found) } else { found }
+    })
+}
+
+/// That a text says another schema than the one that is read.
+fn of_another_kind(text: &str, schema: &str) -> Option<Problem> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        schema: Spanned<String>,
+    }
+    version(&toml::from_str::<Said>(text).ok()?.schema, schema).err()
 }
 
 /// Reads a text as `read` does, and passes over keys that are not known: what comes of the rest, and they.
@@ -122,7 +135,7 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
         };
     }
     if let Some((what, expected)) = first.split_once(", expected ") {
-        return Problem::new(span, what, format!("expected {expected}"));
+        return unexpected(text, span, what, expected);
     }
     // The TOML itself is wrong; its parser says what it wanted in further lines.
     let expected = message.lines().skip(1).collect::<Vec<_>>().join("; ");
@@ -133,6 +146,26 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
         problem
     } else {
         problem.help(format!("the file is TOML, and begins with `schema = \"{schema}\"`"))
+    }
+}
+
+/// A value of another type than its key takes, in the words of files and not of the parser's types.
+fn unexpected(text: &str, span: Range<usize>, what: &str, expected: &str) -> Problem {
+    let what = what.strip_suffix(" as i128").unwrap_or(what);
+    let said = text.get(span.clone()).unwrap_or_default();
+    match expected {
+        "a sequence" if what == "invalid type: map" && said.starts_with('[') => {
+            let key = said.trim_matches(['[', ']']);
+            let message = format!("`[{key}]` is one table, and there can be several");
+            Problem::new(span, message, format!("expected `[[{key}]]`"))
+        }
+        "a sequence" => Problem::new(span, what, format!("expected a list: [{said}]")),
+        "a string" => {
+            let quoted = said.chars().all(|letter| letter.is_ascii_alphanumeric());
+            let example = if quoted && !said.is_empty() { format!(": \"{said}\"") } else { String::new() };
+            Problem::new(span, what, format!("expected a text in quotation marks{example}"))
+        }
+        _ => Problem::new(span, what, format!("expected {expected}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the simulated machine answers the instructions.
 
-use ap_task::order::Queue;
+use ap_task::order::{HwConfig, Queue};
 use ap_task::{Instruction, Task};
 use ap_types::{AdapterId, Apqn, HardwareInfo, HostConfig, Mode, ResponseCode, Status};
 use locks::{Clock, Held};
@@ -68,16 +68,37 @@ impl Machine {
         &self,
         apqn: Apqn,
         held: &mut Held<'_, Queue>,
-        usual: impl FnOnce(&mut HwQueue, &MachineConfig) -> ResponseCode,
+        usual: impl Fn(&mut HwQueue, &MachineConfig) -> ResponseCode,
     ) -> (Status, bool) {
         locks::only(|| {
             let (config, mut held) = self.config.read(held);
-            let (mut queue, _held) = self.queue(apqn).lock(&mut held);
-            let code = match config.answer(apqn, &queue) {
-                Some(code) => code,
-                None => usual(&mut queue, &config),
-            };
-            (queue.status(code), config.log)
+            (self.execute(apqn, &config, &mut held, usual).0, config.log)
+        })
+    }
+
+    /// What a queue answers, and what it is then. One that changes nothing (most do, where resets take no time) only
+    /// looks, so that it does not meet others that do.
+    fn execute(
+        &self,
+        apqn: Apqn,
+        config: &MachineConfig,
+        held: &mut Held<'_, HwConfig>,
+        usual: impl Fn(&mut HwQueue, &MachineConfig) -> ResponseCode,
+    ) -> (Status, HwQueue) {
+        let execute = |queue: &HwQueue| {
+            let mut after = *queue;
+            let code = config.answer(apqn, queue).unwrap_or_else(|| usual(&mut after, config));
+            (after.status(code), after)
+        };
+        let looked = self.queue(apqn).look(held, |queue| {
+            let (status, after) = execute(queue);
+            (after == *queue).then_some((status, after))
+        });
+        looked.unwrap_or_else(|| {
+            let (mut queue, _held) = self.queue(apqn).lock(held);
+            let (status, after) = execute(&queue);
+            *queue = after;
+            (status, after)
         })
     }
 }
@@ -98,16 +119,12 @@ impl Hardware for Machine {
     fn tapq(&self, apqn: Apqn, held: &mut Held<'_, Queue>) -> (Status, HardwareInfo) {
         locks::only(|| {
             let (config, mut held) = self.config.read(held);
-            let (mut queue, _held) = self.queue(apqn).lock(&mut held);
-            let code = match config.answer(apqn, &queue) {
-                Some(code) => code,
-                None => queue.test(),
-            };
-            let info = match code {
+            let (status, queue) = self.execute(apqn, &config, &mut held, |queue, _| queue.test());
+            let info = match status.response_code() {
                 ResponseCode::Q_NOT_AVAIL => HardwareInfo::default(),
                 _ => config.info(apqn, queue.bs),
             };
-            (queue.status(code), info)
+            (status, info)
         })
     }
 

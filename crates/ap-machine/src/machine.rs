@@ -182,17 +182,19 @@ impl Machine {
         })
     }
 
-    /// Changes what concerns the whole machine.
-    pub(crate) fn configure_with<R>(
+    /// Changes what concerns the whole machine; of what was there only the answer counts.
+    pub(crate) fn configure_with<R: Hash>(
         &self,
         held: &mut Held<'_, Devices>,
         change: impl FnOnce(&mut MachineConfig) -> R,
     ) -> R {
-        let (mut config, _held) = self.config.write(held);
-        let changed = change(&mut config);
-        let domains = config.qci.domains;
-        config.domains_seen |= domains;
-        changed
+        locks::only(|| {
+            let (mut config, _held) = self.config.write(held);
+            let changed = change(&mut config);
+            let domains = config.qci.domains;
+            config.domains_seen |= domains;
+            changed
+        })
     }
 
     /// Looks at what concerns the whole machine.

@@ -18,6 +18,7 @@
 //! | `change` | all that is in the way of a write, and the smallest change that lets it through | what is said |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
+//! | `difference` | in what two hosts' facts differ, in words | what follows from it |
 //! | `notes` | what to beware of in a desired file, though nothing is in the way | writes |
 //! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
 //! | `search` | the fewest writes, in order | texts, reasons |
@@ -29,6 +30,7 @@
 
 pub mod allow;
 pub mod change;
+pub mod difference;
 pub mod filter;
 pub mod fits;
 mod hindrances;

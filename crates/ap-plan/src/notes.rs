@@ -1,14 +1,17 @@
-//! What to beware of in a desired file on a host, a sentence each: what it does without saying so, and ids that name
-//! nothing.
+//! What to beware of in a desired file on a host, or in a single write to it, a sentence each: what it does without saying
+//! so, and ids that name nothing.
 //!
-//! Knows the file and the state; not the writes. Nothing here is in the way of a plan.
+//! Knows the state and what is asked of it; not the rules. Nothing here is in the way of a plan or of a write.
 
 use ap_files::DesiredFile;
 use ap_files::desired::MaskWish;
-use ap_types::{AdapterMask, DomainMask, Matrix};
+use ap_types::grammar::{mask_write, strict};
+use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix};
 
+use crate::reading::{Reading, read};
 use crate::reason::{adapters, domains};
 use crate::state::State;
+use crate::write::Store;
 
 /// What to beware of if that file is carried out on a host in that state.
 #[must_use]
@@ -23,13 +26,22 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     for mdev in &desired.mdevs {
         let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
         let Matrix { adapters, domains: usage, control_domains: control } = mdev.matrix;
-        if mdev.control_by_default && control != old.control_domains {
-            let which = match control.is_empty() {
-                true => "none, as it has no domains".to_owned(),
-                false => format!("those of `domains` ({})", domains(&control)),
+        // In a machine file the default is none, which people do not expect of an mdev that gets domains.
+        let none = control.is_empty() && !usage.is_empty() && old != mdev.matrix;
+        if mdev.control_by_default && (control != old.control_domains || none) {
+            let (which, instead) = match (control.is_empty(), usage.is_empty()) {
+                (true, true) => ("none, as it has no domains".to_owned(), "`control_domains = []` for none"),
+                // A machine file has another default.
+                (true, false) => {
+                    ("none, as in a machine file".to_owned(), "`control_domains = [6]` for domain 6")
+                }
+                (false, _) => {
+                    let those = format!("those of `domains` ({})", domains(&control));
+                    (those, "`control_domains = []` for none (which is the default in machine files)")
+                }
             };
             notes.push(format!(
-                "mdev {}: its control domains are to be {which}, since the file does not say: write `control_domains = []` for none",
+                "mdev {}: its control domains are to be {which}, since the file does not say: write {instead}",
                 mdev.uuid
             ));
         }
@@ -52,6 +64,66 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
         }
     }
     notes
+}
+
+/// What to beware of in a write to a host in that state: ids that name nothing, and that it changes
+/// nothing. Sentences without full stop.
+#[must_use]
+pub fn of_write(state: &State, store: &Store) -> Vec<String> {
+    let file = store.path.rsplit('/').next().unwrap_or_default();
+    let Some((named, gives)) = named(file, &store.text) else { return Vec::new() };
+    let there: AdapterMask = state.cards.keys().copied().collect();
+    let later = if gives { "; its guest gets what comes later" } else { "" };
+    let mut notes = Vec::new();
+    let absent = named.adapters - there;
+    if !absent.is_empty() {
+        notes.push(format!("{} not there{later}", are(absent)));
+    }
+    let absent = named.domains - state.config.domains;
+    if state.config_told() && !absent.is_empty() {
+        let verb = if absent.count() == 1 { "is" } else { "are" };
+        notes.push(format!("{} {verb} not there{later}", domains(&absent)));
+    }
+    let nothing = match read(state, store) {
+        // A control domain is never refused, so nothing is read of it but its text.
+        Reading::Nothing => file != "assign_control_domain",
+        Reading::Takes(uuid, left) => state.mdevs.get(&uuid).is_some_and(|mdev| mdev.matrix == left),
+        _ => false,
+    };
+    if nothing {
+        notes.push("it changes nothing, as it is so already".to_owned());
+    }
+    notes
+}
+
+/// The ids that a write to a mask or an mdev names one by one, and whether it gives them to an mdev; `None`: it names none
+/// so, or is none of these.
+fn named(file: &str, text: &str) -> Option<(Matrix, bool)> {
+    let mut named = Matrix::default();
+    // What a whole mask says of ids that are not there is for later.
+    let relative = text.starts_with(['+', '-']);
+    match file {
+        "apmask" if relative => {
+            let set: AdapterMask = mask_write(AdapterMask::EMPTY, text.as_bytes()).ok()?;
+            named.adapters = set | !mask_write(AdapterMask::ALL, text.as_bytes()).ok()?;
+        }
+        "aqmask" if relative => {
+            let set: DomainMask = mask_write(DomainMask::EMPTY, text.as_bytes()).ok()?;
+            named.domains = set | !mask_write(DomainMask::ALL, text.as_bytes()).ok()?;
+        }
+        "apmask" | "aqmask" => {}
+        _ => {
+            let id = u8::try_from(strict(text.as_bytes()).ok()?).ok()?;
+            match file.strip_prefix("un").unwrap_or(file) {
+                "assign_adapter" => drop(named.adapters.insert(AdapterId(id))),
+                "assign_domain" => drop(named.domains.insert(DomainId(id))),
+                // Nobody needs to have a domain that a guest may control.
+                "assign_control_domain" => {}
+                _ => return None,
+            }
+        }
+    }
+    Some((named, file.starts_with("assign_")))
 }
 
 /// `adapters 8-255 are`.
@@ -85,7 +157,7 @@ mod tests {
             widened,
             [format!(
                 "mdev {U}: its control domains are to be those of `domains` (domains 6, 71), since the file does not \
-                 say: write `control_domains = []` for none"
+                 say: write `control_domains = []` for none (which is the default in machine files)"
             )]
         );
         assert_eq!(noted("[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\n"), [""; 0]);
@@ -93,6 +165,48 @@ mod tests {
             noted("[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\ncontrol_domains = [71]\n"),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn a_machine_file_that_does_not_say_control_domains_means_none() {
+        let machine = "schema = \"apmatrix.machine/1\"\napmask = \"-4\"\ndomains = [6, 71]\n[[adapter]]\nids = [4, 10]\n\
+                       type = \"CEX8P\"\n[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = [6, 71]\n";
+        let machine = machine.replace("\"U\"", &format!("\"{U}\""));
+        let with =
+            MachineFile::parse("m.toml", &format!("{machine}control_domains = 6\n")).expect("it is right");
+        let desired = DesiredFile::parse("d.toml", &machine).expect("it is right");
+        assert_eq!(
+            notes(&State::of(&with), &desired),
+            [format!(
+                "mdev {U}: its control domains are to be none, as in a machine file, since the file does not say: write \
+                 `control_domains = [6]` for domain 6"
+            )]
+        );
+    }
+
+    #[test]
+    fn a_write_of_ids_that_name_nothing_is_noted_and_one_that_changes_nothing() {
+        let machine = format!(
+            "schema = \"apmatrix.machine/1\"\napmask = \"-4\"\ndomains = [6, 71]\n[[adapter]]\nids = [4, 10]\ntype = \"CEX8P\"\n\
+             [[mdev]]\nuuid = \"{U}\"\nadapters = 4\ndomains = 6\n"
+        );
+        let state = State::of(&MachineFile::parse("m.toml", &machine).expect("it is right"));
+        let noted = |file: &str, text: &str| {
+            let directory = if file.ends_with("mask") { "bus/ap" } else { "devices/vfio_ap/matrix/U" };
+            let path = format!("{}/{file}", directory.replace('U', U));
+            of_write(&state, &Store { path, text: format!("{text}\n") })
+        };
+        let (later, same) = ("; its guest gets what comes later", "it changes nothing, as it is so already");
+        assert_eq!(noted("assign_adapter", "12"), [format!("adapter 12 is not there{later}")]);
+        assert_eq!(noted("assign_domain", "7"), [format!("domain 7 is not there{later}")]);
+        assert_eq!(noted("unassign_adapter", "12"), ["adapter 12 is not there", same]);
+        assert_eq!(noted("unassign_domain", "71"), [same]);
+        assert_eq!(noted("assign_adapter", "4"), [same]);
+        assert_eq!(noted("assign_control_domain", "9"), [""; 0]);
+        assert_eq!(noted("apmask", "+77,-9,-10"), ["adapters 9, 77 are not there"]);
+        assert_eq!(noted("aqmask", "+7"), ["domain 7 is not there", same]);
+        assert_eq!(noted("apmask", "0xff"), [""; 0]);
+        assert_eq!(noted("apmask", "-9-"), [""; 0]);
     }
 
     #[test]

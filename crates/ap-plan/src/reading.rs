@@ -150,7 +150,10 @@ fn number(text: &[u8]) -> Result<u64, Reading> {
         NumberError::Invalid if text.trim_ascii().is_empty() => wrong("EINVAL", "the text is empty", NUMBER),
         NumberError::Invalid => {
             let hex = !text.is_empty() && text.trim_ascii_end().iter().all(u8::is_ascii_hexdigit);
-            let remedy = if hex {
+            let several = text.iter().skip(1).any(|byte| b",-".contains(byte));
+            let remedy = if several && text.first().is_some_and(u8::is_ascii_digit) {
+                format!("{NUMBER}; one id for each write, no lists and no ranges")
+            } else if hex {
                 format!(
                     "write 0x{}, or the number in decimal: names are hex, this file takes decimal",
                     shown(text)

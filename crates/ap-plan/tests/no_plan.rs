@@ -24,8 +24,8 @@ fn host() -> State {
         ..Matrix::default()
     };
     machine.mdevs = vec![
-        FileMdev { uuid: uuid(1), matrix: matrix(4, &[4, 6]) },
-        FileMdev { uuid: uuid(2), matrix: matrix(5, &[4]) },
+        FileMdev { uuid: uuid(1), matrix: matrix(4, &[4, 6]), control_by_default: false },
+        FileMdev { uuid: uuid(2), matrix: matrix(5, &[4]), control_by_default: false },
     ];
     State::of(&machine)
 }

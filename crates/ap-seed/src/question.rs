@@ -37,6 +37,31 @@ impl Question {
         }
     }
 
+    /// What was found if the answer is yes: what the column of the table is called, and a sentence without full stop.
+    #[must_use]
+    pub fn found(self) -> (&'static str, &'static str) {
+        match self {
+            Question::TheftSequence => (
+                "theft by a sequence",
+                "a mask write takes a queue that an mdev has, and each call is made when the one before has returned",
+            ),
+            Question::TheftRace => {
+                ("theft by an interleaving", "the same, and only while both calls are under way at once")
+            }
+            Question::Deadlock => (
+                "deadlock P and M",
+                "a mask write has P and wants M, an assignment has M and wants P: neither goes on",
+            ),
+            Question::ProtectedGuestCycle => (
+                "protected guest V-M-K",
+                "while a guest becomes protected, three tasks wait in a circle: each has one of V, M and K and wants another",
+            ),
+            Question::SpuriousBusy => {
+                ("spurious EBUSY", "a call is refused with EBUSY though nobody uses what it wants")
+            }
+        }
+    }
+
     /// The verdict of an exploration that means yes.
     #[must_use]
     pub fn verdict(self) -> &'static str {

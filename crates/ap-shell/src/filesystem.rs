@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use ap_sysfs::nearest::BELOW;
 use ap_sysfs::{Answer, Called, Entry, Errno, Filesystem, Ino, Kind, Token};
 
 use crate::operator::{ControlFiles, Operator, OperatorError};
@@ -282,6 +283,10 @@ impl<F: Filesystem, O: Operator<F>> World for FilesystemWorld<F, O> {
 
     fn why(&mut self, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         self.operator.why(&mut self.tree, write)
+    }
+
+    fn places(&self) -> Vec<String> {
+        BELOW.iter().map(|below| format!("/sys/{below}")).collect()
     }
 
     fn sleep(&mut self, milliseconds: u64) {

@@ -122,6 +122,11 @@ pub trait World {
         Err(OperatorError::new(Errno::EOPNOTSUPP, "nothing here knows the rules: `apmatrix shell` does"))
     }
 
+    /// The directories below which somebody may mean a short path, whole, each with a slash at its end.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Lets machine time pass.
     fn sleep(&mut self, milliseconds: u64);
 
@@ -180,6 +185,10 @@ impl<W: World + ?Sized> World for &mut W {
 
     fn why(&mut self, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         (**self).why(write)
+    }
+
+    fn places(&self) -> Vec<String> {
+        (**self).places()
     }
 
     fn sleep(&mut self, milliseconds: u64) {

@@ -22,6 +22,34 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
     (near && !differ_by_digits(word, name)).then_some(name)
 }
 
+/// The known name that a number stands for: `04`, or `4`, for `card04`.
+#[must_use]
+pub fn numbered<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let digits = format!("{word:0>2}");
+    let is_number = (1..=2).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let letters = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic());
+    known
+        .into_iter()
+        .filter(|_| is_number)
+        .find(|name| name.strip_suffix(digits.as_str()).is_some_and(letters))
+}
+
+/// Below which directories of the tree people look for a short path.
+pub const BELOW: [&str; 5] = [
+    "",
+    "bus/ap/",
+    "devices/vfio_ap/matrix/",
+    "bus/ap/devices/",
+    "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/",
+];
+
+/// The only known name that begins so: `62177883` of a UUID.
+#[must_use]
+pub fn begun<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let mut found = known.into_iter().filter(|name| word.len() >= 4 && name.starts_with(word));
+    found.next().filter(|_| found.next().is_none())
+}
+
 /// Whether two names differ by their digits only: `card99` is another card than `card00`, and not that one mistyped.
 fn differ_by_digits(one: &str, other: &str) -> bool {
     let letters =
@@ -59,6 +87,25 @@ mod tests {
         assert_eq!(meant("", names), None);
         assert_eq!(meant("mdevctl", names), None);
         assert_eq!(meant(&"cat".repeat(11), names), None);
+    }
+
+    #[test]
+    fn a_number_stands_for_the_name_that_ends_with_it() {
+        let names = ["04.0004", "04.0006", "card04", "cardab"];
+        assert_eq!(numbered("04", names), Some("card04"));
+        assert_eq!(numbered("4", names), Some("card04"));
+        assert_eq!(numbered("ab", names), Some("cardab"));
+        for none in ["5", "0004", "d04", "", "x"] {
+            assert_eq!(numbered(none, names), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_stands_for_the_only_name_that_has_it() {
+        let names = ["62177883-f1bb", "62177884-f1bb", "a0000000-0000"];
+        assert_eq!(begun("62177883", names), Some("62177883-f1bb"));
+        assert_eq!(begun("6217788", names), None);
+        assert_eq!(begun("a00", names), None);
     }
 
     #[test]

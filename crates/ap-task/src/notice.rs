@@ -5,16 +5,6 @@ use ap_types::{Apqn, ResponseCode};
 /// Something that a task tells an exploration (`locks::hook::announce`); in production it is never made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Notice {
-    /// A queue is to be polled. Whoever does background work polls all queues at once ([`Work::Poll`]); an
-    /// exploration takes them apart.
-    ///
-    /// [`Work::Poll`]: crate::Work::Poll
-    Poll(Apqn),
-    /// The same for a queue whose last poll found nothing new: its interrupts are being enabled, and a reset by
-    /// somebody else has switched them off. It is polled so for ever.
-    PollAgain(Apqn),
-    /// A queue is in error now: every poll looks at it, though none is asked for.
-    InError(Apqn),
     /// The machine was changed, and is about to tell the host, which scans then. In between others may go on.
     MachineChanged,
     /// A mask was stored; the bindings follow. In between others may go on (page 4, I8).

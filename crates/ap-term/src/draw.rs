@@ -7,7 +7,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
-use crate::app::{App, Typing, Zones};
+use crate::app::{App, Zones};
 use crate::grid::{Width, block_size, blocks, window};
 use crate::panels;
 
@@ -26,17 +26,19 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         return;
     }
     let letters = panels::legend(app, usize::from(area.width));
+    let mut said = panels::bottom(app, usize::from(area.width));
+    said.truncate(usize::from(area.height / 3).max(1));
     let [title, legend, main, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(u16::try_from(letters.len()).unwrap_or(1)),
         Constraint::Min(0),
-        Constraint::Length(1),
+        Constraint::Length(u16::try_from(said.len()).unwrap_or(1)),
     ])
     .areas(area);
     frame.render_widget(Paragraph::new(heading(app, title.width)), title);
     frame.render_widget(Paragraph::new(letters), legend);
     panes(app, frame, main);
-    frame.render_widget(Paragraph::new(bottom(app)), footer);
+    frame.render_widget(Paragraph::new(said), footer);
     if app.help {
         help(app, frame, area);
     }
@@ -107,33 +109,6 @@ fn heading(app: &App, width: u16) -> Line<'static> {
 
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-fn bottom(app: &App) -> Line<'static> {
-    match (&app.typing, &app.message) {
-        (Some(Typing::Line(text)), _) => Line::from(vec![
-            Span::styled(":", app.depth.heading()),
-            Span::raw(text.clone()),
-            Span::styled(" ", app.depth.selected()),
-        ]),
-        (Some(Typing::Search(text)), _) => Line::from(vec![
-            Span::styled("/", app.depth.heading()),
-            Span::raw(text.clone()),
-            Span::styled(" ", app.depth.selected()),
-        ]),
-        (None, Some((text, refused))) => {
-            let style = if *refused { app.depth.refused() } else { app.depth.done() };
-            Line::styled(text.clone(), style)
-        }
-        (None, None) => {
-            let keys = if app.shown.operable {
-                "arrows select  / search  Tab mdevs  o overview  1-9 do  : line  ? help  q end"
-            } else {
-                "arrows select  / search  Tab mdevs  o overview  ? help  q end"
-            };
-            Line::styled(keys, app.depth.dim())
-        }
-    }
 }
 
 fn help(app: &App, frame: &mut Frame<'_>, area: Rect) {

@@ -4,7 +4,7 @@ use ap_view::{Detail, Mark, Verdict, Whose};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::app::App;
+use crate::app::{App, Typing};
 
 /// What is said of what is selected.
 pub(crate) fn detail(app: &App, detail: &Detail) -> Vec<Line<'static>> {
@@ -52,8 +52,7 @@ pub(crate) fn mdevs(app: &App, width: usize) -> Vec<Line<'static>> {
         let who = mdev.holder.as_ref().map(ToString::to_string).unwrap_or_else(|| "no guest".to_owned());
         let (gets, has) = (mdev.shadow.queue_count(), mdev.matrix.queue_count());
         let filtered = if gets < has { " ~" } else { "" };
-        let name = uuid.to_string();
-        let name = if width < 64 { format!("{}…", &name[..8]) } else { name };
+        let name = if width < 64 { host.short(uuid) } else { uuid.to_string() };
         let whose = if mdev.holder.is_some() { Whose::Guest(number) } else { Whose::Mdev(number) };
         let text = format!(" {name}  {gets} of {has} queues{filtered}  {who}");
         let selected = app.selection == Some(ap_view::Selection::Mdev(*uuid));
@@ -69,6 +68,49 @@ pub(crate) fn mdevs(app: &App, width: usize) -> Vec<Line<'static>> {
         (true, true) => vec![Line::styled("none yet: press c to make one", app.depth.dim())],
         (true, false) => vec![Line::styled("none", app.depth.dim())],
     }
+}
+
+/// What stands at the bottom: what is typed, the last answer, or the keys; in as many lines as it needs.
+pub(crate) fn bottom(app: &App, width: usize) -> Vec<Line<'static>> {
+    let depth = app.depth;
+    match (&app.typing, &app.message) {
+        (Some(Typing::Line(text)), _) => typed(app, ":", text, width),
+        (Some(Typing::Search(text)), _) => typed(app, "/", text, width),
+        (None, Some((text, refused))) => {
+            let style = if *refused { depth.refused() } else { depth.done() };
+            let lines = textwrap::wrap(text, textwrap::Options::new(width).subsequent_indent("  "));
+            lines.into_iter().map(|line| Line::styled(line.into_owned(), style)).collect()
+        }
+        (None, None) => {
+            let keys = if app.shown.operable {
+                "arrows select  / search  Tab mdevs  o overview  1-9 do  : line  ? help  q end"
+            } else {
+                "arrows select  / search  Tab mdevs  o overview  ? help  q end"
+            };
+            vec![Line::styled(keys, depth.dim())]
+        }
+    }
+}
+
+/// What is typed, with the cursor behind it, broken where the frame ends.
+fn typed(app: &App, sign: &'static str, text: &str, width: usize) -> Vec<Line<'static>> {
+    let letters: Vec<char> = sign.chars().chain(text.chars()).chain([' ']).collect();
+    let pieces = letters.chunks(width.max(1));
+    let mut lines: Vec<Vec<Span<'static>>> =
+        pieces.map(|piece| vec![Span::raw(piece.iter().collect::<String>())]).collect();
+    if let Some(last) = lines.last_mut() {
+        // The blank at the end is the cursor.
+        if let Some(span) = last.pop() {
+            let text = span.content.strip_suffix(' ').unwrap_or_default().to_owned();
+            last.extend([Span::raw(text), Span::styled(" ", app.depth.selected())]);
+        }
+    }
+    if let Some(first) = lines.first_mut().and_then(|line| line.first_mut()) {
+        let rest = first.content.strip_prefix(sign).unwrap_or_default().to_owned();
+        *first = Span::raw(rest);
+        lines[0].insert(0, Span::styled(sign, app.depth.heading()));
+    }
+    lines.into_iter().map(Line::from).collect()
 }
 
 /// The last events, the newest first.

@@ -337,3 +337,37 @@ fn the_picture_of_the_readme_is_what_is_drawn() {
     let there = std::fs::read_to_string(path).unwrap_or_default();
     assert!(there == drawn, "{path} is not what is drawn: PICTURES=1 cargo test -p ap-term draws it anew");
 }
+
+#[test]
+fn what_is_longer_than_the_frame_goes_on_in_the_next_line() {
+    let mut app = every_app();
+    let why = "queue 04.0006 is the host's, by apmask and aqmask; queue 0a.0006 is assigned to mdev 2, which guest g1 holds: stop it";
+    app.said(Answer::Refused(why.to_owned()));
+    let frame = text(&mut app, (60, 24));
+    let said: Vec<&str> = frame.lines().skip(21).map(str::trim).collect();
+    assert_eq!(said.join(" "), why, "{frame}");
+    press(&mut app, ": echo-4-5-6-7-8-9-10-11-12-13-14-15-16-17-18-19-20-21-22-23-24-25>/sys/bus/ap/apmask");
+    let frame = text(&mut app, (60, 24));
+    let typed: String = frame.lines().skip(22).collect();
+    assert_eq!(
+        typed, ":echo-4-5-6-7-8-9-10-11-12-13-14-15-16-17-18-19-20-21-22-23-24-25>/sys/bus/ap/apmask",
+        "{frame}"
+    );
+}
+
+#[test]
+fn mdevs_of_equal_beginning_are_told_apart() {
+    let mut session = every::machine("tiny");
+    for uuid in [
+        "a0000000-0000-4000-8000-000000000001",
+        "a0000000-0000-4000-8000-000000000002",
+        "b0000000-0000-4000-8000-000000000002",
+    ] {
+        let create = "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
+        ap_apply::tree::Tree::write(&mut session, create, &format!("{uuid}\n")).expect("it is made");
+    }
+    let frame = text(&mut app(every::host(&mut session)), (80, 24));
+    for name in ["a0000000…0001 ", "a0000000…0002 ", "b0000000… "] {
+        assert!(frame.contains(name), "{name}: {frame}");
+    }
+}

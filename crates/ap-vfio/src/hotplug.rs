@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use ap_task::order::{Guests, Mdevs as MdevsLevel, Scan};
 use ap_task::{MdevId, Task};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, HostConfig, Matrix};
+use locks::marked;
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
@@ -94,16 +95,21 @@ impl VfioAp {
         f: impl Fn(MdevId, &mut Mdevs, &mut Option<Attached<'_>>, &mut Task<'_, MdevsLevel>),
     ) {
         let newest_first: Vec<MdevId> = self.look(task, |mdevs| mdevs.list.keys().rev().copied().collect());
-        for id in newest_first {
-            let done: Result<(), Infallible> = self.with_guest_of(
-                |_| Ok(((), Some(id))),
-                task,
-                |(), mdevs, attached, task| {
-                    f(id, mdevs, attached, task);
-                    Ok(())
-                },
-            );
-            let Ok(()) = done;
-        }
+        marked(|mark| {
+            for id in newest_first {
+                // What was done to the others is nothing to this one.
+                mark.only(|| id);
+                let done: Result<(), Infallible> = self.with_guest_of(
+                    |_| Ok(((), Some(id))),
+                    task,
+                    |(), mdevs, attached, task| {
+                        f(id, mdevs, attached, task);
+                        Ok(())
+                    },
+                );
+                let Ok(()) = done;
+            }
+            mark.only(|| "all");
+        });
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use ap_bus::device::{Decided, QueueDevice, Steady};
 use ap_bus::{ApDriver, Asked, Holder, Use};
 use ap_task::order::{Device, Perms, Scan};
-use ap_task::{DriverName, Notice, Task};
+use ap_task::{DriverName, MdevId, Notice, Task};
 use ap_types::{AdapterMask, Apqn, DomainMask, HostConfig, Matrix, ResponseCode};
 use locks::{Held, Nothing};
 
 use crate::driver::{VFIO_AP, VfioAp};
-use crate::state::{Mdev, QueueRecord};
+use crate::state::{Mdev, Mdevs, QueueRecord};
 
 /// What a queue's `status` attribute says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,13 +41,12 @@ impl ApDriver for VfioAp {
         let apqn = queue.apqn;
         // Lock order: G -> K -> M
         let (_guests, mut task) = task.lock(&self.guests);
-        let done: Result<bool, Infallible> = self.with_guest_of(
-            |mdevs| {
-                let owner = mdevs.owner(apqn);
-                Ok((owner, owner))
-            },
-            &mut task,
-            |owner, mdevs, attached, task| {
+        let choose = |mdevs: &Mdevs| {
+            let owner = mdevs.owner(apqn);
+            Ok((owner, owner))
+        };
+        let mut probe = || {
+            self.with_guest_of(choose, &mut task, |owner, mdevs, attached, task| {
                 let record = QueueRecord { last_reset: ResponseCode::NORMAL, irq: None };
                 mdevs.queues.insert(apqn, record);
                 mdevs.bound.insert(apqn);
@@ -62,10 +61,13 @@ impl ApDriver for VfioAp {
                     self.filter_and_update(id, mdevs, attached, task);
                 }
                 Ok(true)
-            },
-        );
-        let Ok(taken) = done;
-        taken
+            })
+        };
+        // What else is known here is nothing to the bus.
+        locks::only(|| {
+            let Ok(taken): Result<bool, Infallible> = probe();
+            taken
+        })
     }
 
     /// Unplugs the queue's adapter from a guest that has it, resets, forgets.
@@ -80,13 +82,12 @@ impl ApDriver for VfioAp {
         // Lock order: G -> K -> M
         let (_guests, mut task) = task.lock(&self.guests);
         decided.release();
-        let done: Result<(), Infallible> = self.with_guest_of(
-            |mdevs| {
-                let linked = mdevs.linked_mdev(apqn);
-                Ok((linked, linked))
-            },
-            &mut task,
-            |linked, mdevs, attached, task| {
+        let choose = |mdevs: &Mdevs| {
+            let linked = mdevs.linked_mdev(apqn);
+            Ok((linked, linked))
+        };
+        let mut remove = || {
+            self.with_guest_of(choose, &mut task, |linked, mdevs, attached, task| {
                 Notice::LetGo { queue: apqn, assigned: linked.is_some() }.announce();
                 let shadow =
                     linked.map(|id| (id, mdevs.shadow(id))).filter(|(_, shadow)| shadow.contains(apqn));
@@ -118,10 +119,14 @@ impl ApDriver for VfioAp {
                 mdevs.queues.remove(&apqn);
                 mdevs.bound.remove(apqn);
                 mdevs.failed.remove(apqn);
-                Ok(())
-            },
-        );
-        let Ok(()) = done;
+                Ok(linked)
+            })
+        };
+        // Whether it was assigned was announced, so it counts; nothing else that is known here does.
+        locks::only(|| {
+            let Ok(linked): Result<Option<MdevId>, Infallible> = remove();
+            linked.is_some()
+        });
     }
 
     /// The veto: whether a queue that is asked about is assigned to an mdev. The queues of the first such mdev, newest

@@ -2,7 +2,7 @@
 //! `ap-plan`.
 
 use ap_plan::write::Delta;
-use ap_plan::{Refusal, State, Write};
+use ap_plan::{Refusal, State, Store, Why, Write, why};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid, grammar};
 
 use crate::host::Host;
@@ -158,11 +158,14 @@ impl List<'_> {
         let state = &self.host.state;
         let verdict = match state.after(&write) {
             Ok(after) => Verdict::Done(changes(state, &after)),
-            Err(refusal) => Verdict::Refused {
-                answer: Reply::of(&refusal),
-                why: self.host.by_numbers(refusal.to_string()),
-                remedy: self.host.by_numbers(refusal.remedy(state).as_write()),
-            },
+            Err(refusal) => {
+                let (reason, change) = all_in_the_way(state, &operation, &refusal);
+                Verdict::Refused {
+                    answer: Reply::of(&refusal),
+                    why: self.host.by_numbers(reason),
+                    remedy: self.host.by_numbers(change),
+                }
+            }
         };
         self.actions.push(Action { sort, label, operation, verdict });
     }
@@ -308,6 +311,18 @@ impl List<'_> {
             return;
         };
         self.store(Sort::Create, "make an mdev".to_owned(), Write::Create(uuid));
+    }
+}
+
+/// All that is in the way of a write that is refused, and what takes it out of the way: a write, where one is enough.
+fn all_in_the_way(state: &State, operation: &Operation, first: &Refusal) -> (String, String) {
+    let alone = || (first.to_string(), first.remedy(state).as_write());
+    let Operation::Write { path, text } = operation else { return alone() };
+    match why(state, &Store { path: path.clone(), text: format!("{text}\n") }) {
+        Why::Refused(because) | Why::Waits(because) if because.reason != first.to_string() => {
+            (because.reason, because.change.text)
+        }
+        _ => alone(),
     }
 }
 

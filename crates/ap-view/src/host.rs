@@ -109,6 +109,26 @@ impl Host {
         numbered.fold(text, |text, (number, uuid)| text.replace(&uuid.to_string(), &number.to_string()))
     }
 
+    /// An mdev's UUID in short: its beginning, and as much of its end as tells it from the others that begin so.
+    #[must_use]
+    pub fn short(&self, uuid: &Uuid) -> String {
+        const BEGINNING: usize = 8;
+        let name = uuid.to_string();
+        let others: Vec<String> =
+            self.state.mdevs.keys().filter(|known| *known != uuid).map(Uuid::to_string).collect();
+        let alike: Vec<&str> = others
+            .iter()
+            .filter(|other| other[..BEGINNING] == name[..BEGINNING])
+            .map(String::as_str)
+            .collect();
+        if alike.is_empty() {
+            return format!("{}…", &name[..BEGINNING]);
+        }
+        let mut ends = (4..=12).map(|length| &name[name.len() - length..]);
+        let end = ends.find(|end| !alike.iter().any(|other| other.ends_with(end)));
+        end.map_or_else(|| name.clone(), |end| format!("{}…{end}", &name[..BEGINNING]))
+    }
+
     /// How many queue devices there are.
     #[must_use]
     pub fn queue_count(&self) -> usize {

@@ -86,6 +86,28 @@ fn the_next_write_says_what_it_would_answer() {
     assert_eq!(remedy, "take adapter 10 from mdev 1 (held by guest g1)");
 }
 
+/// Not only the first mdev that has a queue of the adapter.
+#[test]
+fn a_refusal_names_all_that_is_in_the_way() {
+    let mut session = every::machine("tiny");
+    every::operate(&mut session, "echo -4 > /sys/bus/ap/apmask");
+    for (number, domain) in [(1, 6), (2, 71)] {
+        let uuid = format!("a000000{number}-0000-4000-8000-000000000001");
+        let create = "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create";
+        every::operate(&mut session, &format!("echo {uuid} > /sys/{create}"));
+        every::operate(&mut session, &format!("echo 4 > /sys/devices/vfio_ap/matrix/{uuid}/assign_adapter"));
+        every::operate(
+            &mut session,
+            &format!("echo {domain} > /sys/devices/vfio_ap/matrix/{uuid}/assign_domain"),
+        );
+    }
+    let actions = host(&mut session).actions(select("04"), None);
+    let mask = actions.iter().find(|action| action.sort == Sort::Mask).expect("one for apmask");
+    let Verdict::Refused { why, remedy, .. } = &mask.verdict else { panic!("{mask:?}") };
+    assert_eq!(why, "queue 04.0006 is assigned to mdev 1; queue 04.0047 is assigned to mdev 2");
+    assert!(remedy.contains("mdev 1") && remedy.contains("mdev 2"), "{remedy}");
+}
+
 /// What a verdict says is what the host answers, for everything that can be selected.
 #[test]
 fn verdicts_are_what_the_host_answers() {

@@ -9,12 +9,12 @@ use ap_apply::tree::Tree;
 use ap_files::machine::BUILT_IN;
 use ap_files::{MachineFile, boot};
 use ap_proof::sequences::alphabets;
+use ap_sysfs::nearest::BELOW;
 use ap_task::Version;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 
 use crate::plan::tree::FileTree;
 use crate::running;
-use crate::why::BELOW;
 
 /// The variable by which a shell asks.
 pub const VARIABLE: &str = "APMATRIX_COMPLETE";

@@ -167,6 +167,10 @@ impl CliError {
             let mut text = String::new();
             let all = std::iter::once(file).chain(file.others());
             if all.map(|mistake| handler.render_report(&mut text, mistake)).all(|shown| shown.is_ok()) {
+                for hint in &self.hints {
+                    text += &wrapped(&format!("  help: {hint}"), crate::terminal::width().min(100), 8);
+                    text.push('\n');
+                }
                 let count = file.others().len() + 1;
                 if count > 1 {
                     text += &format!("{count} mistakes in {}\n", file.file());
@@ -196,6 +200,16 @@ pub fn instead_of(path: &Path) -> String {
         None if directory == Path::new(".") => "`ls` lists the files of this directory".to_owned(),
         None => format!("`ls {}` lists the files there", directory.display()),
     }
+}
+
+/// The file beside one that is not there that is probably meant.
+fn near_file(path: &Path) -> Option<String> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names =
+        std::fs::read_dir(directory).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names: Vec<String> = names.collect();
+    let near = meant(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
 }
 
 /// A text as a terminal may show it: what would move its cursor or change its colours is shown as an escape.
@@ -229,7 +243,9 @@ impl Error for CliError {
 impl From<FileError> for CliError {
     fn from(error: FileError) -> CliError {
         let error_text = format!("{} cannot be used: {error}", error.file());
-        CliError { cause: Some(Cause::File(error)), ..CliError::input(error_text) }
+        let near = error.is_missing().then(|| near_file(Path::new(error.file()))).flatten();
+        let hints = near.map(|near| format!("did you mean the file `{near}`?")).into_iter().collect();
+        CliError { cause: Some(Cause::File(error)), hints, ..CliError::input(error_text) }
     }
 }
 

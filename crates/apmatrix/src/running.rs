@@ -128,6 +128,10 @@ pub fn find(name: &str) -> Result<Entrance, CliError> {
     {
         return Ok(entrance);
     }
+    if name.is_empty() {
+        return Err(CliError::usage("the name of the machine is empty")
+            .hint("`apmatrix exec --list` says which machines run"));
+    }
     let error = CliError::environment(format!("no machine called `{name}` runs"));
     Err(match (meant(name, names.iter().map(String::as_str)), names.as_slice()) {
         (Some(near), _) => error.hint(format!("did you mean `{near}`?")),

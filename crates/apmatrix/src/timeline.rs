@@ -63,6 +63,9 @@ pub struct Step {
     /// The line of the script that begins with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// The error that the call answers whose last step it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'static str>,
     /// What happened, in the words of transcripts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<String>,
@@ -100,6 +103,7 @@ pub fn steps(trace: &[TraceStep], names: &Names<'_>, picture: &mut Picture) -> V
         notes.iter().for_each(|told| picture.follow(told));
         let told = notes.iter().filter(|told| !matches!(told, Told::Line(_)));
         let (kind, words, object) = words(step, names);
+        let answer = |told: &Told| if let Told::Answered(errno) = told { Some(errno.name()) } else { None };
         let number = steps.len() + 1;
         steps.push(Step {
             first: number,
@@ -111,12 +115,46 @@ pub fn steps(trace: &[TraceStep], names: &Names<'_>, picture: &mut Picture) -> V
             at: (names.place)(&step.at),
             held: step.holds.iter().filter_map(|held| (names.held)(held)).collect(),
             call,
+            answer: notes.iter().find_map(answer),
             told: told.map(Told::to_string).collect(),
             changed: changes(&before, picture),
             found: step.found.iter().map(|found| format!("{}: {}", found.verdict, found.what)).collect(),
         });
+        if (step.step, step.on.level) == ("oracle", HAND) {
+            hand_over(&mut steps, u16::try_from(step.on.key.id).map(Apqn::from_u16).ok());
+        }
     }
     steps
+}
+
+/// The object whose change says that something became of a queue.
+const HAND: &str = "hand";
+
+/// The last step is the one that says what became of a queue. That it changed hands was told right before: with the step
+/// of its task before it. It is told here instead; where nothing was told the queue stays whose it is.
+fn hand_over(steps: &mut [Step], queue: Option<Apqn>) {
+    let (Some((this, before)), Some(queue)) = (steps.split_last_mut(), queue.map(|queue| queue.to_string()))
+    else {
+        return;
+    };
+    if let Some(before) = before.iter_mut().rfind(|step| step.task == this.task) {
+        let mine = |told: &String| told.starts_with("guest ") || told.split(' ').any(|word| word == queue);
+        if before.changed.iter().any(|(apqn, _)| *apqn == queue) {
+            this.changed.extend(before.changed.extract_if(.., |(apqn, _)| *apqn == queue));
+            this.told.splice(0..0, before.told.extract_if(.., |told| mine(told)));
+        }
+        if before.words == this.words {
+            only_what_is_left(before, &queue);
+        }
+    }
+    only_what_is_left(this, &queue);
+}
+
+/// Where a queue does not change hands, what is said of it is about what its last user left in it.
+fn only_what_is_left(step: &mut Step, queue: &str) {
+    if step.changed.is_empty() {
+        step.words = format!("changes what is left in {queue}");
+    }
 }
 
 /// The same steps where two that belong together are told as one: a lock that is taken and released at once, a look.
@@ -129,8 +167,8 @@ pub fn merged(steps: Vec<Step>) -> Vec<Step> {
                 if before.kind == Kind::Takes {
                     before.words = before.words.replacen("takes", "takes and releases", 1);
                 }
-                let Step { last, kind, held, told, changed, found, .. } = step;
-                *before = Step { last, kind, held, told, changed, found, ..before.clone() };
+                let Step { last, kind, held, answer, told, changed, found, .. } = step;
+                *before = Step { last, kind, held, answer, told, changed, found, ..before.clone() };
             }
             _ => all.push(step),
         }
@@ -139,8 +177,11 @@ pub fn merged(steps: Vec<Step>) -> Vec<Step> {
 }
 
 fn belong_together(step: &Step, next: &Step) -> bool {
-    let plain =
-        step.told.is_empty() && step.changed.is_empty() && step.found.is_empty() && next.call.is_none();
+    let plain = step.answer.is_none()
+        && step.told.is_empty()
+        && step.changed.is_empty()
+        && step.found.is_empty()
+        && next.call.is_none();
     let kinds = match (step.kind, next.kind) {
         (Kind::Takes, Kind::Releases) => step.words.starts_with("takes"),
         (Kind::Looks, Kind::Looked) => true,
@@ -223,6 +264,41 @@ mod tests {
             found: vec![Finding::new("stolen", "04.0006 is stolen")],
             notes: notes.iter().map(|note| (*note).to_owned()).collect(),
         }
+    }
+
+    #[test]
+    fn a_queue_changes_hands_at_the_step_that_says_so() {
+        let names = Names {
+            object: &|step| {
+                if step.on.level == HAND { "whose 04.0006 is".to_owned() } else { step.object.clone() }
+            },
+            held: &|_| None,
+            line: &|_, _| None,
+            place: &str::to_owned,
+        };
+        let hand = |task: usize, notes: &[&str]| TraceStep {
+            on: Object { level: HAND, rank: 0, key: Key { id: 0x0406, generation: 0 } },
+            ..step(task, "oracle", notes)
+        };
+        let trace = [
+            step(0, "unlock", &["zapq 04.0006 rc=00"]),
+            hand(0, &["04.0006 unbound"]),
+            step(1, "lock", &[]),
+            hand(0, &["answers EBUSY (Device or resource busy)"]),
+        ];
+        let told = steps(&trace, &names, &mut Picture::default());
+        let shown: Vec<_> =
+            told.iter().map(|step| (step.words.as_str(), step.changed.len(), step.answer)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("releases Perms", 0, None),
+                ("changes what is left in 04.0006", 0, None),
+                ("takes Perms", 0, None),
+                ("changes whose 04.0006 is", 1, Some("EBUSY")),
+            ]
+        );
+        assert_eq!(told[3].told, ["04.0006 unbound", "answers EBUSY (Device or resource busy)"]);
     }
 
     #[test]

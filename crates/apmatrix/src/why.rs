@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 
 use ap_apply::import::import;
 use ap_apply::tree::Tree;
+use ap_plan::notes::of_write;
 use ap_plan::why::moved;
 use ap_plan::{Because, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
 use ap_sysfs::ids::LeadingZero;
-use ap_sysfs::nearest::meant;
+use ap_sysfs::nearest::{BELOW, begun, meant, numbered};
 use serde::Serialize;
 
 use crate::control::DIRECTORY;
@@ -21,9 +22,6 @@ use crate::terminal::{Table, wrapped};
 
 /// The page that says all rules.
 pub const PAGE: &str = "docs/reference/rules.md";
-
-/// Below which directories a short path is looked for.
-pub const BELOW: [&str; 4] = ["", "bus/ap/", "devices/vfio_ap/matrix/", "bus/ap/devices/"];
 
 /// What was asked, and what there is to say.
 #[derive(Clone, Debug)]
@@ -81,7 +79,12 @@ fn explain(
     let imported = import(tree).map_err(|error| unreadable(root, error))?;
     let why = why(&imported.state, &store);
     let effect = moved(&imported.state, &store).filter(|_| why == Why::Allowed);
-    let note = octal(&store).or_else(|| whole(&store)).filter(|_| why != Why::Unknown);
+    let mut notes: Vec<String> =
+        octal(&store).or_else(|| whole(&store)).filter(|_| why != Why::Unknown).into_iter().collect();
+    if why != Why::Unknown {
+        notes.extend(of_write(&imported.state, &store));
+    }
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     Ok(Explained { store, refused, why, effect, note })
 }
 
@@ -121,15 +124,32 @@ fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError>
             return Ok(full);
         }
     }
-    let (directory, name) = inside.rsplit_once('/').unwrap_or(("bus/ap", inside));
-    let known = tree.list(directory).unwrap_or_default();
-    let hint = match meant(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{directory}/{near}`?"),
-        None if known.is_empty() => format!("there is no directory {root}/{directory} either"),
-        None => format!("`ls {root}/{directory}` lists what is there"),
+    let near = BELOW.iter().find_map(|below| near(tree, below, inside));
+    let (directory, _) = inside.rsplit_once('/').unwrap_or(("bus/ap", inside));
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if tree.list(directory).is_ok() => format!("`ls {root}/{directory}` lists what is there"),
+        None => format!("there is no directory {root}/{directory} either"),
     };
     Err(CliError::failed(format!("there is no file {path}: a write to it is refused with ENOENT or EACCES"))
         .hint(hint))
+}
+
+/// The path below a directory that is meant by one of which some names are mistyped; `None` if nothing is near.
+fn near(tree: &mut dyn Tree, below: &str, path: &str) -> Option<String> {
+    let mut at = below.trim_end_matches('/').to_owned();
+    for name in path.split('/') {
+        let known = tree.list(&at).ok()?;
+        let names = || known.iter().map(String::as_str);
+        let here = names().find(|known| *known == name);
+        let found = here.or_else(|| numbered(name, names())).or_else(|| begun(name, names()));
+        let found = found.or_else(|| meant(name, names()))?;
+        if !at.is_empty() {
+            at.push('/');
+        }
+        at += found;
+    }
+    Some(at)
 }
 
 impl Explained {

@@ -62,7 +62,8 @@
 //! its steps (`persistent`); what others may do is learned, and ends at locks that the set holds (`futures`); what a choice
 //! relied on is kept (`claims`), and where it holds no more it is chosen again (`cache/mend`); from its first
 //! lock until it lets one go a task is not interrupted (`transactions`); and some executions by chance teach first what is
-//! shared (`warm`). A search in which too much would have to be chosen again is repeated. Where executions can come to a
+//! shared (`warm`). A small search, which would take longer to learn what it could leave out than to take everything, leaves nothing
+//! out (`cache/midway`). One in which too much would have to be chosen again is repeated. Where executions can come to a
 //! state again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
 //! [`Strategy::EveryState`] leaves nothing out: the fuzzer in the tests compares both, DPOR and DFS.
 //!

@@ -50,9 +50,12 @@ fn orders(many: usize) -> Vec<Vec<usize>> {
 fn agrees(scene: impl Fn(&[usize]) -> Scene<World>, whole: impl Fn(&Report)) -> u64 {
     let reaches = [
         ("default", Reach::default()),
+        ("always", Reach::ALWAYS),
         ("short", Reach::SHORT),
         ("late", Reach::LATE),
         ("lazy", Reach::LAZY),
+        ("midway", Reach::MIDWAY),
+        ("midway, lazy", Reach::MIDWAY_LAZY),
     ];
     let (mut wrong, mut again) = (Vec::new(), 0);
     for order in orders(4) {

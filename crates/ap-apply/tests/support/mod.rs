@@ -83,7 +83,7 @@ pub fn random_mdevs(
             };
             let free = |mdev: &Mdev| !mdev.matrix.shares_queue(&matrix);
             if !host.shares_queue(&matrix) && mdevs.iter().all(free) {
-                mdevs.push(Mdev { uuid: uuid(n as u8 + 1), matrix });
+                mdevs.push(Mdev { uuid: uuid(n as u8 + 1), matrix, control_by_default: false });
                 break;
             }
         }

@@ -6,11 +6,11 @@ use ap_types::{Mask, Matrix, Uuid};
 use toml::Spanned;
 
 use super::format::{self, File, SCHEMA};
-use super::masks::wish;
 use super::model::{Boot, DesiredFile, DesiredMdev, Give, Unlisted};
 use crate::error::Problem;
 use crate::machine::check::{named, shares};
 use crate::machine::ids::Ids;
+use crate::machine::masks::wish;
 use crate::problem;
 use crate::problem::twice;
 

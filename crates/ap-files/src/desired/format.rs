@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use crate::error::Problem;
 use crate::machine::ids::{Ids, IdsSchema};
+use crate::machine::masks::{MaskSchema, MaskText};
 use crate::problem;
 
 /// The version of desired states that is understood.
@@ -45,10 +46,10 @@ pub(super) enum Unlisted {
 #[serde(deny_unknown_fields)]
 pub(super) struct Host {
     /// Which adapters the host's own drivers have: ids, "all", "none", "all but 4,10", or the kernel's own text.
-    #[schemars(with = "Option<IdsSchema>")]
+    #[schemars(with = "Option<MaskSchema>")]
     pub apmask: Option<Spanned<MaskText>>,
     /// The same for domains.
-    #[schemars(with = "Option<IdsSchema>")]
+    #[schemars(with = "Option<MaskSchema>")]
     pub aqmask: Option<Spanned<MaskText>>,
     /// How queues are given to vfio_ap, on kernels that have both ways; default: as the host does it.
     pub give: Option<Give>,
@@ -64,28 +65,6 @@ pub(super) enum Give {
     Override,
 }
 
-/// A mask: words, or ids.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum MaskText {
-    /// A number.
-    Id(i64),
-    /// Words.
-    Text(String),
-    /// Numbers and words.
-    List(Vec<IdText>),
-}
-
-/// An id or a range of a list.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum IdText {
-    /// A number.
-    Id(i64),
-    /// A hex string or a range.
-    Text(String),
-}
-
 /// A mediated device.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +78,7 @@ pub(super) struct Mdev {
     /// Usage domains that are to be assigned to it.
     #[schemars(with = "Option<IdsSchema>")]
     pub domains: Option<Spanned<Ids>>,
-    /// Control domains that are to be assigned to it; default: the usage domains.
+    /// Control domains that are to be assigned to it; default: those of `domains` (in a machine file: none). [] is none.
     #[schemars(with = "Option<IdsSchema>")]
     pub control_domains: Option<Spanned<Ids>>,
     /// Its definition in mdevctl; default: as it is.

@@ -2,7 +2,7 @@
 
 use ap_types::{AdapterMask, DomainMask, Matrix, Uuid};
 
-use super::masks::MaskWish;
+use crate::machine::masks::MaskWish;
 
 /// What somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,8 @@ pub struct DesiredMdev {
     pub uuid: Uuid,
     /// What is to be assigned to it.
     pub matrix: Matrix,
-    /// Its control domains are its domains because the file does not say which they are to be.
+    /// The file does not say which control domains it is to have: in a desired state those of its domains, in a machine
+    /// file none.
     pub control_by_default: bool,
     /// Its definition in mdevctl; `None`: as it is.
     pub boot: Option<Boot>,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use ap_sysfs::ids::LeadingZero;
-use ap_types::grammar::{mask_write, uuid};
+use ap_types::grammar::uuid;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, Uuid};
 use toml::Spanned;
 
 use super::format::{self, File, SCHEMA};
 use super::ids::{Ids, Item};
+use super::masks::of_machine;
 use super::model::{Adapter, Facilities, Guest, MachineFile, Mdev};
 use super::queues;
 use crate::error::{Mistakes, Problem};
@@ -44,8 +44,9 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Vec<Problem
     let control_domains = mistakes.or(mask(file.control_domains.as_ref(), &limits.control_domains), None);
     let control_domains = control_domains.unwrap_or(domains);
     // Where the masks are wrong nobody knows what they would leave to mdevs: everything, then.
-    let apmask = mistakes.or(driver_mask(file.apmask.as_ref(), AdapterMask::ALL), AdapterMask::EMPTY);
-    let aqmask = mistakes.or(driver_mask(file.aqmask.as_ref(), DomainMask::ALL), DomainMask::EMPTY);
+    let apmask =
+        mistakes.or(file.apmask.as_ref().map_or(Ok(AdapterMask::ALL), of_machine), AdapterMask::EMPTY);
+    let aqmask = mistakes.or(file.aqmask.as_ref().map_or(Ok(DomainMask::ALL), of_machine), DomainMask::EMPTY);
     let before = mistakes.0.len();
     let adapters = adapters(&file.adapter, &limits, &mut mistakes);
     // Of an adapter or a domain that is wrong nobody knows which queues it would have.
@@ -188,19 +189,6 @@ fn mask<M: Mask + FromIterator<M::Id>>(
 ) -> Result<Option<M>, Problem> {
     let Some(ids) = ids else { return Ok(None) };
     Ok(Some(expand(ids, limit)?.into_iter().map(|(id, _)| M::Id::from(id)).collect()))
-}
-
-fn driver_mask<M: Mask>(text: Option<&Spanned<String>>, all: M) -> Result<M, Problem> {
-    let Some(text) = text.filter(|text| text.get_ref() != "all") else { return Ok(all) };
-    if let Some(zero) = LeadingZero::find(text.get_ref()) {
-        let message = format!("`{}` begins with 0", zero.text);
-        return Err(Problem::new(text.span(), message, format!("expected {}", zero.instead())));
-    }
-    mask_write(all, text.get_ref().as_bytes()).map_err(|error| {
-        let help =
-            "\"all\", or what the kernel takes: \"0xf000\" (from id 0 on), \"-4,-6-8\" (all but these)";
-        Problem::new(text.span(), format!("not a mask: {error}"), "expected \"all\" or a mask").help(help)
-    })
 }
 
 fn adapters(files: &[Spanned<format::Adapter>], limits: &Limits, mistakes: &mut Mistakes) -> Vec<Adapter> {
@@ -401,7 +389,7 @@ fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -
     if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
         return Err(shares(span, &other.matrix.shared(&matrix), &other.uuid));
     }
-    Ok(Mdev { uuid: name, matrix })
+    Ok(Mdev { uuid: name, matrix, control_by_default: file.control_domains.is_none() })
 }
 
 fn guests(files: &[format::Guest], mdevs: &[Mdev], mistakes: &mut Mistakes) -> Vec<Guest> {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::ids::{Ids, IdsSchema};
+use super::masks::{MaskSchema, MaskText};
 use crate::error::Problem;
 use crate::kernel::{KernelKey, KernelSchema};
 use crate::problem;
@@ -43,13 +44,13 @@ pub(super) struct File {
     /// Control domains; default: the usage domains.
     #[schemars(with = "Option<IdsSchema>")]
     pub control_domains: Option<Spanned<Ids>>,
-    /// Which adapters the host's own drivers have: "all", or a text in the kernel's grammar, relative ones to all;
-    /// default "all".
-    #[schemars(with = "Option<String>")]
-    pub apmask: Option<Spanned<String>>,
+    /// Which adapters the host's own drivers have: "all", "none", "all but 4,10", a list of ids, or a text in the kernel's
+    /// grammar, relative ones to all; default "all". Digits alone are the kernel's mask: "10" is no id.
+    #[schemars(with = "Option<MaskSchema>")]
+    pub apmask: Option<Spanned<MaskText>>,
     /// The same for domains.
-    #[schemars(with = "Option<String>")]
-    pub aqmask: Option<Spanned<String>>,
+    #[schemars(with = "Option<MaskSchema>")]
+    pub aqmask: Option<Spanned<MaskText>>,
     /// The adapters.
     #[serde(default)]
     #[schemars(with = "Vec<Adapter>")]
@@ -232,7 +233,7 @@ pub(super) struct Mdev {
     /// Usage domains that are assigned to it.
     #[schemars(with = "Option<IdsSchema>")]
     pub domains: Option<Spanned<Ids>>,
-    /// Control domains that are assigned to it.
+    /// Control domains that are assigned to it; default: none (in a desired state: those of `domains`).
     #[schemars(with = "Option<IdsSchema>")]
     pub control_domains: Option<Spanned<Ids>>,
 }

@@ -124,6 +124,8 @@ pub struct Mdev {
     pub uuid: Uuid,
     /// What is assigned to it.
     pub matrix: Matrix,
+    /// It has no control domains because the file does not say which it has.
+    pub control_by_default: bool,
 }
 
 /// A guest that runs.

@@ -40,10 +40,10 @@ fn queue(
     let text = file.apqn.get_ref();
     let problem = |message: String, expected: &str| Err(Problem::new(file.apqn.span(), message, expected));
     let Ok(apqn) = text.parse::<Apqn>() else {
-        return problem(
-            format!("`{text}` is not a queue"),
-            "expected AA.DDDD in lower-case hex: \"05.0004\"",
-        );
+        let wrong = ap_sysfs::ids::queue(text).err();
+        let remedy = wrong.filter(|wrong| wrong.remedy.starts_with("write")).map(|wrong| wrong.remedy);
+        let expected = remedy.unwrap_or_else(|| "expected AA.DDDD in lower-case hex: \"05.0004\"".to_owned());
+        return problem(format!("`{text}` is not a queue"), &expected);
     };
     let Some(adapter) = adapters.iter().find(|adapter| adapter.id == apqn.adapter) else {
         return problem(

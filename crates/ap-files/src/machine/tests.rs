@@ -209,7 +209,7 @@ fn what_does_not_fit_together_is_refused() {
     assert_eq!(adapter("id = 1\ntype = \"CEX8C\"\nmax_message = 5000").1, "impossible message size 5000");
     assert_eq!(adapter("id = 1\ntype = \"CEX8C\"\ndepth = 0").1, "impossible depth 0");
     assert_eq!(error("[[queue]]\napqn = \"05.0004\"\nstate = \"ok\"").1, "there is no adapter 5");
-    assert_eq!(error("apmask = \"4\\n\\n\"").2, "expected \"all\" or a mask");
+    assert_eq!(error("apmask = \"4\\n\\n\"").2, "expected what the kernel takes");
     let mdev = "[[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = 6";
     assert_eq!(error(mdev).1, "queue 04.0006 is the host's");
     assert_eq!(error("[[mdev]]\nuuid = \"62177883\"").1, "`62177883` is not a UUID");
@@ -300,6 +300,64 @@ fn mistakes(rest: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
+fn masks_are_said_as_in_desired_states_and_in_the_kernels_texts() {
+    let mask = |text: &str| {
+        let file = small(&format!("apmask = {text}"));
+        MachineFile::parse("m.toml", &file).expect("it is right").apmask
+    };
+    let of = |ids: &[u8]| ids.iter().map(|id| AdapterId(*id)).collect::<AdapterMask>();
+    for (text, ids) in
+        [("\"none\"", &[][..]), ("[4, \"0x0a\"]", &[4, 10]), ("10", &[10]), ("\"4,6-7\"", &[4, 6, 7])]
+    {
+        assert_eq!(mask(text), of(ids), "{text}");
+    }
+    assert_eq!(mask("\"all but 4,10\""), !of(&[4, 10]));
+    assert_eq!(mask("\"-4,-10\""), !of(&[4, 10]));
+    // What the kernel takes is the kernel's: these are its digits.
+    for (text, ids) in [("\"10\"", &[3][..]), ("\"0x0a\"", &[4, 6]), ("\"f\"", &[0, 1, 2, 3]), ("\"\"", &[])]
+    {
+        assert_eq!(mask(text), of(ids), "{text}");
+    }
+}
+
+#[test]
+fn what_a_machine_file_means_without_saying_so_is_noted() {
+    let uuid = "62177883-f1bb-47f0-914d-32a22e3a8804";
+    let noted = |text: &str| {
+        let text = format!("schema = \"apmatrix.machine/1\"\n{text}");
+        let Notes { ids, defaults } = parse_noted("m.toml", &text).expect("it is right").1;
+        [ids, defaults].concat()
+    };
+    let rest = "domains = [4, 6]\n[[adapter]]\nid = 4\ntype = \"CEX8P\"\n";
+    let mdev = format!("[[mdev]]\nuuid = \"{uuid}\"\n");
+    assert_eq!(noted(rest), [""; 0]);
+    assert_eq!(
+        noted(&format!("aqmask = \"10\"\n{rest}")),
+        [
+            "aqmask: digits alone are the left end of the kernel's whole mask, and no domain: write `aqmask = [10]` for \
+          domain 10 alone, `aqmask = \"all but 10\"` for all others"
+        ]
+    );
+    assert_eq!(
+        noted(&format!(
+            "apmask = \"none\"\n{rest}{mdev}adapters = \"4-6\"\ndomains = [6, 71]\ncontrol_domains = 8\n"
+        )),
+        [
+            format!("mdev {uuid}: adapters 5-6 are not there; its guest gets what comes later"),
+            format!("mdev {uuid}: domain 71 is not there; its guest gets what comes later"),
+            format!("mdev {uuid}: control domain 8 is not there; its guest gets what comes later"),
+        ]
+    );
+    assert_eq!(
+        noted(&format!("apmask = \"none\"\n{rest}{mdev}adapters = 4\ndomains = 6\n")),
+        [format!(
+            "mdev {uuid}: it has no control domains, since the file does not say which: write `control_domains = []` to \
+             say so (a desired state takes those of `domains`)"
+        )]
+    );
+}
+
+#[test]
 fn h20_all_mistakes_are_told_at_once() {
     let text = "domain = [4]\ndomains = [4, 300]\napmask = \"four\"\n\
         [[adapter]]\nid = 4\ntype = \"CEX9C\"\n\
@@ -319,7 +377,7 @@ fn h20_all_mistakes_are_told_at_once() {
         [
             (2, "unknown key `domain`".into()),
             (3, "impossible domain 200".into()),
-            (4, "not a mask: unexpected `o` at offset 1".into()),
+            (4, "`four` is no id".into()),
             (7, "unknown adapter type `CEX9C`".into()),
             (11, "unknown key `depht`".into()),
             (13, "`nonsense` is not a UUID".into()),

@@ -7,6 +7,7 @@ use ap_task::Kernel;
 use ap_types::{AdapterMask, Features, Mask, Mode};
 
 use super::format::SCHEMA;
+use super::ids::ranges;
 use super::model::{Adapter, Facilities, MachineFile, QueueState};
 
 impl MachineFile {
@@ -43,7 +44,9 @@ impl MachineFile {
                 ("domains", ids(matrix.domains)),
                 ("control_domains", ids(matrix.control_domains)),
             ] {
-                let _ = writeln!(text, "{key} = {ids}");
+                if key != "control_domains" || !mdev.control_by_default {
+                    let _ = writeln!(text, "{key} = {ids}");
+                }
             }
         }
         for guest in &self.guests {
@@ -191,18 +194,11 @@ fn quoted(text: &str) -> String {
 
 /// `[4, "6-8"]`.
 fn ids<M: Mask + IntoIterator<Item = M::Id>>(mask: M) -> String {
-    let mut ranges: Vec<(u8, u8)> = Vec::new();
-    for id in mask.into_iter().map(Into::<u8>::into) {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == id => *last = id,
-            _ => ranges.push((id, id)),
-        }
-    }
     let item = |(first, last): (u8, u8)| match first == last {
         true => first.to_string(),
         false => format!("\"{first}-{last}\""),
     };
-    format!("[{}]", ranges.into_iter().map(item).collect::<Vec<_>>().join(", "))
+    format!("[{}]", ranges(mask).into_iter().map(item).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -75,12 +75,5 @@ pub fn schema() -> String {
 
 /// Reads the shapes and keys.
 pub(super) fn parse(text: &str) -> Result<File, Problem> {
-    problem::parse(text, SCHEMA).map_err(|problem| {
-        // What stands there tells which key has the wrong shape.
-        let at = text.get(problem.span.start..).unwrap_or_default();
-        if problem.message == "invalid type: map" && at.starts_with("[task]") {
-            return problem.help("each task begins with `[[task]]`, in two brackets");
-        }
-        problem
-    })
+    problem::parse(text, SCHEMA)
 }

@@ -1,11 +1,14 @@
 //! The background work that operations ask for, and the task that does it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use ap_bus::Bus;
+use ap_bus::device::QueueDevice;
+use ap_bus::queue::PollWhen;
 use ap_task::{Sink, Task};
-use ap_types::Apqn;
-use locks::{Condvar, Mutex, Unordered, enter, hook};
+use locks::{Condvar, Key, Mutex, Unordered, enter, hook};
 
 use crate::scenario::turn::{Call, Turn};
 
@@ -24,6 +27,9 @@ locks::hierarchy! {
 /// machine's operator does something: it would go on for ever.
 pub(super) struct Due {
     works: Mutex<order::Background, Works>,
+    /// Queues that would be polled for ever and find nothing new until somebody changes the machine. Apart from the
+    /// others, so that whoever changes the machine meets nobody where there are none.
+    waiting: Mutex<order::Background, Queues>,
     asked: Condvar,
 }
 
@@ -31,10 +37,29 @@ pub(super) struct Due {
 struct Works {
     /// The first scan, after the bus was loaded.
     scan: bool,
-    polls: BTreeSet<Apqn>,
-    in_error: BTreeSet<Apqn>,
-    /// Queues that would be polled for ever and find nothing new until somebody changes the machine.
-    waiting: BTreeSet<Apqn>,
+    polls: Queues,
+    in_error: Queues,
+}
+
+/// Queue devices, ascending. Told apart by name and by which device of that name they are.
+#[derive(Default)]
+struct Queues(BTreeMap<Key, Arc<QueueDevice>>);
+
+impl Queues {
+    fn insert(&mut self, queue: &Arc<QueueDevice>) {
+        self.0.insert(queue.state.object().key, queue.clone());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Hash for Queues {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.len().hash(state);
+        self.0.keys().for_each(|key| key.hash(state));
+    }
 }
 
 impl Works {
@@ -46,13 +71,17 @@ impl Works {
 /// Something that the background does at once.
 enum Doing {
     Scan,
-    Polls(Vec<Apqn>),
+    Polls(Queues),
 }
 
 impl Due {
     /// Nothing is due.
     pub(super) fn new() -> Due {
-        Due { works: Mutex::new(0, Works::default()), asked: Condvar::new("work is due", 0) }
+        Due {
+            works: Mutex::new(0, Works::default()),
+            waiting: Mutex::new(1, Queues::default()),
+            asked: Condvar::new("work is due", 0),
+        }
     }
 
     fn ask(&self, ask: impl FnOnce(&mut Works)) {
@@ -75,34 +104,30 @@ impl Due {
     }
 
     /// A queue is to be polled.
-    pub(super) fn poll(&self, apqn: Apqn) {
-        self.ask(|works| {
-            works.polls.insert(apqn);
-        });
-    }
-
-    /// A queue's poll found nothing new.
-    pub(super) fn poll_again(&self, apqn: Apqn) {
-        self.ask(|works| {
-            works.waiting.insert(apqn);
-        });
-    }
-
-    /// A queue is in error: it is tried anew with the next poll of any.
-    pub(super) fn in_error(&self, apqn: Apqn) {
-        self.ask(|works| {
-            works.in_error.insert(apqn);
-        });
+    pub(super) fn poll(&self, queue: &Arc<QueueDevice>, when: PollWhen) {
+        match when {
+            PollWhen::Due => self.ask(|works| works.polls.insert(queue)),
+            PollWhen::Again => self.waiting.lock_unordered(&Unordered::specimen()).insert(queue),
+            PollWhen::InError => self.ask(|works| works.in_error.insert(queue)),
+        }
     }
 
     /// The machine was changed: all queues that wait for that are polled.
     pub(super) fn changed(&self) {
-        self.ask(|works| works.polls.append(&mut works.waiting));
+        let unordered = Unordered::specimen();
+        if self.waiting.look_unordered(&unordered, Queues::is_empty) {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut *self.waiting.lock_unordered(&unordered));
+        self.ask(|works| works.polls.0.append(&mut waiting.0));
     }
 
     /// What is due, as a number.
     pub(super) fn fingerprint(&self) -> u64 {
-        enter(|held| hook::fingerprint(&*self.works.lock(held).0))
+        enter(|held| {
+            let works = hook::fingerprint(&*self.works.lock(held).0);
+            hook::fingerprint(&(works, &*self.waiting.lock(held).0))
+        })
     }
 
     /// Waits until work is due, and takes it off the list.
@@ -113,8 +138,8 @@ impl Due {
             if std::mem::take(&mut works.scan) {
                 return Doing::Scan;
             }
-            let mut polls: Vec<Apqn> = works.polls.pop_first().into_iter().collect();
-            polls.extend(std::mem::take(&mut works.in_error));
+            let mut polls = std::mem::take(&mut works.in_error);
+            polls.0.extend(works.polls.0.pop_first());
             Doing::Polls(polls)
         })
     }
@@ -136,7 +161,7 @@ pub(super) fn background(bus: &Bus, due: &Due, sink: &dyn Sink, begins: &dyn Fn(
                 turn.before(Call::Any);
                 enter(|held| {
                     let mut task = Task::new(held, sink);
-                    queues.iter().for_each(|apqn| bus.poll_one(*apqn, &mut task));
+                    queues.0.values().for_each(|queue| bus.poll_device(queue, &mut task));
                 });
             }
         }

@@ -63,7 +63,7 @@ impl Picture {
                     self.queues.entry(*apqn).or_default().guests.push(guest.clone());
                 }
             }
-            Told::Line(_) | Told::Said(_) => {}
+            Told::Line(_) | Told::Answered(_) | Told::Said(_) => {}
         }
     }
 }

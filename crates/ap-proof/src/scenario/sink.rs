@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use ap_bus::queue::ToPoll;
 use ap_task::{Event, Notice, Sink, Work};
 
 use crate::scenario::background::Due;
@@ -44,13 +45,13 @@ impl TaskSink {
         self.turn.sweeps(what);
     }
 
-    /// Hears what the task announces, as far as it is a [`Notice`].
+    /// Hears what the task announces, as far as it is a [`Notice`] or says that a queue is [`ToPoll`].
     pub(super) fn hear(&self, what: &dyn Any) {
+        if let Some(ToPoll { queue, when }) = what.downcast_ref() {
+            return self.due.poll(queue, *when);
+        }
         let Some(notice) = what.downcast_ref::<Notice>() else { return };
         match *notice {
-            Notice::Poll(apqn) => self.due.poll(apqn),
-            Notice::PollAgain(apqn) => self.due.poll_again(apqn),
-            Notice::InError(apqn) => self.due.in_error(apqn),
             Notice::MachineChanged => self.turn.before(Call::Any),
             Notice::Committed | Notice::Free => self.turn.before(Call::Revision),
             Notice::LetGo { queue, assigned } => self.taken.let_go(queue, assigned),

@@ -12,6 +12,7 @@ use locks::{enter, hook};
 
 use crate::scenario::sink::TaskSink;
 use crate::scenario::sweeps::Sweeps;
+use crate::scenario::told::Told;
 use crate::scenario::watch::Guest;
 
 /// What a task may do to the machine, without a session in between: every call takes the host's locks itself.
@@ -45,6 +46,14 @@ impl TaskTree {
         match &answer {
             Ok(value) => self.note(value),
             Err(errno) => self.note(errno),
+        }
+        answer
+    }
+
+    /// Tells, too, what a call that somebody made is refused with.
+    fn told<T>(&self, answer: Result<T, Errno>) -> Result<T, Errno> {
+        if let Err(errno) = &answer {
+            hook::note(|| Told::Answered(*errno).to_string());
         }
         answer
     }
@@ -86,14 +95,16 @@ impl Filesystem for TaskTree {
 
     fn show(&mut self, ino: Ino) -> Called<Vec<u8>> {
         self.used.set(ino);
-        Called::Done(self.noted(enter(|held| self.tree.show(ino, &mut Task::new(held, &*self.sink)))))
+        let shown = enter(|held| self.tree.show(ino, &mut Task::new(held, &*self.sink)));
+        Called::Done(self.noted(self.told(shown)))
     }
 
     fn store(&mut self, ino: Ino, data: &[u8]) -> Called<usize> {
         self.used.set(ino);
         self.sink.begin(None);
         self.sink.sweeps(Sweeps::of_store(ino));
-        Called::Done(self.noted(enter(|held| self.tree.store(ino, data, &mut Task::new(held, &*self.sink)))))
+        let stored = enter(|held| self.tree.store(ino, data, &mut Task::new(held, &*self.sink)));
+        Called::Done(self.noted(self.told(stored)))
     }
 
     fn finished(&mut self) -> Vec<(Token, Answer)> {
@@ -130,6 +141,7 @@ impl Operator<TaskTree> for TaskVerbs {
         on.sink.sweeps(Sweeps::of_hw(args));
         let answer = enter(|held| control::hw(&on.tree, args, &mut Task::new(held, &*on.sink)));
         on.sink.changed();
+        let _ = on.told(answer.as_ref().map_err(|error| error.errno));
         on.note(&answer.as_ref().map_err(|error| error.errno));
         answer.map_err(OperatorError::from)
     }
@@ -138,6 +150,7 @@ impl Operator<TaskTree> for TaskVerbs {
         // Each verb's second word is the guest's name.
         on.sink.begin(args.split_ascii_whitespace().nth(1).map(Guest::from));
         let answer = enter(|held| control::guest(&on.tree, args, &mut Task::new(held, &*on.sink)));
+        let _ = on.told(answer.as_ref().map_err(|error| error.errno));
         on.note(&answer.as_ref().map_err(|error| error.errno));
         answer.map_err(OperatorError::from)
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use ap_sysfs::Errno;
 use ap_task::{Action, Event, Instruction, Subject, Uevent};
 use ap_types::Apqn;
 
@@ -23,6 +24,8 @@ pub enum Told {
     Unbound(Apqn),
     /// A guest's APCB has these queues now; none: it was cleared.
     Given(String, Vec<Apqn>),
+    /// The call that was made is refused with this error.
+    Answered(Errno),
     /// Something else, in the words of transcripts: an AP instruction and its answer, a log line.
     Said(String),
 }
@@ -69,6 +72,7 @@ impl Told {
     fn parsed(note: &str) -> Option<Told> {
         let words: Vec<&str> = note.split(' ').collect();
         Some(match words.as_slice() {
+            ["answers", name, ..] => Told::Answered(Errno::from_name(name)?),
             ["line", line] => Told::Line(line.parse().ok()?),
             [apqn, "came"] => Told::Came(apqn.parse().ok()?),
             [apqn, "went"] => Told::Went(apqn.parse().ok()?),
@@ -88,6 +92,7 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Told::Line(line) => write!(f, "line {line}"),
+            Told::Answered(errno) => write!(f, "answers {} ({errno})", errno.name()),
             Told::Came(apqn) => write!(f, "{apqn} came"),
             Told::Went(apqn) => write!(f, "{apqn} went"),
             Told::Bound(apqn, driver) => write!(f, "{apqn} bound to {driver}"),
@@ -111,6 +116,7 @@ mod tests {
         let queue: Apqn = "0a.0047".parse().expect("an APQN");
         for told in [
             Told::Line(3),
+            Told::Answered(Errno::EBUSY),
             Told::Came(queue),
             Told::Went(queue),
             Told::Bound(queue, "vfio_ap".to_owned()),

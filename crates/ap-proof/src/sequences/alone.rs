@@ -119,13 +119,7 @@ impl Hook for Alone {
         match *notice {
             Notice::ResetEnded { queue, noted } => self.out.step(Step::ResetEnded { queue, noted }),
             Notice::Asked { signalled } => self.out.asked(signalled),
-            Notice::Poll(_)
-            | Notice::PollAgain(_)
-            | Notice::InError(_)
-            | Notice::MachineChanged
-            | Notice::Committed
-            | Notice::Free
-            | Notice::LetGo { .. } => {}
+            Notice::MachineChanged | Notice::Committed | Notice::Free | Notice::LetGo { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ap_sysfs::nearest::meant;
+use ap_sysfs::nearest::{begun, meant, numbered};
 use ap_sysfs::{Entry, Errno};
 
 use super::output::{Channel, MAX_BYTES, Output};
@@ -305,18 +305,41 @@ impl Context<'_> {
             // It is there, and leads nowhere.
             return None;
         }
-        if at.is_empty() {
-            return Some("there is nothing but /sys here".to_owned());
-        }
-        let entries = self.world.list(&at).ok()?;
+        let rest: String = names.map(|name| format!("/{name}")).collect();
+        let entries = self.world.list(if at.is_empty() { "/" } else { &at }).ok()?;
         let others = entries.iter().map(|entry| entry.name.as_str()).filter(|name| *name != missing);
-        Some(match meant(missing, others) {
-            Some(near) => {
-                let rest: String = names.map(|name| format!("/{name}")).collect();
-                format!("did you mean `{at}/{near}{rest}`?")
-            }
+        let near = meant(missing, others.clone()).or_else(|| begun(missing, others));
+        let near = near.map(|near| format!("{at}/{near}{rest}"));
+        Some(match near.or_else(|| self.elsewhere(path)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if at.is_empty() => "there is nothing but /sys here".to_owned(),
             None => format!("there is no `{missing}` there: `ls {at}` lists what there is"),
         })
+    }
+
+    /// Where else a relative path may lead that leads nowhere here: below the places of the tree that people name in short.
+    fn elsewhere(&mut self, path: &str) -> Option<String> {
+        let (first, rest) =
+            path.split_once('/').map_or((path, ""), |(first, _)| (first, &path[first.len()..]));
+        if first.is_empty() || first.starts_with('.') {
+            return None;
+        }
+        let places = self.world.places();
+        let mut is_there = |path: &String| self.world.stat(path, true).is_ok();
+        if let Some(found) = places.iter().map(|place| format!("{place}{path}")).find(|path| is_there(path)) {
+            return Some(found);
+        }
+        for place in &places {
+            let Ok(entries) = self.world.list(place) else { continue };
+            let names = || entries.iter().map(|entry| entry.name.as_str());
+            let near = numbered(first, names()).or_else(|| begun(first, names()));
+            let near = near.or_else(|| meant(first, names()));
+            let near = near.map(|near| format!("{place}{near}{rest}"));
+            if let Some(near) = near.filter(|near| self.world.stat(near, true).is_ok()) {
+                return Some(near);
+            }
+        }
+        None
     }
 }
 

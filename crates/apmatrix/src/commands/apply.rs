@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ap_apply::apply::{self, ApplyError, Options, Outcome as Applied};
+use ap_apply::apply::{self, Options, Outcome as Applied};
+use ap_apply::error::ApplyError;
 use ap_apply::lock::LockError;
 use ap_apply::tree::Kind;
 use ap_files::{DesiredFile, FileError, read};
@@ -199,10 +200,12 @@ pub fn refused(error: ApplyError, root: &Path) -> CliError {
         ApplyError::Stale(_) => CliError::failed(text).hint("plan anew"),
         ApplyError::Interrupted(_) => CliError::failed(text).hint("apmatrix recover"),
         ApplyError::Unconfirmed(_) => CliError::failed(text).hint("apmatrix confirm, or apmatrix revert"),
-        ApplyError::NoApply(_) => CliError::failed(text),
-        ApplyError::TooLate => {
+        ApplyError::NoApply(_) | ApplyError::Stays { .. } => CliError::failed(text),
+        ApplyError::TooLate { .. } | ApplyError::GoesBack { .. } => {
             CliError::failed(text).hint("`apmatrix recover` says how it ended, or ends it")
         }
+        ApplyError::TakenBack { .. } => CliError::failed(text)
+            .hint("`apmatrix apply` brings it about again; --confirm SECONDS gives more time"),
         ApplyError::Journal(_) => CliError::environment(text).hint(
             "another version wrote it, or it was edited: look at it, and remove it if nothing of it counts",
         ),

@@ -49,6 +49,11 @@ pub fn run(args: &Args) -> Outcome {
         let names = running::names()?;
         if args.json {
             print_json(&Running { schema: "apmatrix.running/1", names })?;
+        } else if names.is_empty() {
+            writeln!(
+                anstream::stderr(),
+                "no machine runs that has a name: `apmatrix run --name lab` starts one"
+            )?;
         } else {
             let mut out = anstream::stdout();
             names.iter().try_for_each(|name| writeln!(out, "{name}"))?;

@@ -5,10 +5,11 @@ mod kernels;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ap_files::machine::{self, BUILT_IN};
+use ap_files::machine::{self, BUILT_IN, Notes};
 use ap_files::{FileError, MachineFile};
 use serde::Serialize;
 
+use crate::commands::plan::tell_notes;
 use crate::commands::print_json;
 use crate::complete;
 use crate::error::{CliError, Outcome};
@@ -101,6 +102,9 @@ struct Checked<'a> {
     /// What else is wrong, by line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     others: Vec<Mistake<'a>>,
+    /// What to beware of, a sentence each, though nothing is wrong.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
 }
 
 /// Something that is wrong with a file.
@@ -192,10 +196,12 @@ fn show(name: &str, json: bool) -> Outcome {
 }
 
 fn check(file: &Path, json: bool) -> Outcome {
-    let checked = MachineFile::read(file);
+    let checked = MachineFile::read_noted(file)
+        .map(|(machine, Notes { ids, defaults })| (machine, [ids, defaults].concat()));
     if !json {
-        let machine = checked?;
+        let (machine, notes) = checked?;
         writeln!(anstream::stdout(), "{}", wrapped(&format!("ok: {}: {machine}", machine.name), width(), 2))?;
+        tell_notes(&notes)?;
         return Ok(0);
     }
     let empty = Checked {
@@ -210,10 +216,12 @@ fn check(file: &Path, json: bool) -> Outcome {
         message: None,
         expected: None,
         others: Vec::new(),
+        notes: &[],
     };
     match &checked {
-        Ok(machine) => print_json(&Checked {
+        Ok((machine, notes)) => print_json(&Checked {
             ok: true,
+            notes,
             name: Some(&machine.name),
             adapters: Some(machine.adapters.len()),
             domains: Some(machine.domains.iter().count()),

@@ -219,7 +219,7 @@ impl PlanDocument {
     /// What is different on a host in that state.
     #[must_use]
     pub fn differences(&self, now: &State) -> Vec<String> {
-        ap_apply::apply::differences(&self.host.facts, &now.facts())
+        ap_plan::difference::differences(&self.host.facts, &now.facts())
     }
 
     /// What is wanted, and what may happen.

@@ -48,8 +48,9 @@ impl Host {
                 import(&mut ArchiveTree::open(path)?).map_err(|error| unreadable(&name, error))
             }
             Host::Machine(name) => {
-                let machine = MachineFile::load(name)?;
-                Ok(Imported { state: State::of(&machine), machine, notes: Vec::new() })
+                // What a default changes is noted of what is wanted.
+                let (machine, notes) = MachineFile::load_noted(name)?;
+                Ok(Imported { state: State::of(&machine), machine, notes: notes.ids })
             }
         }
     }

@@ -110,6 +110,7 @@ pub fn report(report: &Report<'_>) -> Option<String> {
             format!("step {number} back: {} > {}", shortened(&store.text), store.path)
         }
         Report::Warning(text) => format!("warning: {text}"),
+        Report::Ended(text) => (*text).to_owned(),
         Report::Done(_) | Report::Resetting(_) => return None,
     })
 }
@@ -121,7 +122,8 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Nothing => "nothing to do\n".to_owned(),
         Outcome::After { confirm_by: None } => "done: the host is as it is wanted\n".to_owned(),
         Outcome::After { confirm_by: Some(_) } => {
-            "done: the host is as it is wanted, until it is confirmed: apmatrix confirm\n".to_owned()
+            "done: the host is as it is wanted; all is taken back unless `apmatrix confirm` comes in time\n"
+                .to_owned()
         }
         Outcome::Before { why } => format!("taken back, and checked: the host is as it was before ({why})\n"),
         Outcome::Stopped(Stop { why, stuck, in_effect, go_on }) => {

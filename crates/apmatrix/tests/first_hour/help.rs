@@ -151,8 +151,11 @@ fn path() -> String {
 }
 
 /// What is typed before Tab, and what stands there then.
-const TYPED: [(&str, &str); 8] = [
+const TYPED: [(&str, &str); 11] = [
     ("apmatrix run --machine ti", "tiny"),
+    ("apmatrix run --machine=ti", "=tiny"),
+    ("apmatrix explore --specimen=seed-dead", "=seed-deadlock"),
+    ("apmatrix why --machine=tiny apm", "apmask"),
     ("apmatrix explore --specimen seed-dead", "seed-deadlock"),
     ("apmatrix hw unpl", "unplug"),
     ("apmatrix schema machine-ch", "machine-check"),

@@ -42,6 +42,7 @@ const IN_THE_SHELL: &[Typed] = &[
     Typed("echo 0xf0 > $M/$O/ap_config", ["is not three masks", "ap_config", "with commas between them"]),
     Typed("echo '' > $M/$U/assign_adapter", ["the text is empty", "assign_adapter", "write a number in decimal"]),
     Typed("echo 4,5 > $M/$U/assign_adapter", ["`4,5` is not a number", "assign_adapter", "decimal, or 0x"]),
+    Typed("echo 4-5 > $M/$U/assign_adapter", ["`4-5` is not a number", "assign_adapter", "one id for each write"]),
     Typed("echo +5 > $M/$U/assign_adapter", ["05.0006 is the host's", "assign_adapter", "echo -5 > /sys/bus/ap/apmask"]),
     Typed("echo 99999999999999999999 > $M/$U/assign_adapter", ["larger than any number", "assign_adapter", "write a number"]),
     Typed("echo all > /sys/bus/ap/apmask", ["`all` is not a text for apmask", "bus/ap/apmask", "hex digits for the whole mask"]),
@@ -71,7 +72,7 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("echo 1 > /sys/bus/ap/features", ["/sys/bus/ap/features", "-c:4", "it is only read"]),
     Typed("cat /sys/bus/ap/apmaks", ["/sys/bus/ap/apmaks", "cat", "did you mean `/sys/bus/ap/apmask`?"]),
     Typed("ls /sys/bus/app", ["/sys/bus/app", "ls", "did you mean `/sys/bus/ap`?"]),
-    Typed("echo 5 > $M/62177883/assign_adapter", ["there is no `62177883` there", "-c:4", "`ls /sys/devices/vfio_ap/matrix`"]),
+    Typed("echo 5 > $M/62177883/assign_adapter", ["/62177883/assign_adapter", "-c:4", "did you mean `/sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter`?"]),
     Typed("echo 5 > $M/$U", ["/sys/devices/vfio_ap/matrix/62177883", "-c:4", "it is a directory"]),
     Typed("echo $U > $M/create", ["there is no `create` there", "-c:4", "`ls /sys/devices/vfio_ap/matrix`"]),
     Typed("echo 1 > /sys/bus/ap/devices/04.0006/online", ["there is no `online` there", "-c:4", "`ls /sys/bus/ap/devices/04.0006`"]),
@@ -82,6 +83,16 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("echo 1 > $M/$U/remove", ["remove", "guest g1 lets mdev 62177883", "`apmatrix guest stop g1` ends that"]),
     Typed("why /sys/bus/ap +4", ["/sys/bus/ap is a directory", "why", "`ls /sys/"]),
     Typed("why features +4", ["features is only read", "EACCES", "`cat /sys/"]),
+    // Short and cut paths.
+    Typed("ls 04", ["'04'", "ls", "did you mean `/sys/bus/ap/devices/card04`?"]),
+    Typed("cat 4/online", ["4/online", "cat", "did you mean `/sys/bus/ap/devices/card04/online`?"]),
+    Typed("ls 04.0006", ["'04.0006'", "ls", "did you mean `/sys/bus/ap/devices/04.0006`?"]),
+    Typed("cat apmaks", ["apmaks", "cat", "did you mean `/sys/bus/ap/apmask`?"]),
+    Typed("echo +4 > apmask", ["apmask", "-c:4", "did you mean `/sys/bus/ap/apmask`?"]),
+    Typed("cat /syss/bus/ap/apmask", ["/syss/bus/ap/apmask", "cat", "did you mean `/sys/bus/ap/apmask`?"]),
+    Typed("why $U/assing_adapter 4", ["assing_adapter", "ENOENT or EACCES", "/assign_adapter`?"]),
+    Typed("why 62177883/assign_adapter 4", ["62177883/assign_adapter: a write to it", "why", "did you mean `devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter`?"]),
+    Typed("why card4/onlin 1", ["card4/onlin", "why", "did you mean `bus/ap/devices/card04/online`?"]),
     // Adapters that are not there.
     Typed("hw plug -4", ["an id is missing", "hw", "expected 0-255"]),
     Typed("hw plug .", ["an id is missing", "hw", "expected 0-255"]),
@@ -145,6 +156,18 @@ const COMMANDS: &[(&[&str], [&str; 3])] = &[
     (&["machine", "check", "binary.toml"], ["not UTF-8", "binary.toml:1", "expected a machine file"]),
     (&["shell", "binary.toml"], ["UTF-8", "binary.toml", "expected a text in UTF-8"]),
     (&["import", "--archive", "binary.toml"], ["binary.toml", "no tar file", "zstdcat"]),
+    (&["plan", "other.tml", "--machine", "tiny"], ["other.tml", "No such file", "did you mean the file `other.toml`?"]),
+    (&["plan", "single.toml", "--machine", "tiny"], ["`[mdev]` is one table", "single.toml:2:1", "expected `[[mdev]]`"]),
+    (&["plan", "number.toml", "--machine", "tiny"], ["integer `4`", "number.toml:3:8", "in quotation marks: \"4\""]),
+    (&["machine", "check", "list.toml"], ["string \"APXA\"", "list.toml:2:12", "expected a list: [\"APXA\"]"]),
+    (&["machine", "check", "huge.toml"], ["integer `99999999999999999999`", "huge.toml:2:11", "expected an id: a number 0-255"]),
+    (&["machine", "check", "queue.toml"], ["`4.6` is not a queue", "queue.toml:7:8", "write 04.0006"]),
+    (&["explore", "mine.toml"], ["unknown schema `apmatrix.machine/1`", "mine.toml:1:10", "`apmatrix run --machine FILE` takes it"]),
+    (&["machine", "check", "words.toml"], ["`four` is no id", "words.toml:2:10", "\"all but 4,10\""]),
+    (&["exec", "", "--", "true"], ["the name of the machine is empty", "error", "`apmatrix exec --list`"]),
+    (&["why", "--machine", "tiny", "creat", "1"], ["creat", "ENOENT or EACCES", "vfio_ap-passthrough/create`?"]),
+    (&["why", "--machine", "tiny", "apmask", "++4"], ["`++4` is not a text for apmask", "bus/ap/apmask", "+4,-10-12"]),
+    (&["explore", "task.toml"], ["there is no command `ehco`", "task.toml:6:8", "did you mean `echo`?"]),
     (&["machine", "check", "empty.toml"], ["`schema` is missing", "empty.toml:1:1", "begin with `schema"]),
 ];
 
@@ -156,6 +179,19 @@ const FILES: &[(&str, &[u8])] = &[
     ("other.toml", b"schema = \"apmatrix.machine/1\"\n"),
     ("binary.toml", b"\xff\xfe\x00\x1b[31m\x07"),
     ("empty.toml", b""),
+    ("single.toml", b"schema = \"apmatrix.desired/1\"\n[mdev]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\n"),
+    ("number.toml", b"schema = \"apmatrix.desired/1\"\n[[mdev]]\nuuid = 4\n"),
+    ("list.toml", b"schema = \"apmatrix.machine/1\"\nfeatures = \"APXA\"\n"),
+    ("huge.toml", b"schema = \"apmatrix.machine/1\"\ndomains = 99999999999999999999\n"),
+    (
+        "queue.toml",
+        b"schema = \"apmatrix.machine/1\"\ndomains = [6]\n[[adapter]]\nid = 4\ntype = \"CEX8P\"\n[[queue]]\napqn = \"4.6\"\n",
+    ),
+    ("words.toml", b"schema = \"apmatrix.machine/1\"\napmask = \"four\"\n"),
+    (
+        "task.toml",
+        b"schema = \"apmatrix.scenario/1\"\ntitle = \"t\"\nmachine = \"tiny\"\n[[task]]\nname = \"a\"\nrun = \"ehco 1\"\n",
+    ),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::apmatrix;
+use crate::common::{apmatrix, one_line};
 use crate::skip::skip;
 
 const UUID: &str = "62177883-f1bb-47f0-914d-32a22e3a8804";
@@ -130,7 +130,8 @@ fn h19_a_running_machine_is_reached_by_its_name() {
     out.read_line(&mut line).expect("a line");
     assert!(line.starts_with("0xf7ff"), "what was written from outside is seen inside: {line}");
     assert!(lab.wait().expect("it ends").success());
-    assert_eq!(said(&["exec", "--list"]), (Some(0), String::new(), String::new()));
+    let none = "no machine runs that has a name: `apmatrix run --name lab` starts one\n".to_owned();
+    assert_eq!(said(&["exec", "--list"]), (Some(0), String::new(), none));
     // A name that a killed one left is free.
     std::fs::write(at.join("apmatrix/lab"), "server 1\nmounts mnt:[1]\n").expect("a file");
     assert_eq!(said(&["run", "--machine", "tiny", "--name", "lab", "--", "true"]).0, Some(0));
@@ -165,7 +166,19 @@ fn an_apply_by_exec_is_taken_back_and_not_confirmed_any_more() {
     assert_eq!((status, mask.trim_end()), (Some(0), format!("0x{}", "f".repeat(64)).as_str()), "{err}");
     let (status, _, err) = exec(&[program, "confirm"]);
     assert_eq!(status, Some(1), "{err}");
-    assert!(err.contains("there is no apply to confirm"), "{err}");
+    let err = one_line(&err);
+    assert!(err.starts_with("error: there is nothing to confirm: the last apply ("), "{err}");
+    let ended =
+        " s ago, since it was not confirmed in time; nothing of it is in force hint: `apmatrix apply`";
+    assert!(err.contains(") was taken back ") && err.contains(ended), "{err}");
+    for (verb, status) in [("revert", 1), ("recover", 0)] {
+        let (got, _, err) = exec(&[program, verb]);
+        assert_eq!(got, Some(status), "{err}");
+        assert!(
+            one_line(&err).contains("since it was not confirmed in time; nothing of it is in force"),
+            "{err}"
+        );
+    }
     drop(lab.stdin.take());
     assert!(lab.wait().expect("it ends").success());
 }

@@ -79,7 +79,8 @@ fn octal_numbers_are_noted() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "-010"]);
     insta::assert_snapshot!(ran.out, @r"
     goes through: -010 > /sys/bus/ap/apmask
-    note  `010` begins with 0, so that it is octal: it means 8
+    note  `010` begins with 0, so that it is octal: it means 8; adapter 8 is not
+          there
     ");
 }
 

@@ -218,7 +218,7 @@ fn a_stale_or_edited_plan_is_refused() {
     assert_eq!(ran.status, 1, "{}", ran.err);
     assert!(
         one_line(&ran.err)
-            .starts_with("error: plan.json is stale: the host is not as it was hint: aqmask was 0xff"),
+            .starts_with("error: plan.json is stale: the host is not as it was hint: aqmask: lost domain"),
         "{}",
         ran.err
     );
@@ -268,11 +268,13 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
     let on = |command: &str| apmatrix_in(tree.path(), &[command, "--root", "sys", "--run-dir", "run"]);
     assert_snapshot!(on("confirm").failed(), @r"
     status 1
-    error: there is no apply to confirm
+    error: there is no apply to confirm: none has been made on this host since it
+      came up
     ");
     assert_snapshot!(on("revert").failed(), @r"
     status 1
-    error: there is no apply to revert
+    error: there is no apply to revert: none has been made on this host since it
+      came up
     ");
     assert_snapshot!(on("recover").ok(), @"nothing to do");
 }

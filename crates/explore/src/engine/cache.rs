@@ -4,7 +4,9 @@
 //! real executions taught; where an edge is missing, one execution is led to that place and takes it. This module
 //! knows nothing of what a step does: `state` walks it.
 
+mod frame;
 mod mend;
+mod midway;
 
 use rustc_hash::FxHashMap;
 
@@ -24,10 +26,14 @@ use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
 use crate::report::Progress;
+use frame::Frame;
 
 /// Walks over all states.
 pub(crate) fn every_state(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>) -> Searched {
-    over_all(executor, limits, &mut None, (u64::MAX, u64::MAX)).0
+    let collector = Collector::new(limits.stop_at_first, None);
+    let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
+    walk.watch_cycles();
+    walk.searched()
 }
 
 /// Walks over all states of executions that begin with these steps, given by their tasks; from the first place after
@@ -42,25 +48,37 @@ pub(crate) fn every_state_after(
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
     walk.first = first.to_vec();
     walk.watch_cycles();
-    let searched = walk.searched().0;
+    let searched = walk.searched();
     executor.conductor.control.borrow_mut().learned.single = 0;
     searched
 }
 
+/// What came of a walk over as few states as are enough.
+pub(super) struct Walked {
+    pub searched: Searched,
+    /// Whether it came so far that it left some out.
+    pub left_out: bool,
+    /// It was broken off, to begin anew with what it learned.
+    pub again: bool,
+}
+
+/// Walks over as few states as are enough by what is learned; after `plain` states of which none is left out, and until
+/// there are `most`, or until `patience` ends.
 pub(super) fn over_all(
     executor: &mut Executor<'_, '_>,
     limits: &mut Limits<'_>,
-    futures: &mut Option<Futures>,
-    (most, patience): (u64, u64),
-) -> (Searched, bool) {
+    futures: &mut Futures,
+    (plain, most, patience): (u64, u64, u64),
+) -> Walked {
     let collector = Collector::new(limits.stop_at_first, None);
     let mut walk = Walk::new(executor, limits, Mode::Learn, Visited::all(), collector);
     walk.watch_cycles();
-    walk.futures = futures.take();
+    (walk.later, walk.plain) = (Some(std::mem::take(futures)), plain);
     (walk.most, walk.patience) = (most, patience);
-    let (searched, left, again) = walk.searched();
-    *futures = left;
-    (searched, again)
+    let searched = walk.searched();
+    let (left_out, again) = (walk.futures.is_some(), walk.again);
+    *futures = walk.futures.take().or(walk.later.take()).expect("one of both");
+    Walked { searched, left_out, again }
 }
 
 /// Walks over the states of executions with at most so many context switches, in search of these findings.
@@ -71,7 +89,7 @@ pub(crate) fn bounded(
     wanted: Vec<u32>,
 ) -> Searched {
     let collector = Collector::new(limits.stop_at_first, Some(wanted));
-    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched().0
+    Walk::new(executor, limits, Mode::Learn, Visited::bounded(bound), collector).searched()
 }
 
 /// Walks over all states in which pasts of this task are told apart. What it finds is of no use, but everything that
@@ -83,39 +101,7 @@ pub(crate) fn audit(
     pasts: usize,
 ) -> Searched {
     let mode = Mode::Audit { task, pasts };
-    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched().0
-}
-
-struct Frame {
-    state: State,
-    todo: Tasks,
-    width: u32,
-    /// The task of the step before, and how often tasks took turns up to here.
-    last: Option<usize>,
-    switches: u32,
-    /// The length of the path up to here, and how many places before which others could go the last step ran through.
-    steps: usize,
-    points: usize,
-    /// It is watched for cycles.
-    marked: bool,
-    /// The state's number, if steps are taken from it.
-    number: Option<Number>,
-}
-
-impl Frame {
-    fn new(state: State) -> Self {
-        Frame {
-            state,
-            todo: 0,
-            width: 0,
-            last: None,
-            switches: 0,
-            steps: 0,
-            points: 0,
-            marked: false,
-            number: None,
-        }
-    }
+    Walk::new(executor, limits, mode, Visited::all(), Collector::new(false, None)).searched()
 }
 
 /// A walk over states.
@@ -142,6 +128,9 @@ struct Walk<'e, 'c, 'p, 'l, 'a> {
     cycles: Option<Cycles>,
     /// Tells which tasks are enough; all are taken without it.
     futures: Option<Futures>,
+    /// The same, from so many states on: what was taken before stays taken.
+    later: Option<Futures>,
+    plain: u64,
     /// The states after which it ends.
     most: u64,
     /// It begins anew when so many states taught nothing, and something that was used before has grown; and when it
@@ -184,6 +173,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             terminals: FxHashMap::default(),
             cycles: None,
             futures: None,
+            later: None,
+            plain: 0,
             most: u64::MAX,
             patience: u64::MAX,
             taught: (0, 0),
@@ -200,7 +191,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         self.cycles = returning.then(Cycles::default);
     }
 
-    fn searched(mut self) -> (Searched, Option<Futures>, bool) {
+    fn searched(&mut self) -> Searched {
         if self.enter_first() {
             self.run();
             self.mend();
@@ -214,8 +205,8 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             End::Exhausted
         };
         let (states, bounded) = (self.visited.len(), self.visited.is_bounded());
-        let again = self.again && end == End::Cut;
-        (Searched { collector: self.collector, end, states, bounded }, self.futures, again)
+        self.again &= end == End::Cut;
+        Searched { collector: std::mem::take(&mut self.collector), end, states, bounded }
     }
 
     /// Walks on, until nothing is left to be done.
@@ -494,6 +485,15 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             cycles.enter(fingerprint, enabled);
             frame.marked = true;
         }
+        let logs = self.later.is_some() || self.futures.is_some();
+        if self.visited.len() > self.plain
+            && let Some(mut futures) = self.later.take()
+        {
+            futures.begin(&learned.automaton, &learned.objects, !learned.entangled);
+            midway::leave_out(&mut futures, learned, &mut self.frames[..self.depth], &mut self.log);
+            self.futures = Some(futures);
+        }
+        let frame = &mut self.frames[self.depth];
         match &mut self.visited {
             Visited::All(_) => {
                 // A sleep touches nothing: whether it comes before or after steps of others makes no difference, unless
@@ -534,7 +534,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             }
         }
         frame.width = frame.todo.count_ones();
-        if self.futures.is_some() {
+        if logs {
             let (task, points) = (frame.last.unwrap_or(0) as u8, frame.points as u8);
             let chosen = frame.todo;
             let before = self.depth.checked_sub(1).map_or(0, |depth| self.number_at(depth));

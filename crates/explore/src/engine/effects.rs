@@ -9,6 +9,7 @@
 //!   don't depend on each other, all others do.
 //! - Letting a lock go is nothing that anybody could do before: who waits for it can't go on meanwhile. (Only where
 //!   somebody *tries* it can held be told from free: there it is a change.)
+//! - Waiting for a condition changes it, and notifying looks at it: two that notify don't depend on each other.
 //! - That a section changes nothing is never concluded from what was seen: with other contents it may change
 //!   something. A look is one because it is declared.
 //! - The oracle over watched locks is an object of its own: it is changed by whatever takes or releases a watched lock
@@ -69,14 +70,16 @@ impl Shared {
             OpKind::ReadLock | OpKind::Look => (false, true, false),
             OpKind::ReadUnlock | OpKind::Looked => (info.tried, false, false),
             OpKind::Unlock => (info.tried, false, info.watched),
-            OpKind::Notify | OpKind::Ghost => (true, false, false),
+            OpKind::Ghost => (true, false, false),
+            // Two that notify can do so in either order; one that waits, and one that notifies, can't.
+            OpKind::Notify => (false, true, false),
             OpKind::Read => (false, info.racy, false),
             OpKind::Write | OpKind::Free => (info.racy, false, false),
             OpKind::Wait => {
                 if let Some(bit) = self.bits.get(op.mutex as usize).copied().flatten() {
                     self.set(row, true, bit as usize);
                 }
-                (false, true, objects.get(op.mutex).watched)
+                (true, false, objects.get(op.mutex).watched)
             }
             OpKind::Sleep => return,
         };
@@ -98,11 +101,11 @@ impl Shared {
         self.add(row, objects, &Op { kind: OpKind::Lock, object: wait.mutex, ..*wait });
     }
 
-    /// Whether a row changes an object.
-    pub(crate) fn changes(&self, row: &Row, id: ObjectId) -> bool {
-        self.bits.get(id as usize).copied().flatten().is_some_and(|bit| {
+    /// Whether a row notifies a condition.
+    pub(crate) fn notifies(&self, row: &Row, condition: ObjectId) -> bool {
+        self.bits.get(condition as usize).copied().flatten().is_some_and(|bit| {
             let bit = bit as usize;
-            row[bit / 64] >> (bit % 64) & 1 == 1
+            row[self.words + bit / 64] >> (bit % 64) & 1 == 1
         })
     }
 

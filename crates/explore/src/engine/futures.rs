@@ -210,7 +210,7 @@ impl Futures {
             }
             Claim::Silent { later, condition } => {
                 let later = self.later(automaton, objects, later);
-                self.changes(later, condition)
+                self.notifies(later, condition)
             }
         });
         let broken = broken.map(|(number, _)| number).collect();
@@ -473,9 +473,9 @@ impl Futures {
         self.shared.conflict(self.rows.get(a), self.rows.get(b), oracle)
     }
 
-    /// Whether the row changes the object.
-    pub(crate) fn changes(&self, row: RowId, id: ObjectId) -> bool {
-        self.shared.changes(self.rows.get(row), id)
+    /// Whether the row notifies the condition.
+    pub(crate) fn notifies(&self, row: RowId, condition: ObjectId) -> bool {
+        self.shared.notifies(self.rows.get(row), condition)
     }
 
     /// The locks that the task of a place holds there, without those that no other task uses, and without `released`.

@@ -167,7 +167,7 @@ fn notifiers(
     for other in 0..model.tasks {
         if besides >> other & 1 == 0 && model.phases[other] != Phase::Ended {
             let (later, row) = before(futures, automaton, look, other, held);
-            if futures.changes(row, condition) {
+            if futures.notifies(row, condition) {
                 notifiers |= 1 << other;
             } else {
                 futures.claims.needs(Claim::Silent { later, condition });

@@ -2,7 +2,7 @@
 //!
 //! This module knows nothing of states: `cache` walks over them.
 
-use super::cache::{every_state, over_all};
+use super::cache::{Walked, every_state, over_all};
 use super::collect::{Collector, End, Limits, Searched};
 use super::executor::Executor;
 use super::futures::Futures;
@@ -25,15 +25,14 @@ pub(crate) fn search(
     limits: &mut Limits<'_>,
     (mistake, reach): (Option<Mistake>, Reach),
 ) -> Searched {
-    let mut futures = Some(Futures::new(mistake, reach));
+    let mut futures = Futures::new(mistake, reach);
     let (mut warm, mut patience) = (false, reach.patience);
     loop {
         if executor.conductor.control.borrow().learned.cyclic {
             return every_state(executor, limits);
         }
-        begin(executor, &mut futures);
-        let bounds = if warm { (u64::MAX, patience) } else { (reach.cold, u64::MAX) };
-        let (searched, again) = over_all(executor, limits, &mut futures, bounds);
+        let bounds = if warm { (0, u64::MAX, patience) } else { (reach.plain, reach.cold, u64::MAX) };
+        let Walked { searched, left_out, again } = over_all(executor, limits, &mut futures, bounds);
         if again {
             // Once: what is learned later is mended.
             patience = u64::MAX;
@@ -57,6 +56,9 @@ pub(crate) fn search(
         if searched.end != End::Exhausted || learned.problem.is_some() {
             return searched;
         }
+        if !left_out {
+            return searched;
+        }
         let tasks = learned.names.len();
         if !learned.entangled
             && mistake != Some(Mistake::HiddenDeadlocks)
@@ -67,21 +69,10 @@ pub(crate) fn search(
             keep(executor, limits, searched.collector);
             continue;
         }
-        let grown = futures.as_mut().is_some_and(|futures| {
-            futures.take_grown(&learned.automaton, &learned.objects, !learned.entangled)
-        });
-        if !grown {
+        if !futures.take_grown(&learned.automaton, &learned.objects, !learned.entangled) {
             return searched;
         }
         drop(control);
         keep(executor, limits, searched.collector);
-    }
-}
-
-/// Computes what tasks may do from all that is known.
-fn begin(executor: &mut Executor<'_, '_>, futures: &mut Option<Futures>) {
-    let learned = &executor.conductor.control.borrow().learned;
-    if let Some(futures) = futures {
-        futures.begin(&learned.automaton, &learned.objects, !learned.entangled);
     }
 }

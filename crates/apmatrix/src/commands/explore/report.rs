@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use ap_seed::{PATCHES, Question, Specimen, Table};
+use ap_seed::{PATCHES, Question, Specimen, Table, names};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
@@ -191,8 +191,27 @@ pub fn print_table(out: &mut dyn Write, table: &Table, took: Duration, width: us
     for (series, question) in table.unexpected() {
         writeln!(out, "{BAD}not as expected{BAD:#}: {}", ap_seed::id_of(series, question))?;
     }
+    for line in LEGEND {
+        writeln!(out, "{}", wrapped(line, width, 2))?;
+    }
+    for question in Question::ALL {
+        let (column, means) = question.found();
+        writeln!(out, "{}", wrapped(&format!("  {column}: {means}."), width, 4))?;
+    }
+    let letters = ["P", "M", "V", "K"];
+    let legend = names::legend(|letter| letters.contains(&letter)).join(", ");
+    writeln!(out, "{}", wrapped(&format!("  {legend}; what each guards is in docs/locking.md."), width, 4))?;
     writeln!(out, "A cell with its trace: apmatrix explore --specimen v12-07-trylock-theft_race")
 }
+
+/// How the table of the series is read.
+const LEGEND: [&str; 3] = [
+    "A row is the series up to that patch: this patch, whose title it has, and all before it are applied.",
+    "trylock: from patch 07 on vfio_ap only tries to take its lock M, and answers EBUSY if somebody has it, as the series \
+     proposes. blocking: it waits for M, as the mail says that it must not.",
+    "A column is something that may be wrong. \"found\": some interleaving of that row shows it. \"!\" behind a word: not what \
+     the history of the series lets expect. The columns:",
+];
 
 /// So many of something.
 pub fn several(number: u64, what: &str) -> String {

@@ -51,7 +51,8 @@ pub fn page(specimen: &mut Specimen, found: &Report) -> Page {
         .iter()
         .filter_map(|outcome| {
             let replay = Explorer::default().replay(&mut *specimen.program, &outcome.schedule).ok()?;
-            let what = format!("{} so", report::several(outcome.executions, "interleaving"));
+            let ends = if outcome.executions == 1 { "ends" } else { "end" };
+            let what = format!("{} {ends} so", report::several(outcome.executions, "interleaving"));
             Some(Execution { what, ..execution(specimen, &replay) })
         })
         .collect();

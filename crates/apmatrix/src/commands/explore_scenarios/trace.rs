@@ -66,6 +66,7 @@ mod tests {
             at: "masks.rs:7".to_owned(),
             held: Vec::new(),
             call: None,
+            answer: None,
             told: Vec::new(),
             changed: Vec::new(),
             found: Vec::new(),

@@ -1,15 +1,50 @@
-//! apmask and aqmask as people say them.
+//! apmask and aqmask as people say them, in machine files and in desired states.
 
 use std::ops::Range;
 
 use ap_sysfs::ids::LeadingZero;
 use ap_types::Mask;
 use ap_types::grammar::mask_write;
+use serde::Deserialize;
 use toml::Spanned;
 
-use super::format::{IdText, MaskText};
+use super::ids::{IdSchema, Item, WrongIds, range_of_text};
 use crate::error::Problem;
-use crate::machine::ids::{Item, WrongIds, range_of_text};
+
+/// A mask: words, or ids.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum MaskText {
+    /// A number.
+    Id(i64),
+    /// Words.
+    Text(String),
+    /// Numbers and words.
+    List(Vec<IdText>),
+}
+
+/// An id or a range of a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum IdText {
+    /// A number.
+    Id(i64),
+    /// A hex string or a range.
+    Text(String),
+}
+
+/// The shape of [`MaskText`], for the JSON schema.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code)]
+pub(crate) enum MaskSchema {
+    /// An id.
+    Id(u8),
+    /// "all", "none", "all but 4,10", "4,10-12", or what the kernel takes.
+    Text(String),
+    /// Ids.
+    List(Vec<IdSchema>),
+}
 
 /// What a mask is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +78,7 @@ const HELP: &str = "ids and ranges (\"4,10-12\", [4, \"0x0a\"]), \"all\", \"none
                     takes: \"0xf000…\" (from id 0 on), \"+4,-10\" (the rest as it is)";
 
 /// What the mask of a file says.
-pub(super) fn wish<M>(text: &Spanned<MaskText>) -> Result<MaskWish<M>, Problem>
+pub(crate) fn wish<M>(text: &Spanned<MaskText>) -> Result<MaskWish<M>, Problem>
 where
     M: Mask + FromIterator<M::Id> + std::ops::Not<Output = M>,
 {
@@ -62,6 +97,46 @@ where
             Ok(MaskWish::Exactly(all.into_iter().collect()))
         }
     }
+}
+
+/// What the mask of a machine file says, whose host begins with all. A text that can be the kernel's is the kernel's: `10` is
+/// the digits of a mask there, and no id.
+pub(super) fn of_machine<M>(text: &Spanned<MaskText>) -> Result<M, Problem>
+where
+    M: Mask
+        + FromIterator<M::Id>
+        + std::ops::Not<Output = M>
+        + std::ops::Sub<Output = M>
+        + std::ops::BitOr<Output = M>,
+{
+    let all = || !M::from_words([0; 4]);
+    match text.get_ref() {
+        MaskText::Text(words) if is_absolute(words) => kernel(all(), words, &text.span()),
+        _ => Ok(wish::<M>(text)?.resolve(all())),
+    }
+}
+
+/// Whether a text is hex digits and nothing else, as the kernel's whole masks are.
+fn is_absolute(words: &str) -> bool {
+    let words = words.trim();
+    let digits = words.strip_prefix("0x").or_else(|| words.strip_prefix('x')).unwrap_or(words);
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The number that a mask of a machine file looks like, though it is the digits of a whole mask.
+pub(super) fn looks_like_an_id(text: &MaskText) -> Option<u8> {
+    match text {
+        MaskText::Text(words) if words.len() <= 3 => words.parse().ok(),
+        _ => None,
+    }
+}
+
+/// What the kernel makes of a text.
+fn kernel<M: Mask>(old: M, words: &str, span: &Range<usize>) -> Result<M, Problem> {
+    mask_write(old, words.as_bytes()).map_err(|error| {
+        Problem::new(span.clone(), format!("not a mask: {error}"), "expected what the kernel takes")
+            .help(HELP)
+    })
 }
 
 fn number<M: Mask>(id: i64, span: &Range<usize>) -> Result<impl Iterator<Item = M::Id> + use<M>, Problem> {
@@ -94,12 +169,7 @@ where
         let message = format!("`{}` begins with 0", zero.text);
         return Err(Problem::new(span.clone(), message, format!("expected {}", zero.instead())));
     }
-    let kernel = |old: M| {
-        mask_write(old, words.as_bytes()).map_err(|error| {
-            Problem::new(span.clone(), format!("not a mask: {error}"), "expected what the kernel takes")
-                .help(HELP)
-        })
-    };
+    let kernel = |old: M| kernel(old, words, span);
     if words.starts_with(['+', '-']) {
         let (set, left) = (kernel(!all())?, kernel(all())?);
         return Ok(MaskWish::Change { set, clear: !left });
