@@ -449,10 +449,12 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             self.collector.executions += 1;
             if let (Some(cycles), Some(last)) = (&mut self.cycles, frame.last) {
                 let puts_off = self.slept || self.futures.as_ref().is_some_and(Futures::minds_cycles);
-                if puts_off && cycles.is_open(fingerprint) {
-                    // Where there are cycles, what is put off could be put off for ever.
+                if cycles.is_open(fingerprint) {
+                    // Where there are cycles, what is put off could be put off for ever: now, or from later on.
                     let learned = &mut self.executor.conductor.control.borrow_mut().learned;
-                    (learned.cyclic, learned.restart) = (true, true);
+                    (learned.cyclic, learned.restart) =
+                        (puts_off || learned.cyclic, puts_off || learned.restart);
+                    self.plain = u64::MAX;
                 }
                 cycles.meets(fingerprint, last, &self.path);
             }

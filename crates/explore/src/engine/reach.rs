@@ -50,10 +50,16 @@ impl Reach {
     /// The same, and what is learned then counts only when the search has ended.
     pub const MIDWAY_LAZY: Reach = Reach { plain: 12, ..Reach::LAZY };
 
-    /// As before, but the beginning of one execution is known, of so many steps: some places are known, others are only met.
+    /// As if lazy, but the beginning of one execution is known, of so many steps: some places are known, others are only met.
     #[must_use]
     pub const fn scant(steps: usize) -> Reach {
         Reach { cold: 1, warm: 1, steps, ..Reach::LAZY }
+    }
+
+    /// Something is left out after so many states, and what that relied on is mended.
+    #[must_use]
+    pub const fn midway(plain: u64) -> Reach {
+        Reach { plain, ..Reach::LATE }
     }
 }
 

@@ -4,7 +4,8 @@
 //! It goes on where it stands. From the states that it has left all tasks were taken, which is always enough. From those of
 //! its path all were to be; of what is still to be taken there, only what is chosen by what is known now is. So what is
 //! taken from a state, before and after, contains a set that is enough, and the argument of
-//! [`persistent`](super::super::persistent) is the same.
+//! [`persistent`](super::super::persistent) is the same. It needs that there are no cycles, also among the states that
+//! were walked before: where one was met, nothing is left out later, either.
 //!
 //! This module knows nothing of how sets are chosen.
 
