@@ -134,12 +134,12 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
             problem
         };
     }
-    if let Some((what, expected)) = first.split_once(", expected ") {
-        return unexpected(text, span, what, expected);
-    }
     if let Some((span, range)) = bare_range(text, &span) {
         return Problem::new(span, "a range without quotation marks", format!("expected \"{range}\""))
             .help(format!("a range is a text: \"{range}\""));
+    }
+    if let Some((what, expected)) = first.split_once(", expected ") {
+        return unexpected(text, span, what, expected);
     }
     // The TOML itself is wrong; its parser says what it wanted in further lines.
     let expected = message.lines().skip(1).collect::<Vec<_>>().join("; ");

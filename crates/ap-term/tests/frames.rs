@@ -360,7 +360,8 @@ fn n5_a_refused_line_says_who_has_it_and_why_tells_all() {
     let mut app = every_app();
     press(&mut app, ":why Enter");
     assert!(text(&mut app, (100, 30)).contains("no write was refused here so far"));
-    let Step::Operate(operation) = press(&mut app, ":echo Space +11 Space > Space /sys/bus/ap/apmask Enter") else {
+    let Step::Operate(operation) = press(&mut app, ":echo Space +11 Space > Space /sys/bus/ap/apmask Enter")
+    else {
         panic!("it is a write");
     };
     app.answered(&operation, Answer::Refused("EBUSY, Device or resource busy".to_owned()));
@@ -376,7 +377,7 @@ fn n5_a_refused_line_says_who_has_it_and_why_tells_all() {
     assert!(text(&mut app, (200, 40)).contains("`nonsense` is not a text for apmask"));
     let uuid = "a0000002-0000-4000-8000-000000000002";
     let event = ap_view::Happened { number: 1, text: format!("change {uuid}: refused") };
-    app.show(ap_view::Shown { events: vec![event].into(), ..(*app.shown).clone() }.into());
+    app.show(ap_view::Shown { events: std::sync::Arc::new(vec![event]), ..(*app.shown).clone() }.into());
     let frame = text(&mut app, (200, 40));
     assert!(frame.contains(": refused") && !frame.contains(&format!("change {uuid}")), "{frame}");
 }

@@ -47,8 +47,8 @@ fn n1_an_adapter_that_is_not_there_is_noted_first_and_gets_no_mask() {
     let desired = wish("apmask = \"-8\"", &[(ONE, "adapters = [\"4-6\", 18]\ndomains = [0, 1]")]);
     let (status, said) = plan(HOST, &desired);
     assert_eq!(status, 1, "{said}");
-    let first = said.lines().next().unwrap_or_default();
-    assert!(first.starts_with("note: ") && first.contains("adapter 18 is not there"), "{said}");
+    let (notes, _) = said.split_once("error: ").expect("there is no plan");
+    assert!(notes.contains("adapter 18 is not there"), "{said}");
     assert_eq!(proposed(&said, "apmask"), ["all but 4-6, 8"], "{said}");
     assert!(said.contains(&format!("leave adapter 18 out of mdev {ONE}")), "{said}");
     assert!(!said.contains("0 queues"), "{said}");
@@ -93,7 +93,7 @@ fn n3_one_proposal_for_the_masks_of_a_whole_machine_file_leads_to_a_machine() {
         let (status, said) = check(&file(mask));
         assert_ne!(status, 0, "{mask}: {said}");
         assert_eq!(proposed(&said.replace("\n        ", " "), key).last(), Some(&hint), "{mask}: {said}");
-        assert_eq!(said.matches("all but").count() - mask.matches("all but").count(), 1, "{mask}: {said}");
+        assert_eq!(said.matches("all but").count(), 1, "{mask}: {said}");
         assert_eq!(said.contains("what the host keeps"), mask.contains("\"4-7\""), "{said}");
         let (status, said) = check(&file(&format!("{key} = \"{hint}\"")));
         assert_eq!(status, 0, "{hint}: {said}");
