@@ -20,6 +20,9 @@ use crate::step::{self, Held, Trouble};
 use crate::tree::{Desk, Tree};
 use crate::undo::Undoable;
 
+/// Why an apply is taken back that nobody confirmed.
+pub const LATE: &str = "it was not confirmed in time";
+
 /// How an apply is done.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -334,7 +337,7 @@ pub fn recover(
         Ok(match journal.map(|journal| &journal.at) {
             None | Some(At::Ended(_)) => Way::Nothing,
             Some(At::Waiting(until)) if *until > now => Way::Waits(*until),
-            Some(At::Waiting(_)) => Way::Back("it was not confirmed in time".to_owned()),
+            Some(At::Waiting(_)) => Way::Back(LATE.to_owned()),
             Some(At::Back(why)) => Way::Back(why.clone()),
             Some(At::Doing(_)) => Way::ForwardIfWhole,
         })
@@ -375,9 +378,7 @@ pub fn revert_unconfirmed(
     report: &mut dyn FnMut(Report<'_>),
 ) -> Result<Outcome, ApplyError> {
     again(tree, desk, options, report, |journal| match journal {
-        Some(Journal { begin, at: At::Waiting(_), .. }) if begin.id == id => {
-            Ok(Way::Back("it was not confirmed in time".to_owned()))
-        }
+        Some(Journal { begin, at: At::Waiting(_), .. }) if begin.id == id => Ok(Way::Back(LATE.to_owned())),
         _ => Ok(Way::Nothing),
     })
 }

@@ -11,6 +11,7 @@ pub(crate) mod masks;
 mod model;
 mod notes;
 mod queues;
+mod reserved;
 mod text;
 
 use std::path::Path;

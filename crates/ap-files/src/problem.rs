@@ -134,6 +134,10 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
             problem
         };
     }
+    if let Some((span, range)) = bare_range(text, &span) {
+        return Problem::new(span, "a range without quotation marks", format!("expected \"{range}\""))
+            .help(format!("a range is a text: \"{range}\""));
+    }
     if let Some((what, expected)) = first.split_once(", expected ") {
         return unexpected(text, span, what, expected);
     }
@@ -147,6 +151,40 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
     } else {
         problem.help(format!("the file is TOML, and begins with `schema = \"{schema}\"`"))
     }
+}
+
+/// A range that is no text, `0-19`, in the line or the list where the parser stopped: where it is, and as it is written. TOML
+/// takes one for the beginning of a date.
+fn bare_range(text: &str, at: &Range<usize>) -> Option<(Range<usize>, String)> {
+    let end = at.end.max(at.start).min(text.len());
+    let from = text.get(..at.start.min(text.len()))?.rfind('\n').map_or(0, |newline| newline + 1);
+    let to = text.get(end..)?.find('\n').map_or(text.len(), |newline| end + newline);
+    let line = text.get(from..to)?;
+    let (mut quoted, mut begin) = (None, None);
+    let found = |begin: usize, end: usize| {
+        let word = line.get(begin..end)?.trim();
+        let (first, last) = word.split_once('-')?;
+        let id = |text: &str| text.trim().parse::<u8>().ok().filter(|_| !text.trim().starts_with('+'));
+        let start = from + begin;
+        Some((start..from + end, format!("{}-{}", id(first)?, id(last)?)))
+    };
+    for (at, letter) in line.char_indices().chain([(line.len(), ',')]) {
+        match (quoted, letter) {
+            (Some(mark), _) if mark == letter => quoted = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => (quoted, begin) = (Some(letter), None),
+            (None, '0'..='9' | '-' | ' ' | 'x') => begin = begin.or((letter != ' ').then_some(at)),
+            (None, _) => {
+                if let Some(range) = begin.take().and_then(|begin| found(begin, at)) {
+                    return Some(range);
+                }
+                if letter == '#' {
+                    return None;
+                }
+            }
+        }
+    }
+    None
 }
 
 /// A value of another type than its key takes, in the words of files and not of the parser's types.

@@ -6,8 +6,8 @@ use ap_types::{Apqn, Matrix, Uuid};
 use crate::allow::Allow;
 use crate::obstacle::{Lack, Obstacle, What};
 use crate::overrides::{self, changes_way};
-use crate::reason::{Refusal, smaller_part};
-use crate::remedy::{GiveUp, Remedy};
+use crate::proposal::Proposal;
+use crate::reason::{Refusal, adapters, domains, smaller_part};
 use crate::state::{Bindings, Holder, Mdev, State};
 use crate::target::Target;
 
@@ -41,9 +41,10 @@ pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obs
     if changes_way(state, target) {
         overrides::running(state, &mut found);
     }
+    let masks = if by_overrides { None } else { Proposal::of(state, target) };
     for (mdev, matrix) in &target.mdevs {
         if !by_overrides {
-            reserved(state, target, *mdev, matrix, &mut found);
+            reserved(state, target, masks.as_ref(), (*mdev, matrix), &mut found);
         }
         if let Err(refusal) = state.not_too_high(*mdev, matrix) {
             let remedy = refusal.remedy(state).to_string();
@@ -55,15 +56,33 @@ pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obs
     found
 }
 
-fn reserved(state: &State, target: &Target, mdev: Uuid, matrix: &Matrix, found: &mut Vec<Obstacle>) {
+fn reserved(
+    state: &State,
+    target: &Target,
+    masks: Option<&Proposal>,
+    (mdev, matrix): (Uuid, &Matrix),
+    found: &mut Vec<Obstacle>,
+) {
     let queues = target.masks.reserved_of(matrix);
     if !queues.has_queues() {
         return;
     }
     if target.listed.contains(&mdev) {
         let already = target.masks == state.masks;
-        let what = What::Reserved { mdev, queues, already };
-        found.push(Obstacle { what, remedy: Remedy::GiveUp(GiveUp::of(state, &queues)).to_string() });
+        let (there, absent) = state.split(&queues);
+        let mut push = |queues: Matrix, remedy: Option<String>| {
+            if let Some(remedy) = remedy.filter(|_| queues.has_queues()) {
+                found.push(Obstacle { what: What::Reserved { mdev, queues, already }, remedy });
+            }
+        };
+        push(there, masks.map(ToString::to_string));
+        // No mask is proposed for what is not there: it would be given to nobody.
+        push(
+            Matrix { adapters: absent.adapters, ..queues },
+            Some(leave_out(mdev, &adapters(&absent.adapters))),
+        );
+        let of_adapters = Matrix { adapters: there.adapters, domains: absent.domains, ..queues };
+        push(of_adapters, Some(leave_out(mdev, &domains(&absent.domains))));
     } else {
         let holder = state.mdevs.get(&mdev).and_then(|mdev| mdev.holder.clone());
         let remedy = format!(
@@ -73,6 +92,11 @@ fn reserved(state: &State, target: &Target, mdev: Uuid, matrix: &Matrix, found: 
         );
         found.push(Obstacle { what: What::KeptFromHost { mdev, queues, holder }, remedy });
     }
+}
+
+/// What becomes of ids that are not there.
+fn leave_out(mdev: Uuid, ids: &str) -> String {
+    format!("leave {ids} out of mdev {mdev}, as long as there is nothing of that id")
 }
 
 fn shared(state: &State, target: &Target, found: &mut Vec<Obstacle>) {

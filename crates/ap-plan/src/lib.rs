@@ -21,6 +21,7 @@
 //! | `difference` | in what two hosts' facts differ, in words | what follows from it |
 //! | `notes` | what to beware of in a desired file, though nothing is in the way | writes |
 //! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
+//! | `proposal` | one mask for a whole target | what else is in the way |
 //! | `search` | the fewest writes, in order | texts, reasons |
 //! | `overrides` | the same on hosts that give queues by `driver_override` | the order of writes to mdevs |
 //! | `plan` | the steps, with why and inverse | the twin |
@@ -39,6 +40,7 @@ pub mod notes;
 pub mod obstacle;
 pub mod overrides;
 pub mod plan;
+mod proposal;
 pub mod reading;
 pub mod reason;
 pub mod remedy;

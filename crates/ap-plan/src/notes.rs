@@ -6,22 +6,38 @@
 use ap_files::DesiredFile;
 use ap_files::desired::MaskWish;
 use ap_types::grammar::{mask_write, strict};
-use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix};
+use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Mask, Matrix};
 
 use crate::reading::{Reading, read};
 use crate::reason::{adapters, domains};
 use crate::state::State;
 use crate::write::Store;
 
+/// The ids that a wish names for the host to leave: those of `-4,-10` and of `all but 4,10`, not what a list leaves out.
+fn left<M>(wish: MaskWish<M>) -> M
+where
+    M: Mask + std::ops::Not<Output = M>,
+{
+    match wish {
+        MaskWish::Change { clear, .. } => clear,
+        MaskWish::Exactly(mask) if mask.words()[3] & 1 == 1 => !mask,
+        MaskWish::Exactly(_) => M::default(),
+    }
+}
+
 /// What to beware of if that file is carried out on a host in that state.
 #[must_use]
 pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     let there: AdapterMask = state.cards.keys().copied().collect();
     let mut notes = Vec::new();
-    if let Some(MaskWish::Change { clear, .. }) = desired.apmask
-        && !(clear - there).is_empty()
-    {
-        notes.push(format!("apmask: {} not there", are(clear - there)));
+    let absent = desired.apmask.map(left).unwrap_or_default() - there;
+    if !absent.is_empty() {
+        notes.push(format!("apmask: {} not there", are(absent)));
+    }
+    let absent = desired.aqmask.map(left).unwrap_or_default() - state.config.domains;
+    if state.config_told() && !absent.is_empty() {
+        let verb = if absent.count() == 1 { "is" } else { "are" };
+        notes.push(format!("aqmask: {} {verb} not there", domains(&absent)));
     }
     for mdev in &desired.mdevs {
         let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
@@ -223,6 +239,11 @@ mod tests {
                 format!("mdev {U}: domain 7 is not there; its guest gets what comes later"),
             ]
         );
-        assert_eq!(noted("[host]\napmask = \"all but 9\"\n"), [""; 0]);
+        assert_eq!(noted("[host]\napmask = \"all but 9\"\n"), ["apmask: adapter 9 is not there"]);
+        assert_eq!(
+            noted("[host]\naqmask = \"all but 6, 16-90\"\n"),
+            ["aqmask: domains 16-70, 72-90 are not there"]
+        );
+        assert_eq!(noted("[host]\naqmask = \"0-90\"\napmask = \"all but 4,10\"\n"), [""; 0]);
     }
 }

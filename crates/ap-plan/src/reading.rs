@@ -2,6 +2,7 @@
 //!
 //! Knows the grammar of each file and the state that relative texts count from; not whether what is asked is allowed.
 
+use ap_sysfs::ids::MaskSlip;
 use ap_types::grammar::{self, MaskError, NumberError, device_name};
 use ap_types::{AdapterId, Apqn, DomainId, Mask, Matrix, Uuid};
 
@@ -135,7 +136,17 @@ where
                     format!("{what}: {number} is above 255, the highest id that there can be"),
                     "write ids from 0 to 255",
                 ),
-                _ => wrong("EINVAL", what, MASK),
+                _ => match MaskSlip::find(&String::from_utf8_lossy(text)) {
+                    Some(MaskSlip { what: slip, instead: Some(instead) }) => wrong(
+                        "EINVAL",
+                        format!("{what}: {slip}"),
+                        format!("write {instead}, terms like +4,-10-12 without blanks"),
+                    ),
+                    Some(MaskSlip { what: slip, instead: None }) => {
+                        wrong("EINVAL", format!("{what}: {slip}"), MASK)
+                    }
+                    None => wrong("EINVAL", what, MASK),
+                },
             }
         }
     }

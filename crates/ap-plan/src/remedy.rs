@@ -93,7 +93,7 @@ impl fmt::Display for Remedy {
                     Leave::Aqmask(domains) => ("aqmask", domains.iter().map(u8::from).collect()),
                 };
                 let terms: Vec<String> = ids.iter().map(|id| format!("-{id}")).collect();
-                write!(f, "[host] {mask} = \"{}\" ({give_up})", terms.join(","))
+                write!(f, "[host] {mask} = \"{}\"{}", terms.join(","), give_up.price())
             }
             Remedy::Give(give, or) => {
                 let give = match give {
@@ -114,7 +114,7 @@ impl Remedy {
         match self {
             Remedy::GiveUp(give_up) => {
                 let store = give_up.write().store();
-                format!("echo {} > /sys/{} ({give_up})", store.text, store.path)
+                format!("echo {} > /sys/{}{}", store.text, store.path, give_up.price())
             }
             Remedy::Give(_, or) => (*or).to_owned(),
             Remedy::Words(words) => words.clone(),
@@ -154,6 +154,11 @@ impl GiveUp {
         } else {
             GiveUp { leave: Leave::Aqmask(queues.domains), queues: by_domain }
         }
+    }
+
+    /// What it costs the host, in parentheses; nothing, if it costs nothing.
+    fn price(&self) -> String {
+        if self.queues == 0 { String::new() } else { format!(" ({self})") }
     }
 
     /// The write that does it.

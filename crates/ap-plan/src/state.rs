@@ -340,6 +340,19 @@ impl State {
         !self.config.adapters.is_empty() || !self.config.domains.is_empty()
     }
 
+    /// Of a product the part that is there, and the ids that are not: adapters without a card, and domains that the machine
+    /// does not give the host, if it tells.
+    #[must_use]
+    pub fn split(&self, matrix: &Matrix) -> (Matrix, Matrix) {
+        let cards: AdapterMask = self.cards.keys().copied().collect();
+        let domains = if self.config_told() { self.config.domains } else { DomainMask::ALL };
+        let part = |adapters, domains| Matrix { adapters, domains, ..Matrix::default() };
+        (
+            part(matrix.adapters & cards, matrix.domains & domains),
+            part(matrix.adapters - cards, matrix.domains - domains),
+        )
+    }
+
     /// What a guest would get of a matrix now. (Page 3, "Filtering".)
     #[must_use]
     pub fn filtered(&self, matrix: &Matrix) -> Matrix {

@@ -104,7 +104,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         no,
         &[format!(
             "mdev {NINE} is to have queue 06.0004, which apmask and aqmask are to reserve for the host | [host] apmask \
-             = \"-6\" (the host gives up 0 queues)"
+             = \"all but 4-7\""
         )],
     );
     // 4: many queues.
@@ -218,8 +218,8 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         &mdev(9, "8", "4"),
         no,
         &[format!(
-            "mdev {NINE} is to have queue 08.0004, which apmask and aqmask reserve for the host | [host] apmask = \"-8\" \
-             (the host gives up 0 queues)"
+            "mdev {NINE} is to have queue 08.0004, which apmask and aqmask reserve for the host | leave adapter 8 out of \
+             mdev {NINE}, as long as there is nothing of that id"
         ), format!("mdev {NINE} is to be changed: adapter 8 is above the highest that this host can assign, 7 | choose a adapter up to 7").replace("a adapter", "an adapter")],
     );
     check(

@@ -40,14 +40,26 @@ impl LeadingZero<'_> {
     /// The first one in a text of numbers with signs, commas and blanks between them.
     #[must_use]
     pub fn find(text: &str) -> Option<LeadingZero<'_>> {
-        text.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| {
-            let significant = word.trim_start_matches('0');
-            let differs = significant.len() >= 2 && significant.len() < word.len();
-            if !differs || !word.bytes().all(|byte| byte.is_ascii_digit()) {
+        LeadingZero::all(text).find(|zero| zero.octal != Some(zero.decimal))
+    }
+
+    /// The first number with a leading zero, also one that everybody reads alike.
+    #[must_use]
+    pub fn any(text: &str) -> Option<LeadingZero<'_>> {
+        LeadingZero::all(text).next()
+    }
+
+    fn all(text: &str) -> impl Iterator<Item = LeadingZero<'_>> {
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(|word| {
+            let begins = word.len() >= 2 && word.starts_with('0');
+            if !begins || !word.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
-            let decimal = significant.parse().ok()?;
-            Some(LeadingZero { text: word, decimal, octal: u64::from_str_radix(significant, 8).ok() })
+            Some(LeadingZero {
+                text: word,
+                decimal: word.parse().ok()?,
+                octal: u64::from_str_radix(word, 8).ok(),
+            })
         })
     }
 
@@ -55,9 +67,41 @@ impl LeadingZero<'_> {
     #[must_use]
     pub fn instead(&self) -> String {
         match self.octal {
-            Some(octal) => format!("{}, or {octal} if octal is meant", self.decimal),
-            None => self.decimal.to_string(),
+            Some(octal) if octal != self.decimal => {
+                format!("{}, or {octal} if octal is meant", self.decimal)
+            }
+            _ => self.decimal.to_string(),
         }
+    }
+}
+
+/// What is wrong with a text for a mask though people read it well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskSlip {
+    /// What is wrong.
+    pub what: String,
+    /// The text that is meant, where it is plain.
+    pub instead: Option<String>,
+}
+
+impl MaskSlip {
+    /// The one of a text that the kernel refuses.
+    #[must_use]
+    pub fn find(text: &str) -> Option<MaskSlip> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        if text.contains(char::is_whitespace) {
+            let meant: String = text.split_whitespace().collect();
+            let instead = meant.starts_with(['+', '-']).then_some(meant);
+            return Some(MaskSlip { what: "blanks are not taken".to_owned(), instead });
+        }
+        let zero = LeadingZero::find(text).filter(|zero| zero.octal.is_none())?;
+        Some(MaskSlip {
+            what: format!(
+                "`{}` begins with 0, so that it is octal to the kernel, which has no 8 and no 9",
+                zero.text
+            ),
+            instead: Some(text.replacen(zero.text, &zero.decimal.to_string(), 1)),
+        })
     }
 }
 
@@ -181,6 +225,7 @@ mod tests {
         );
         assert_eq!(domain("089").map_err(said), Err("`089` begins with 0: expected 89".to_owned()));
         assert_eq!((adapter("04"), adapter("007"), domain("00")), (Ok(4), Ok(7), Ok(0)));
+        assert_eq!(adapter("08").map_err(said), Err("`08` begins with 0: expected 8".to_owned()));
         for wrong in ["", "256", "-1", "+4", "x", "card5", "card100", "0x", "0x100"] {
             assert!(adapter(wrong).is_err(), "{wrong}");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ap_types::{AdapterId, Apqn, DomainId, Uuid};
 use ap_view::action::{Action, Sort};
-use ap_view::{Answer, Operation, Selection, Shown};
+use ap_view::{Answer, Operation, Selection, Shown, Store};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
@@ -84,6 +84,8 @@ pub struct App {
     pub overview: bool,
     /// Whether help is shown.
     pub help: bool,
+    /// The last write that was refused, for `:why`.
+    pub refused: Option<Store>,
     /// The last answer, and whether it was a refusal.
     pub message: Option<(String, bool)>,
     /// The first row and column in sight.
@@ -111,6 +113,7 @@ impl App {
             overview: false,
             help: false,
             message: None,
+            refused: None,
             left: None,
             first: (0, 0),
             zones: Zones::default(),
@@ -132,6 +135,34 @@ impl App {
             self.selection = queue_at(&self.adapters, &self.domains, 0, 0).map(Selection::Queue);
             self.focus = Focus::Matrix;
         }
+    }
+
+    /// What came of an operation: as [`App::said`], and of a write that was refused why.
+    pub fn answered(&mut self, operation: &Operation, answer: Answer) {
+        let store = operation.store().filter(|_| matches!(answer, Answer::Refused(_)));
+        self.said(answer);
+        if let Some(store) = store {
+            // Asked once, for it is shown once.
+            let why = self.shown.host.why(&store);
+            if let (Some(why), Some((text, _))) = (why, &mut self.message) {
+                *text = format!("{text}: {why} (`:why` tells more)");
+            }
+            self.refused = Some(store);
+        }
+    }
+
+    /// `:why`, of the last write that was refused, or `:why PATH TEXT`.
+    fn explain(&mut self, line: &str) {
+        let asked = line.split_once(' ').map(|(path, text)| {
+            let path = path.strip_prefix("/sys/").unwrap_or(path);
+            let path = if path.contains('/') { path.to_owned() } else { format!("bus/ap/{path}") };
+            Store { path, text: format!("{}\n", text.trim()) }
+        });
+        self.message = Some(match asked.as_ref().or(self.refused.as_ref()) {
+            Some(store) => (self.shown.host.explained(store).join("\n"), false),
+            None if line.is_empty() => ("no write was refused here so far".to_owned(), false),
+            None => ("expected `why`, or `why PATH TEXT`: why apmask +4".to_owned(), true),
+        });
     }
 
     /// What came of an operation.
@@ -269,6 +300,9 @@ impl App {
             KeyCode::Enter => {
                 let typing = self.typing.take();
                 match typing {
+                    Some(Typing::Line(line)) if line.split_whitespace().next() == Some("why") => {
+                        self.explain(line.trim().trim_start_matches("why").trim());
+                    }
                     Some(Typing::Line(line)) => match Operation::parse(&line) {
                         Ok(operation) => return Step::Operate(operation),
                         Err(wrong) => self.message = Some((wrong.to_string(), true)),

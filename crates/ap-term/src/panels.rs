@@ -78,8 +78,10 @@ pub(crate) fn bottom(app: &App, width: usize) -> Vec<Line<'static>> {
         (Some(Typing::Search(text)), _) => typed(app, "/", text, width),
         (None, Some((text, refused))) => {
             let style = if *refused { depth.refused() } else { depth.done() };
-            let lines = textwrap::wrap(text, textwrap::Options::new(width).subsequent_indent("  "));
-            lines.into_iter().map(|line| Line::styled(line.into_owned(), style)).collect()
+            let lines = text
+                .lines()
+                .flat_map(|line| textwrap::wrap(line, textwrap::Options::new(width).subsequent_indent("  ")));
+            lines.map(|line| Line::styled(line.into_owned(), style)).collect()
         }
         (None, None) => {
             let keys = if app.shown.operable {
@@ -120,7 +122,11 @@ pub(crate) fn events(app: &App) -> Vec<Line<'static>> {
         .events
         .iter()
         .rev()
-        .map(|event| Line::raw(event.text.chars().filter(|c| !c.is_control()).collect::<String>()))
+        .map(|event| {
+            Line::raw(
+                app.shown.host.shortened(&event.text).chars().filter(|c| !c.is_control()).collect::<String>(),
+            )
+        })
         .collect();
     if lines.is_empty() { vec![Line::styled("nothing has happened yet", app.depth.dim())] } else { lines }
 }
@@ -189,7 +195,7 @@ pub(crate) fn help(app: &App) -> Vec<Line<'static>> {
         ("/  n", "search: 04.0047, g1, free, offline; the next one"),
         ("o", "the whole matrix in blocks"),
         ("1-9", "what could be done: fills in the line, Enter does it"),
-        (":", "a line of your own: echo -4 > /sys/bus/ap/apmask"),
+        (":", "a line of your own: echo -4 > /sys/bus/ap/apmask; :why, a refusal"),
         ("p u a d m", "plug, unplug, assign, take away, a mask's bit"),
         ("c r s x", "make an mdev, remove it, start a guest, stop it"),
         ("q", "end"),

@@ -54,7 +54,7 @@ pub fn run(live: &dyn Live, depth: Depth, end: &AtomicBool) -> io::Result<()> {
             match step {
                 Step::Go => {}
                 Step::Quit => break,
-                Step::Operate(operation) => app.said(live.operate(&operation)),
+                Step::Operate(operation) => app.answered(&operation, live.operate(&operation)),
             }
         }
         let now = live.now();

@@ -356,6 +356,33 @@ fn what_is_longer_than_the_frame_goes_on_in_the_next_line() {
 }
 
 #[test]
+fn n5_a_refused_line_says_who_has_it_and_why_tells_all() {
+    let mut app = every_app();
+    press(&mut app, ":why Enter");
+    assert!(text(&mut app, (100, 30)).contains("no write was refused here so far"));
+    let Step::Operate(operation) = press(&mut app, ":echo Space +11 Space > Space /sys/bus/ap/apmask Enter")
+    else {
+        panic!("it is a write");
+    };
+    app.answered(&operation, Answer::Refused("EBUSY, Device or resource busy".to_owned()));
+    let frame = text(&mut app, (200, 40));
+    assert!(frame.contains("EBUSY, Device or resource busy: queue"), "{frame}");
+    assert!(frame.contains("assigned to mdev") && frame.contains("(`:why` tells more)"), "{frame}");
+    press(&mut app, ":why Enter");
+    let frame = text(&mut app, (200, 40));
+    for part in ["echo +11 > /sys/bus/ap/apmask", "why: queue", "rule: ", "change: "] {
+        assert!(frame.contains(part), "{part}: {frame}");
+    }
+    press(&mut app, ":why Space apmask Space nonsense Enter");
+    assert!(text(&mut app, (200, 40)).contains("`nonsense` is not a text for apmask"));
+    let uuid = "a0000002-0000-4000-8000-000000000002";
+    let event = ap_view::Happened { number: 1, text: format!("change {uuid}: refused") };
+    app.show(ap_view::Shown { events: std::sync::Arc::new(vec![event]), ..(*app.shown).clone() }.into());
+    let frame = text(&mut app, (200, 40));
+    assert!(frame.contains(": refused") && !frame.contains(&format!("change {uuid}")), "{frame}");
+}
+
+#[test]
 fn mdevs_of_equal_beginning_are_told_apart() {
     let mut session = every::machine("tiny");
     for uuid in [

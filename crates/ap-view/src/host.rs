@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ap_plan::State;
+use ap_plan::{State, Store, Why, why};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainMask, Matrix, QueueSet, Uuid};
 
 /// A host as far as it is shown.
@@ -107,6 +107,49 @@ impl Host {
     pub(crate) fn by_numbers(&self, text: String) -> String {
         let numbered = (1_usize..).zip(self.state.mdevs.keys());
         numbered.fold(text, |text, (number, uuid)| text.replace(&uuid.to_string(), &number.to_string()))
+    }
+
+    /// Why a write is refused now, in one line; `None` if it is not, or no rule is known. It asks the rules of what is shown,
+    /// and reads nothing.
+    #[must_use]
+    pub fn why(&self, store: &Store) -> Option<String> {
+        match why(&self.state, store) {
+            Why::Refused(because) | Why::Waits(because) => Some(self.by_numbers(because.reason)),
+            Why::Allowed | Why::Unknown => None,
+        }
+    }
+
+    /// What `apmatrix why` says of a write: what is in the way, whose the queues are, the rule, the smallest change.
+    #[must_use]
+    pub fn explained(&self, store: &Store) -> Vec<String> {
+        let write = format!("echo {} > /sys/{}", store.text.trim_end(), store.path);
+        let because = match why(&self.state, store) {
+            Why::Allowed => return vec![format!("goes through now: {write}")],
+            Why::Unknown => return vec![format!("no rule is known about this file: {write}")],
+            Why::Refused(because) | Why::Waits(because) => because,
+        };
+        let mut lines = vec![write, format!("why: {}", because.reason)];
+        lines.extend(because.queues.iter().map(|whose| format!("queue {}: {whose}", whose.queue)));
+        if because.more > 0 {
+            lines.push(format!("and {} queues more", because.more));
+        }
+        lines.push(format!("rule: {}", because.rule.text()));
+        lines.push(format!("change: {}", because.change.text));
+        let writes = because.change.stores.iter();
+        lines.extend(writes.map(|store| format!("echo {} > /sys/{}", store.text.trim_end(), store.path)));
+        lines.into_iter().map(|line| self.by_numbers(line)).collect()
+    }
+
+    /// A text in which mediated devices that are there are called by their UUIDs in short.
+    #[must_use]
+    pub fn shortened(&self, text: &str) -> String {
+        let mut short = text.to_owned();
+        for word in text.split(|c: char| !c.is_ascii_hexdigit() && c != '-').filter(|word| word.len() == 36) {
+            if let Ok(uuid) = ap_types::grammar::uuid(word.as_bytes()) {
+                short = short.replace(word, &self.short(&uuid));
+            }
+        }
+        short
     }
 
     /// An mdev's UUID in short: its beginning, and as much of its end as tells it from the others that begin so.

@@ -28,6 +28,8 @@ pub mod selection;
 pub mod shown;
 pub mod touched;
 
+pub use ap_plan::Store;
+
 pub use action::{Action, Reply, Verdict};
 pub use cell::{Cell, Mark, Whose};
 pub use detail::Detail;

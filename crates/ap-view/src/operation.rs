@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ap_plan::Store;
+
 /// What one can do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -76,6 +78,15 @@ impl Operation {
             }
             _ => Err(Wrong::Verb(verb.to_owned())),
         }
+    }
+}
+
+impl Operation {
+    /// The write, if it is one.
+    #[must_use]
+    pub fn store(&self) -> Option<Store> {
+        let Operation::Write { path, text } = self else { return None };
+        Some(Store { path: path.clone(), text: format!("{text}\n") })
     }
 }
 

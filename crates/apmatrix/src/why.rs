@@ -23,6 +23,10 @@ use crate::terminal::{Table, wrapped};
 /// The page that says all rules.
 pub const PAGE: &str = "docs/reference/rules.md";
 
+/// What is said where no write was refused. One to a file that is not there reaches no attribute.
+pub const NOTHING: &str = "nothing was refused so far: only writes to attributes that exist are counted, so if one failed, look \
+                           for a typing error in its path";
+
 /// What was asked, and what there is to say.
 #[derive(Clone, Debug)]
 pub struct Explained {
@@ -96,7 +100,9 @@ fn whole(store: &Store) -> Option<String> {
         _ => return None,
     };
     let text = store.text.trim();
-    let looks = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let looks = (1..=3).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || digits != text && byte.is_ascii_hexdigit());
     looks.then(|| {
         format!(
             "without + or - it is a whole mask, of which {text} is the left end: it says of every {what} whether the host has it"

@@ -6,6 +6,8 @@
 mod common;
 #[path = "first_hour/help.rs"]
 mod help;
+#[path = "first_hour/masks.rs"]
+mod masks;
 #[path = "first_hour/mistakes.rs"]
 mod mistakes;
 #[path = "first_hour/pseudo.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ap_types::grammar::uuid;
-use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, Uuid};
+use ap_types::{AdapterId, AdapterMask, DomainMask, Features, Mask, Matrix, Mode, Uuid};
 use toml::Spanned;
 
 use super::format::{self, File, SCHEMA};
@@ -12,6 +12,7 @@ use super::ids::{Ids, Item};
 use super::masks::of_machine;
 use super::model::{Adapter, Facilities, Guest, MachineFile, Mdev};
 use super::queues;
+use super::reserved;
 use crate::error::{Mistakes, Problem};
 use crate::kernel;
 use crate::problem;
@@ -57,7 +58,10 @@ pub(super) fn machine(file: File, stem: &str) -> Result<MachineFile, Vec<Problem
         Vec::new()
     };
     let before = mistakes.0.len();
-    let mdevs = mdevs(&file.mdev, &limits, apmask, aqmask, &mut mistakes);
+    let reserved = Matrix { adapters: apmask, domains: aqmask, ..Matrix::default() };
+    let mut mdevs = mdevs(&file.mdev, &limits, &mut mistakes);
+    reserved::check(&mut mdevs, &reserved, (file.apmask.is_some(), file.aqmask.is_some()), &mut mistakes);
+    let mdevs: Vec<Mdev> = mdevs.into_iter().map(|(mdev, _)| mdev).collect();
     // Of an mdev that is wrong nobody knows whether it would be there.
     let guests =
         if mistakes.0.len() == before { guests(&file.guest, &mdevs, &mut mistakes) } else { Vec::new() };
@@ -342,27 +346,29 @@ pub(super) fn parse_type(text: &str) -> Option<(u8, Mode)> {
     Some((generation - b'0' + 6, mode))
 }
 
+/// The mdevs, each with where its name was said.
 fn mdevs(
     files: &[Spanned<format::Mdev>],
     limits: &Limits,
-    apmask: AdapterMask,
-    aqmask: DomainMask,
     mistakes: &mut Mistakes,
-) -> Vec<Mdev> {
-    let reserved = Matrix { adapters: apmask, domains: aqmask, ..Matrix::default() };
-    let mut all: Vec<Mdev> = Vec::new();
+) -> Vec<(Mdev, Range<usize>)> {
+    let mut all: Vec<(Mdev, Range<usize>)> = Vec::new();
     for file in files {
-        let checked = mdev(file.get_ref(), limits, &reserved, &all);
+        let checked = mdev(file.get_ref(), limits, &all);
         all.extend(mistakes.ok(checked));
     }
     all
 }
 
 /// One mdev, beside those before it.
-fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -> Result<Mdev, Problem> {
+fn mdev(
+    file: &format::Mdev,
+    limits: &Limits,
+    all: &[(Mdev, Range<usize>)],
+) -> Result<(Mdev, Range<usize>), Problem> {
     let span = file.uuid.span();
     let name = named(&file.uuid)?;
-    if all.iter().any(|mdev| mdev.uuid == name) {
+    if all.iter().any(|(mdev, _)| mdev.uuid == name) {
         return Err(twice(span, &format!("mdev {name}")));
     }
     let matrix = Matrix {
@@ -370,26 +376,10 @@ fn mdev(file: &format::Mdev, limits: &Limits, reserved: &Matrix, all: &[Mdev]) -
         domains: mask(file.domains.as_ref(), &limits.domains)?.unwrap_or_default(),
         control_domains: mask(file.control_domains.as_ref(), &limits.control_domains)?.unwrap_or_default(),
     };
-    let Matrix { adapters: apmask, domains: aqmask, .. } = *reserved;
-    if matrix.shares_queue(reserved) {
-        let both = (matrix.adapters & apmask).iter().next().zip((matrix.domains & aqmask).iter().next());
-        let (adapter, domain) = both.unwrap_or((AdapterId(0), DomainId(0)));
-        let message = format!("queue {} is the host's", Apqn::new(adapter, domain));
-        let problem =
-            Problem::new(span, message, "expected an mdev of queues that `apmask` and `aqmask` leave");
-        // All that the file gives up already, and what is missing: one after the other would be a circle.
-        let given: Vec<String> = AdapterMask::ALL
-            .iter()
-            .filter(|id| !apmask.contains(*id) || matrix.adapters.contains(*id))
-            .map(|id| format!("-{}", id.0))
-            .collect();
-        let hint = if given.len() <= 16 { given.join(",") } else { format!("-{}", adapter.0) };
-        return Err(problem.help(format!("for example `apmask = \"{hint}\"`")));
-    }
-    if let Some(other) = all.iter().find(|mdev| mdev.matrix.shares_queue(&matrix)) {
+    if let Some((other, _)) = all.iter().find(|(mdev, _)| mdev.matrix.shares_queue(&matrix)) {
         return Err(shares(span, &other.matrix.shared(&matrix), &other.uuid));
     }
-    Ok(Mdev { uuid: name, matrix, control_by_default: file.control_domains.is_none() })
+    Ok((Mdev { uuid: name, matrix, control_by_default: file.control_domains.is_none() }, span))
 }
 
 fn guests(files: &[format::Guest], mdevs: &[Mdev], mistakes: &mut Mistakes) -> Vec<Guest> {

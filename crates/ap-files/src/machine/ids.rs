@@ -127,7 +127,7 @@ impl WrongIds {
 
 /// `4`, `0x0a`, `4-7`.
 pub(crate) fn range_of_text(text: &str) -> Result<Item, WrongIds> {
-    if let Some(zero) = LeadingZero::find(text) {
+    if let Some(zero) = LeadingZero::any(text) {
         return Err(WrongIds::LeadingZero { instead: zero.instead() });
     }
     let ends = match text.split_once('-') {
@@ -168,7 +168,7 @@ pub(crate) enum IdSchema {
     /// A hex string or a range.
     Text(
         #[schemars(regex(
-            pattern = r"^(0[xX][0-9a-fA-F]{1,2}|0*[0-9]|[1-9][0-9]{1,2})(-(0[xX][0-9a-fA-F]{1,2}|0*[0-9]|[1-9][0-9]{1,2}))?$"
+            pattern = r"^(0[xX][0-9a-fA-F]{1,2}|[0-9]|[1-9][0-9]{1,2})(-(0[xX][0-9a-fA-F]{1,2}|[0-9]|[1-9][0-9]{1,2}))?$"
         ))]
         String,
     ),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ap_sysfs::ids::LeadingZero;
+use ap_sysfs::ids::{LeadingZero, MaskSlip};
 use ap_types::Mask;
 use ap_types::grammar::mask_write;
 use serde::Deserialize;
@@ -134,6 +134,13 @@ pub(super) fn looks_like_an_id(text: &MaskText) -> Option<u8> {
 /// What the kernel makes of a text.
 fn kernel<M: Mask>(old: M, words: &str, span: &Range<usize>) -> Result<M, Problem> {
     mask_write(old, words.as_bytes()).map_err(|error| {
+        if let Some(MaskSlip { what, instead: Some(instead) }) = MaskSlip::find(words) {
+            return Problem::new(
+                span.clone(),
+                format!("not a mask: {what}"),
+                format!("expected \"{instead}\""),
+            );
+        }
         Problem::new(span.clone(), format!("not a mask: {error}"), "expected what the kernel takes")
             .help(HELP)
     })
@@ -167,7 +174,8 @@ where
     // The kernel takes a leading zero for octal; whoever reads the file may not.
     if let Some(zero) = LeadingZero::find(words).filter(|_| words.starts_with(['+', '-'])) {
         let message = format!("`{}` begins with 0", zero.text);
-        return Err(Problem::new(span.clone(), message, format!("expected {}", zero.instead())));
+        return Err(Problem::new(span.clone(), message, format!("expected {}", zero.instead()))
+            .help("the kernel takes a number that begins with 0 for octal"));
     }
     let kernel = |old: M| kernel(old, words, span);
     if words.starts_with(['+', '-']) {

@@ -98,7 +98,12 @@ pub fn run(args: &Args) -> Outcome {
     };
     let ready = match make(&imported, &target, allow)? {
         Ok(ready) => ready,
-        Err(why) => return none(&why, args.json),
+        Err(why) => {
+            if let Wish::Desired(desired, _) = &wish {
+                tell_notes(&notes(&imported.state, desired))?;
+            }
+            return none(&why, args.json);
+        }
     };
     if let Wish::Plan(document) = &wish
         && !document.has_steps_of(&ready.plan)
@@ -204,8 +209,9 @@ pub fn refused(error: ApplyError, root: &Path) -> CliError {
         ApplyError::TooLate { .. } | ApplyError::GoesBack { .. } => {
             CliError::failed(text).hint("`apmatrix recover` says how it ended, or ends it")
         }
-        ApplyError::TakenBack { .. } => CliError::failed(text)
+        ApplyError::TakenBack { ref why, .. } if why == apply::LATE => CliError::failed(text)
             .hint("`apmatrix apply` brings it about again; --confirm SECONDS gives more time"),
+        ApplyError::TakenBack { .. } => CliError::failed(text).hint("`apmatrix apply` brings it about again"),
         ApplyError::Journal(_) => CliError::environment(text).hint(
             "another version wrote it, or it was edited: look at it, and remove it if nothing of it counts",
         ),

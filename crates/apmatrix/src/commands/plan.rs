@@ -127,16 +127,20 @@ pub fn run(args: &Args) -> Outcome {
     let imported = host.read()?;
     let target = Target::of(&imported.state, &desired);
     let allow = allow(&args.allow);
+    let notes = [imported.notes.clone(), notes(&imported.state, &desired)].concat();
     let ready = match make(&imported, &target, allow)? {
         Ok(ready) => ready,
-        Err(why) => return none(&why, args.json),
+        Err(why) => {
+            // What is not there may be why.
+            tell_notes(&notes)?;
+            return none(&why, args.json);
+        }
     };
     if args.check {
         return Ok(u8::from(!ready.plan.steps.is_empty()));
     }
     let proof = args.prove.then(|| prove(&imported, &ready.plan)).transpose();
     let proof = proof.map_err(|error| CliError::failed(error.to_string()).because(error))?;
-    let notes = [imported.notes.clone(), notes(&imported.state, &desired)].concat();
     tell_notes(&notes)?;
     let document = PlanDocument::of(&ready.plan, &ready.rehearsed, allow, proof.as_ref(), &notes);
     if let Some(path) = &args.output {

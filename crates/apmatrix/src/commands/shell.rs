@@ -111,7 +111,7 @@ impl Operator<Session> for Verbs {
     fn why(&mut self, session: &mut Session, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         match why::explain(session, "/sys", write) {
             Ok(Some(explained)) => Ok(explained.text(width())),
-            Ok(None) => Ok("nothing was refused so far\n".to_owned()),
+            Ok(None) => Ok(crate::why::NOTHING.to_owned() + "\n"),
             Err(error) => Err(told(&error)),
         }
     }

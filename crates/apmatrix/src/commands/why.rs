@@ -6,8 +6,8 @@ use crate::commands::{MachineArgs, Root, print_json};
 use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::plan::tree::FileTree;
-use crate::terminal::width;
-use crate::why::{Document, Explained, asked, last};
+use crate::terminal::{width, wrapped};
+use crate::why::{Document, Explained, NOTHING, asked, last};
 use ap_apply::tree::Tree;
 use ap_files::boot;
 
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Outcome {
         if args.json {
             print_json(&Document::nothing())?;
         } else {
-            writeln!(anstream::stdout(), "nothing was refused so far")?;
+            writeln!(anstream::stdout(), "{}", wrapped(NOTHING, width(), 2))?;
         }
         return Ok(0);
     };

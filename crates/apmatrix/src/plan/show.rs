@@ -91,7 +91,14 @@ fn moves(moved: &[Moved]) -> Vec<String> {
 #[must_use]
 pub fn no_plan(none: &NoPlan) -> (String, Vec<String>) {
     let message = format!("there is no plan: {none}");
-    (message, none.obstacles.iter().map(|obstacle| obstacle.remedy.clone()).collect())
+    let mut hints: Vec<String> = Vec::new();
+    for obstacle in &none.obstacles {
+        // One change can be for several.
+        if !hints.contains(&obstacle.remedy) {
+            hints.push(obstacle.remedy.clone());
+        }
+    }
+    (message, hints)
 }
 
 /// What an apply tells while it is under way; `None` for what only repeats.

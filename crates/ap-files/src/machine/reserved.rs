@@ -1,0 +1,71 @@
+//! The mdevs of a machine file beside its masks: what an mdev has, the host does not keep; and one mask that cures all.
+//!
+//! Knows ids; not how a file says them.
+
+use std::ops::Range;
+
+use ap_types::{Apqn, Mask, Matrix};
+
+use super::ids::ranges;
+use super::model::Mdev;
+use crate::error::{Mistakes, Problem};
+
+/// Takes out the mdevs of whose queues the host keeps some, each of them a mistake. The first one says with which mask all of
+/// them are right. `written`: whether the file says apmask, and aqmask.
+pub(super) fn check(
+    mdevs: &mut Vec<(Mdev, Range<usize>)>,
+    reserved: &Matrix,
+    written: (bool, bool),
+    mistakes: &mut Mistakes,
+) {
+    let mut needed = Matrix::default();
+    for (mdev, _) in mdevs.iter().filter(|(mdev, _)| mdev.matrix.shares_queue(reserved)) {
+        let both = mdev.matrix.shared(reserved);
+        needed.adapters |= both.adapters;
+        needed.domains |= both.domains;
+    }
+    let mut help = match written {
+        (false, true) => Some(proposal("aqmask", reserved.domains, needed.domains)),
+        _ => Some(proposal("apmask", reserved.adapters, needed.adapters)),
+    };
+    mdevs.retain(|(mdev, span)| {
+        let both = mdev.matrix.shared(reserved);
+        let Some((adapter, domain)) = both.adapters.iter().next().zip(both.domains.iter().next()) else {
+            return true;
+        };
+        let message = format!("queue {} is the host's", Apqn::new(adapter, domain));
+        let expected = "expected an mdev of queues that `apmask` and `aqmask` leave";
+        let mut problem = Problem::new(span.clone(), message, expected);
+        problem.help = help.take();
+        mistakes.0.push(problem);
+        false
+    });
+}
+
+/// The mask with which the host keeps nothing that is needed.
+fn proposal<M>(key: &str, mask: M, needed: M) -> String
+where
+    M: Mask
+        + IntoIterator<Item = M::Id>
+        + std::ops::Not<Output = M>
+        + std::ops::Sub<Output = M>
+        + std::ops::BitOr<Output = M>,
+{
+    let of = |mask: M| {
+        let one = |(first, last): (u8, u8)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        ranges(mask).into_iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    if mask == needed {
+        return format!(
+            "{key} is what the host keeps, and not what the mdevs are to have: did you mean `{key} = \"all but {}\"`?",
+            of(needed)
+        );
+    }
+    format!(
+        "for example `{key} = \"all but {}\"`, with which all mdevs of this file are right",
+        of(!mask | needed)
+    )
+}

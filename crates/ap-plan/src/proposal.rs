@@ -1,0 +1,108 @@
+//! One mask for a whole target, with which the masks are in no mdev's way.
+//!
+//! Knows the state and the target; not what else is in the way, nor the order of writes.
+
+use std::fmt;
+
+use ap_types::{AdapterMask, DomainMask, Mask, Matrix};
+
+use crate::ids::ids;
+use crate::state::State;
+use crate::target::Target;
+
+/// A mask in place of the one that a desired file says, or beside what it says.
+pub(crate) struct Proposal {
+    key: &'static str,
+    /// As a desired file says it.
+    text: String,
+    /// The file names what the mdevs are to have.
+    turned: bool,
+    /// How many queues the host loses by it.
+    queues: usize,
+}
+
+impl Proposal {
+    /// The one that leaves every mdev its queues that are there, and takes the fewest others from the host; of the mask that
+    /// the file changes, if it changes one of them. `None`: no mdev that is listed needs any.
+    ///
+    /// Queues are reserved as a product, so that all the adapters or all the domains have to go.
+    pub(crate) fn of(state: &State, target: &Target) -> Option<Proposal> {
+        let (mut needed, mut listed) = (Matrix::default(), false);
+        for (mdev, matrix) in &target.mdevs {
+            let (reserved, _) = state.split(&target.masks.reserved_of(matrix));
+            if reserved.has_queues() {
+                needed.adapters |= reserved.adapters;
+                needed.domains |= reserved.domains;
+                listed |= target.listed.contains(mdev);
+            }
+        }
+        if !listed {
+            return None;
+        }
+        let host = &state.queues.host;
+        let by_adapter: usize = needed.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
+        let by_domain: usize = needed.domains.iter().map(|domain| host.column(domain).count()).sum();
+        let changes =
+            (target.masks.adapters != state.masks.adapters, target.masks.domains != state.masks.domains);
+        let of_adapters = match changes {
+            (true, false) => true,
+            (false, true) => false,
+            _ => by_adapter <= by_domain,
+        };
+        Some(if of_adapters {
+            let (old, new): (AdapterMask, _) = (state.masks.adapters, target.masks.adapters);
+            Proposal::mask("apmask", old, new, needed.adapters, by_adapter)
+        } else {
+            let (old, new): (DomainMask, _) = (state.masks.domains, target.masks.domains);
+            Proposal::mask("aqmask", old, new, needed.domains, by_domain)
+        })
+    }
+
+    fn mask<M>(key: &'static str, old: M, new: M, needed: M, queues: usize) -> Proposal
+    where
+        M: Mask
+            + PartialEq
+            + IntoIterator<Item = M::Id>
+            + std::ops::Not<Output = M>
+            + std::ops::Sub<Output = M>,
+    {
+        let turned = new != old && new == needed;
+        let text = if new == old {
+            // Beside what the file says: relative to what the host has.
+            let terms = needed.into_iter().map(|id| format!("-{}", Into::<u8>::into(id)));
+            terms.collect::<Vec<_>>().join(",")
+        } else {
+            let keeps = if turned { !needed } else { new - needed };
+            said(&ids(keeps.into_iter().map(Into::into)), &ids((!keeps).into_iter().map(Into::into)))
+        };
+        Proposal { key, text, turned, queues }
+    }
+}
+
+/// A whole mask in words, given the ids that it has and those that it has not.
+fn said(has: &str, has_not: &str) -> String {
+    if has.is_empty() {
+        "none".to_owned()
+    } else if has_not.len() <= has.len() || has.contains("255") {
+        format!("all but {has_not}")
+    } else {
+        has.to_owned()
+    }
+}
+
+impl fmt::Display for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Proposal { key, text, turned, queues } = self;
+        write!(f, "[host] {key} = \"{text}\"")?;
+        let count = match queues {
+            0 => None,
+            1 => Some("1 queue".to_owned()),
+            more => Some(format!("{more} queues")),
+        };
+        match (turned, count) {
+            (true, _) => write!(f, ": {key} is what the host keeps, and not what the mdevs are to have"),
+            (false, Some(count)) => write!(f, " (the host gives up {count})"),
+            (false, None) => Ok(()),
+        }
+    }
+}
