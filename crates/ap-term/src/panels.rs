@@ -195,7 +195,7 @@ pub(crate) fn help(app: &App) -> Vec<Line<'static>> {
         ("/  n", "search: 04.0047, g1, free, offline; the next one"),
         ("o", "the whole matrix in blocks"),
         ("1-9", "what could be done: fills in the line, Enter does it"),
-        (":", "a line of your own: echo -4 > /sys/bus/ap/apmask; :why, a refusal"),
+        (":", "a line of your own: echo -4 > /sys/bus/ap/apmask, or why"),
         ("p u a d m", "plug, unplug, assign, take away, a mask's bit"),
         ("c r s x", "make an mdev, remove it, start a guest, stop it"),
         ("q", "end"),

@@ -100,9 +100,13 @@ fn whole(store: &Store) -> Option<String> {
         _ => return None,
     };
     let text = store.text.trim();
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let looks = (1..=3).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || digits != text && byte.is_ascii_hexdigit());
+    // Who writes 0x0 means none at all.
+    let hex = text.strip_prefix("0x").filter(|digits| digits.contains(|digit| digit != '0'));
+    let short = |digits: &str| (1..=3).contains(&digits.len());
+    let looks = match hex {
+        Some(digits) => short(digits) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => short(text) && text.bytes().all(|byte| byte.is_ascii_digit()),
+    };
     looks.then(|| {
         format!(
             "without + or - it is a whole mask, of which {text} is the left end: it says of every {what} whether the host has it"

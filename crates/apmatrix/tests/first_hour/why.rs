@@ -94,8 +94,8 @@ fn a_number_without_a_sign_is_noted_as_a_whole_mask() {
             .join(" ")
             .contains("note without + or - it is a whole mask")
     };
-    assert!(noted("4") && noted("10"));
-    for meant in ["-4", "+4", "0x4", "0x0", "-4,-10"] {
+    assert!(noted("4") && noted("10") && noted("0x4") && noted("0x0a"));
+    for meant in ["-4", "+4", "0x0", "0xf000", "-4,-10"] {
         assert!(!noted(meant), "{meant}");
     }
 }
