@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use explore::Listener;
 use fibers::{Fiber, Pool, Progress};
@@ -131,20 +131,24 @@ impl Hook for Shared {
     }
 }
 
-struct Boundary(Rc<Shared>);
+/// Where a task may be suspended. It does not own the order, which has those who hear the tasks, which have this.
+struct Boundary(Weak<Shared>);
 
 impl Turn for Boundary {
     fn before(&self, call: Call) {
+        let Some(shared) = self.0.upgrade() else { return };
         match call {
-            Call::Revision if !self.0.relaxed => return,
+            Call::Revision if !shared.relaxed => return,
             Call::Revision | Call::Any => {}
         }
-        self.0.begun.borrow_mut()[self.0.current.get()] += 1;
-        self.0.suspend(At::Ready);
+        shared.begun.borrow_mut()[shared.current.get()] += 1;
+        shared.suspend(At::Ready);
     }
 
     fn sweeps(&self, what: Sweeps) {
-        self.0.sweeps.set(self.0.sweeps.get().or(what));
+        if let Some(shared) = self.0.upgrade() {
+            shared.sweeps.set(shared.sweeps.get().or(what));
+        }
     }
 }
 
@@ -178,7 +182,7 @@ impl Order {
             listeners: RefCell::default(),
         });
         // Under the hook, because what oracles look at is changed only there.
-        let begin = || stage.begin(|_| Rc::new(Boundary(shared.clone())));
+        let begin = || stage.begin(|_| Rc::new(Boundary(Rc::downgrade(&shared))));
         let Cast { actors, answers, notes, due } = hook::install(shared.clone(), begin);
         let (fibers, results, daemons) = (Vec::new(), Vec::new(), Vec::new());
         let mut play = Order { shared, fibers, results, answers, notes, due, daemons, turns: 0 };
@@ -313,5 +317,31 @@ impl Drop for Order {
     fn drop(&mut self) {
         let (shared, fibers) = (self.shared.clone(), std::mem::take(&mut self.fibers));
         hook::install(shared, || drop(fibers));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ap_sysfs::{Filesystem as _, Session};
+
+    use super::*;
+    use crate::scenario::definition::{Scenario, Task};
+
+    /// Each scenario of a long list would keep its queues' hands, six megabytes.
+    #[test]
+    fn an_order_that_is_over_leaves_nothing_behind() {
+        let script = |text: &str| ap_shell::parse(text, "test").expect("shell text");
+        let task = |name: &str| Task { name: name.into(), script: script("cat /sys/bus/ap/apmask") };
+        let tasks = vec![task("one"), task("two")];
+        let mut session = Session::new();
+        session.insmod("ap", "").expect("the module loads");
+        session.advance(500);
+        let scenario = Scenario { title: "a test".into(), setup: script("true"), tasks };
+        let stage = Stage::new(&scenario, session).expect("it has no mistake");
+        let mut order = Order::new(&stage, &Pool::new(1 << 20), false);
+        let left = Rc::downgrade(&order.shared);
+        order.take(0);
+        drop(order);
+        assert_eq!(left.strong_count(), 0, "somebody still has it");
     }
 }

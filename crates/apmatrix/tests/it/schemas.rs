@@ -23,7 +23,7 @@ const PRINTED: [Document; 29] = [
     ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &["memory_bytes"]),
-    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other", "memory_bytes", "after"]),
+    ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other", "memory_bytes", "after", "audit"]),
     ("explore-list", &["specimens", "scenarios"], &[]),
     ("fits", &["source", "target", "mdevs"], &[]),
     ("guest-show", &["name", "hook", "nset", "nclear", "apm", "aqm", "adm"], &["queues", "pinneds"]),
