@@ -4,7 +4,7 @@
 //! Knows the state and what is asked of it; not the rules. Nothing here is in the way of a plan or of a write.
 
 use ap_files::DesiredFile;
-use ap_files::desired::MaskWish;
+use ap_files::desired::{DesiredMdev, MaskWish};
 use ap_types::grammar::{mask_write, strict};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Mask, Matrix};
 
@@ -25,9 +25,17 @@ where
     }
 }
 
-/// What to beware of if that file is carried out on a host in that state.
+/// What to beware of if that file is carried out on a host in that state: ids that are not there first.
 #[must_use]
 pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
+    let mut notes = absent(state, desired);
+    notes.extend(desired.mdevs.iter().filter_map(|mdev| control_domains(state, mdev)));
+    notes
+}
+
+/// The ids of a file that are not there, which may be why there is no plan.
+#[must_use]
+pub fn absent(state: &State, desired: &DesiredFile) -> Vec<String> {
     let there: AdapterMask = state.cards.keys().copied().collect();
     let mut notes = Vec::new();
     let absent = desired.apmask.map(left).unwrap_or_default() - there;
@@ -41,26 +49,7 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     }
     for mdev in &desired.mdevs {
         let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
-        let Matrix { adapters, domains: usage, control_domains: control } = mdev.matrix;
-        // In a machine file the default is none, which people do not expect of an mdev that gets domains.
-        let none = control.is_empty() && !usage.is_empty() && old != mdev.matrix;
-        if mdev.control_by_default && (control != old.control_domains || none) {
-            let (which, instead) = match (control.is_empty(), usage.is_empty()) {
-                (true, true) => ("none, as it has no domains".to_owned(), "`control_domains = []` for none"),
-                // A machine file has another default.
-                (true, false) => {
-                    ("none, as in a machine file".to_owned(), "`control_domains = [6]` for domain 6")
-                }
-                (false, _) => {
-                    let those = format!("those of `domains` ({})", domains(&control));
-                    (those, "`control_domains = []` for none (which is the default in machine files)")
-                }
-            };
-            notes.push(format!(
-                "mdev {}: its control domains are to be {which}, since the file does not say: write {instead}",
-                mdev.uuid
-            ));
-        }
+        let Matrix { adapters, domains: usage, .. } = mdev.matrix;
         let absent = (adapters - old.adapters) - there;
         if !absent.is_empty() {
             notes.push(format!(
@@ -80,6 +69,30 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
         }
     }
     notes
+}
+
+/// That an mdev gets control domains which its file does not say.
+fn control_domains(state: &State, mdev: &DesiredMdev) -> Option<String> {
+    let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
+    let Matrix { domains: usage, control_domains: control, .. } = mdev.matrix;
+    // In a machine file the default is none, which people do not expect of an mdev that gets domains.
+    let none = control.is_empty() && !usage.is_empty() && old != mdev.matrix;
+    if !mdev.control_by_default || !(control != old.control_domains || none) {
+        return None;
+    }
+    let (which, instead) = match (control.is_empty(), usage.is_empty()) {
+        (true, true) => ("none, as it has no domains".to_owned(), "`control_domains = []` for none"),
+        // A machine file has another default.
+        (true, false) => ("none, as in a machine file".to_owned(), "`control_domains = [6]` for domain 6"),
+        (false, _) => {
+            let those = format!("those of `domains` ({})", domains(&control));
+            (those, "`control_domains = []` for none (which is the default in machine files)")
+        }
+    };
+    Some(format!(
+        "mdev {}: its control domains are to be {which}, since the file does not say: write {instead}",
+        mdev.uuid
+    ))
 }
 
 /// What to beware of in a write to a host in that state: ids that name nothing, and that it changes

@@ -9,6 +9,7 @@ use ap_apply::promises::{Rehearsed, rehearse};
 use ap_apply::prove::{Proof, prove};
 use ap_apply::twin::Twin;
 use ap_files::DesiredFile;
+use ap_plan::notes::absent;
 use ap_plan::{Allow, NoPlan, Plan, Target, notes, plan};
 use ap_serve::page::Frozen;
 use ap_view::Operation;
@@ -127,12 +128,11 @@ pub fn run(args: &Args) -> Outcome {
     let imported = host.read()?;
     let target = Target::of(&imported.state, &desired);
     let allow = allow(&args.allow);
-    let notes = [imported.notes.clone(), notes(&imported.state, &desired)].concat();
     let ready = match make(&imported, &target, allow)? {
         Ok(ready) => ready,
         Err(why) => {
             // What is not there may be why.
-            tell_notes(&notes)?;
+            tell_notes(&absent(&imported.state, &desired))?;
             return none(&why, args.json);
         }
     };
@@ -141,6 +141,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     let proof = args.prove.then(|| prove(&imported, &ready.plan)).transpose();
     let proof = proof.map_err(|error| CliError::failed(error.to_string()).because(error))?;
+    let notes = [imported.notes.clone(), notes(&imported.state, &desired)].concat();
     tell_notes(&notes)?;
     let document = PlanDocument::of(&ready.plan, &ready.rehearsed, allow, proof.as_ref(), &notes);
     if let Some(path) = &args.output {

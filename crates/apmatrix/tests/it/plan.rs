@@ -180,10 +180,6 @@ fn there_is_no_plan_and_who_is_in_the_way() {
     let ran = apmatrix_in(tree.path(), &["plan", "want.toml", "--root", "sys"]);
     assert_snapshot!(ran.failed(), @r"
     status 1
-    note: queue 0c.0047 is bound to no driver, which a machine file does not say
-    note: mdev 62177883-f1bb-47f0-914d-32a22e3a8804: its control domains are to be
-      those of `domains` (domain 6), since the file does not say: write
-      `control_domains = []` for none (which is the default in machine files)
     error: there is no plan: mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is to have
       queue 0a.0006, which mdev a0000000-0000-4000-8000-000000000001 has and guest
       g1 holds; it is not listed and stays as it is
