@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ap_sysfs::ids::listed;
 use ap_types::grammar::{ap_config, mask_write};
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix};
-
-use crate::ids::ids;
 
 /// What is different, a line each, of two hosts' facts.
 #[must_use]
@@ -108,7 +107,7 @@ fn mask<M: Mask>(text: &str) -> Option<[u64; 4]> {
 fn named(noun: &str, words: [u64; 4]) -> Option<String> {
     let mask = DomainMask::from_words(words);
     let several = if mask.count() == 1 { "" } else { "s" };
-    (!mask.is_empty()).then(|| format!("{noun}{several} {}", ids(mask.iter().map(|id| id.0))))
+    (!mask.is_empty()).then(|| format!("{noun}{several} {}", listed(mask.iter().map(|id| id.0))))
 }
 
 /// How a fact was and how it is, where they differ.

@@ -35,7 +35,6 @@ pub mod difference;
 pub mod filter;
 pub mod fits;
 mod hindrances;
-mod ids;
 pub mod notes;
 pub mod obstacle;
 pub mod overrides;

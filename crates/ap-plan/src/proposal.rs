@@ -4,9 +4,9 @@
 
 use std::fmt;
 
+use ap_sysfs::ids::listed;
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix};
 
-use crate::ids::ids;
 use crate::state::State;
 use crate::target::Target;
 
@@ -73,7 +73,7 @@ impl Proposal {
             terms.collect::<Vec<_>>().join(",")
         } else {
             let keeps = if turned { !needed } else { new - needed };
-            said(&ids(keeps.into_iter().map(Into::into)), &ids((!keeps).into_iter().map(Into::into)))
+            said(&listed(keeps.into_iter().map(Into::into)), &listed((!keeps).into_iter().map(Into::into)))
         };
         Proposal { key, text, turned, queues }
     }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use ap_sysfs::ids::listed;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
-use crate::ids::ids;
 use crate::state::{Driver, Holder};
 
 /// Why a write is refused; then nothing has changed.
@@ -176,14 +176,14 @@ pub fn smaller_part(queues: &Matrix) -> String {
 #[must_use]
 pub fn adapters(mask: &AdapterMask) -> String {
     let plural = if mask.count() == 1 { "" } else { "s" };
-    format!("adapter{plural} {}", ids(mask.iter().map(|AdapterId(id)| id)))
+    format!("adapter{plural} {}", listed(mask.iter().map(|AdapterId(id)| id)))
 }
 
 /// `domain 6`, `domains 6, 22-23`.
 #[must_use]
 pub fn domains(mask: &DomainMask) -> String {
     let plural = if mask.count() == 1 { "" } else { "s" };
-    format!("domain{plural} {}", ids(mask.iter().map(|DomainId(id)| id)))
+    format!("domain{plural} {}", listed(mask.iter().map(|DomainId(id)| id)))
 }
 
 /// The queues of a product as the subject of a sentence.

@@ -6,9 +6,9 @@
 
 use std::fmt;
 
+use ap_sysfs::ids::ranges;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
 
-use crate::ids::ranges;
 use crate::reason::{Refusal, Unbindable};
 use crate::state::{Driver, Masks, Mdev, Overrides, State, triple};
 

@@ -8,6 +8,29 @@ use ap_types::Apqn;
 pub const RULE: &str = "Ids: a number alone is decimal, or hex after 0x (10 and 0x0a are the same adapter). A name as \
                         in sysfs is hex and has all its digits: card0a, 0a.0047, and .0047 for a domain.";
 
+/// Ascending ids as ranges.
+#[must_use]
+pub fn ranges(ids: impl IntoIterator<Item = u8>) -> Vec<(u8, u8)> {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for id in ids {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => ranges.push((id, id)),
+        }
+    }
+    ranges
+}
+
+/// Ascending ids as people write them: `4, 6-8`.
+#[must_use]
+pub fn listed(ids: impl IntoIterator<Item = u8>) -> String {
+    let one = |(first, last): (u8, u8)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    ranges(ids).into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// A text that is no id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {remedy}")]

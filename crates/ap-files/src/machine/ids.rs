@@ -3,7 +3,6 @@
 use std::fmt;
 
 use ap_sysfs::ids::LeadingZero;
-use ap_types::Mask;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
@@ -80,18 +79,6 @@ fn item_of_text<E: de::Error>(text: &str) -> Result<Item, E> {
         // As serde's own messages: what is wrong, and after a comma what was expected.
         _ => E::custom(format_args!("{}, {}", wrong.what(text), wrong.expected())),
     })
-}
-
-/// Ascending ids as ranges.
-pub(crate) fn ranges<M: Mask + IntoIterator<Item = M::Id>>(mask: M) -> Vec<(u8, u8)> {
-    let mut ranges: Vec<(u8, u8)> = Vec::new();
-    for id in mask.into_iter().map(Into::<u8>::into) {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == id => *last = id,
-            _ => ranges.push((id, id)),
-        }
-    }
-    ranges
 }
 
 /// Why a text is no id and no range.

@@ -2,10 +2,10 @@
 //!
 //! Knows the file alone. Nothing here is wrong: the machine boots as it is.
 
+use ap_sysfs::ids::listed;
 use ap_types::{AdapterMask, Mask};
 
 use super::format::File;
-use super::ids::ranges;
 use super::masks::{MaskText, looks_like_an_id};
 use super::model::MachineFile;
 
@@ -55,15 +55,11 @@ pub(super) fn mdevs(machine: &MachineFile, notes: &mut Notes) {
 
 /// `adapters 4-5 are`; nothing of no ids.
 fn are<M: Mask + IntoIterator<Item = M::Id>>(noun: &str, mask: M) -> Option<String> {
-    let ranges = ranges(mask);
-    let one = |(first, last): &(u8, u8)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    };
-    let all: Vec<String> = ranges.iter().map(one).collect();
-    match ranges.as_slice() {
-        [] => None,
-        [(first, last)] if first == last => Some(format!("{noun} {first} is")),
-        _ => Some(format!("{noun}s {} are", all.join(", "))),
+    let ids: Vec<u8> = mask.into_iter().map(Into::into).collect();
+    let all = listed(ids.iter().copied());
+    match ids.len() {
+        0 => None,
+        1 => Some(format!("{noun} {all} is")),
+        _ => Some(format!("{noun}s {all} are")),
     }
 }

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
+use ap_sysfs::ids::listed;
 use ap_types::{Apqn, Mask, Matrix};
 
-use super::ids::ranges;
 use super::model::Mdev;
 use crate::error::{Mistakes, Problem};
 
@@ -51,13 +51,7 @@ where
         + std::ops::Sub<Output = M>
         + std::ops::BitOr<Output = M>,
 {
-    let of = |mask: M| {
-        let one = |(first, last): (u8, u8)| match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
-        };
-        ranges(mask).into_iter().map(one).collect::<Vec<_>>().join(", ")
-    };
+    let of = |mask: M| listed(mask.into_iter().map(Into::into));
     if mask == needed {
         return format!(
             "{key} is what the host keeps, and not what the mdevs are to have: did you mean `{key} = \"all but {}\"`?",

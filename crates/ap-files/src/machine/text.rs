@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use ap_machine::{Answers, Fault, KeysChange};
+use ap_sysfs::ids::ranges;
 use ap_task::Kernel;
 use ap_types::{AdapterMask, Features, Mask, Mode};
 
 use super::format::SCHEMA;
-use super::ids::ranges;
 use super::model::{Adapter, Facilities, MachineFile, QueueState};
 
 impl MachineFile {
@@ -198,7 +198,10 @@ fn ids<M: Mask + IntoIterator<Item = M::Id>>(mask: M) -> String {
         true => first.to_string(),
         false => format!("\"{first}-{last}\""),
     };
-    format!("[{}]", ranges(mask).into_iter().map(item).collect::<Vec<_>>().join(", "))
+    format!(
+        "[{}]",
+        ranges(mask.into_iter().map(Into::into)).into_iter().map(item).collect::<Vec<_>>().join(", ")
+    )
 }
 
 #[cfg(test)]
