@@ -179,6 +179,17 @@ fn an_apply_by_exec_is_taken_back_and_not_confirmed_any_more() {
             "{err}"
         );
     }
+    // More time would not have helped who took it back himself.
+    for (verb, status) in [(&["apply", "want.toml"][..], 0), (&["revert"], 0), (&["revert"], 1)] {
+        let (got, _, err) = exec(&[&[program], verb].concat());
+        assert_eq!(got, Some(status), "{verb:?}: {err}");
+        let err = one_line(&err);
+        assert!(
+            status == 0 || err.contains("since it was to be taken back; nothing of it is in force"),
+            "{err}"
+        );
+        assert!(status == 0 || err.contains("hint: `apmatrix apply`") && !err.contains("--confirm"), "{err}");
+    }
     drop(lab.stdin.take());
     assert!(lab.wait().expect("it ends").success());
 }
