@@ -46,6 +46,55 @@ fn a_stale_schedule_is_followed_as_far_as_it_fits() {
 }
 
 #[test]
+fn a_schedule_that_is_cut_inside_a_lock_is_told_where_it_is_let_go() {
+    locks::hierarchy! { mod two { A => B } }
+    struct World {
+        a: Mutex<two::A, u32>,
+        b: Mutex<two::B, u32>,
+    }
+    // The first waits for the second, which waits for the third.
+    let scene = || {
+        Scene::new(|| World { a: Mutex::new(0, 0), b: Mutex::new(0, 0) })
+            .task("last", |world: &World| enter(|held| world.a.lock(held).0.to_string()))
+            .task("middle", |world: &World| {
+                enter(|held| {
+                    let (mut a, mut held) = world.a.lock(held);
+                    *a += 1;
+                    *world.b.lock(&mut held).0 += 1;
+                });
+                String::new()
+            })
+            .task("first", |world: &World| {
+                enter(|held| *world.b.lock(held).0 += 1);
+                String::new()
+            })
+    };
+    let follow = |text: &str| Explorer::default().follow(&mut scene(), &schedule(text)).left;
+    let Some(error @ ReplayError::Blocked { .. }) = follow("2.1.0") else { panic!("{:?}", follow("2.1.0")) };
+    let ReplayError::Blocked { task, fits: Some(fits), .. } = &error else { panic!("{error}") };
+    assert_eq!(task, "last");
+    assert!(error.to_string().contains(&format!("`{fits}`")), "{error}");
+    assert_eq!(fits.tasks()[..2], [2, 1], "it begins as it was asked for");
+    assert_eq!(fits.tasks().last(), Some(&0));
+    assert!(matches!(follow(&fits.to_string()), Some(ReplayError::TooShort { .. })));
+
+    // Nobody lets go of what all wait for.
+    let stuck = || {
+        Scene::new(|| World { a: Mutex::new(0, 0), b: Mutex::new(0, 0) })
+            .task("waits", |world: &World| enter(|held| world.a.lock(held).0.to_string()))
+            .task("keeps", |world: &World| {
+                enter(|held| {
+                    let (a, _) = world.a.lock(held);
+                    std::mem::forget(a);
+                });
+                String::new()
+            })
+    };
+    let left = Explorer::default().follow(&mut stuck(), &schedule("1.0")).left;
+    assert!(matches!(&left, Some(ReplayError::Blocked { fits: None, .. })), "{left:?}");
+}
+
+#[test]
 fn exploring_after_a_schedule_shows_what_can_still_happen() {
     let all = Explorer::default().run(&mut scene(2));
     let explore = |text: &str| Explorer::default().after(&schedule(text)).run(&mut scene(2));

@@ -85,10 +85,9 @@ impl Notes {
         if !matches!(errno, Errno::ENOENT | Errno::EACCES | Errno::ENOTDIR) {
             return;
         }
-        let known = names::fixed();
         let mut parts = path.split('/').filter(|name| !matches!(*name, "" | "." | "..")).peekable();
         let unknown = match parts.next() {
-            Some("sys") => parts.find(|name| !known.contains(name) && !names::varies(name)),
+            Some("sys") => parts.find(|name| !names::is_fixed(name) && !names::varies(name)),
             Some("dev") | None => None,
             Some(_) => {
                 return self.mistake(
@@ -100,7 +99,7 @@ impl Notes {
         if let Some(name) = unknown {
             let last = parts.peek().is_none();
             let what = format!("there is no {} `{name}`", if last { "attribute" } else { "directory" });
-            let remedy = match meant(name, known.iter().copied()) {
+            let remedy = match meant(name, names::fixed().iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`apmatrix shell -c 'ls DIR'` lists what a directory has".to_owned(),
             };

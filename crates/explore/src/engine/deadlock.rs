@@ -46,7 +46,8 @@ impl Deadlock {
     }
 }
 
-fn of_task(model: &Model, pending: &[Option<Op>; MAX_TASKS], task: usize) -> Option<Stuck> {
+/// What keeps a task from going on, unless it has ended.
+pub(crate) fn of_task(model: &Model, pending: &[Option<Op>; MAX_TASKS], task: usize) -> Option<Stuck> {
     let op = pending[task]?;
     let (object, condition) = match model.phases[task] {
         Phase::Waiting(condition) => (condition, true),

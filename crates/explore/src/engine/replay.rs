@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 use thiserror::Error;
 
+use super::deadlock::of_task;
 use super::executions::{Scheduler, execute};
 use super::executor::Executor;
 use super::findings;
@@ -39,7 +40,11 @@ pub enum ReplayError {
     },
     /// It lets a task go on that can't.
     #[error(
-        "step {step} is by `{task}`, which waits for `{object}`, held by another task: cut where that is let go, unless the schedule is of another program or version"
+        "step {step} is by `{task}`, which waits for `{object}`, held by another task: {}",
+        fits.as_ref().map_or_else(
+            || "cut where that is let go, unless the schedule is of another program or version".to_owned(),
+            |fits| format!("it can go on in `{fits}` (or the schedule is of another program or version)"),
+        )
     )]
     Blocked {
         /// Which step, from 1.
@@ -48,6 +53,8 @@ pub enum ReplayError {
         task: String,
         /// What it waits for.
         object: String,
+        /// The steps before, those by which others let it go, and then this one; `None` if they do not.
+        fits: Option<Schedule>,
     },
     /// It ends while tasks can go on, and nothing was found.
     #[error("the schedule ends after {steps} steps, but {} can go on and nothing is wrong yet", tasks.join(", "))]
@@ -131,11 +138,9 @@ impl Scheduler for Along<'_> {
             let task = learned.names[index].clone();
             self.failed = Some(match (run.model.phases[index], &run.pending[index]) {
                 (Phase::Ended, _) | (_, None) => ReplayError::Ended { step, task },
-                (Phase::Woken, Some(op)) => {
-                    ReplayError::Blocked { step, task, object: learned.objects.called(op.mutex) }
-                }
-                (_, Some(op)) => {
-                    ReplayError::Blocked { step, task, object: learned.objects.called(op.object) }
+                (phase, Some(op)) => {
+                    let object = if phase == Phase::Woken { op.mutex } else { op.object };
+                    ReplayError::Blocked { step, task, object: learned.objects.called(object), fits: None }
                 }
             });
             return None;
@@ -150,8 +155,39 @@ fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<Repla
     executor.set_mode(along.mode());
     execute(executor, &mut along, usize::MAX);
     let replay = trace::look(executor);
+    if let Some(ReplayError::Blocked { step, fits, .. }) = &mut along.failed {
+        *fits = let_go(executor, usize::from(path[*step - 1]));
+    }
     executor.abandon();
     (replay, along.failed)
+}
+
+/// The most steps that are looked at for one that lets go of what a task waits for.
+const LONGEST_WAIT: usize = 10_000;
+
+/// Goes on until the task can, with who is in its way at each step; says how, and ends with the task's step.
+fn let_go(executor: &mut Executor<'_, '_>, task: usize) -> Option<Schedule> {
+    for _ in 0..LONGEST_WAIT {
+        let control = executor.conductor.control.borrow();
+        let run = &control.run;
+        let enabled = run.enabled();
+        if enabled >> task & 1 == 1 {
+            let last = u8::try_from(task).expect("few tasks");
+            return Some(Schedule::new(run.path().into_iter().chain([last]).collect(), None));
+        }
+        let mut next = task;
+        for _ in 0..executor.tasks() {
+            if enabled >> next & 1 == 0 {
+                let holder =
+                    of_task(&run.model, &run.pending, next).and_then(|it| it.holders.first().copied());
+                next = holder.unwrap_or(next);
+            }
+        }
+        drop(control);
+        let next = if enabled >> next & 1 == 1 { next } else { members(enabled).next()? };
+        executor.step(next);
+    }
+    None
 }
 
 /// Whether the state after a path, which can be followed, is one that it led to before.

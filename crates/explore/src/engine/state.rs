@@ -96,22 +96,23 @@ pub(crate) fn walk(
 ) -> Result<(), Missing> {
     for _ in 0..=max_steps {
         let node = state.nodes[task];
-        let op = learned.automaton.get(node).op.expect("a task that has not ended has a step");
         let woken = state.model.phases[task] == Phase::Woken;
         path.push(task as u8);
-        if op.kind.is_access() {
+        if pending(learned, node).kind.is_access() {
+            let op = *pending(learned, node);
             access(learned, state, task, &op, path.len(), found);
         }
-        let ok = state.model.perform(task, &op);
-        state.knowledge.perform(task, &op, ok, woken);
+        let op = pending(learned, node);
+        let ok = state.model.perform(task, op);
+        state.knowledge.perform(task, op, ok, woken);
         let waits = op.kind == OpKind::Wait && !woken;
-        if learned.objects.settles(&op, waits) {
+        if learned.objects.settles(op, waits) {
             settle(learned, &state.model, path.len(), found)?;
         }
         if waits {
             return Ok(());
         }
-        let input = state.model.input(&op, ok, woken);
+        let input = state.model.input(op, ok, woken);
         match follow(learned, futures, state, task, (node, input), found, path)? {
             Next::Stands => return Ok(()),
             Next::GoesOn => {}
@@ -127,9 +128,15 @@ pub(crate) fn walk(
     Err(Missing::Endless)
 }
 
+/// The step that a task is about to take at a place where it has not ended.
+#[inline]
+fn pending(learned: &Learned, node: NodeId) -> &Op {
+    learned.automaton.get(node).op.as_ref().expect("a task that has not ended has a step")
+}
+
 /// Follows an edge; says whether the task goes on at once.
 pub(crate) fn follow(
-    learned: &mut Learned,
+    learned: &Learned,
     futures: Option<&Futures>,
     state: &mut State,
     task: usize,
