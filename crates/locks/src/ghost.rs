@@ -26,7 +26,16 @@ impl<T> Ghost<T> {
     {
         let key = key.into();
         hook::created(Object { level: name, rank: u16::MAX, key }, || hook::fingerprint(&value));
-        Ghost { value: Mutex::new(value), name, key, fingerprint: hook::fingerprint::<T> }
+        Ghost::there(name, key, value)
+    }
+
+    /// A ghost object that was there before the execution began, and is made now that it is needed: nobody's step
+    /// makes it. The value is the one that it had at the beginning.
+    pub fn there(name: &'static str, key: impl Into<Key>, value: T) -> Self
+    where
+        T: Hash,
+    {
+        Ghost { value: Mutex::new(value), name, key: key.into(), fingerprint: hook::fingerprint::<T> }
     }
 
     /// Updates (or looks at) the value, inside an exploration; nothing in production.

@@ -4,7 +4,7 @@
 //! is not looked at, so a reset has ended only for whoever waited for it, and the host uses a queue from the moment at
 //! which its driver has it.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ struct Queues {
 /// All queues' hands inside an exploration: each queue is an object of its own, so that steps on different queues
 /// stay independent.
 pub(super) struct Watch {
-    /// By APQN.
-    hands: Box<[Ghost<Hand<Guest>>]>,
+    /// By adapter and domain; an adapter's when the first of its queues is met.
+    hands: [OnceCell<Box<[Ghost<Hand<Guest>>]>>; 256],
     guests: RefCell<BTreeMap<Guest, Queues>>,
     touched: RefCell<Vec<Apqn>>,
     start: Start,
@@ -72,8 +72,7 @@ impl Watch {
     /// Of explorations that begin in a state; made outside of them.
     pub(super) fn new(state: &Snapshot) -> Watch {
         let start = Start::of(state);
-        let all = (0..=u16::MAX).map(Apqn::from_u16);
-        let hands = all.map(|apqn| Ghost::new("hand", u32::from(apqn.to_u16()), start.hand(apqn))).collect();
+        let hands = std::array::from_fn(|_| OnceCell::new());
         Watch { hands, guests: RefCell::new(start.guests.clone()), touched: RefCell::default(), start }
     }
 
@@ -87,7 +86,15 @@ impl Watch {
     }
 
     fn ghost(&self, apqn: Apqn) -> &Ghost<Hand<Guest>> {
-        &self.hands[usize::from(apqn.to_u16())]
+        let [adapter, domain] = apqn.to_u16().to_be_bytes();
+        let row = self.hands[usize::from(adapter)].get_or_init(|| {
+            let hand = |domain| {
+                let apqn = Apqn::from_u16(u16::from_be_bytes([adapter, domain]));
+                Ghost::there("hand", u32::from(apqn.to_u16()), self.start.hand(apqn))
+            };
+            (0..=u8::MAX).map(hand).collect()
+        });
+        &row[usize::from(domain)]
     }
 
     /// Follows an event of an operation that `asked_by` asked for itself, and that has `taken` queues from their drivers
