@@ -43,7 +43,7 @@ pub enum ReplayError {
         "step {step} is by `{task}`, which waits for `{object}`, held by another task: {}",
         fits.as_ref().map_or_else(
             || "cut where that is let go, unless the schedule is of another program or version".to_owned(),
-            |fits| format!("it can go on in `{fits}` (or the schedule is of another program or version)"),
+            |fits| format!("`{fits}` fits (or the schedule is of another program or version)"),
         )
     )]
     Blocked {
@@ -53,7 +53,8 @@ pub enum ReplayError {
         task: String,
         /// What it waits for.
         object: String,
-        /// The steps before, those by which others let it go, and then this one; `None` if they do not.
+        /// A whole one that fits: the steps before, those by which others let it go, and the rest as far as it can be
+        /// followed. `None` if nobody lets it go.
         fits: Option<Schedule>,
     },
     /// It ends while tasks can go on, and nothing was found.
@@ -156,38 +157,50 @@ fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<Repla
     execute(executor, &mut along, usize::MAX);
     let replay = trace::look(executor);
     if let Some(ReplayError::Blocked { step, fits, .. }) = &mut along.failed {
-        *fits = let_go(executor, usize::from(path[*step - 1]));
+        *fits = mended(executor, &path[*step - 1..]);
     }
     executor.abandon();
     (replay, along.failed)
 }
 
-/// The most steps that are looked at for one that lets go of what a task waits for.
-const LONGEST_WAIT: usize = 10_000;
+/// How many steps a schedule is mended with at the most.
+const LONGEST_MENDING: usize = 10_000;
 
-/// Goes on until the task can, with who is in its way at each step; says how, and ends with the task's step.
-fn let_go(executor: &mut Executor<'_, '_>, task: usize) -> Option<Schedule> {
-    for _ in 0..LONGEST_WAIT {
-        let control = executor.conductor.control.borrow();
-        let run = &control.run;
-        let enabled = run.enabled();
-        if enabled >> task & 1 == 1 {
-            let last = u8::try_from(task).expect("few tasks");
-            return Some(Schedule::new(run.path().into_iter().chain([last]).collect(), None));
-        }
-        let mut next = task;
-        for _ in 0..executor.tasks() {
-            if enabled >> next & 1 == 0 {
-                let holder =
-                    of_task(&run.model, &run.pending, next).and_then(|it| it.holders.first().copied());
-                next = holder.unwrap_or(next);
-            }
-        }
-        drop(control);
-        let next = if enabled >> next & 1 == 1 { next } else { members(enabled).next()? };
+/// Goes on until the task of the first step can, with who is in its way at each; then with the rest as far as it fits, and
+/// to an end. Gives all steps.
+fn mended(executor: &mut Executor<'_, '_>, rest: &[u8]) -> Option<Schedule> {
+    let task = usize::from(rest[0]);
+    let mut left = LONGEST_MENDING;
+    while executor.enabled() >> task & 1 == 0 {
+        left = left.checked_sub(1)?;
+        let next = in_the_way(executor, task)?;
         executor.step(next);
     }
-    None
+    for &task in rest {
+        let task = usize::from(task);
+        if task < executor.tasks() && executor.enabled() >> task & 1 == 1 {
+            executor.step(task);
+        }
+    }
+    executor.drain(left);
+    (executor.enabled() == 0).then(|| Schedule::new(executor.conductor.control.borrow().run.path(), None))
+}
+
+/// Who could go on for a task that can't: who holds what it waits for, or what that one waits for; else anybody.
+fn in_the_way(executor: &Executor<'_, '_>, task: usize) -> Option<usize> {
+    let control = executor.conductor.control.borrow();
+    let run = &control.run;
+    let enabled = run.enabled();
+    let mut next = task;
+    for _ in 0..executor.tasks() {
+        if enabled >> next & 1 == 1 {
+            return Some(next);
+        }
+        let Some(stuck) = of_task(&run.model, &run.pending, next) else { break };
+        let Some(&holder) = stuck.holders.first() else { break };
+        next = holder;
+    }
+    members(enabled).next()
 }
 
 /// Whether the state after a path, which can be followed, is one that it led to before.
