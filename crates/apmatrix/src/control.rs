@@ -96,9 +96,8 @@ impl Control {
         let reason = reason.map_or_else(|| said(&error), |reason| reason.trim_end().to_owned());
         let message = format!("{command} {line}: {reason}");
         let shown = match error.kind() {
-            io::ErrorKind::InvalidInput => {
-                CliError::usage(message).hint(format!("`apmatrix {command} --help` tells the verbs"))
-            }
+            io::ErrorKind::InvalidInput => CliError::usage(message)
+                .hint(format!("`apmatrix {command} --help` tells what each verb takes")),
             io::ErrorKind::PermissionDenied => {
                 CliError::environment(message).hint("be root of the machine's namespace")
             }

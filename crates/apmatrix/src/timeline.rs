@@ -48,6 +48,9 @@ pub struct Step {
     pub first: usize,
     /// Its number; of two that of the second.
     pub last: usize,
+    /// How a text beside the execution refers to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// The number of its task.
     pub task: usize,
     /// What kind of step it is.
@@ -108,6 +111,7 @@ pub fn steps(trace: &[TraceStep], names: &Names<'_>, picture: &mut Picture) -> V
         steps.push(Step {
             first: number,
             last: number,
+            mark: None,
             task: step.task,
             kind,
             words,

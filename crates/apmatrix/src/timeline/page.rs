@@ -23,8 +23,20 @@ pub struct Page {
     pub summary: String,
     /// The tasks' names.
     pub tasks: Vec<String>,
+    /// A text whose marks steps have, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// What is wrong first, then all ways in which it ends.
     pub executions: Vec<Execution>,
+}
+
+/// A text beside the executions, to whose lines marks of steps refer.
+#[derive(Serialize)]
+pub struct Beside {
+    /// What it is.
+    pub title: String,
+    /// Its lines, each with its mark.
+    pub lines: Vec<String>,
 }
 
 /// One execution.
@@ -34,7 +46,7 @@ pub struct Execution {
     pub title: String,
     /// Whether something is wrong with it.
     pub wrong: bool,
-    /// What is wrong, or how often it ends so.
+    /// What is wrong, if something is.
     pub what: String,
     /// The command that replays it.
     pub again: String,
@@ -82,6 +94,7 @@ mod tests {
             good: true,
             summary: "</script><script>alert(2)</script>".to_owned(),
             tasks: vec!["<b>".to_owned()],
+            beside: None,
             executions: Vec::new(),
         };
         let text = html(&page);

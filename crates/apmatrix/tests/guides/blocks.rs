@@ -140,7 +140,7 @@ fn lacking(code: &Code) -> Option<Lacking> {
             (!probe.is_ok_and(|probe| probe.status.success()))
                 .then(|| Lacking::Asked("python3 has no pytest-xdist".to_owned()))
         }
-        tool @ ("bash" | "curl" | "jq" | "mdevctl" | "timeout" | "udevadm") => {
+        tool @ ("bash" | "curl" | "jq" | "mdevctl" | "python3" | "timeout" | "udevadm") => {
             let found = std::env::var_os("PATH")
                 .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()));
             (!found).then(|| Lacking::Installed(format!("{tool} is not installed")))

@@ -67,7 +67,7 @@ pub struct Args {
     /// Keep each finished level of sequences in this folder, and go on from the last one that is there
     #[arg(long, value_name = "DIR", conflicts_with_all = ["specimen", "list"], value_hint = clap::ValueHint::DirPath)]
     pub checkpoint: Option<PathBuf>,
-    /// Follow this schedule, as a report names it, step by step
+    /// Follow this schedule, as a report names it, step by step: 0x13.1x2 is 13 steps of the first task, then 2 of the second, and what follows a ~ a checksum
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "sequences")]
     pub replay: Option<String>,
     /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it

@@ -97,8 +97,7 @@ fn print_outcome(
         .zip(&outcome.results)
         .map(|((name, _), result)| format!("{name} {result}"))
         .collect();
-    let line = format!("  {}  ({})", results.join(", "), several(outcome.executions, "interleaving"));
-    writeln!(out, "{}", wrapped(&line, width, 4))?;
+    writeln!(out, "{}", wrapped(&format!("  {}", results.join(", ")), width, 4))?;
     writeln!(out, "{}", wrapped(&format!("    {}", outcome.state), width, 6))?;
     writeln!(out, "    --replay {}", outcome.schedule)
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use ap_proof::scenario::Picture;
-use ap_seed::{Place, Specimen, names};
+use ap_seed::{MailStep, Place, Specimen, names};
 use explore::{DeadlockReport, Explorer, Replay, Report, TraceStep};
 use locks::Object;
 
 use super::report;
-use crate::timeline::page::{Execution, Page};
+use super::trace::Numbers;
+use crate::timeline::page::{Beside, Execution, Page};
 use crate::timeline::{self, Names, Step};
 
 fn lock(object: &Object, name: &str) -> String {
@@ -25,7 +26,12 @@ fn place(at: &str) -> String {
     }
 }
 
-fn steps(trace: &[TraceStep]) -> Vec<Step> {
+/// An execution's steps, and who waits for whom at its end; with the numbers that the mail gives them.
+fn told(
+    mail: &'static [MailStep],
+    trace: &[TraceStep],
+    deadlock: Option<&DeadlockReport>,
+) -> (Vec<Step>, Vec<(usize, String)>) {
     let names = Names {
         object: &|step| lock(&step.on, &step.object),
         held: &|held| Some(names::letter(held.level).to_owned()),
@@ -34,14 +40,20 @@ fn steps(trace: &[TraceStep]) -> Vec<Step> {
     };
     // The letter of what is taken stands among what is held.
     let mut steps = timeline::steps(trace, &names, &mut Picture::default());
+    let mut numbers = Numbers::new(mail);
     for (step, from) in steps.iter_mut().zip(trace) {
         step.object = names::letter(from.on.level).to_owned();
+        let number = numbers.of(from.step, from.on.level, &from.at);
+        step.mark = number.map(|number| format!("({number})"));
     }
-    steps
-}
-
-fn waits(deadlock: Option<&DeadlockReport>) -> Vec<(usize, String)> {
-    timeline::waits(deadlock, &lock)
+    let mut waits = timeline::waits(deadlock, &lock);
+    let all = deadlock.into_iter().flat_map(|deadlock| deadlock.cycle.iter().chain(&deadlock.others));
+    for ((_, words), from) in waits.iter_mut().zip(all) {
+        if let Some(number) = numbers.of("lock", from.on.level, &from.at) {
+            *words = format!("({number}) {words}");
+        }
+    }
+    (steps, waits)
 }
 
 /// The page of an exploration.
@@ -51,28 +63,36 @@ pub fn page(specimen: &mut Specimen, found: &Report) -> Page {
         .iter()
         .filter_map(|outcome| {
             let replay = Explorer::default().replay(&mut *specimen.program, &outcome.schedule).ok()?;
-            let ends = if outcome.executions == 1 { "ends" } else { "end" };
-            let what = format!("{} {ends} so", report::several(outcome.executions, "interleaving"));
-            Some(Execution { what, ..execution(specimen, &replay) })
+            Some(execution(specimen, &replay))
         })
         .collect();
-    let violations = found.violations.iter().map(|violation| Execution {
-        title: violation.finding.verdict.to_owned(),
-        wrong: true,
-        what: violation.finding.what.clone(),
-        again: again(specimen, &violation.schedule.to_string()),
-        queues: BTreeMap::new(),
-        steps: steps(&violation.trace),
-        waits: waits(violation.deadlock.as_ref()),
-        state: String::new(),
-    });
+    let violations: Vec<Execution> = found
+        .violations
+        .iter()
+        .map(|violation| {
+            let (steps, waits) = told(specimen.mail, &violation.trace, violation.deadlock.as_ref());
+            let replay = Explorer::default().replay(&mut *specimen.program, &violation.schedule).ok();
+            let (_, state) = replay.and_then(|replay| replay.outcome).unwrap_or_default();
+            Execution {
+                title: violation.finding.verdict.to_owned(),
+                wrong: true,
+                what: violation.finding.what.clone(),
+                again: again(specimen, &violation.schedule.to_string()),
+                queues: BTreeMap::new(),
+                steps,
+                waits,
+                state,
+            }
+        })
+        .collect();
     Page {
         title: specimen.title.clone(),
         verdict: found.verdict.to_owned(),
         good: found.is_clean(),
         summary: report::counts(found),
         tasks: cast(specimen),
-        executions: violations.chain(ends).collect(),
+        beside: mail(specimen),
+        executions: violations.into_iter().chain(ends).collect(),
     }
 }
 
@@ -85,6 +105,7 @@ pub fn replayed(specimen: &Specimen, replay: &Replay) -> Page {
         good: replay.findings.is_empty(),
         summary: "one execution, replayed".to_owned(),
         tasks: cast(specimen),
+        beside: mail(specimen),
         executions: vec![execution(specimen, replay)],
     }
 }
@@ -95,16 +116,26 @@ fn execution(specimen: &Specimen, replay: &Replay) -> Execution {
     let named = specimen.cast.iter().zip(&results).map(|((name, _), result)| format!("{name} {result}"));
     let named = named.collect::<Vec<_>>().join(", ");
     let verdict = replay.findings.first().map_or("replayed", |finding| finding.verdict);
+    let (steps, waits) = told(specimen.mail, &replay.trace, replay.deadlock.as_ref());
     Execution {
         title: if named.is_empty() { verdict.to_owned() } else { named },
         wrong: !found.is_empty(),
         what: found.join("; "),
         again: again(specimen, &replay.schedule.to_string()),
         queues: BTreeMap::new(),
-        steps: steps(&replay.trace),
-        waits: waits(replay.deadlock.as_ref()),
+        steps,
+        waits,
         state,
     }
+}
+
+/// The mail's own words for its steps, under a title.
+fn mail(specimen: &Specimen) -> Option<Beside> {
+    let line = |step: &MailStep| format!("({}) {}", step.number, step.says);
+    (!specimen.mail.is_empty()).then(|| Beside {
+        title: "The mail, condensed".to_owned(),
+        lines: specimen.mail.iter().map(line).collect(),
+    })
 }
 
 fn cast(specimen: &Specimen) -> Vec<String> {

@@ -81,7 +81,11 @@ pub fn columns(shown: &Shown<'_>) -> String {
     let legend =
         names::legend(|letter| lines.iter().any(|line| line.holds.split(' ').any(|held| held == letter)));
     if !legend.is_empty() {
-        let legend = format!("holds: {}; what each guards is in docs/locking.md", legend.join(", "));
+        let legend = format!(
+            "holds: {}; what each guards is in docs/locking.md; source: the model of what the mail says, \
+             crates/ap-seed/src",
+            legend.join(", ")
+        );
         for line in wrap(&legend, total) {
             let _ = writeln!(text, "{line}");
         }
@@ -118,16 +122,32 @@ fn lock(object: &locks::Object, name: &str) -> String {
     names::lock(object).map_or_else(|| name.to_owned(), |lock| lock.both()).replace(' ', UNBROKEN)
 }
 
+/// The numbers of the mail's steps, each told once.
+pub struct Numbers {
+    mail: &'static [MailStep],
+    told: Vec<u8>,
+}
+
+impl Numbers {
+    /// None was told yet.
+    pub fn new(mail: &'static [MailStep]) -> Numbers {
+        Numbers { mail, told: Vec::new() }
+    }
+
+    /// The number of such a step at that place, unless one before had it.
+    pub fn of(&mut self, step: &str, level: &str, at: &str) -> Option<u8> {
+        let found = self.mail.iter().find(|mail| mail.is(step, level, at))?.number;
+        let new = !self.told.contains(&found);
+        self.told.push(found);
+        new.then_some(found)
+    }
+}
+
 /// The steps, and what tasks wait for at the end.
 fn lines(shown: &Shown<'_>) -> Vec<Line> {
-    let mut told = Vec::new();
     let mut functions = Functions { last: vec![None; shown.cast.len()], named: Vec::new() };
-    let mut number = |step: &str, level: &str, at: &str| {
-        let found = shown.mail.iter().find(|mail| mail.is(step, level, at))?.number;
-        let new = !told.contains(&found);
-        told.push(found);
-        new.then_some(found)
-    };
+    let mut numbers = Numbers::new(shown.mail);
+    let mut number = |step: &str, level: &str, at: &str| numbers.of(step, level, at);
     let mut lines: Vec<Line> = shown
         .trace
         .iter()

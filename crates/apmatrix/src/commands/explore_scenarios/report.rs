@@ -198,15 +198,9 @@ pub fn print(
     }
     for (index, outcome) in report.outcomes.iter().enumerate() {
         let results = text(&results(explored, outcome));
-        let times = if outcome.executions == 1 { "interleaving" } else { "interleavings" };
         writeln!(out)?;
         writeln!(out, "  outcome {}: {results}", index + 1)?;
-        writeln!(
-            out,
-            "    {} {times}, for example --replay {}",
-            count(outcome.executions),
-            outcome.schedule
-        )?;
+        writeln!(out, "    for example --replay {}", outcome.schedule)?;
         for line in outcome.state.lines() {
             writeln!(out, "      {line}")?;
         }

@@ -50,28 +50,32 @@ pub fn page(play: &Playable, ready: &Ready, explored: &Explored, good: bool) -> 
             queues: queues(&picture),
             steps: steps(play, &violation.trace, &mut picture.clone()),
             waits: waits(violation.deadlock.as_ref()),
-            state: String::new(),
+            state: ready
+                .replay(&violation.schedule)
+                .ok()
+                .and_then(|replay| replay.outcome)
+                .map(|(_, state)| state)
+                .unwrap_or_default(),
         }
     });
     let outcomes = report.outcomes.iter().filter_map(|outcome| {
         let replay = ready.replay(&outcome.schedule).ok()?;
-        let times = if outcome.executions == 1 { "interleaving ends" } else { "interleavings end" };
         let title = text(&results(explored, outcome));
-        let what = format!("{} {times} so", count(outcome.executions));
-        Some(Execution { title, what, ..execution(play, ready, &replay) })
+        Some(Execution { title, ..execution(play, ready, &replay) })
     });
     Page {
         title: play.scenario.title.clone(),
         verdict: report.verdict.to_owned(),
         good,
         summary: format!(
-            "{} interleavings told apart, {} states, {:.1} s{}",
+            "{} interleavings: {} told apart, {} states, {:.1} s",
+            if report.exhausted { "all" } else { "not all" },
             count(report.executions),
             count(report.states),
             report.elapsed.as_secs_f64(),
-            if report.exhausted { ": there are no others" } else { "; not all" }
         ),
         tasks: report.tasks.clone(),
+        beside: None,
         executions: violations.chain(outcomes).collect(),
     }
 }
@@ -85,6 +89,7 @@ pub fn replayed(play: &Playable, ready: &Ready, replay: &Replay) -> Page {
         good,
         summary: "one execution, replayed".to_owned(),
         tasks: names(play),
+        beside: None,
         executions: vec![execution(play, ready, replay)],
     }
 }
