@@ -101,6 +101,9 @@ impl Stage {
                 Cause::Command if failing.errno == Some(Errno::EINTR) => {
                     "do it in a task, where others can end its wait"
                 }
+                Cause::Command if failing.errno.is_some() => {
+                    "expected a set-up whose every command succeeds; the same lines in `apmatrix shell`, and then `why`, tell what is in the way"
+                }
                 Cause::Command | Cause::Budget => "expected a set-up whose every command succeeds",
             };
             return Err(wrong(failing.line, what, remedy.into()));

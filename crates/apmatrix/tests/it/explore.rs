@@ -118,6 +118,23 @@ fn what_was_explored_after_a_schedule_says_so_in_its_document() {
     assert!(summary.starts_with(&format!("after the first {steps} steps of a schedule: ")), "{summary}");
 }
 
+#[test]
+fn a_schedule_cut_inside_a_lock_is_told_a_whole_one_that_fits() {
+    let (directory, schedule) = directory();
+    // The first task is left where it holds a lock that the next one wants.
+    let first: usize = schedule.split(['x', '.']).nth(1).and_then(|steps| steps.parse().ok()).expect("steps");
+    let cut = (1..first).find_map(|steps| {
+        let text = format!("0x{steps}.1x40.0x{}", first - steps);
+        let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--replay", &text]);
+        let said = one_line(&ran.err);
+        let fits = said.split('`').find(|word| word.starts_with("0x") && word.contains(".1"))?.to_owned();
+        said.contains("waits for").then_some((fits, said))
+    });
+    let (fits, said) = cut.expect("a place where it is cut inside a lock");
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--replay", &fits]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{fits}: {said}");
+}
+
 /// The data of a page.
 fn data(page: &str) -> Value {
     let from = page.find("application/json\">").expect("data") + "application/json\">".len();
@@ -149,6 +166,21 @@ fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
     assert_eq!(ran.status, 1, "{}", ran.err);
     let page = data(&fs::read_to_string(directory.path().join("theft.html")).expect("a page"));
     assert_eq!((&page["verdict"], &page["executions"][0]["wrong"]), (&"stolen".into(), &true.into()));
+    // It tells the story without the mail: its numbers at the steps, its words beside them, how it ends.
+    let found = &page["executions"][0];
+    let marks: Vec<&str> =
+        found["steps"].as_array().expect("a list").iter().filter_map(|step| step["mark"].as_str()).collect();
+    assert_eq!(marks, ["(1)", "(2)", "(3)", "(4)", "(5)", "(6)"]);
+    assert_eq!(page["beside"]["lines"].as_array().map(Vec::len), Some(6));
+    assert!(found["state"].as_str().is_some_and(|state| state.contains("bound to cex4queue")), "{found:#}");
+
+    let ran =
+        apmatrix_in(directory.path(), &["explore", "--specimen", "seed-deadlock", "--html", "dead.html"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let page = data(&fs::read_to_string(directory.path().join("dead.html")).expect("a page"));
+    let waits = page["executions"][0]["waits"].as_array().expect("a list");
+    let numbers: Vec<&str> = waits.iter().filter_map(|wait| wait[1].as_str()?.split(' ').next()).collect();
+    assert_eq!(numbers, ["(3)", "(4)"], "{waits:?}");
 
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--html", "not/there.html"]);
     assert_eq!(ran.status, 3, "{}", ran.err);

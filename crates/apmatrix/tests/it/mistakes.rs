@@ -98,7 +98,7 @@ fn a_mistake_in_a_scenario_is_pointed_out_by_line_and_remedy() {
         (setup("\"sleep 2m; sleep 59m\""), "3 | the set-up lets more than an hour of machine time pass | expected less: a machine that was booted waits for nothing".into()),
         (setup("\"hw advance 9999999999\""), "3 | the set-up lets more than an hour of machine time pass | expected less: a machine that was booted waits for nothing".into()),
         // The set-up.
-        (setup("\"\"\"\n# c\necho 0x0 > /sys/bus/ap/apmask\necho zz > /sys/bus/ap/apmask\n\"\"\""), "6 | the set-up fails: scenario:3: /sys/bus/ap/apmask: Invalid argument (EINVAL) | expected a set-up whose every command succeeds".into()),
+        (setup("\"\"\"\n# c\necho 0x0 > /sys/bus/ap/apmask\necho zz > /sys/bus/ap/apmask\n\"\"\""), "6 | the set-up fails: scenario:3: /sys/bus/ap/apmask: Invalid argument (EINVAL) | expected a set-up whose every command succeeds; the same lines in `apmatrix shell`, and then `why`, tell what is in the way".into()),
         (setup("\"\"\"\n\necho 0 > /sys/bus/ap/aqmsk\n\"\"\""), "5 | there is no attribute `aqmsk` | did you mean `aqmask`? (/sys/bus/ap/aqmsk)".into()),
         (setup("\"hw plug\""), "3 | `hw plug` is not understood | `hw plug` needs more words: expected AP[-AP] | .DOM[-DOM] | APQN".into()),
         (setup("\"\"\"\nhw plug 4\nhw checkstop 999\n\"\"\""), "5 | `hw checkstop 999` is not understood | `999` is no id: expected 0-255, or 0x and hex digits".into()),
