@@ -103,7 +103,9 @@ fn parse_noted(file: &str, text: &str) -> Result<(MachineFile, Notes), FileError
     let (parsed, mut problems) = problem::passing_over(text, format::parse);
     let checked = parsed.map_err(|problem| vec![problem]).and_then(|parsed| {
         let mut notes = Notes { ids: notes::masks(&parsed), ..Notes::default() };
+        let naming = notes::Naming::of(&parsed);
         let machine = check::machine(parsed, stem)?;
+        notes::named(&machine, naming, &mut notes);
         notes::mdevs(&machine, &mut notes);
         Ok((machine, notes))
     });

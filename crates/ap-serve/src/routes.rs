@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ap_types::grammar;
-use ap_view::{Answer, Live, Operation, Selection, Shown};
+use ap_view::{Answer, Live, Operation, Selection, Shown, question};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -165,11 +165,26 @@ async fn operate(Shared(app): Shared<Arc<App>>, request: Request) -> Response {
         let why = "nothing can be operated here: the host is a real one, or `--operate` was not given";
         return said(StatusCode::FORBIDDEN, false, why.to_owned());
     }
+    if let Some(about) =
+        asked.line.trim().strip_prefix("why").filter(|rest| !rest.starts_with(char::is_alphanumeric))
+    {
+        return match question(about) {
+            Some(store) => {
+                let shown = app.moments.borrow().shown.clone();
+                said(StatusCode::OK, true, shown.host.explained(&store).join("\n"))
+            }
+            None => {
+                let text = "expected `why PATH TEXT`: why apmask +4";
+                said(StatusCode::UNPROCESSABLE_ENTITY, false, text.to_owned())
+            }
+        };
+    }
     let operation = match Operation::parse(&asked.line) {
         Ok(operation) => operation,
         Err(wrong) => return said(StatusCode::UNPROCESSABLE_ENTITY, false, wrong.to_string()),
     };
     let live = app.live.clone();
+    let store = operation.store();
     let Ok((answer, moment)) =
         tokio::task::spawn_blocking(move || (live.operate(&operation), live.now().moment)).await
     else {
@@ -181,6 +196,10 @@ async fn operate(Shared(app): Shared<Arc<App>>, request: Request) -> Response {
     match answer {
         Answer::Done(text) => said(StatusCode::OK, true, text),
         Answer::Waits => said(StatusCode::ACCEPTED, false, Answer::WAITS.to_owned()),
-        Answer::Refused(why) => said(StatusCode::CONFLICT, false, why),
+        Answer::Refused(answer) => {
+            let shown = app.moments.borrow().shown.clone();
+            let why = store.and_then(|store| shown.host.why(&store));
+            said(StatusCode::CONFLICT, false, why.map_or(answer.clone(), |why| format!("{answer}: {why}")))
+        }
     }
 }

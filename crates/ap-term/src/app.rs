@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ap_types::{AdapterId, Apqn, DomainId, Uuid};
 use ap_view::action::{Action, Sort};
-use ap_view::{Answer, Operation, Selection, Shown, Store};
+use ap_view::{Answer, Operation, Selection, Shown, Store, question};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
@@ -153,11 +153,7 @@ impl App {
 
     /// `:why`, of the last write that was refused, or `:why PATH TEXT`.
     fn explain(&mut self, line: &str) {
-        let asked = line.split_once(' ').map(|(path, text)| {
-            let path = path.strip_prefix("/sys/").unwrap_or(path);
-            let path = if path.contains('/') { path.to_owned() } else { format!("bus/ap/{path}") };
-            Store { path, text: format!("{}\n", text.trim()) }
-        });
+        let asked = question(line);
         self.message = Some(match asked.as_ref().or(self.refused.as_ref()) {
             Some(store) => (self.shown.host.explained(store).join("\n"), false),
             None if line.is_empty() => ("no write was refused here so far".to_owned(), false),

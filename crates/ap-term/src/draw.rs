@@ -26,8 +26,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         return;
     }
     let letters = panels::legend(app, usize::from(area.width));
-    let mut said = panels::bottom(app, usize::from(area.width));
-    said.truncate(usize::from(area.height / 3).max(1));
+    let said = panels::bottom(app, usize::from(area.width), usize::from(area.height / 2).max(1));
     let [title, legend, main, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(u16::try_from(letters.len()).unwrap_or(1)),

@@ -70,8 +70,20 @@ pub(crate) fn mdevs(app: &App, width: usize) -> Vec<Line<'static>> {
     }
 }
 
-/// What stands at the bottom: what is typed, the last answer, or the keys; in as many lines as it needs.
-pub(crate) fn bottom(app: &App, width: usize) -> Vec<Line<'static>> {
+/// What stands at the bottom: what is typed, the last answer, or the keys; in as many lines as it needs and there may be.
+/// Of what has no place there the last line says how much it is.
+pub(crate) fn bottom(app: &App, width: usize, most: usize) -> Vec<Line<'static>> {
+    let mut lines = all_of_bottom(app, width);
+    if lines.len() > most {
+        let left = lines.len() + 1 - most;
+        lines.truncate(most - 1);
+        lines
+            .push(Line::styled(format!("… {left} more lines: they need a taller terminal"), app.depth.dim()));
+    }
+    lines
+}
+
+fn all_of_bottom(app: &App, width: usize) -> Vec<Line<'static>> {
     let depth = app.depth;
     match (&app.typing, &app.message) {
         (Some(Typing::Line(text)), _) => typed(app, ":", text, width),

@@ -119,7 +119,8 @@ impl Host {
         }
     }
 
-    /// What `apmatrix why` says of a write: what is in the way, whose the queues are, the rule, the smallest change.
+    /// What `apmatrix why` says of a write: what is in the way, whose the queues are, the rule, the smallest change. Lines
+    /// that begin with `echo` are whole commands; others name mediated devices by their numbers.
     #[must_use]
     pub fn explained(&self, store: &Store) -> Vec<String> {
         let write = format!("echo {} > /sys/{}", store.text.trim_end(), store.path);
@@ -137,7 +138,8 @@ impl Host {
         lines.push(format!("change: {}", because.change.text));
         let writes = because.change.stores.iter();
         lines.extend(writes.map(|store| format!("echo {} > /sys/{}", store.text.trim_end(), store.path)));
-        lines.into_iter().map(|line| self.by_numbers(line)).collect()
+        let named = |line: String| if line.starts_with("echo ") { line } else { self.by_numbers(line) };
+        lines.into_iter().map(named).collect()
     }
 
     /// A text in which mediated devices that are there are called by their UUIDs in short.

@@ -34,7 +34,7 @@ pub use action::{Action, Reply, Verdict};
 pub use cell::{Cell, Mark, Whose};
 pub use detail::Detail;
 pub use host::{CardFacts, Host, Marks};
-pub use operation::Operation;
+pub use operation::{Operation, question};
 pub use selection::Selection;
 pub use shown::{Answer, Happened, Live, Shown};
 pub use touched::Touched;

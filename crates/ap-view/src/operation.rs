@@ -41,7 +41,10 @@ impl fmt::Display for Wrong {
         match self {
             Wrong::Line => write!(f, "this is not one line of at most {LONGEST} bytes"),
             Wrong::Verb(word) => {
-                write!(f, "`{word}` is not known here: expected `echo TEXT > /sys/PATH`, `hw …` or `guest …`")
+                write!(
+                    f,
+                    "`{word}` is not known here: expected `echo TEXT > /sys/PATH`, `hw …`, `guest …` or `why PATH TEXT`"
+                )
             }
             Wrong::NoFile => f.write_str("this echo writes to no file: expected `echo TEXT > /sys/PATH`"),
             Wrong::Outside(path) => write!(f, "`{path}` is not below /sys, or goes up by `..`"),
@@ -90,6 +93,16 @@ impl Operation {
     }
 }
 
+/// What `why PATH TEXT` asks about, without its first word: the write of that text to that file. A name alone is a file of
+/// the bus.
+#[must_use]
+pub fn question(line: &str) -> Option<Store> {
+    let (path, text) = line.trim().split_once(' ')?;
+    let path = path.strip_prefix("/sys/").unwrap_or(path);
+    let path = if path.contains('/') { path.to_owned() } else { format!("bus/ap/{path}") };
+    Some(Store { path, text: format!("{}\n", unquoted(text.trim())) })
+}
+
 /// A text without the quotes around it.
 fn unquoted(text: &str) -> &str {
     ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(text)
@@ -117,6 +130,18 @@ mod tests {
         }
         let quoted = Operation::parse("  echo '+4' >/sys/bus/ap/apmask ");
         assert_eq!(quoted, Ok(Operation::Write { path: "bus/ap/apmask".to_owned(), text: "+4".to_owned() }));
+    }
+
+    #[test]
+    fn a_question_is_about_a_write() {
+        let store = |path: &str, text: &str| Some(Store { path: path.to_owned(), text: text.to_owned() });
+        assert_eq!(question("apmask +4"), store("bus/ap/apmask", "+4\n"));
+        assert_eq!(question("/sys/bus/ap/apmask '+4'"), store("bus/ap/apmask", "+4\n"));
+        assert_eq!(
+            question("devices/vfio_ap/matrix/x/assign_adapter 4"),
+            store("devices/vfio_ap/matrix/x/assign_adapter", "4\n")
+        );
+        assert_eq!(question("apmask"), None);
     }
 
     #[test]

@@ -107,6 +107,37 @@ impl Answer {
 }
 
 #[test]
+fn who_is_in_the_way_is_told_by_a_refusal_and_by_why() {
+    let server = Server::start(&["--machine", "default", "--operate"]);
+    let mdev = "a0000000-0000-4000-8000-000000000001";
+    for line in [
+        "echo -4 > /sys/bus/ap/apmask",
+        &format!("echo {mdev} > /sys/devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create"),
+        &format!("echo 4 > /sys/devices/vfio_ap/matrix/{mdev}/assign_adapter"),
+        &format!("echo 6 > /sys/devices/vfio_ap/matrix/{mdev}/assign_domain"),
+    ] {
+        assert_eq!(server.operate(line).status, 200, "{line}");
+    }
+    let refused = server.operate("echo +4 > /sys/bus/ap/apmask");
+    let text = refused.json()["text"].as_str().expect("a text").to_owned();
+    assert_eq!(refused.status, 409, "{text}");
+    assert!(text.starts_with("EBUSY") && text.contains("04.0006"), "{text}");
+
+    let why = server.operate("why apmask +4");
+    let text = why.json()["text"].as_str().expect("a text").to_owned();
+    assert_eq!(why.status, 200, "{text}");
+    // What it proposes can be typed as it stands.
+    let lines: Vec<&str> = text.lines().skip(1).filter(|line| line.starts_with("echo ")).collect();
+    assert!(!lines.is_empty(), "{text}");
+    for line in lines {
+        assert_eq!(server.operate(line).status, 200, "{line}");
+    }
+    assert_eq!(server.operate("echo +4 > /sys/bus/ap/apmask").status, 200);
+    assert_eq!(server.operate("why apmask").status, 422);
+    assert_eq!(server.operate("whyever").status, 422);
+}
+
+#[test]
 fn the_state_is_a_document_with_a_schema() {
     let server = Server::tiny(&[]);
     let state = server.state();

@@ -123,6 +123,25 @@ fn is_absolute(words: &str) -> bool {
     digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Whether a mask of a machine file is written as a whole, and names no ids.
+pub(super) fn is_whole(text: &MaskText) -> bool {
+    matches!(text, MaskText::Text(words) if is_absolute(words))
+}
+
+/// Whether the highest id that there can be is in a mask. Then it is written by the ids that it lacks, mostly.
+pub(super) fn goes_up_to_the_highest<M: Mask>(mask: M) -> bool {
+    mask.words()[3] & 1 == 1
+}
+
+/// Whether nothing is written where a mask is expected.
+pub(super) fn is_empty(text: &MaskText) -> bool {
+    match text {
+        MaskText::Text(words) => words.trim().is_empty(),
+        MaskText::List(ids) => ids.is_empty(),
+        MaskText::Id(_) => false,
+    }
+}
+
 /// The number that a mask of a machine file looks like, though it is the digits of a whole mask.
 pub(super) fn looks_like_an_id(text: &MaskText) -> Option<u8> {
     match text {

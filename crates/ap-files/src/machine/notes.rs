@@ -6,7 +6,7 @@ use ap_sysfs::ids::listed;
 use ap_types::{AdapterMask, Mask};
 
 use super::format::File;
-use super::masks::{MaskText, looks_like_an_id};
+use super::masks::{MaskText, goes_up_to_the_highest, is_empty, is_whole, looks_like_an_id};
 use super::model::MachineFile;
 
 /// What to beware of, a sentence each.
@@ -18,10 +18,16 @@ pub struct Notes {
     pub defaults: Vec<String>,
 }
 
-/// Masks that read like an id.
+/// Masks that read like an id, and those that say nothing.
 pub(super) fn masks(file: &File) -> Vec<String> {
     let masks = [("apmask", "adapter", &file.apmask), ("aqmask", "domain", &file.aqmask)];
     let note = |(key, noun, text): (&str, &str, &Option<toml::Spanned<MaskText>>)| {
+        if is_empty(text.as_ref()?.get_ref()) {
+            return Some(format!(
+                "{key}: it is empty, so the host keeps no {noun}, and no queue: write `{key} = \"none\"` to say so, or leave \
+                 it out, and the host keeps all"
+            ));
+        }
         let id = looks_like_an_id(text.as_ref()?.get_ref())?;
         Some(format!(
             "{key}: digits alone are the left end of the kernel's whole mask, and no {noun}: write `{key} = [{id}]` for {noun} {id} \
@@ -29,6 +35,37 @@ pub(super) fn masks(file: &File) -> Vec<String> {
         ))
     };
     masks.into_iter().filter_map(note).collect()
+}
+
+/// The masks of a file that name ids one by one or by ranges, and are not written as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Naming {
+    adapters: bool,
+    domains: bool,
+}
+
+impl Naming {
+    pub(super) fn of(file: &File) -> Naming {
+        let names = |text: &Option<toml::Spanned<MaskText>>| {
+            text.as_ref().is_some_and(|text| !is_whole(text.get_ref()))
+        };
+        Naming { adapters: names(&file.apmask), domains: names(&file.aqmask) }
+    }
+}
+
+/// Ids that a mask names, and that are not there.
+pub(super) fn named(machine: &MachineFile, naming: Naming, notes: &mut Notes) {
+    let there: AdapterMask = machine.adapters.iter().map(|adapter| adapter.id).collect();
+    let apmask = naming.adapters.then(|| are("adapter", meant(machine.apmask) - there)).flatten();
+    let aqmask = naming.domains.then(|| are("domain", meant(machine.aqmask) - machine.domains)).flatten();
+    for (key, absent) in [("apmask", apmask), ("aqmask", aqmask)] {
+        notes.ids.extend(absent.map(|absent| format!("{key}: {absent} not there")));
+    }
+}
+
+/// The ids that a mask is written by: those in it or those out of it, whichever does not go up to the highest that can be.
+fn meant<M: Mask + std::ops::Not<Output = M>>(mask: M) -> M {
+    if goes_up_to_the_highest(mask) { !mask } else { mask }
 }
 
 /// Mdevs of what is not there, and the default of their control domains.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use ap_sysfs::ids::listed;
 use ap_types::{Apqn, Mask, Matrix};
 
+use super::masks::goes_up_to_the_highest;
 use super::model::Mdev;
 use crate::error::{Mistakes, Problem};
 
@@ -52,10 +53,11 @@ where
         + std::ops::BitOr<Output = M>,
 {
     let of = |mask: M| listed(mask.into_iter().map(Into::into));
-    if mask == needed {
+    // Who lists a few, and some of them are needed, has listed what is to be given away.
+    if !goes_up_to_the_highest(mask) {
         return format!(
             "{key} is what the host keeps, and not what the mdevs are to have: did you mean `{key} = \"all but {}\"`?",
-            of(needed)
+            of(mask)
         );
     }
     format!(

@@ -345,6 +345,19 @@ fn what_a_machine_file_means_without_saying_so_is_noted() {
     let rest = "domains = [4, 6]\n[[adapter]]\nid = 4\ntype = \"CEX8P\"\n";
     let mdev = format!("[[mdev]]\nuuid = \"{uuid}\"\n");
     assert_eq!(noted(rest), [""; 0]);
+    for whole in ["all", "none", "-4", "all but 4", "4", "0xffff"] {
+        let noted = noted(&format!("apmask = \"{whole}\"\n{rest}"));
+        assert!(noted.iter().all(|note| !note.contains("not there")), "{whole}: {noted:?}");
+    }
+    assert_eq!(noted(&format!("apmask = \"-4,-67\"\n{rest}")), ["apmask: adapter 67 is not there"]);
+    assert_eq!(noted(&format!("aqmask = \"all but 4-5,7\"\n{rest}")), ["aqmask: domains 5, 7 are not there"]);
+    for empty in ["\"\"", "[]"] {
+        let noted = noted(&format!("aqmask = {empty}\n{rest}"));
+        assert!(
+            noted.len() == 1 && noted[0].starts_with("aqmask: it is empty, so the host keeps no domain"),
+            "{noted:?}"
+        );
+    }
     assert_eq!(
         noted(&format!("aqmask = \"10\"\n{rest}")),
         [

@@ -118,6 +118,9 @@ class Grid {
       column: Math.max(0, Math.min(domains.length - columns, Math.round(this.root.scrollLeft / w))),
     };
     if (rows !== this.rows || columns !== this.columns) this.build(rows, columns);
+    // Where not all domains have room, which of them are shown.
+    const { column } = this.first;
+    setText(this.corner, columns < domains.length ? `${column + 1}–${column + columns} of ${domains.length} ›` : 'adapter');
     set(this.window, 'aria-rowcount', String(adapters.length + 1));
     set(this.window, 'aria-colcount', String(domains.length + 1));
     const place = this.selected === null ? null : this.model.place(this.selected);
@@ -146,6 +149,7 @@ class Grid {
     const top = line();
     set(top, 'aria-rowindex', '1');
     const corner = top.appendChild(make('div', 'label quiet', 'adapter'));
+    this.corner = corner;
     set(corner, 'role', 'columnheader');
     set(corner, 'aria-colindex', '1');
     this.headings = [];
@@ -523,7 +527,8 @@ const page = {
     } catch { said = { done: false, text: 'the server does not answer' }; }
     const more = said.text.trim() ? `: ${said.text.trim()}` : '';
     $('said').className = said.done || waits ? 'yes' : 'no';
-    setText($('said'), said.done ? `Done: ${line}${more}` : waits ? `Begun: ${line}${more}` : `Refused: ${said.text}`);
+    const asked = /^\s*why\b/.test(line);
+    setText($('said'), said.done && asked ? said.text : said.done ? `Done: ${line}${more}` : waits ? `Begun: ${line}${more}` : `Refused: ${said.text}`);
   },
 
   async find(text) {
