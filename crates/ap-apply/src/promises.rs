@@ -16,7 +16,7 @@ pub enum Promise {
     Accepted,
     /// A queue that goes to an mdev is never the host's on the way, and none is nobody's longer than needed.
     NotByTheHost,
-    /// A running guest loses only what the desired state takes and the user allows; what it keeps never blinks.
+    /// A running guest loses only what the desired state takes and the user allows; it has what it keeps all the time.
     GuestsKeep,
     /// Whoever changes hands is reset in between.
     Reset,
@@ -83,7 +83,7 @@ impl Promise {
                 "a queue that goes to an mdev is never the host's on the way, and none is nobody's longer than needed"
             }
             Promise::GuestsKeep => {
-                "a running guest loses a queue only if that is wanted and allowed; those that it keeps never blink"
+                "a running guest loses a queue only if that is wanted and allowed; it has those that it keeps all the time"
             }
             Promise::Reset => "whoever changes owner is reset in between",
             Promise::Fewest => "fewest writes",
@@ -289,8 +289,8 @@ fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
         say(
             Promise::NotByTheHost,
             format!(
-                "queues that come to mdevs ({to_mdevs}) followed event by event; {} queue-steps without owner, and no \
-                 exchange of neighbours has fewer",
+                "queues that come to mdevs ({to_mdevs}) followed event by event; queues without an owner, summed over the \
+                 steps: {}, and no two steps next to each other could be exchanged for fewer",
                 plan.nobodys()
             ),
         ),

@@ -112,12 +112,16 @@ fn shown(inventory: &Inventory, only: Option<Only>, width: usize) -> String {
     table(&inventory.cards, only.is_some_and(|(_, domain)| domain.is_some()), width)
 }
 
-/// A card (`4`, `0x04`, `card04`) or a queue (`04.0006`).
+/// A card (`4`, `0x04`, `card04`, `04` and `0a` as the table has it) or a queue (`04.0006`).
 fn parse(text: &str) -> Result<Only, CliError> {
     let parsed = if text.contains('.') {
         ids::queue(text).map(|apqn| (apqn.adapter, Some(apqn.domain.0)))
     } else {
-        ids::adapter(text).map(|adapter| (AdapterId(adapter), None))
+        let named = Some(text).filter(|text| text.len() == 2 && text.starts_with('0'));
+        match named.and_then(|text| u8::from_str_radix(text, 16).ok()) {
+            Some(adapter) => Ok((AdapterId(adapter), None)),
+            None => ids::adapter(text).map(|adapter| (AdapterId(adapter), None)),
+        }
     };
     parsed.map_err(|error| {
         let message = format!("`{text}` is no card or queue: {}", error.remedy);

@@ -57,6 +57,8 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, colour: bool) -> Outcome {
+    // What is wrong with the host would be wrong at a terminal, too.
+    let live = args.host.open(true)?;
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(CliError::environment("`view` needs a terminal")
             .hint("for a file: `apmatrix ls`, `apmatrix ls --html FILE`; for a browser: `apmatrix serve`"));
@@ -68,7 +70,6 @@ pub fn run(args: &Args, colour: bool) -> Outcome {
         )
         .hint("for plain text: `apmatrix ls`; for a browser: `apmatrix serve`"));
     }
-    let live = args.host.open(true)?;
     let depth = Depth::of(
         variable("NO_COLOR").as_deref(),
         variable("COLORTERM").as_deref(),
