@@ -4,18 +4,22 @@
 //! Knows the rules ([`State::after`]) and what each refusal wants ([`Refusal`]); not how it is said to people.
 
 use ap_files::desired::Give;
-use ap_types::{Apqn, Matrix, Uuid};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
+use crate::cost::{Cost, least_part, least_taken, takings};
+use crate::cut::{Holding, ids_to_give_up};
 use crate::reading::{Reading, read};
-use crate::reason::{Refusal, Unbindable, smaller_part};
+use crate::reason::{Refusal, Unbindable};
 use crate::remedy::GiveUp;
-use crate::state::{Driver, Holder, Masks, Mdev, State};
+use crate::state::{Driver, Holder, Masks, State};
 use crate::write::{Delta, Store, Write};
 
 /// How many parts of a change are told one by one.
 const MOST_TOLD: usize = 8;
 /// How deep a change may need another one first.
 const DEEPEST: usize = 4;
+/// For how many queues at the most overrides are considered where masks would do: each takes up to three writes.
+const MOST_OVERRIDES: usize = 64;
 
 /// The smallest change that lets a write through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,56 +74,94 @@ impl Part {
     }
 }
 
-/// All that is in the way of a write that is refused, and what lets it through.
+/// All that is in the way of a write that is refused, and what lets it through at the least cost.
 pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way {
     let refuses = |now: &State| match read(now, store) {
-        Reading::Asks(write) => now.after(&write).err().map(Hindrance::Refused),
+        Reading::Asks(write) => now.after(&write).err().map(|refusal| Hindrance::Refused(write, refusal)),
         Reading::Wrong(wrong) => Some(Hindrance::Wrong(wrong.remedy)),
         Reading::Nothing | Reading::Takes(..) | Reading::Unknown => None,
     };
-    let found = |by| {
+    let found = |way: How| {
         let mut search =
-            Search { by, now: state.clone(), refusals: Vec::new(), met: Vec::new(), parts: Vec::new() };
+            Search { how: way, now: state.clone(), refusals: Vec::new(), met: Vec::new(), parts: Vec::new() };
         let words = search.clear(&refuses, 0).err();
         debug_assert_eq!(search.refusals.first(), Some(first));
         (search, words)
     };
-    let (mut search, mut words) = found(By::WhatIsUsed);
-    // No override can be written for a queue that is not there. Masks can name it, once there are no overrides.
-    if words.is_some()
-        && !state.overrides.is_empty()
-        && let (by_masks, None) = found(By::Masks)
-    {
-        (search, words) = (by_masks, None);
+    let overridden = !state.overrides.is_empty();
+    let give = if overridden { By::Overrides } else { By::Apmask };
+    let (search, words) = found(How { give, other_mask: false });
+    let met = |is: fn(&Refusal) -> bool| search.refusals.iter().any(is);
+    let reserved = met(|refusal| matches!(refusal, Refusal::Reserved { .. }));
+    let mut others = Vec::new();
+    if reserved && !overridden {
+        others.push(How { give: By::Aqmask, other_mask: false });
+        if may_override(state, &search.refusals) {
+            others.push(How { give: By::Overrides, other_mask: false });
+        }
     }
-    Way { change: search.change(words), refusals: search.refusals }
+    // The other mask says nothing of queues where a mask asks about all ids of it.
+    if met(|refusal| matches!(refusal, Refusal::InUse { .. })) && !state.kernel.in_use_whole {
+        others.push(How { give, other_mask: true });
+    }
+    // No override can be written for a queue that is not there. Masks can name it, once there are no overrides.
+    if reserved && overridden && words.is_some() {
+        others.extend([By::Apmask, By::Aqmask].map(|give| How { give, other_mask: false }));
+    }
+    let refusals = search.refusals.clone();
+    let least =
+        others.into_iter().map(found).fold((search, words), |best, other| match (&best.1, &other.1) {
+            (_, Some(_)) => best,
+            (None, None) if best.0.cost(state) <= other.0.cost(state) => best,
+            _ => other,
+        });
+    Way { change: least.0.change(least.1), refusals }
+}
+
+/// Whether reserved queues can be given by overrides, too: the kernel has them, and the host gives none by its masks.
+fn may_override(state: &State, refusals: &[Refusal]) -> bool {
+    let few = refusals.iter().all(|refusal| match refusal {
+        Refusal::Reserved { queues, .. } => queues.queue_count() <= MOST_OVERRIDES,
+        _ => true,
+    });
+    few && state.kernel.driver_override && !state.masks_in_use && state.way() != Some(Give::Masks)
+}
+
+/// In which way things are taken out of the way, where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct How {
+    give: By,
+    /// Where mdevs are in the way of a mask, ids leave the other mask, too, if that costs less.
+    other_mask: bool,
 }
 
 /// By what the host gives queues up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
-    /// By overrides if there are any, else by masks.
-    WhatIsUsed,
-    /// By masks.
-    Masks,
+    /// Adapters leave apmask.
+    Apmask,
+    /// Domains leave aqmask.
+    Aqmask,
+    /// By overrides.
+    Overrides,
 }
 
 /// What is in the way of something.
 enum Hindrance {
-    /// A rule.
-    Refused(Refusal),
+    /// A rule, of that write.
+    Refused(Box<Write>, Refusal),
     /// Its text, as the host is then; what to write instead.
     Wrong(String),
 }
 
 /// What is taken out of the way, one thing after the other, on a state that follows.
 struct Search {
-    by: By,
+    how: How,
     now: State,
     /// What is in the way of the write itself.
     refusals: Vec<Refusal>,
-    /// Those, and what is in the way of the change.
-    met: Vec<Refusal>,
+    /// Those, and what is in the way of the change; with what was to take it out of the way.
+    met: Vec<(Refusal, String)>,
     parts: Vec<Part>,
 }
 
@@ -131,17 +173,18 @@ impl Search {
         depth: usize,
     ) -> Result<(), String> {
         while let Some(hindrance) = in_the_way(&self.now) {
-            let refusal = match hindrance {
-                Hindrance::Refused(refusal) => refusal,
+            let (write, refusal) = match hindrance {
+                Hindrance::Refused(write, refusal) => (write, refusal),
                 Hindrance::Wrong(remedy) => return Err(remedy),
             };
-            let part = part(&self.now, &refusal, self.by);
+            let part = part(&self.now, &write, &refusal, self.how);
             // What is met again was not taken away by what was to do so.
-            let again = depth == DEEPEST || self.met.contains(&refusal);
+            let again =
+                depth == DEEPEST || self.met.iter().any(|(met, by)| *met == refusal && *by == part.text);
             if depth == 0 {
                 self.refusals.push(refusal.clone());
             }
-            self.met.push(refusal);
+            self.met.push((refusal, part.text.clone()));
             if again {
                 return Err("nothing that can be written lets it through as the host is".to_owned());
             }
@@ -149,7 +192,8 @@ impl Search {
                 return Err(part.text);
             }
             for Piece { write, .. } in &part.writes {
-                self.clear(&|now| carried_out(now, write).err().map(Hindrance::Refused), depth + 1)?;
+                let refuses = |refusal| Hindrance::Refused(Box::new(*write), refusal);
+                self.clear(&|now| carried_out(now, write).err().map(refuses), depth + 1)?;
                 if let Ok(next) = carried_out(&self.now, write) {
                     self.now = next;
                 }
@@ -157,6 +201,12 @@ impl Search {
             self.parts.push(part);
         }
         Ok(())
+    }
+
+    /// What it costs, from that state on.
+    fn cost(&self, before: &State) -> Cost {
+        let pieces = self.parts.iter().flat_map(|part| &part.writes);
+        Cost::between(before, &self.now, pieces.map(|piece| piece.stores.len()).sum())
     }
 
     /// The change. `words`: what has to be done that is no write; then writes alone do not help, and none are named.
@@ -207,25 +257,20 @@ pub(crate) fn taken(state: &State, mdev: &Uuid, left: &Matrix) -> Option<State> 
     Some(next)
 }
 
-/// A matrix without the dimension of some queues in which fewer ids have to go.
-fn without(mdev: &Mdev, queues: &Matrix) -> Matrix {
-    let mut matrix = mdev.matrix;
-    if queues.adapters.count() <= queues.domains.count() {
-        matrix.adapters -= queues.adapters;
-    } else {
-        matrix.domains -= queues.domains;
-    }
-    matrix
-}
-
-/// What takes queues from an mdev.
+/// What takes queues from an mdev, at the least cost.
 fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> Part {
-    let part = smaller_part(queues);
-    let running =
-        holder.map_or_else(String::new, |holder| format!("; {holder} loses what is taken while it runs"));
+    let part = least_part(state, &mdev, queues);
+    let Some(found) = state.mdevs.get(&mdev) else {
+        return Part::words(format!("take {part} from mdev {mdev}"));
+    };
+    let left = least_taken(state, found, queues);
+    let loses = found.shadow.shared(&left).queue_count() < found.shadow.queue_count();
+    let running = match holder {
+        Some(holder) if loses => format!("; {holder} loses what is taken while it runs"),
+        Some(holder) => format!("; {holder}, which runs, loses no queue"),
+        None => String::new(),
+    };
     let text = format!("take {part} from mdev {mdev}{running}");
-    let Some(found) = state.mdevs.get(&mdev) else { return Part::words(text) };
-    let left = without(found, queues);
     let store = |file: &str, id: u8| Store {
         path: format!("devices/vfio_ap/matrix/{mdev}/unassign_{file}"),
         text: id.to_string(),
@@ -237,19 +282,81 @@ fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> 
     Part { text, writes: vec![Piece { write: Write::Config(mdev, left), stores }] }
 }
 
-/// What takes one refusal out of the way.
-fn part(state: &State, refusal: &Refusal, by: By) -> Part {
+/// The ids that leave the other mask, so that a mask write meets fewer queues of mdevs; `None`: it costs more than to take
+/// all of them from mdevs.
+fn other_mask(state: &State, write: &Write) -> Option<GiveUp> {
+    let asked = state.asked_by(write);
+    let adapters = matches!(write, Write::Aqmask(_));
+    let mut holdings = Vec::new();
+    for mdev in state.mdevs.values().filter(|mdev| mdev.matrix.shares_queue(&asked)) {
+        let queues = mdev.matrix.shared(&asked);
+        let one = |id: u8, queues: Matrix| {
+            let [(_, by_adapters), (_, by_domains)] = takings(state, mdev, &queues);
+            (id, if adapters { by_adapters } else { by_domains })
+        };
+        let [(_, by_adapters), (_, by_domains)] = takings(state, mdev, &queues);
+        holdings.push(if adapters {
+            let each = queues.adapters.iter();
+            let each = each.map(|id| one(id.0, Matrix { adapters: AdapterMask::single(id), ..queues }));
+            Holding { whole: by_domains, each: each.collect() }
+        } else {
+            let each = queues.domains.iter();
+            let each = each.map(|id| one(id.0, Matrix { domains: DomainMask::single(id), ..queues }));
+            Holding { whole: by_adapters, each: each.collect() }
+        });
+    }
+    let host = &state.queues.host;
+    let ids = ids_to_give_up(&holdings, |id| {
+        let gone = if adapters { host.row(AdapterId(id)).count() } else { host.column(DomainId(id)).count() };
+        Cost::of_host(gone)
+    });
+    (!ids.is_empty()).then(|| match adapters {
+        true => GiveUp::adapters(state, AdapterMask::of(ids.into_iter().map(AdapterId))),
+        false => GiveUp::domains(state, DomainMask::of(ids.into_iter().map(DomainId))),
+    })
+}
+
+/// The queues of an mdev that a mask write would take from it, as the smallest product that has them.
+fn unprotected(state: &State, write: &Write, mdev: &Uuid) -> Matrix {
+    let mut masks = state.masks;
+    match write {
+        Write::Apmask(delta) => masks.adapters = delta.applied(masks.adapters),
+        Write::Aqmask(delta) => masks.domains = delta.applied(masks.domains),
+        _ => {}
+    }
+    let found = state.unprotected_by(&masks);
+    let matrix = state.mdevs.get(mdev).map(|mdev| mdev.matrix).unwrap_or_default();
+    let (mut adapters, mut domains) = (AdapterMask::EMPTY, DomainMask::EMPTY);
+    for adapter in found.adapters_having_any(&matrix.adapters, &matrix.domains) {
+        adapters.insert(adapter);
+        domains |= found.row(adapter) & matrix.domains;
+    }
+    Matrix { adapters, domains, ..Matrix::default() }
+}
+
+/// What takes one refusal of a write out of the way.
+fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
     let words = || Part::words(refusal.remedy(state).to_string());
+    let mask = |give_up: GiveUp| Part::of(give_up.to_string(), [give_up.write()]);
     match refusal {
+        Refusal::InUse { .. }
+            if how.other_mask
+                && let Some(give_up) = other_mask(state, write) =>
+        {
+            mask(give_up)
+        }
         Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
         Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
-        Refusal::Reserved { queues, .. } if by == By::Masks || state.overrides.is_empty() => {
-            let give_up = GiveUp::of(state, queues);
-            Part::of(give_up.to_string(), vec![give_up.write()])
+        Refusal::Reserved { queues, .. } if how.give == By::Apmask => {
+            mask(GiveUp::adapters(state, queues.adapters))
+        }
+        Refusal::Reserved { queues, .. } if how.give == By::Aqmask => {
+            mask(GiveUp::domains(state, queues.domains))
         }
         Refusal::Reserved { queues, .. } => {
             let mut writes = Vec::new();
-            for queue in queues.queues().filter(|queue| state.exists(*queue)) {
+            let hosts = |queue: &Apqn| state.hosts_of(&Matrix::of_queue(*queue)).has_queues();
+            for queue in queues.queues().filter(|queue| state.exists(*queue) && hosts(queue)) {
                 if state.overrides.of(queue) != Some(Driver::Vfio) {
                     writes.push(Write::Override(queue, Some(Driver::Vfio)));
                 }
@@ -260,7 +367,14 @@ fn part(state: &State, refusal: &Refusal, by: By) -> Part {
                     writes.push(Write::Bind(queue, Driver::Vfio));
                 }
             }
-            Part::of("give the queues to vfio_ap by driver_override", writes)
+            let given = writes.iter().filter(|write| matches!(write, Write::Unbind(_, Driver::Host))).count();
+            let loss = match given {
+                0 => String::new(),
+                1 => ": the host gives up 1 queue".to_owned(),
+                more => format!(": the host gives up {more} queues"),
+            };
+            let what = if queues.queue_count() == 1 { "queue" } else { "queues" };
+            Part::of(format!("give the {what} to vfio_ap by driver_override{loss}"), writes)
         }
         Refusal::NoMdev(uuid) => Part::of("create it", vec![Write::Create(*uuid)]),
         Refusal::NoVfioAp => Part::words("modprobe vfio_ap"),
@@ -276,7 +390,7 @@ fn part(state: &State, refusal: &Refusal, by: By) -> Part {
             Part::of(format!("clear {count}"), writes)
         }
         Refusal::Unprotected { queue, mdev, holder } => {
-            let taken = take(state, *mdev, &Matrix::of_queue(*queue), holder.as_ref());
+            let taken = take(state, *mdev, &unprotected(state, write, mdev), holder.as_ref());
             Part { text: format!("give queue {queue} its override again, or {}", taken.text), ..taken }
         }
         Refusal::MasksInUse => {

@@ -4,10 +4,11 @@ use ap_files::desired::Give;
 use ap_types::{Apqn, Matrix, Uuid};
 
 use crate::allow::Allow;
+use crate::cost::least_part;
 use crate::obstacle::{Lack, Obstacle, What};
 use crate::overrides::{self, changes_way};
 use crate::proposal::Proposal;
-use crate::reason::{Refusal, adapters, domains, smaller_part};
+use crate::reason::{Refusal, adapters, domains};
 use crate::state::{Bindings, Holder, Mdev, State};
 use crate::target::Target;
 
@@ -87,7 +88,7 @@ fn reserved(
         let holder = state.mdevs.get(&mdev).and_then(|mdev| mdev.holder.clone());
         let remedy = format!(
             "list mdev {mdev} without {}{}; or leave them out of the masks",
-            smaller_part(&queues),
+            least_part(state, &mdev, &queues),
             and_stop(&holder)
         );
         found.push(Obstacle { what: What::KeptFromHost { mdev, queues, holder }, remedy });
@@ -107,7 +108,11 @@ fn shared(state: &State, target: &Target, found: &mut Vec<Obstacle>) {
         for (other, theirs) in kept.iter().filter(|(_, theirs)| theirs.shares_queue(matrix)) {
             let queues = theirs.shared(matrix);
             let holder = state.mdevs.get(other).and_then(|mdev| mdev.holder.clone());
-            let remedy = format!("list mdev {other} without {}{}", smaller_part(&queues), and_stop(&holder));
+            let remedy = format!(
+                "list mdev {other} without {}{}",
+                least_part(state, other, &queues),
+                and_stop(&holder)
+            );
             let what = What::KeptFromMdev { mdev: *mdev, queues, other: **other, holder };
             found.push(Obstacle { what, remedy });
         }

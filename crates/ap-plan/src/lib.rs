@@ -16,6 +16,8 @@
 //! | `rule` | the rules: a name and a sentence each | states, writes |
 //! | `reading` | what a text for a file asks for | the rules |
 //! | `change` | all that is in the way of a write, and the smallest change that lets it through | what is said |
+//! | `cost` | what a change costs: queues that are lost, and writes | what it is for |
+//! | `cut` | which ids of a mask it costs least to give up | hosts |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
 //! | `difference` | in what two hosts' facts differ, in words | what follows from it |
@@ -31,6 +33,8 @@
 
 pub mod allow;
 pub mod change;
+pub mod cost;
+mod cut;
 pub mod difference;
 pub mod filter;
 pub mod fits;
@@ -52,6 +56,7 @@ pub mod write;
 
 pub use allow::Allow;
 pub use change::Change;
+pub use cost::Cost;
 pub use filter::Filtered;
 pub use fits::{Fit, Misfit};
 pub use notes::notes;

@@ -7,7 +7,8 @@ use std::fmt;
 use ap_files::desired::Give;
 use ap_types::{AdapterMask, DomainMask, Matrix};
 
-use crate::reason::{Refusal, Unbindable, smaller_part};
+use crate::cost::least_part;
+use crate::reason::{Refusal, Unbindable, adapters, domains};
 use crate::state::{Driver, State};
 use crate::write::{Delta, Write};
 
@@ -20,13 +21,13 @@ impl Refusal {
             Refusal::Overridden(_) => return Remedy::Give(Give::Override, "clear all overrides"),
             Refusal::MasksInUse => return Remedy::Give(Give::Masks, "set both masks to all ones"),
             Refusal::InUse { queues, mdev, holder } => {
-                let part = smaller_part(queues);
+                let part = least_part(state, mdev, queues);
                 // Assigned it stays, whether its guest runs or not.
                 let held = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
                 format!("take {part} from mdev {mdev}{held}")
             }
             Refusal::Shared { queues, other, holder, .. } => {
-                let part = smaller_part(queues);
+                let part = least_part(state, other, queues);
                 let stop = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
                 format!("take {part} from mdev {other}{stop}")
             }
@@ -146,14 +147,25 @@ impl GiveUp {
     /// Queues are reserved as a product, so that all these adapters or all these domains have to go.
     #[must_use]
     pub fn of(state: &State, queues: &Matrix) -> GiveUp {
+        let by_adapters = GiveUp::adapters(state, queues.adapters);
+        let by_domains = GiveUp::domains(state, queues.domains);
+        if by_adapters.queues <= by_domains.queues { by_adapters } else { by_domains }
+    }
+
+    /// Adapters leave apmask.
+    #[must_use]
+    pub fn adapters(state: &State, adapters: AdapterMask) -> GiveUp {
         let host = &state.queues.host;
-        let by_adapter: usize = queues.adapters.iter().map(|adapter| host.row(adapter).count()).sum();
-        let by_domain: usize = queues.domains.iter().map(|domain| host.column(domain).count()).sum();
-        if by_adapter <= by_domain {
-            GiveUp { leave: Leave::Apmask(queues.adapters), queues: by_adapter }
-        } else {
-            GiveUp { leave: Leave::Aqmask(queues.domains), queues: by_domain }
-        }
+        let queues = adapters.iter().map(|adapter| host.row(adapter).count()).sum();
+        GiveUp { leave: Leave::Apmask(adapters), queues }
+    }
+
+    /// Domains leave aqmask.
+    #[must_use]
+    pub fn domains(state: &State, domains: DomainMask) -> GiveUp {
+        let host = &state.queues.host;
+        let queues = domains.iter().map(|domain| host.column(domain).count()).sum();
+        GiveUp { leave: Leave::Aqmask(domains), queues }
     }
 
     /// What it costs the host, in parentheses; nothing, if it costs nothing.
@@ -173,7 +185,15 @@ impl GiveUp {
 
 impl fmt::Display for GiveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = if self.queues == 1 { "1 queue".to_owned() } else { format!("{} queues", self.queues) };
-        write!(f, "the host gives up {count}")
+        match (self.queues, &self.leave) {
+            (0, Leave::Apmask(ids)) => {
+                write!(f, "take {} out of apmask, which costs the host no queue", adapters(ids))
+            }
+            (0, Leave::Aqmask(ids)) => {
+                write!(f, "take {} out of aqmask, which costs the host no queue", domains(ids))
+            }
+            (1, _) => f.write_str("the host gives up 1 queue"),
+            (queues, _) => write!(f, "the host gives up {queues} queues"),
+        }
     }
 }

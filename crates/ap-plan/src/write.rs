@@ -253,16 +253,12 @@ impl State {
         match write {
             Write::Apmask(delta) => {
                 next.masks.adapters = delta.applied(self.masks.adapters);
-                let domains = if self.kernel.in_use_whole { DomainMask::ALL } else { self.masks.domains };
-                let added = delta.set() - self.masks.adapters;
-                self.masks_may_become(&next.masks, Matrix { adapters: added, domains, ..Matrix::default() })?;
+                self.masks_may_become(&next.masks, self.asked_by(write))?;
                 next.masks_written();
             }
             Write::Aqmask(delta) => {
                 next.masks.domains = delta.applied(self.masks.domains);
-                let adapters = if self.kernel.in_use_whole { AdapterMask::ALL } else { self.masks.adapters };
-                let added = delta.set() - self.masks.domains;
-                self.masks_may_become(&next.masks, Matrix { adapters, domains: added, ..Matrix::default() })?;
+                self.masks_may_become(&next.masks, self.asked_by(write))?;
                 next.masks_written();
             }
             Write::Create(uuid) => {
@@ -292,6 +288,25 @@ impl State {
             }
         }
         Ok(next)
+    }
+
+    /// Which queues a mask write asks of drivers and mdevs; none, if it is another write.
+    pub(crate) fn asked_by(&self, write: &Write) -> Matrix {
+        let whole = self.kernel.in_use_whole;
+        let Masks { adapters, domains } = self.masks;
+        match write {
+            Write::Apmask(delta) => Matrix {
+                adapters: delta.set() - adapters,
+                domains: if whole { DomainMask::ALL } else { domains },
+                ..Matrix::default()
+            },
+            Write::Aqmask(delta) => Matrix {
+                adapters: if whole { AdapterMask::ALL } else { adapters },
+                domains: delta.set() - domains,
+                ..Matrix::default()
+            },
+            _ => Matrix::default(),
+        }
     }
 
     /// Masks and overrides exclude each other, and no mask write may take a queue from an mdev: one that it adds to the
@@ -371,7 +386,7 @@ impl State {
     }
 
     /// What of a matrix is the host's: by the masks, but for bound queues with an override, where the driver decides.
-    fn hosts_of(&self, matrix: &Matrix) -> Matrix {
+    pub(crate) fn hosts_of(&self, matrix: &Matrix) -> Matrix {
         let by_masks = self.masks.reserved_of(matrix);
         if self.overrides.is_empty() {
             return by_masks;

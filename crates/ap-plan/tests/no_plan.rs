@@ -122,7 +122,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
     let in_the_way = |holder: &str, stop: &str| {
         vec![format!(
             "mdev {NINE} is to have queue 04.0006, which mdev {ONE} has{holder}; it is not listed and stays as it is | \
-             list mdev {ONE} without adapter 4{stop}"
+             list mdev {ONE} without domain 6{stop}"
         )]
     };
     check(&plain, &wish, no, &in_the_way("", ""));

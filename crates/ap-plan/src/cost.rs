@@ -1,0 +1,148 @@
+//! What a change costs: the queues that are lost by it, and its writes.
+//!
+//! Knows states before and after; not what a change is for.
+
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+use ap_types::{Matrix, Uuid};
+
+use crate::reason::{adapters, domains, smaller_part};
+use crate::state::{Bindings, Mdev, State};
+
+/// What a change costs. The first that differs decides which of two costs less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cost {
+    /// How many queues running guests lose.
+    pub guests: i64,
+    /// How many queues that are there mdevs and the host lose.
+    pub queues: i64,
+    /// How many writes it takes.
+    pub writes: i64,
+    /// How many queues that are not there mdevs lose.
+    pub absent: i64,
+}
+
+impl Add for Cost {
+    type Output = Cost;
+
+    fn add(self, other: Cost) -> Cost {
+        Cost {
+            guests: self.guests + other.guests,
+            queues: self.queues + other.queues,
+            writes: self.writes + other.writes,
+            absent: self.absent + other.absent,
+        }
+    }
+}
+
+impl Sub for Cost {
+    type Output = Cost;
+
+    fn sub(self, other: Cost) -> Cost {
+        Cost {
+            guests: self.guests - other.guests,
+            queues: self.queues - other.queues,
+            writes: self.writes - other.writes,
+            absent: self.absent - other.absent,
+        }
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Cost {
+    fn sub_assign(&mut self, other: Cost) {
+        *self = *self - other;
+    }
+}
+
+impl Cost {
+    /// What nothing costs.
+    pub const NOTHING: Cost = Cost { guests: 0, queues: 0, writes: 0, absent: 0 };
+
+    /// What it costs that only the host loses so many queues.
+    pub(crate) fn of_host(queues: usize) -> Cost {
+        Cost { queues: count(queues), ..Cost::NOTHING }
+    }
+
+    /// What so many writes cost that lead from one state to another one.
+    #[must_use]
+    pub fn between(before: &State, after: &State, writes: usize) -> Cost {
+        let kept = before.queues.host.shared_len(&after.queues.host);
+        let mut cost = Cost::of_host(before.queues.host.len() - kept);
+        cost.writes = count(writes);
+        for (uuid, mdev) in &before.mdevs {
+            let (matrix, shadow) =
+                after.mdevs.get(uuid).map(|mdev| (mdev.matrix, mdev.shadow)).unwrap_or_default();
+            cost += of_mdev(before, mdev, &matrix, &shadow);
+        }
+        cost
+    }
+
+    /// What it costs that of an mdev no more than this is left, one write for each id.
+    fn of_taking(state: &State, mdev: &Mdev, left: &Matrix) -> Cost {
+        let gone =
+            (mdev.matrix.adapters - left.adapters).count() + (mdev.matrix.domains - left.domains).count();
+        Cost { writes: count(gone), ..of_mdev(state, mdev, left, &mdev.shadow.shared(left)) }
+    }
+}
+
+/// What an mdev and its guest lose if no more than this is assigned, and passed.
+fn of_mdev(state: &State, mdev: &Mdev, matrix: &Matrix, shadow: &Matrix) -> Cost {
+    let mut cost = Cost::NOTHING;
+    if mdev.holder.is_some() {
+        cost.guests = lost(&mdev.shadow, shadow);
+    }
+    let left = mdev.matrix.shared(matrix);
+    let all = lost(&mdev.matrix, &left);
+    if all > 0 {
+        cost.queues = count(there(state, &mdev.matrix)) - count(there(state, &left));
+        cost.absent = all - cost.queues;
+    }
+    cost
+}
+
+/// How many queues one product has that another one has not.
+fn lost(before: &Matrix, after: &Matrix) -> i64 {
+    count(before.queue_count()) - count(before.shared(after).queue_count())
+}
+
+/// How many queues of a product are there.
+fn there(state: &State, matrix: &Matrix) -> usize {
+    let Bindings { host, vfio, none } = &state.queues;
+    let row = |adapter| (host.row(adapter) | vfio.row(adapter) | none.row(adapter)) & matrix.domains;
+    matrix.adapters.iter().map(|adapter| row(adapter).count()).sum()
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What is left of an mdev without its adapters of some queues, and without its domains of them; and what each costs.
+pub(crate) fn takings(state: &State, mdev: &Mdev, queues: &Matrix) -> [(Matrix, Cost); 2] {
+    let (mut by_adapters, mut by_domains) = (mdev.matrix, mdev.matrix);
+    by_adapters.adapters -= queues.adapters;
+    by_domains.domains -= queues.domains;
+    [by_adapters, by_domains].map(|left| (left, Cost::of_taking(state, mdev, &left)))
+}
+
+/// What is left of an mdev that gives up some queues at the least cost: all their adapters go, or all their domains.
+pub(crate) fn least_taken(state: &State, mdev: &Mdev, queues: &Matrix) -> Matrix {
+    let [(by_adapters, adapters), (by_domains, domains)] = takings(state, mdev, queues);
+    if adapters <= domains { by_adapters } else { by_domains }
+}
+
+/// What an mdev gives up at the least cost so that it has none of some queues: `adapter 4`, `domains 6, 71`.
+pub(crate) fn least_part(state: &State, mdev: &Uuid, queues: &Matrix) -> String {
+    let Some(mdev) = state.mdevs.get(mdev) else { return smaller_part(queues) };
+    let left = least_taken(state, mdev, queues);
+    match mdev.matrix.adapters - left.adapters {
+        gone if !gone.is_empty() => adapters(&gone),
+        _ if mdev.matrix.domains == left.domains => smaller_part(queues),
+        _ => domains(&(mdev.matrix.domains - left.domains)),
+    }
+}
