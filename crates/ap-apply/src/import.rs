@@ -491,8 +491,11 @@ impl Reader<'_> {
             let is = |reader: &mut Self, name: &str, value: &str| {
                 reader.maybe(&format!("devices/ap/card{card}/{name}")).is_some_and(|text| text == value)
             };
-            if is(self, "config", "0") || is(self, "chkstop", "1") {
+            if is(self, "config", "0") {
                 state.cards_off.insert(card);
+            } else if is(self, "chkstop", "1") {
+                state.cards_off.insert(card);
+                state.cards_checkstopped.insert(card);
             } else if is(self, "online", "0") {
                 state.switched_off.insert(card);
             }

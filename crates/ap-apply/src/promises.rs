@@ -272,20 +272,30 @@ impl Watch {
     }
 }
 
+/// `1 write`, `2 writes`.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
     let n = plan.steps.len();
     let moved = plan.moved();
     let to_mdevs = moved.iter().filter(|moved| matches!(moved.after, Owner::Mdev(_))).count();
     let say = |promise, how: String| Guarantee { promise, how };
+    let writes = counted(n, "write");
+    let least = match plan.least {
+        1 => "1 there has to be".to_owned(),
+        least => format!("{least} there have to be"),
+    };
     let fewest = match plan.fewest {
-        true => format!("{n} writes; {} there have to be in any case; searched, cheapest first", plan.least),
-        false => format!(
-            "{n} writes; {} there have to be in any case, at most {} there may be",
-            plan.least, plan.most
-        ),
+        true => format!("{writes}; {least} in any case; searched, cheapest first"),
+        false => format!("{writes}; {least} in any case, at most {} there may be", plan.most),
     };
     let mut all = vec![
-        say(Promise::Accepted, format!("{n} steps run on the host's twin, the state compared after each")),
+        say(
+            Promise::Accepted,
+            format!("{} run on the host's twin, the state compared after each", counted(n, "step")),
+        ),
         say(
             Promise::NotByTheHost,
             format!(
@@ -305,7 +315,10 @@ fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
         say(Promise::Fewest, fewest),
         say(
             Promise::Reversible,
-            format!("all {n} steps taken back on the twin, the state compared after each"),
+            match n {
+                1 => "the step taken back on the twin, the state compared after it".to_owned(),
+                n => format!("all {n} steps taken back on the twin, the state compared after each"),
+            },
         ),
     ];
     // All is the host's in between, where queues are to be given in another way.

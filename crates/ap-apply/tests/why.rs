@@ -107,7 +107,12 @@ fn random_write(rng: &mut Rng) -> Store {
     };
     let mdev = |rng: &mut Rng| uuid(rng.below(3) as u8 + 1);
     let one = |rng: &mut Rng, of: &[&str]| of[rng.below(of.len() as u64) as usize].to_owned();
-    let (path, text) = match rng.below(20) {
+    let (path, text) = match rng.below(23) {
+        20..=22 => {
+            // Mostly the queue that guests have.
+            let name = if rng.chance(4) { name(rng) } else { "04.0006".to_owned() };
+            (format!("devices/ap/card{}/{name}/reset", &name[..2]), one(rng, &["1", "0", "x"]))
+        }
         0 | 1 => {
             let sign = one(rng, &["+", "+", "-", "", "0x"]);
             let text = match rng.below(8) {
@@ -258,9 +263,19 @@ fn h9_why_says_what_the_host_answers_and_its_change_helps() {
     }
     assert!(guests >= 20, "only {guests} writes changed what a running guest has");
     println!("refused {refused:?}; let through by the change {helped:?}; not by writes {words:?}");
-    for rule in
-        ["text", "reserved", "shared", "in-use", "highest-id", "mdevs", "overrides", "binding", "open", "off"]
-    {
+    for rule in [
+        "text",
+        "reserved",
+        "shared",
+        "in-use",
+        "highest-id",
+        "mdevs",
+        "overrides",
+        "binding",
+        "open",
+        "off",
+        "lent",
+    ] {
         assert!(refused.get(rule).is_some_and(|count| *count >= 3), "{rule}: {refused:?}");
     }
     for rule in ["reserved", "shared", "in-use", "overrides", "binding", "several mdevs"] {

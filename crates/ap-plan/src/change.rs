@@ -19,7 +19,7 @@ const MOST_TOLD: usize = 8;
 /// How deep a change may need another one first.
 const DEEPEST: usize = 4;
 /// For how many queues at the most overrides are considered where masks would do: each takes up to three writes.
-const MOST_OVERRIDES: usize = 64;
+const MOST_OVERRIDES: usize = 16;
 
 /// The smallest change that lets a write through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,17 @@ pub struct Change {
 }
 
 impl Change {
+    /// In a line: the write, if it is one to a mask, and what it costs; else in words.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        match self.stores.as_slice() {
+            [store] if store.path.starts_with("bus/ap/") => {
+                format!("echo {} > /sys/{} ({})", store.text, store.path, self.text)
+            }
+            _ => self.text.clone(),
+        }
+    }
+
     /// One that consists of no writes.
     pub(crate) fn words(text: impl Into<String>) -> Change {
         Change { text: text.into(), stores: Vec::new() }
@@ -316,6 +327,34 @@ fn other_mask(state: &State, write: &Write) -> Option<GiveUp> {
     })
 }
 
+/// How the masks give a queue to the host's driver, and what is to be done before that.
+fn to_host(state: &State, queue: Apqn) -> String {
+    let mut now = state.clone();
+    let mut text = format!("let the masks give queue {queue} to {}", Driver::Host.name());
+    let missing = [
+        (!now.masks.adapters.contains(queue.adapter))
+            .then(|| Write::Apmask(Delta::between(AdapterMask::EMPTY, AdapterMask::single(queue.adapter)))),
+        (!now.masks.domains.contains(queue.domain))
+            .then(|| Write::Aqmask(Delta::between(DomainMask::EMPTY, DomainMask::single(queue.domain)))),
+    ];
+    let mut then = ": ";
+    for write in missing.into_iter().flatten() {
+        let store = write.store();
+        if let Err(refusal) = now.after(&write) {
+            let before = way_through(&now, &store, &refusal).change.text;
+            text += &format!("{then}{before}");
+            then = "; then ";
+        }
+        text += &format!("{then}echo {} > /sys/{}", store.text, store.path);
+        then = "; then ";
+        match write {
+            Write::Apmask(_) => drop(now.masks.adapters.insert(queue.adapter)),
+            _ => drop(now.masks.domains.insert(queue.domain)),
+        }
+    }
+    text + "; no bind is needed then"
+}
+
 /// The queues of an mdev that a mask write would take from it, as the smallest product that has them.
 fn unprotected(state: &State, write: &Write, mdev: &Uuid) -> Matrix {
     let mut masks = state.masks;
@@ -355,7 +394,7 @@ fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
         }
         Refusal::Reserved { queues, .. } => {
             let mut writes = Vec::new();
-            let hosts = |queue: &Apqn| state.hosts_of(&Matrix::of_queue(*queue)).has_queues();
+            let hosts = |queue: &Apqn| state.hosts_of(&Matrix::of_queue(*queue)).0.has_queues();
             for queue in queues.queues().filter(|queue| state.exists(*queue) && hosts(queue)) {
                 if state.overrides.of(queue) != Some(Driver::Vfio) {
                     writes.push(Write::Override(queue, Some(Driver::Vfio)));
@@ -426,6 +465,7 @@ fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
                 let text = format!("let its override name {}", driver.name());
                 Part::of(text, vec![Write::Override(*queue, Some(*driver))])
             }
+            Unbindable::NotTheirs if *driver == Driver::Host => Part::words(to_host(state, *queue)),
             Unbindable::NotTheirs => words(),
         },
         Refusal::Held { holder, mdev } => Part::words(match &holder.guest {

@@ -9,7 +9,7 @@ use crate::obstacle::{Lack, Obstacle, What};
 use crate::overrides::{self, changes_way};
 use crate::proposal::Proposal;
 use crate::reason::{Refusal, adapters, domains};
-use crate::state::{Bindings, Holder, Mdev, State};
+use crate::state::{Bindings, Holder, Mdev, State, take_product};
 use crate::target::Target;
 
 /// Everything that is in the way of a target, whatever the order of writes.
@@ -141,7 +141,7 @@ fn guests(state: &State, target: &Target, allow: Allow, found: &mut Vec<Obstacle
         if let Some((queue, lack)) = filtered_out(&bound, shadow, new) {
             let remedy = match lack {
                 Lack::Absent => format!("leave domain {} out of mdev {mdev}", queue.domain.0),
-                _ => format!("echo {queue} > /sys/bus/ap/drivers/vfio_ap/bind"),
+                Lack::Unbound => format!("echo {queue} > /sys/bus/ap/drivers/vfio_ap/bind"),
             };
             found.push(Obstacle { what: What::Filtered { mdev, holder, queue, lack }, remedy });
         }
@@ -175,6 +175,12 @@ fn bound_after(state: &State, target: &Target) -> State {
     }
     after.masks = target.masks;
     after.revise();
+    // What the masks keep from an mdev is told as that, and not as what the filter does then.
+    for matrix in target.mdevs.values() {
+        let kept = target.masks.reserved_of(matrix);
+        let Bindings { host, vfio, .. } = &mut after.queues;
+        take_product(host, &kept.adapters, &kept.domains, vfio);
+    }
     after
 }
 
@@ -185,12 +191,7 @@ fn filtered_out(after: &State, shadow: &Matrix, new: &Matrix) -> Option<(Apqn, L
     let out = after.queues.vfio.adapters_missing_any(&keeps, &domains).first()?;
     let domain = (domains - after.queues.vfio.row(out)).first()?;
     let queue = Apqn::new(out, domain);
-    let Bindings { host, none, .. } = &after.queues;
-    let lack = match (host.contains(queue), none.contains(queue)) {
-        (true, _) => Lack::Hosts,
-        (_, true) => Lack::Unbound,
-        _ => Lack::Absent,
-    };
+    let lack = if after.queues.none.contains(queue) { Lack::Unbound } else { Lack::Absent };
     Some((queue, lack))
 }
 

@@ -62,7 +62,7 @@ pub use fits::{Fit, Misfit};
 pub use notes::notes;
 pub use obstacle::{NoPlan, Obstacle};
 pub use plan::{Plan, Step, plan};
-pub use reason::{Refusal, Unbindable};
+pub use reason::{By, Refusal, Unbindable};
 pub use remedy::Remedy;
 pub use rule::Rule;
 pub use state::{Holder, Kernel, Masks, Mdev, Owner, State};

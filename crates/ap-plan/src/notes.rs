@@ -5,7 +5,7 @@
 
 use ap_files::DesiredFile;
 use ap_files::desired::{DesiredMdev, MaskWish};
-use ap_types::grammar::{mask_write, strict};
+use ap_types::grammar::{ap_config, mask_write, strict};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Mask, Matrix};
 
 use crate::reading::{Reading, read};
@@ -100,6 +100,9 @@ fn control_domains(state: &State, mdev: &DesiredMdev) -> Option<String> {
 #[must_use]
 pub fn of_write(state: &State, store: &Store) -> Vec<String> {
     let file = store.path.rsplit('/').next().unwrap_or_default();
+    if file == "ap_config" {
+        return of_config(&store.text);
+    }
     let Some((named, gives)) = named(file, &store.text) else { return Vec::new() };
     let there: AdapterMask = state.cards.keys().copied().collect();
     let later = if gives { "; its guest gets what comes later" } else { "" };
@@ -123,6 +126,70 @@ pub fn of_write(state: &State, store: &Store) -> Vec<String> {
         notes.push("it changes nothing, as it is so already".to_owned());
     }
     notes
+}
+
+/// What to beware of in a text for `ap_config`: masks that look like ids, and parts that are not there or too many.
+fn of_config(text: &str) -> Vec<String> {
+    let Ok(matrix) = ap_config(text.as_bytes()) else { return Vec::new() };
+    let (line, parts) = parts(text);
+    let mut notes = Vec::new();
+    if parts.iter().any(|part| looks_like_an_id(part)) {
+        let mut all = Vec::new();
+        if !matrix.adapters.is_empty() {
+            all.push(adapters(&matrix.adapters));
+        }
+        if !matrix.domains.is_empty() {
+            all.push(domains(&matrix.domains));
+        }
+        if !matrix.control_domains.is_empty() {
+            all.push(format!("control {}", domains(&matrix.control_domains)));
+        }
+        notes.push(format!(
+            "each part is a whole mask, of which the leftmost bit is that of id 0, and no id: {line} means {}",
+            all.join(", ")
+        ));
+    }
+    if parts.len() > 3 {
+        notes.push("what follows the third part is ignored".to_owned());
+    }
+    let names = ["adapters", "domains", "control domains"];
+    let empty = |(number, name): (usize, &&'static str)| {
+        parts.get(number).is_none_or(|part| part.is_empty()).then_some(*name)
+    };
+    let none: Vec<&str> = names.iter().enumerate().filter_map(empty).collect();
+    if let [first @ .., last] = none.as_slice() {
+        let which =
+            if first.is_empty() { (*last).to_owned() } else { format!("{} and {last}", first.join(", ")) };
+        let what = if none.len() == 1 { "an empty part is" } else { "empty parts are" };
+        notes.push(format!("{what} the mask of none: the mdev is to have no {which}"));
+    }
+    notes
+}
+
+/// The line of a text for `ap_config`, and its parts.
+fn parts(text: &str) -> (&str, Vec<&str>) {
+    let line = text.split('\n').next().unwrap_or_default();
+    (line, line.split(',').collect())
+}
+
+/// Whether a part of a text for `ap_config` looks as if an id was meant: `4`, `71`.
+fn looks_like_an_id(part: &str) -> bool {
+    (1..=3).contains(&part.len())
+        && part.bytes().all(|byte| byte.is_ascii_digit())
+        && part.bytes().any(|b| b != b'0')
+}
+
+/// What to write to `ap_config` where every part looks as if an id was meant; `None`: that is not so.
+pub(crate) fn meant_as_ids(store: &Store) -> Option<String> {
+    let (_, parts) = store.path.ends_with("/ap_config").then(|| parts(&store.text))?;
+    let [adapter, domain, control] = *parts.as_slice() else { return None };
+    let mask = |part: &str| {
+        let id: u8 = Some(part).filter(|part| looks_like_an_id(part))?.parse().ok()?;
+        let digit = 8 >> (id % 4);
+        Some(format!("0x{digit:0>width$}", width = usize::from(id / 4) + 1))
+    };
+    let masks = [mask(adapter)?, mask(domain)?, mask(control)?].join(",");
+    Some(format!("write {masks} for adapter {adapter}, domain {domain} and control domain {control}"))
 }
 
 /// The ids that a write to a mask or an mdev names one by one, and whether it gives them to an mdev; `None`: it names none
@@ -236,6 +303,43 @@ mod tests {
         assert_eq!(noted("aqmask", "+7"), ["domain 7 is not there", same]);
         assert_eq!(noted("apmask", "0xff"), [""; 0]);
         assert_eq!(noted("apmask", "-9-"), [""; 0]);
+    }
+
+    #[test]
+    fn a_text_for_ap_config_that_means_something_else_is_noted() {
+        let path = format!("devices/vfio_ap/matrix/{U}/ap_config");
+        let noted = |text: &str| of_config(&format!("{text}\n"));
+        let store = |text: &str| Store { path: path.clone(), text: format!("{text}\n") };
+        assert_eq!(
+            noted("4,6,6"),
+            [
+                "each part is a whole mask, of which the leftmost bit is that of id 0, and no id: 4,6,6 means adapter 1, \
+              domains 1-2, control domains 1-2"
+            ]
+        );
+        assert_eq!(
+            meant_as_ids(&store("4,6,71")),
+            Some(
+                "write 0x08,0x02,0x000000000000000001 for adapter 4, domain 6 and control domain 71"
+                    .to_owned()
+            )
+        );
+        for other in ["0x4,6,6", "4,6", "4,,6", "4,6,6,6", "4,6,300", "0,6,6"] {
+            assert_eq!(meant_as_ids(&store(other)), None, "{other}");
+        }
+        assert_eq!(
+            noted("0x08,0x02"),
+            ["an empty part is the mask of none: the mdev is to have no control domains"]
+        );
+        assert_eq!(
+            noted(",,"),
+            [
+                "empty parts are the mask of none: the mdev is to have no adapters, domains and control domains"
+            ]
+        );
+        assert_eq!(noted("0x08,0x02,0x02,0x02"), ["what follows the third part is ignored"]);
+        assert_eq!(noted("0x08,0x02,0x02"), [""; 0]);
+        assert_eq!(noted("0x0,0x0,0x0"), [""; 0]);
     }
 
     #[test]

@@ -173,8 +173,6 @@ pub enum Lack {
     Absent,
     /// It has no driver.
     Unbound,
-    /// The host's own driver has it.
-    Hosts,
 }
 
 impl fmt::Display for Lack {
@@ -182,7 +180,6 @@ impl fmt::Display for Lack {
         f.write_str(match self {
             Lack::Absent => "does not exist",
             Lack::Unbound => "is bound to no driver",
-            Lack::Hosts => "is bound to the host's driver",
         })
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Knows the grammar of each file and the state that relative texts count from; not whether what is asked is allowed.
 
-use ap_sysfs::ids::MaskSlip;
-use ap_types::grammar::{self, MaskError, NumberError, device_name};
+use ap_sysfs::ids::{LeadingZero, MaskSlip};
+use ap_types::grammar::{self, ConfigError, MaskError, NumberError, device_name};
 use ap_types::{AdapterId, Apqn, DomainId, Mask, Matrix, Uuid};
 
 use crate::rule::Rule;
@@ -53,6 +53,8 @@ const MASK: &str =
     "write 0x and hex digits for the whole mask (bit 0 is the leftmost), or terms like +4,-10-12";
 /// What is said of the text of a number.
 const NUMBER: &str = "write a number in decimal, or 0x and hex digits";
+/// What is said of the text of `ap_config`.
+const CONFIG: &str = "write the masks of adapters, domains and control domains, 0x and hex digits each, with commas between them";
 
 /// Reads a write to a host in that state.
 #[must_use]
@@ -108,12 +110,21 @@ fn card(name: &str) -> Option<AdapterId> {
     u8::from_str_radix(digits, 16).ok().map(AdapterId)
 }
 
-/// A text as a message shows it.
+/// A text without its last newline.
+fn line(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).trim_end_matches('\n').to_owned()
+}
+
+/// A text as a message shows it: not too long, and nothing in it that a terminal takes for a command.
 fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    let line = text.trim_end_matches('\n');
+    let line = line(text);
     let short: String = line.chars().take(60).collect();
-    if short.len() < line.len() { format!("{short}…") } else { short }
+    let more = if short.len() < line.len() { "…" } else { "" };
+    let one = |letter: char| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    short.chars().map(one).collect::<String>() + more
 }
 
 fn mask<M>(now: M, overridden: bool, text: &[u8], write: fn(Delta<M>) -> Write, name: &str) -> Reading
@@ -135,6 +146,11 @@ where
                     "EINVAL",
                     format!("{what}: {number} is above 255, the highest id that there can be"),
                     "write ids from 0 to 255",
+                ),
+                MaskError::TooLong => wrong(
+                    "EINVAL",
+                    format!("{what}: {}", too_long(text)),
+                    format!("write 0x and at most {MASK_DIGITS} hex digits"),
                 ),
                 _ => match MaskSlip::find(&String::from_utf8_lossy(text)) {
                     Some(MaskSlip { what: slip, instead: Some(instead) }) => wrong(
@@ -160,21 +176,71 @@ fn number(text: &[u8]) -> Result<u64, Reading> {
         }
         NumberError::Invalid if text.trim_ascii().is_empty() => wrong("EINVAL", "the text is empty", NUMBER),
         NumberError::Invalid => {
-            let hex = !text.is_empty() && text.trim_ascii_end().iter().all(u8::is_ascii_hexdigit);
-            let several = text.iter().skip(1).any(|byte| b",-".contains(byte));
-            let remedy = if several && text.first().is_some_and(u8::is_ascii_digit) {
-                format!("{NUMBER}; one id for each write, no lists and no ranges")
-            } else if hex {
-                format!(
-                    "write 0x{}, or the number in decimal: names are hex, this file takes decimal",
-                    shown(text)
-                )
-            } else {
-                NUMBER.to_owned()
-            };
-            wrong("EINVAL", format!("`{}` is not a number", shown(text)), remedy)
+            let (what, remedy) = no_number(text);
+            wrong("EINVAL", what, remedy)
         }
     })
+}
+
+/// What is wrong with a text that is no number, and what to write instead.
+fn no_number(text: &[u8]) -> (String, String) {
+    let what = format!("`{}` is not a number", shown(text));
+    let text = line(text);
+    let text = text.as_str();
+    let within = |id: Option<u32>| id.filter(|id| *id <= 255);
+    let bare: String = text.split_whitespace().collect();
+    if bare != text && grammar::strict(bare.as_bytes()).is_ok() {
+        return (format!("{what}: blanks are not taken"), format!("write {bare}"));
+    }
+    if let Some(zero) = LeadingZero::find(text).filter(|zero| zero.text == text) {
+        let why = "it begins with 0, so that it is octal, which has no 8 and no 9";
+        return (format!("{what}: {why}"), format!("write {}", zero.decimal));
+    }
+    if let Some(id) = text.strip_prefix("0b").and_then(|digits| within(u32::from_str_radix(digits, 2).ok())) {
+        return (format!("{what}: binary is not taken"), format!("write {id}"));
+    }
+    let several = text.bytes().skip(1).any(|byte| b",-".contains(&byte));
+    if several && text.starts_with(|first: char| first.is_ascii_digit()) {
+        return (what, format!("{NUMBER}; one id for each write, no lists and no ranges"));
+    }
+    let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match within(u32::from_str_radix(text, 16).ok()).filter(|_| hex) {
+        Some(id) => (what, format!("write {id}, or in hex 0x{text}: names are hex, this file takes decimal")),
+        None => (what, NUMBER.to_owned()),
+    }
+}
+
+/// How many hex digits a mask has at the most.
+const MASK_DIGITS: usize = 64;
+
+/// That a mask has too many digits.
+fn too_long(text: &[u8]) -> String {
+    let text = text.trim_ascii();
+    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X")).unwrap_or(text);
+    format!("it has {} hex digits, and a mask has at most {MASK_DIGITS}", digits.len())
+}
+
+/// What is wrong with a text for `ap_config`, and what to write instead.
+fn no_config(text: &[u8], error: ConfigError) -> Reading {
+    let what = format!("`{}` is not three masks", shown(text));
+    let (slip, remedy) = match error {
+        ConfigError::MissingMask { .. } => (": it has one part", CONFIG.to_owned()),
+        ConfigError::BadMask { token, source } => {
+            let part = text.split(|byte| matches!(byte, b',' | b'\n')).nth(token).unwrap_or_default();
+            let name = ["adapters", "domains", "control domains"].get(token).copied().unwrap_or("more");
+            let (slip, remedy) = match source {
+                MaskError::TooLong => {
+                    (too_long(part), format!("write 0x and at most {MASK_DIGITS} hex digits for each mask"))
+                }
+                _ if part.iter().any(u8::is_ascii_whitespace) => {
+                    ("blanks are not taken".to_owned(), CONFIG.to_owned())
+                }
+                _ => (format!("`{}` is no mask", shown(part)), CONFIG.to_owned()),
+            };
+            return wrong("EINVAL", format!("{what}: of the {name}, {slip}"), remedy);
+        }
+    };
+    wrong("EINVAL", what + slip, remedy)
 }
 
 /// The kinds of ids that an mdev is given.
@@ -193,11 +259,7 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
         "ap_config" => {
             return match grammar::ap_config(text) {
                 Ok(matrix) => asks(Write::Config(uuid, matrix)),
-                Err(_) => wrong(
-                    "EINVAL",
-                    format!("`{}` is not three masks", shown(text)),
-                    "write the masks of adapters, domains and control domains, 0x and hex digits each, with commas between them",
-                ),
+                Err(error) => no_config(text, error),
             };
         }
         "remove" => {
@@ -251,7 +313,7 @@ fn of_mdev(state: &State, uuid: Uuid, file: &str, text: &[u8]) -> Reading {
 fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
     match file {
         "driver_override" => {
-            let name = shown(text);
+            let name = line(text);
             match (Driver::from_name(&name), name.is_empty()) {
                 (driver @ Some(_), _) => asks(Write::Override(apqn, driver)),
                 // Another name is refused for the same reasons as none.
@@ -259,24 +321,37 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
             }
         }
         "online" => online(state, text, apqn.adapter, Some(apqn)),
+        "reset" => reset(state, apqn),
         _ => Reading::Unknown,
     }
 }
 
 /// A card, or a queue of it, is switched on or off.
 fn online(state: &State, text: &[u8], card: AdapterId, queue: Option<Apqn>) -> Reading {
-    let operator = |what: String, repaired: String| {
+    let off = |how: &str, what: String, verb: &str, command: String| {
         let remedy = format!(
-            "let the machine's operator mend it: `apmatrix hw configure 0x{card}`, `apmatrix hw repair {repaired}`"
+            "let the machine's operator {verb} it: `apmatrix hw {command}`; the host sees that at its next scan"
         );
-        by_rule(Rule::Off, "ENODEV", format!("{what} is deconfigured or checkstopped"), remedy)
+        by_rule(Rule::Off, "ENODEV", format!("{what} {how}"), remedy)
     };
+    let deconfigured = |what: String, command: String| off("deconfigured", what, "configure", command);
+    let checkstopped = |what: String, command: String| off("checkstopped", what, "repair", command);
+    let with = queue.filter(|queue| state.off.contains(*queue));
+    let with = with.map_or_else(String::new, |queue| format!("queue {queue} is off with its card: "));
     match (grammar::scanned_decimal(text), queue) {
-        (Ok(1), Some(queue)) if state.off.contains(queue) => {
-            operator(format!("queue {queue}"), queue.to_string())
+        // What the whole card is, each of its queues is, too.
+        (Ok(1), _) if state.cards_checkstopped.contains(card) => {
+            checkstopped(format!("{with}card{card} is"), format!("repair card{card}"))
         }
         (Ok(1), _) if state.cards_off.contains(card) => {
-            operator(format!("card{card}"), format!("card{card}"))
+            deconfigured(format!("{with}card{card} is"), format!("configure card{card}"))
+        }
+        (Ok(1), Some(queue)) if state.checkstopped.contains(queue) => {
+            checkstopped(format!("queue {queue} is"), format!("repair {queue}"))
+        }
+        (Ok(1), Some(queue)) if state.off.contains(queue) => {
+            let repaired = format!("repair {queue}");
+            off("deconfigured", format!("queue {queue} is"), "mend", repaired)
         }
         (Ok(1), Some(queue)) if state.switched_off.contains(card) => by_rule(
             Rule::Off,
@@ -286,6 +361,28 @@ fn online(state: &State, text: &[u8], card: AdapterId, queue: Option<Apqn>) -> R
         ),
         (Ok(0 | 1), _) => Reading::Nothing,
         _ => wrong("EINVAL", format!("`{}` is neither 0 nor 1", shown(text)), "write 0 or 1"),
+    }
+}
+
+/// A queue is reset, whatever the text.
+fn reset(state: &State, queue: Apqn) -> Reading {
+    let lent = state.mdevs.iter().find_map(|(uuid, mdev)| {
+        let holder = mdev.holder.as_ref().filter(|_| mdev.shadow.contains(queue))?;
+        Some((uuid, holder))
+    });
+    match lent.filter(|_| state.queues.vfio.contains(queue)) {
+        Some((uuid, holder)) => by_rule(
+            Rule::Lent,
+            "EBUSY",
+            format!("{holder} has queue {queue}, by mdev {uuid}"),
+            match &holder.guest {
+                Some(guest) if holder.process.is_none() => {
+                    format!("stop the guest: apmatrix guest stop {guest}")
+                }
+                _ => format!("stop {holder}"),
+            },
+        ),
+        None => Reading::Nothing,
     }
 }
 

@@ -20,13 +20,15 @@ pub enum Refusal {
         /// Who has that open.
         holder: Option<Holder>,
     },
-    /// An mdev would have queues that the masks reserve for the host (`EADDRNOTAVAIL`).
-    #[error("{} the host's, by apmask and aqmask", Are(queues))]
+    /// An mdev would have queues that are the host's (`EADDRNOTAVAIL`).
+    #[error("{} the host's, {}", Are(queues), by.text(queues.queue_count() == 1))]
     Reserved {
         /// The mdev.
         mdev: Uuid,
         /// The queues.
         queues: Box<Matrix>,
+        /// By what they are.
+        by: By,
     },
     /// An mdev would have queues of another one (`EADDRINUSE`).
     #[error("{} assigned to mdev {other}{}", Are(queues), held(holder))]
@@ -105,6 +107,29 @@ pub enum Refusal {
         /// Who has it open.
         holder: Holder,
     },
+}
+
+/// By what queues are the host's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// By the masks.
+    Masks,
+    /// By their drivers, as they have overrides.
+    Drivers,
+    /// Some by the masks, some by their drivers.
+    Both,
+}
+
+impl By {
+    /// What is said of one queue, or of several.
+    fn text(self, one: bool) -> &'static str {
+        match (self, one) {
+            (By::Masks, _) => "by apmask and aqmask",
+            (By::Drivers, true) => "by its driver, which decides as it has an override",
+            (By::Drivers, false) => "by their driver, which decides as they have overrides",
+            (By::Both, _) => "by apmask and aqmask, or with an override by its driver",
+        }
+    }
 }
 
 /// Why a queue cannot be bound, or unbound.

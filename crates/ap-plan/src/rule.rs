@@ -25,11 +25,13 @@ pub enum Rule {
     Open,
     /// What cannot be switched on.
     Off,
+    /// What a running guest has is not reset.
+    Lent,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 10] = [
+    pub const ALL: [Rule; 11] = [
         Rule::Text,
         Rule::Reserved,
         Rule::Shared,
@@ -40,6 +42,7 @@ impl Rule {
         Rule::Binding,
         Rule::Open,
         Rule::Off,
+        Rule::Lent,
     ];
 
     /// Its name, for scripts.
@@ -56,6 +59,7 @@ impl Rule {
             Rule::Binding => "binding",
             Rule::Open => "open",
             Rule::Off => "off",
+            Rule::Lent => "lent",
         }
     }
 
@@ -67,8 +71,8 @@ impl Rule {
                 "Each file takes texts of one form. Any other text is refused, and nothing changes."
             }
             Rule::Reserved => {
-                "A queue is the host's if apmask has its adapter and aqmask has its domain. An mdev gets no queue \
-                 that is the host's."
+                "A queue is the host's if apmask has its adapter and aqmask has its domain; one with an override, if \
+                 the host's driver has it. An mdev gets no queue that is the host's."
             }
             Rule::Shared => "A queue is in one mdev at the most, also if it does not exist yet.",
             Rule::InUse => {
@@ -90,6 +94,7 @@ impl Rule {
             Rule::Off => {
                 "Nothing is switched on that is deconfigured or checkstopped, and no queue whose card is switched off."
             }
+            Rule::Lent => "The host resets no queue that a running guest has.",
         }
     }
 }

@@ -33,8 +33,12 @@ pub struct State {
     pub masks_in_use: bool,
     /// Queues that are deconfigured or checkstopped.
     pub off: QueueSet,
+    /// Those of them that are checkstopped, and not deconfigured.
+    pub checkstopped: QueueSet,
     /// Cards that are deconfigured or checkstopped.
     pub cards_off: AdapterMask,
+    /// Those of them that are checkstopped, and not deconfigured.
+    pub cards_checkstopped: AdapterMask,
     /// Cards that are switched off (`online` is 0), though they could be used.
     pub switched_off: AdapterMask,
     /// The mediated devices.
@@ -268,11 +272,15 @@ impl State {
         let adapters: AdapterMask = machine.adapters.iter().map(|adapter| adapter.id).collect();
         let masks = Masks { adapters: machine.apmask, domains: machine.aqmask };
         let mut all = QueueSet::from_product(&adapters, &machine.domains);
-        let mut off = QueueSet::new();
+        let (mut off, mut checkstopped) = (QueueSet::new(), QueueSet::new());
         for queue in &machine.queues {
             match queue.state {
                 QueueState::Absent => drop(all.remove(queue.apqn)),
                 QueueState::Ok => {}
+                QueueState::Checkstopped => {
+                    off.insert(queue.apqn);
+                    checkstopped.insert(queue.apqn);
+                }
                 _ => drop(off.insert(queue.apqn)),
             }
         }
@@ -294,7 +302,9 @@ impl State {
             overrides: Overrides::default(),
             masks_in_use: false,
             off,
+            checkstopped,
             cards_off: AdapterMask::EMPTY,
+            cards_checkstopped: AdapterMask::EMPTY,
             switched_off: AdapterMask::EMPTY,
             mdevs: BTreeMap::new(),
         };
@@ -489,7 +499,12 @@ pub fn triple(matrix: &Matrix) -> String {
 }
 
 /// Moves the queues of a product from one set to another.
-fn take_product(from: &mut QueueSet, adapters: &AdapterMask, domains: &DomainMask, to: &mut QueueSet) {
+pub(crate) fn take_product(
+    from: &mut QueueSet,
+    adapters: &AdapterMask,
+    domains: &DomainMask,
+    to: &mut QueueSet,
+) {
     for adapter in from.adapters_having_any(adapters, domains) {
         let row = from.row(adapter) & *domains;
         to.insert_product(&AdapterMask::single(adapter), &row);

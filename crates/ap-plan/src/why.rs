@@ -10,6 +10,7 @@ use std::fmt;
 use ap_types::{Apqn, QueueSet};
 
 use crate::change::{Change, Way, taken, way_through};
+use crate::notes::meant_as_ids;
 use crate::reading::{Reading, Wrong, read};
 use crate::reason::Refusal;
 use crate::rule::Rule;
@@ -100,7 +101,11 @@ pub fn why(state: &State, store: &Store) -> Why {
         Reading::Asks(write) => match state.after(&write) {
             Ok(_) => Why::Allowed,
             Err(refusal) => {
-                let because = because(state, store, &refusal);
+                let mut because = because(state, store, &refusal);
+                if let Some(meant) = meant_as_ids(store) {
+                    // Nothing is to be given up for queues that nobody means.
+                    because.change = Change::words(meant);
+                }
                 if because.errno.is_some() { Why::Refused(because) } else { Why::Waits(because) }
             }
         },

@@ -9,7 +9,7 @@ use std::fmt;
 use ap_sysfs::ids::ranges;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid, grammar};
 
-use crate::reason::{Refusal, Unbindable};
+use crate::reason::{By, Refusal, Unbindable};
 use crate::state::{Driver, Masks, Mdev, Overrides, State, triple};
 
 /// Where attributes of mediated devices are.
@@ -385,13 +385,15 @@ impl State {
         Ok(())
     }
 
-    /// What of a matrix is the host's: by the masks, but for bound queues with an override, where the driver decides.
-    pub(crate) fn hosts_of(&self, matrix: &Matrix) -> Matrix {
+    /// What of a matrix is the host's, and by what: by the masks, but for bound queues with an override, where the driver
+    /// decides.
+    pub(crate) fn hosts_of(&self, matrix: &Matrix) -> (Matrix, By) {
         let by_masks = self.masks.reserved_of(matrix);
         if self.overrides.is_empty() {
-            return by_masks;
+            return (by_masks, By::Masks);
         }
         let (mut adapters, mut domains) = (AdapterMask::EMPTY, DomainMask::EMPTY);
+        let (mut masks, mut drivers) = (false, false);
         for adapter in matrix.adapters {
             let overridden = self.overrides.vfio.row(adapter)
                 | self.overrides.host.row(adapter)
@@ -399,13 +401,21 @@ impl State {
             let (host, vfio) = (self.queues.host.row(adapter), self.queues.vfio.row(adapter));
             let masked =
                 if by_masks.adapters.contains(adapter) { by_masks.domains } else { DomainMask::EMPTY };
-            let row = (masked - (overridden & vfio)) | (overridden & host & matrix.domains);
+            let by_driver = overridden & host & matrix.domains;
+            let row = (masked - (overridden & vfio)) | by_driver;
             if !row.is_empty() {
                 adapters.insert(adapter);
                 domains |= row;
             }
+            drivers |= !by_driver.is_empty();
+            masks |= !(row - by_driver).is_empty();
         }
-        Matrix { adapters, domains, ..Matrix::default() }
+        let by = match (masks, drivers) {
+            (false, true) => By::Drivers,
+            (true, true) => By::Both,
+            (_, false) => By::Masks,
+        };
+        (Matrix { adapters, domains, ..Matrix::default() }, by)
     }
 
     /// The in-use question: whether an mdev has one of these queues. (Page 3.)
@@ -438,9 +448,9 @@ impl State {
         if !self.mdevs.contains_key(&uuid) {
             return Err(Refusal::NoMdev(uuid));
         }
-        let reserved = self.hosts_of(matrix);
+        let (reserved, by) = self.hosts_of(matrix);
         if reserved.has_queues() {
-            return Err(Refusal::Reserved { mdev: uuid, queues: Box::new(reserved) });
+            return Err(Refusal::Reserved { mdev: uuid, queues: Box::new(reserved), by });
         }
         if let Some((other, theirs)) =
             self.mdevs.iter().find(|(other, mdev)| **other != uuid && mdev.matrix.shares_queue(matrix))

@@ -280,3 +280,13 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         )],
     );
 }
+
+#[test]
+fn a_queue_that_the_masks_are_to_take_from_a_guest_is_not_told_to_be_bound() {
+    let host = held(host(), 1, guest("prod"));
+    let unplug = Allow { unplug: true };
+    let wish = format!("[host]\napmask = \"all\"\n{}", mdev(1, "4", "[4, 6, 22]"));
+    let all = said(&host, &wish, unplug);
+    assert!(all.iter().any(|said| said.contains("which apmask and aqmask are to reserve")), "{all:#?}");
+    assert!(all.iter().all(|said| !said.contains("is bound to") && !said.contains("/bind")), "{all:#?}");
+}

@@ -2,7 +2,8 @@
 //!
 //! Knows texts only; whether there is such an adapter is for others to say.
 
-use ap_types::Apqn;
+use ap_types::grammar::mask_write;
+use ap_types::{AdapterMask, Apqn};
 
 /// The rule, for help.
 pub const RULE: &str = "Ids: a number alone is decimal, or hex after 0x (10 and 0x0a are the same adapter). A name as \
@@ -114,7 +115,13 @@ impl MaskSlip {
         let text = text.strip_suffix('\n').unwrap_or(text);
         if text.contains(char::is_whitespace) {
             let meant: String = text.split_whitespace().collect();
-            let instead = meant.starts_with(['+', '-']).then_some(meant);
+            let meant = match LeadingZero::find(&meant).filter(|zero| zero.octal.is_none()) {
+                Some(zero) => meant.replacen(zero.text, &zero.decimal.to_string(), 1),
+                None => meant,
+            };
+            // `-5--x` is refused as well, and so are words that are no terms.
+            let taken = mask_write(AdapterMask::EMPTY, meant.as_bytes()).is_ok();
+            let instead = (meant.starts_with(['+', '-']) && taken).then_some(meant);
             return Some(MaskSlip { what: "blanks are not taken".to_owned(), instead });
         }
         let zero = LeadingZero::find(text).filter(|zero| zero.octal.is_none())?;
@@ -218,6 +225,16 @@ pub fn queue(text: &str) -> Result<Apqn, IdError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_proposed_for_a_mask_with_blanks_is_taken() {
+        let instead = |text: &str| MaskSlip::find(text).and_then(|slip| slip.instead);
+        assert_eq!(instead("+4, -10"), Some("+4,-10".to_owned()));
+        assert_eq!(instead("+4, +09"), Some("+4,+9".to_owned()));
+        for none in ["-5 --x", "+4 --json", "0x f", "+4 10 x"] {
+            assert!(MaskSlip::find(none).is_some_and(|slip| slip.instead.is_none()), "{none}");
+        }
+    }
 
     #[test]
     fn h14_one_rule_reads_all_ids() {

@@ -35,11 +35,12 @@ pub fn numbered<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 }
 
 /// Below which directories of the tree people look for a short path.
-pub const BELOW: [&str; 5] = [
+pub const BELOW: [&str; 6] = [
     "",
     "bus/ap/",
     "devices/vfio_ap/matrix/",
     "bus/ap/devices/",
+    "bus/ap/drivers/",
     "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/",
 ];
 

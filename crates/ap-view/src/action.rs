@@ -319,9 +319,7 @@ fn all_in_the_way(state: &State, operation: &Operation, first: &Refusal) -> (Str
     let alone = || (first.to_string(), first.remedy(state).as_write());
     let Operation::Write { path, text } = operation else { return alone() };
     match why(state, &Store { path: path.clone(), text: format!("{text}\n") }) {
-        Why::Refused(because) | Why::Waits(because) if because.reason != first.to_string() => {
-            (because.reason, because.change.text)
-        }
+        Why::Refused(because) | Why::Waits(because) => (because.reason, because.change.in_a_line()),
         _ => alone(),
     }
 }

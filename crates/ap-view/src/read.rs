@@ -3,7 +3,7 @@
 use ap_apply::import::{ImportError, few, import, masks_in_use, notes};
 use ap_apply::tree::{Fault, Kind, Tree};
 use ap_files::machine::QueueState;
-use ap_plan::state::{Card, Driver};
+use ap_plan::state::{Bindings, Card, Driver};
 use ap_types::grammar::mask_parameter;
 use ap_types::{AdapterId, Apqn, DomainMask, Mask, Matrix, Mode};
 
@@ -129,6 +129,7 @@ fn again_card(tree: &mut dyn Tree, host: &mut Host, id: AdapterId) {
     let there = tree.list(&format!("devices/ap/card{id}"));
     let told = host.state.config_told();
     host.state.cards_off.remove(id);
+    host.state.cards_checkstopped.remove(id);
     host.state.switched_off.remove(id);
     let listed = match there {
         Ok(names) => {
@@ -140,8 +141,11 @@ fn again_card(tree: &mut dyn Tree, host: &mut Host, id: AdapterId) {
                 Some("ep11") => Mode::Ep11,
                 _ => Mode::None,
             };
-            if facts.config == Some(false) || facts.checkstopped == Some(true) {
+            if facts.config == Some(false) {
                 host.state.cards_off.insert(id);
+            } else if facts.checkstopped == Some(true) {
+                host.state.cards_off.insert(id);
+                host.state.cards_checkstopped.insert(id);
             } else if facts.online == Some(false) {
                 host.state.switched_off.insert(id);
             }
@@ -170,7 +174,8 @@ fn again_card(tree: &mut dyn Tree, host: &mut Host, id: AdapterId) {
 
 fn again_queue(tree: &mut dyn Tree, host: &mut Host, apqn: Apqn) {
     let state = &mut host.state;
-    for set in [&mut state.queues.host, &mut state.queues.vfio, &mut state.queues.none, &mut state.off] {
+    let Bindings { host: bound, vfio, none } = &mut state.queues;
+    for set in [bound, vfio, none, &mut state.off, &mut state.checkstopped] {
         set.remove(apqn);
     }
     host.marks.forget(apqn);
@@ -195,6 +200,7 @@ fn again_queue(tree: &mut dyn Tree, host: &mut Host, apqn: Apqn) {
     } else if flag(tree, &queue_path(apqn, "chkstop")) == Some(true) {
         host.marks.checkstopped.insert(apqn);
         state.off.insert(apqn);
+        state.checkstopped.insert(apqn);
     }
     if driver.is_some() && resets(tree, apqn) {
         host.marks.resetting.insert(apqn);

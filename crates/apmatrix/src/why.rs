@@ -3,6 +3,7 @@
 //! Finds the file and reads the host, both through [`Tree`]; the rules are `ap-plan`'s.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use ap_apply::import::import;
 use ap_apply::tree::Tree;
@@ -62,6 +63,10 @@ pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliErr
 /// If there is no such file, or the host cannot be read.
 pub fn asked(tree: &mut dyn Tree, root: &str, path: &str, text: &str) -> Result<Explained, CliError> {
     let asked = path;
+    if asked.is_empty() {
+        let error = CliError::usage("the path is empty");
+        return Err(error.hint("say which file: `apmatrix why /sys/bus/ap/apmask +4`"));
+    }
     let path = find(tree, root, asked)?;
     if tree.list(&path).is_ok() {
         let text = format!("{asked} is a directory: a write to it is refused with EISDIR");
@@ -123,10 +128,22 @@ fn octal(store: &Store) -> Option<String> {
     Some(format!("`{}` begins with 0, so that it is octal: it means {octal}", zero.text))
 }
 
+/// A path without the root before it: as it is written, or as both are from `/` on.
+fn below_root(root: &str, path: &str) -> Option<String> {
+    if let Some(inside) = path.strip_prefix(root).or_else(|| path.strip_prefix("/sys")) {
+        return Some(inside.to_owned());
+    }
+    let whole = |path: &str| std::path::absolute(path).ok();
+    let roots = [whole(root), std::fs::canonicalize(root).ok()];
+    let path = Path::new(path).is_absolute().then(|| whole(path))??;
+    let inside = roots.into_iter().flatten().find_map(|root| path.strip_prefix(root).ok())?;
+    inside.to_str().map(str::to_owned)
+}
+
 /// The file that a path names: below the root, below `/sys`, or shorter (`apmask`, `UUID/assign_domain`).
 fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError> {
-    let inside =
-        path.strip_prefix(root).or_else(|| path.strip_prefix("/sys")).unwrap_or(path).trim_matches('/');
+    let inside = below_root(root, path).unwrap_or_else(|| path.to_owned());
+    let inside = inside.trim_matches('/');
     for below in BELOW {
         let full = format!("{below}{inside}");
         let (directory, name) = full.rsplit_once('/').unwrap_or(("", &full));
@@ -134,15 +151,56 @@ fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError>
             return Ok(full);
         }
     }
-    let near = BELOW.iter().find_map(|below| near(tree, below, inside));
-    let (directory, _) = inside.rsplit_once('/').unwrap_or(("bus/ap", inside));
-    let hint = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if tree.list(directory).is_ok() => format!("`ls {root}/{directory}` lists what is there"),
-        None => format!("there is no directory {root}/{directory} either"),
+    let hint = match which(tree, inside) {
+        Some(which) => which,
+        None => {
+            let mut near = BELOW.iter().filter_map(|below| near(tree, below, inside)).collect::<Vec<_>>();
+            // Nobody means to write to a file that is only read.
+            near.retain(|path| tree.list(path).is_ok() || tree.is_writable(path) != Some(false));
+            let (directory, _) = inside.rsplit_once('/').unwrap_or(("bus/ap", inside));
+            match near.first() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if tree.list(directory).is_ok() => {
+                    format!("`ls {root}/{directory}` lists what is there")
+                }
+                None => format!("there is no directory {root}/{directory} either"),
+            }
+        }
     };
     Err(CliError::failed(format!("there is no file {path}: a write to it is refused with ENOENT or EACCES"))
         .hint(hint))
+}
+
+/// Which of several directories is meant, where a file is named without one: `assign_adapter`, `bind`, `online`.
+fn which(tree: &mut dyn Tree, file: &str) -> Option<String> {
+    for (what, all) in [
+        ("mdev", "devices/vfio_ap/matrix"),
+        ("driver", "bus/ap/drivers"),
+        ("card or queue", "bus/ap/devices"),
+    ] {
+        let mut found = Vec::new();
+        // A file of queues is none of cards, and the other way round; the first of each kind tells.
+        for name in tree.list(all).unwrap_or_default() {
+            let kind = (name.starts_with("card"), name.contains('.'));
+            let known = |(_, other): &(String, _)| *other == kind && what == "card or queue";
+            if found.iter().any(known) {
+                continue;
+            }
+            if tree.list(&format!("{all}/{name}")).is_ok_and(|names| names.iter().any(|known| known == file))
+            {
+                found.push((name, kind));
+            }
+        }
+        if let [(first, _), rest @ ..] = found.as_slice() {
+            let or = rest.first().map_or_else(String::new, |(name, _)| format!(" or `{name}/{file}`"));
+            return Some(format!("which {what}? Write `{first}/{file}`{or}"));
+        }
+    }
+    // Without an mdev there is none to look at.
+    let of_mdevs = file.contains("assign_") || matches!(file, "ap_config" | "remove");
+    of_mdevs.then(|| {
+        format!("which mdev? Write `UUID/{file}`; none is there now: write a UUID to `create` first")
+    })
 }
 
 /// The path below a directory that is meant by one of which some names are mistyped; `None` if nothing is near.
@@ -322,6 +380,16 @@ fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-_.,:/".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
+    }
+    if text.chars().any(char::is_control) {
+        // As bash writes it, so that no terminal takes it for a command.
+        let one = |letter: char| match letter {
+            '\'' | '\\' => format!("\\{letter}"),
+            letter if letter.is_ascii_control() => format!("\\x{:02x}", u32::from(letter)),
+            letter if letter.is_control() => format!("\\u{:04x}", u32::from(letter)),
+            letter => letter.to_string(),
+        };
+        return format!("$'{}'", text.chars().map(one).collect::<String>());
     }
     format!("'{}'", text.replace('\'', "'\\''"))
 }

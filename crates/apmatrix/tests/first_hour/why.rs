@@ -169,3 +169,211 @@ fn h9_each_rule_has_its_page() {
         assert!(plain.contains(rule.text()), "{}", rule.text());
     }
 }
+
+/// What the last `why` of these lines says, in one line.
+fn said(machine: &str, lines: &str) -> String {
+    let ran = apmatrix(&["shell", "--machine", machine, "-c", lines]);
+    ran.out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What `apmatrix why FILE TEXT` says, in one line.
+fn asked(machine: &str, file: &str, text: &str) -> String {
+    let ran = apmatrix(&["why", "--machine", machine, file, text]);
+    (ran.out + &ran.err).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_guest_loses_no_queue_where_less_is_enough() {
+    let create = "M=/sys/devices/vfio_ap/matrix; U=62177883-f1bb-47f0-914d-32a22e3a8804\n\
+                  echo $U > $M/mdev_supported_types/vfio_ap-passthrough/create\n";
+    let nine = format!(
+        "{create}echo -4 > /sys/bus/ap/apmask; echo -6 > /sys/bus/ap/aqmask; echo 4 > $M/$U/assign_adapter\n\
+         echo 6 > $M/$U/assign_domain; echo 9 > $M/$U/assign_domain; guest start g1 $U\n"
+    );
+    let why = said("default", &format!("{nine}why apmask +4"));
+    assert!(
+        why.contains(&format!(
+            "change take domain 9 from mdev {UUID}; guest g1, which runs, loses no queue "
+        )),
+        "{why}"
+    );
+    let ran = apmatrix(&[
+        "shell",
+        "--machine",
+        "default",
+        "-c",
+        &format!(
+            "{nine}echo 9 > $M/$U/unassign_domain; echo +4 > /sys/bus/ap/apmask; cat $M/$U/guest_matrix"
+        ),
+    ]);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("04.0006\n", ""));
+    // Three queues of one adapter, of which one is in the way.
+    let three = format!(
+        "{create}echo -71,-22,-6 > /sys/bus/ap/aqmask; echo 5 > $M/$U/assign_adapter\n\
+         for d in 71 22 6; do echo $d > $M/$U/assign_domain; done; guest start g1 $U\nwhy aqmask +71"
+    );
+    let why = said("default", &three);
+    assert!(!why.contains("take adapter 5"), "{why}");
+}
+
+#[test]
+fn what_is_off_is_named_with_the_command_that_mends_it() {
+    let off = |how: &str, file: &str| {
+        let lines = format!(
+            "hw {how}; echo 1 > /sys/bus/ap/scans; sleep 100; echo 1 > /sys/bus/ap/devices/{file}/online; why"
+        );
+        said("default", &lines)
+    };
+    for (how, file, what, command) in [
+        (
+            "checkstop 5",
+            "05.0006",
+            "queue 05.0006 is off with its card: card05 is checkstopped",
+            "repair card05",
+        ),
+        ("checkstop 5", "card05", "card05 is checkstopped", "repair card05"),
+        (
+            "deconfigure 5",
+            "05.0006",
+            "queue 05.0006 is off with its card: card05 is deconfigured",
+            "configure card05",
+        ),
+        ("checkstop 05.0006", "05.0006", "queue 05.0006 is checkstopped", "repair 05.0006"),
+        ("fault 05.0006 rc=3", "05.0006", "queue 05.0006 is deconfigured", "repair 05.0006"),
+    ] {
+        let why = off(how, file);
+        assert!(why.contains(&format!("why {what} rule")), "{how}: {why}");
+        assert!(why.contains(&format!("`apmatrix hw {command}`; the host")), "{how}: {why}");
+        assert_eq!(why.matches("apmatrix hw ").count(), 1, "{how}: {why}");
+        let mended = format!(
+            "hw {how}; echo 1 > /sys/bus/ap/scans; sleep 100; hw {command}; echo 1 > /sys/bus/ap/scans; sleep 100\n\
+             echo 1 > /sys/bus/ap/devices/{file}/online"
+        );
+        let ran = apmatrix(&["shell", "--machine", "default", "-c", &mended]);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{how}");
+    }
+}
+
+#[test]
+fn an_id_that_is_no_number_is_told_how_to_be_written() {
+    let machine = guest();
+    let says = |text: &str| said("tiny", &format!("{machine}why $U/assign_domain '{text}'"));
+    for (text, slip, write) in [
+        ("5 ", "blanks are not taken", "change write 5"),
+        (" 5", "blanks are not taken", "change write 5"),
+        ("09", "it begins with 0, so that it is octal, which has no 8 and no 9", "change write 9"),
+        ("0b11", "binary is not taken", "change write 3"),
+        ("0a", "`0a` is not a number", "change write 10, or in hex 0x0a"),
+        ("b11", "`b11` is not a number", "change write a number in decimal, or 0x and hex digits"),
+    ] {
+        let why = says(text);
+        assert!(why.contains(slip) && why.contains(write), "{text}: {why}");
+    }
+    for text in ["-5 --x", "+4 --json"] {
+        let why = asked("tiny", "apmask", text);
+        assert!(
+            why.contains("blanks are not taken") && !why.contains("--x,") && !why.contains("4--"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn a_mask_that_is_too_long_is_told_its_length() {
+    let long = format!("0x{}", "f".repeat(65));
+    let why = asked("tiny", "apmask", &long);
+    assert!(why.contains("it has 65 hex digits, and a mask has at most 64"), "{why}");
+    let machine = guest();
+    let why = said("tiny", &format!("{machine}why $U/ap_config {long},0x0,0x0"));
+    assert!(why.contains("of the adapters, it has 65 hex digits"), "{why}");
+}
+
+#[test]
+fn ids_in_ap_config_are_noted_and_nothing_is_given_up_for_them() {
+    let machine = guest();
+    let why = said("default", &format!("{machine}why $U/ap_config 4,6,6"));
+    assert!(why.contains("note each part is a whole mask"), "{why}");
+    assert!(why.contains("4,6,6 means adapter 1, domains 1-2, control domains 1-2"), "{why}");
+    assert!(
+        why.contains("change write 0x08,0x02,0x02 for adapter 4, domain 6 and control domain 6"),
+        "{why}"
+    );
+    assert!(!why.contains("aqmask -"), "{why}");
+    let why = said("default", &format!("{machine}why $U/ap_config ,,"));
+    assert!(why.contains("the mdev is to have no adapters, domains and control domains"), "{why}");
+    assert!(why.contains("guest g1, which runs, loses 1 queue"), "{why}");
+}
+
+#[test]
+fn a_queue_that_its_driver_keeps_is_the_hosts_by_its_driver() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let machine = "schema = \"apmatrix.machine/1\"\nkernel = \"7.1\"\ndomains = [6, 71]\n[[adapter]]\nids = [4, 10]\n\
+                   type = \"CEX8P\"\n";
+    fs::write(directory.path().join("m.toml"), machine).expect("a file");
+    let lines = format!(
+        "M=/sys/devices/vfio_ap/matrix; U={UUID}\necho $U > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo vfio_ap > /sys/bus/ap/devices/04.0006/driver_override; echo 6 > $M/$U/assign_domain\n\
+         why $U/assign_adapter 4"
+    );
+    let ran = apmatrix_in(directory.path(), &["shell", "--machine", "m.toml", "-c", &lines]);
+    let why = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        why.contains("why queue 04.0006 is the host's, by its driver, which decides as it has an override"),
+        "{why}"
+    );
+    assert!(!why.contains("by apmask and aqmask"), "{why}");
+}
+
+#[test]
+fn a_reset_of_a_guests_queue_and_a_bind_of_a_lent_one_are_explained() {
+    let machine = guest();
+    let why = said("tiny", &format!("{machine}echo 1 > /sys/bus/ap/devices/04.0006/reset; why"));
+    assert!(why.starts_with("refused (EBUSY"), "{why}");
+    assert!(why.contains("why guest g1 has queue 04.0006, by mdev"), "{why}");
+    assert!(why.contains("change stop the guest: apmatrix guest stop g1"), "{why}");
+    let why = said(
+        "tiny",
+        &format!(
+            "{machine}echo 04.0006 > /sys/bus/ap/drivers/vfio_ap/unbind\n\
+        echo 04.0006 > /sys/bus/ap/drivers/cex4queue/bind; why"
+        ),
+    );
+    assert!(why.contains("take adapter 4 from mdev") || why.contains("out of aqmask"), "{why}");
+    assert!(why.contains("echo +4 > /sys/bus/ap/apmask; no bind is needed then"), "{why}");
+}
+
+#[test]
+fn a_path_is_found_below_the_root_however_it_is_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(directory.path().join("mnt/bus/ap")).expect("directories");
+    fs::write(directory.path().join("mnt/bus/ap/apmask"), "0xff\n").expect("a file");
+    let whole = directory.path().join("mnt/bus/ap/apmask");
+    for path in ["mnt/bus/ap/apmask", whole.to_str().expect("a text")] {
+        let ran = apmatrix_in(directory.path(), &["why", "--root", "mnt", path, "+4"]);
+        assert!(!ran.err.contains("there is no file"), "{path}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_file_without_its_directory_is_asked_which() {
+    let machine = guest();
+    for (file, hint) in [
+        ("assign_adapter", format!("which mdev? Write `{UUID}/assign_adapter`")),
+        ("online", "which card or queue? Write ".to_owned()),
+        ("bind", "which driver? Write `cex4card/bind`".to_owned()),
+    ] {
+        let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &format!("{machine}why {file} 1")]);
+        assert!(ran.err.replace('\n', " ").contains(&hint), "{file}: {}", ran.err);
+    }
+    assert!(asked("tiny", "assign_adapter", "4").contains("which mdev?"));
+    assert!(asked("tiny", "vfio_ap/bind", "04.0006").contains("bus/ap/drivers/vfio_ap/bind"));
+    assert!(!asked("tiny", "nope", "1").contains("did you mean"));
+    assert!(asked("tiny", "", "1").contains("the path is empty"));
+}
+
+#[test]
+fn nothing_that_moves_a_cursor_is_printed() {
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "\u{1b}[31m4\u{9b}"]);
+    assert!(!(ran.out.clone() + &ran.err).contains(['\u{1b}', '\u{9b}']), "{:?}", ran.out);
+    assert!(ran.out.contains("$'\\x1b[31m4\\u009b' > /sys/bus/ap/apmask"), "{}", ran.out);
+}
