@@ -6,8 +6,8 @@
 use ap_files::desired::Give;
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
 
-use crate::cost::{Cost, least_part, least_taken, takings};
-use crate::cut::{Holding, ids_to_give_up};
+use crate::cost::{Cost, least_part, least_taken, takings, wished};
+use crate::cut::{Holding, ids_but_one_of};
 use crate::reading::{Reading, read};
 use crate::reason::{Refusal, Unbindable};
 use crate::remedy::GiveUp;
@@ -99,6 +99,12 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
         debug_assert_eq!(search.refusals.first(), Some(first));
         (search, words)
     };
+    let cost = |search: &Search| {
+        let pieces = search.parts.iter().flat_map(|part| &part.writes);
+        let write = if let Reading::Asks(write) = read(&search.now, store) { Some(write) } else { None };
+        let writes = pieces.map(|piece| piece.stores.len()).sum();
+        Cost::of_change(state, &search.now, write.as_deref(), writes)
+    };
     let overridden = !state.overrides.is_empty();
     let give = if overridden { By::Overrides } else { By::Apmask };
     let (search, words) = found(How { give, other_mask: false });
@@ -123,7 +129,7 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
     let least =
         others.into_iter().map(found).fold((search, words), |best, other| match (&best.1, &other.1) {
             (_, Some(_)) => best,
-            (None, None) if best.0.cost(state) <= other.0.cost(state) => best,
+            (None, None) if cost(&best.0) <= cost(&other.0) => best,
             _ => other,
         });
     Way { change: least.0.change(least.1), refusals }
@@ -196,6 +202,8 @@ impl Search {
                 self.refusals.push(refusal.clone());
             }
             self.met.push((refusal, part.text.clone()));
+            // All that is to leave the other mask leaves it at once.
+            self.how.other_mask &= !matches!(part.writes.as_slice(), [piece] if piece.write.is_to_mask());
             if again {
                 return Err("nothing that can be written lets it through as the host is".to_owned());
             }
@@ -212,12 +220,6 @@ impl Search {
             self.parts.push(part);
         }
         Ok(())
-    }
-
-    /// What it costs, from that state on.
-    fn cost(&self, before: &State) -> Cost {
-        let pieces = self.parts.iter().flat_map(|part| &part.writes);
-        Cost::between(before, &self.now, pieces.map(|piece| piece.stores.len()).sum())
     }
 
     /// The change. `words`: what has to be done that is no write; then writes alone do not help, and none are named.
@@ -316,11 +318,24 @@ fn other_mask(state: &State, write: &Write) -> Option<GiveUp> {
             Holding { whole: by_adapters, each: each.collect() }
         });
     }
-    let host = &state.queues.host;
-    let ids = ids_to_give_up(&holdings, |id| {
-        let gone = if adapters { host.row(AdapterId(id)).count() } else { host.column(DomainId(id)).count() };
-        Cost::of_host(gone)
-    });
+    // What the write is to give the host is lost with an id, too, as it gives it not. Something of it has to be given.
+    let (host, wished) = (&state.queues.host, wished(state, write));
+    let price = |id: u8| {
+        Cost::of_host(if adapters {
+            let wish = wished.iter().find(|(adapter, _)| adapter.0 == id).map_or(0, |(_, row)| row.count());
+            host.row(AdapterId(id)).count() + wish
+        } else {
+            let wish = wished.iter().filter(|(_, row)| row.contains(DomainId(id))).count();
+            host.column(DomainId(id)).count() + wish
+        })
+    };
+    let given: Vec<u8> = if adapters {
+        wished.iter().filter(|(_, row)| !row.is_empty()).map(|(adapter, _)| adapter.0).collect()
+    } else {
+        let all = wished.iter().fold(DomainMask::EMPTY, |all, (_, row)| all | *row);
+        all.iter().map(|domain| domain.0).collect()
+    };
+    let ids = ids_but_one_of(&holdings, price, &given);
     (!ids.is_empty()).then(|| match adapters {
         true => GiveUp::adapters(state, AdapterMask::of(ids.into_iter().map(AdapterId))),
         false => GiveUp::domains(state, DomainMask::of(ids.into_iter().map(DomainId))),

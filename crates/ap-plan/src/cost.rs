@@ -4,10 +4,11 @@
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 
-use ap_types::{Matrix, Uuid};
+use ap_types::{AdapterId, AdapterMask, DomainMask, Matrix, Uuid};
 
 use crate::reason::{adapters, domains, smaller_part};
-use crate::state::{Bindings, Mdev, State};
+use crate::state::{Bindings, Masks, Mdev, State};
+use crate::write::Write;
 
 /// What a change costs. The first that differs decides which of two costs less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,11 +70,19 @@ impl Cost {
         Cost { queues: count(queues), ..Cost::NOTHING }
     }
 
-    /// What so many writes cost that lead from one state to another one.
+    /// What a change of so many writes costs that leads from one state to another one and lets a write through. What the
+    /// write gives the host counts as the host's.
     #[must_use]
-    pub fn between(before: &State, after: &State, writes: usize) -> Cost {
-        let kept = before.queues.host.shared_len(&after.queues.host);
-        let mut cost = Cost::of_host(before.queues.host.len() - kept);
+    pub fn of_change(before: &State, changed: &State, write: Option<&Write>, writes: usize) -> Cost {
+        let after = write.and_then(|write| changed.after(write).ok());
+        let after = after.as_ref().unwrap_or(changed);
+        let mut hosts = before.queues.host.clone();
+        if let Some(write) = write {
+            for (adapter, row) in wished(before, write) {
+                hosts.insert_product(&AdapterMask::single(adapter), &row);
+            }
+        }
+        let mut cost = Cost::of_host(hosts.len() - hosts.shared_len(&after.queues.host));
         cost.writes = count(writes);
         for (uuid, mdev) in &before.mdevs {
             let (matrix, shadow) =
@@ -113,9 +122,24 @@ fn lost(before: &Matrix, after: &Matrix) -> i64 {
 
 /// How many queues of a product are there.
 fn there(state: &State, matrix: &Matrix) -> usize {
+    matrix.adapters.iter().map(|adapter| (row(state, adapter) & matrix.domains).count()).sum()
+}
+
+/// The domains of the queues of an adapter that are there.
+fn row(state: &State, adapter: AdapterId) -> DomainMask {
     let Bindings { host, vfio, none } = &state.queues;
-    let row = |adapter| (host.row(adapter) | vfio.row(adapter) | none.row(adapter)) & matrix.domains;
-    matrix.adapters.iter().map(|adapter| row(adapter).count()).sum()
+    host.row(adapter) | vfio.row(adapter) | none.row(adapter)
+}
+
+/// The queues that are there and that a mask write is to give the host, by adapters.
+pub(crate) fn wished(state: &State, write: &Write) -> Vec<(AdapterId, DomainMask)> {
+    let Masks { adapters, domains } = state.masks;
+    let (adapters, domains) = match write {
+        Write::Apmask(delta) => (delta.set() - adapters, domains),
+        Write::Aqmask(delta) => (adapters, delta.set() - domains),
+        _ => return Vec::new(),
+    };
+    adapters.iter().map(|adapter| (adapter, row(state, adapter) & domains)).collect()
 }
 
 fn count(number: usize) -> i64 {

@@ -14,6 +14,27 @@ pub(crate) struct Holding {
     pub(crate) each: Vec<(u8, Cost)>,
 }
 
+/// The same if ids are given up at all, which is a write of its own, and at least one of those is not.
+pub(crate) fn ids_but_one_of(holdings: &[Holding], price: impl Fn(u8) -> Cost, those: &[u8]) -> BTreeSet<u8> {
+    let free = ids_to_give_up(holdings, &price);
+    if those.is_empty() || those.iter().any(|id| !free.contains(id)) {
+        return free;
+    }
+    let never = Cost { guests: i64::from(u32::MAX), ..Cost::NOTHING };
+    let but = |kept: u8| ids_to_give_up(holdings, |id| if id == kept { never } else { price(id) });
+    let total = |ids: &BTreeSet<u8>| {
+        let mut cost = Cost { writes: i64::from(!ids.is_empty()), ..Cost::NOTHING };
+        ids.iter().for_each(|id| cost += price(*id));
+        for holding in holdings {
+            let mut each = Cost::NOTHING;
+            holding.each.iter().filter(|(id, _)| !ids.contains(id)).for_each(|(_, one)| each += *one);
+            cost += holding.whole.min(each);
+        }
+        cost
+    };
+    those.iter().map(|id| but(*id)).min_by_key(|ids| (total(ids), ids.len())).unwrap_or_default()
+}
+
 /// The ids that the host gives up, each at its price, so that this and what the mdevs give up of the others costs least
 /// together; as few as can be.
 ///

@@ -191,6 +191,18 @@ fn cheapest(state: &State, write: &Write) -> Option<Cost> {
             adapters.chain(domains).collect::<Vec<_>>()
         })
         .collect();
+    // What a mask write is to give the host: of that something has to be given.
+    let masks = match write {
+        Write::Apmask(delta) => Masks { adapters: delta.applied(state.masks.adapters), ..state.masks },
+        Write::Aqmask(delta) => Masks { domains: delta.applied(state.masks.domains), ..state.masks },
+        _ => state.masks,
+    };
+    let is_hosts = |state: &State, queue: &Apqn| state.queues.host.contains(*queue);
+    let mut wanted: Vec<Apqn> = [4, 5, 10]
+        .into_iter()
+        .flat_map(|a| [6, 7, 71].map(|d| Apqn::new(AdapterId(a), DomainId(d))))
+        .collect();
+    wanted.retain(|queue| state.exists(*queue) && masks.reserve(*queue) && !state.masks.reserve(*queue));
     let mut least: Option<Cost> = None;
     for (given, writes) in given(state, write) {
         for some in subsets(&ids) {
@@ -199,8 +211,12 @@ fn cheapest(state: &State, write: &Write) -> Option<Cost> {
             for id in some {
                 unassign(&mut next, id);
             }
-            if next.after(write).is_ok() {
-                let cost = Cost::between(state, &next, writes);
+            if let Ok(after) = next.after(write)
+                && (wanted.is_empty()
+                    || next.masks == state.masks
+                    || wanted.iter().any(|queue| is_hosts(&after, queue)))
+            {
+                let cost = Cost::of_change(state, &next, Some(write), writes);
                 least = Some(least.map_or(cost, |least| least.min(cost)));
             }
         }
@@ -242,7 +258,7 @@ fn no_cheaper_change_lets_a_refused_write_through() {
             assert!(!because.change.stores.is_empty(), "{}", context());
             let after = changed(&state, &because.change);
             assert!(after.after(&write).is_ok(), "{}", context());
-            let cost = Cost::between(&state, &after, because.change.stores.len());
+            let cost = Cost::of_change(&state, &after, Some(&write), because.change.stores.len());
             let least = cheapest(&state, &write).unwrap_or_else(|| panic!("{}", context()));
             assert_eq!(
                 (cost.guests, cost.queues, cost.writes),
