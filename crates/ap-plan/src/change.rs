@@ -103,7 +103,7 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
         let pieces = search.parts.iter().flat_map(|part| &part.writes);
         let write = if let Reading::Asks(write) = read(&search.now, store) { Some(write) } else { None };
         let writes = pieces.map(|piece| piece.stores.len()).sum();
-        Cost::of_change(state, &search.now, write.as_deref(), writes)
+        Cost::of_change(state, &search.now, write.as_deref(), writes).of_what_is_there()
     };
     let overridden = !state.overrides.is_empty();
     let give = if overridden { By::Overrides } else { By::Apmask };

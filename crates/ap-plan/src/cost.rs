@@ -62,6 +62,12 @@ impl SubAssign for Cost {
 }
 
 impl Cost {
+    /// What decides between changes of different kinds: nobody misses a queue that is not there.
+    #[must_use]
+    pub fn of_what_is_there(self) -> (i64, i64, i64) {
+        (self.guests, self.queues, self.writes)
+    }
+
     /// What nothing costs.
     pub const NOTHING: Cost = Cost { guests: 0, queues: 0, writes: 0, absent: 0 };
 

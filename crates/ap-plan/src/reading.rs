@@ -205,7 +205,9 @@ fn no_number(text: &[u8]) -> (String, String) {
     }
     let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match within(u32::from_str_radix(text, 16).ok()).filter(|_| hex) {
-        Some(id) => (what, format!("write {id}, or in hex 0x{text}: names are hex, this file takes decimal")),
+        Some(id) => {
+            (what, format!("write 0x{text}, or {id} in decimal: names are hex, this file takes decimal"))
+        }
         None => (what, NUMBER.to_owned()),
     }
 }
@@ -328,30 +330,32 @@ fn of_queue(state: &State, apqn: Apqn, file: &str, text: &[u8]) -> Reading {
 
 /// A card, or a queue of it, is switched on or off.
 fn online(state: &State, text: &[u8], card: AdapterId, queue: Option<Apqn>) -> Reading {
-    let off = |how: &str, what: String, verb: &str, command: String| {
+    let off = |how: &str, (what, also): (String, &str), verb: &str, command: String| {
         let remedy = format!(
             "let the machine's operator {verb} it: `apmatrix hw {command}`; the host sees that at its next scan"
         );
-        by_rule(Rule::Off, "ENODEV", format!("{what} {how}"), remedy)
+        by_rule(Rule::Off, "ENODEV", format!("{what} is {how}{also}"), remedy)
     };
-    let deconfigured = |what: String, command: String| off("deconfigured", what, "configure", command);
-    let checkstopped = |what: String, command: String| off("checkstopped", what, "repair", command);
-    let with = queue.filter(|queue| state.off.contains(*queue));
-    let with = with.map_or_else(String::new, |queue| format!("queue {queue} is off with its card: "));
+    let deconfigured =
+        |what: (String, &'static str), command: String| off("deconfigured", what, "configure", command);
+    let checkstopped =
+        |what: (String, &'static str), command: String| off("checkstopped", what, "repair", command);
+    // What the whole card is, each of its queues is, too.
+    let who = match queue.filter(|queue| state.off.contains(*queue)) {
+        Some(queue) => (format!("queue {queue}"), ", as its card is"),
+        None => (format!("card{card}"), ""),
+    };
     match (grammar::scanned_decimal(text), queue) {
-        // What the whole card is, each of its queues is, too.
         (Ok(1), _) if state.cards_checkstopped.contains(card) => {
-            checkstopped(format!("{with}card{card} is"), format!("repair card{card}"))
+            checkstopped(who, format!("repair card{card}"))
         }
-        (Ok(1), _) if state.cards_off.contains(card) => {
-            deconfigured(format!("{with}card{card} is"), format!("configure card{card}"))
-        }
+        (Ok(1), _) if state.cards_off.contains(card) => deconfigured(who, format!("configure card{card}")),
         (Ok(1), Some(queue)) if state.checkstopped.contains(queue) => {
-            checkstopped(format!("queue {queue} is"), format!("repair {queue}"))
+            checkstopped((format!("queue {queue}"), ""), format!("repair {queue}"))
         }
         (Ok(1), Some(queue)) if state.off.contains(queue) => {
             let repaired = format!("repair {queue}");
-            off("deconfigured", format!("queue {queue} is"), "mend", repaired)
+            off("deconfigured", (format!("queue {queue}"), ""), "mend", repaired)
         }
         (Ok(1), Some(queue)) if state.switched_off.contains(card) => by_rule(
             Rule::Off,

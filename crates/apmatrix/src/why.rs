@@ -151,7 +151,8 @@ fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError>
             return Ok(full);
         }
     }
-    let hint = match which(tree, inside) {
+    let bare = Some(inside).filter(|file| !file.contains('/'));
+    let hint = match bare.and_then(|file| which(tree, file)) {
         Some(which) => which,
         None => {
             let mut near = BELOW.iter().filter_map(|below| near(tree, below, inside)).collect::<Vec<_>>();

@@ -33,10 +33,8 @@ fn h9_the_shell_says_line_file_and_reason() {
     rule    A mask gives the host no queue that an mdev has: whoever writes it has
             to take the queue from the mdev first.
             docs/reference/rules.md#in-use
-    change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
-            loses what is taken while it runs
-            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
-            echo 4 > unassign_adapter
+    change  the host gives up 1 queue
+            echo -6 > /sys/bus/ap/aqmask
     ");
 }
 
@@ -47,7 +45,7 @@ fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
         "{}echo {other} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
          echo 4 > $M/{other}/assign_adapter\necho 71 > $M/{other}/assign_domain\n\
          why /sys/bus/ap/apmask +4\n\
-         echo 4 > $M/{UUID}/unassign_adapter; echo 4 > $M/{other}/unassign_adapter; echo +4 > /sys/bus/ap/apmask",
+         echo 4 > $M/{other}/unassign_adapter; echo -6 > /sys/bus/ap/aqmask; echo +4 > /sys/bus/ap/apmask",
         guest()
     );
     let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
@@ -64,13 +62,11 @@ fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
     rule    A mask gives the host no queue that an mdev has: whoever writes it has
             to take the queue from the mdev first.
             docs/reference/rules.md#in-use
-    change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
-            loses what is taken while it runs; then take adapter 4 from mdev
-            72177883-f1bb-47f0-914d-32a22e3a8804
-            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
-            echo 4 > unassign_adapter
+    change  take adapter 4 from mdev 72177883-f1bb-47f0-914d-32a22e3a8804; then the
+            host gives up 1 queue
             cd /sys/devices/vfio_ap/matrix/72177883-f1bb-47f0-914d-32a22e3a8804
             echo 4 > unassign_adapter
+            echo -6 > /sys/bus/ap/aqmask
     ");
 }
 
@@ -225,19 +221,9 @@ fn what_is_off_is_named_with_the_command_that_mends_it() {
         said("default", &lines)
     };
     for (how, file, what, command) in [
-        (
-            "checkstop 5",
-            "05.0006",
-            "queue 05.0006 is off with its card: card05 is checkstopped",
-            "repair card05",
-        ),
+        ("checkstop 5", "05.0006", "queue 05.0006 is checkstopped, as its card is", "repair card05"),
         ("checkstop 5", "card05", "card05 is checkstopped", "repair card05"),
-        (
-            "deconfigure 5",
-            "05.0006",
-            "queue 05.0006 is off with its card: card05 is deconfigured",
-            "configure card05",
-        ),
+        ("deconfigure 5", "05.0006", "queue 05.0006 is deconfigured, as its card is", "configure card05"),
         ("checkstop 05.0006", "05.0006", "queue 05.0006 is checkstopped", "repair 05.0006"),
         ("fault 05.0006 rc=3", "05.0006", "queue 05.0006 is deconfigured", "repair 05.0006"),
     ] {
@@ -263,7 +249,7 @@ fn an_id_that_is_no_number_is_told_how_to_be_written() {
         (" 5", "blanks are not taken", "change write 5"),
         ("09", "it begins with 0, so that it is octal, which has no 8 and no 9", "change write 9"),
         ("0b11", "binary is not taken", "change write 3"),
-        ("0a", "`0a` is not a number", "change write 10, or in hex 0x0a"),
+        ("0a", "`0a` is not a number", "change write 0x0a, or 10 in decimal"),
         ("b11", "`b11` is not a number", "change write a number in decimal, or 0x and hex digits"),
     ] {
         let why = says(text);
@@ -375,5 +361,5 @@ fn a_file_without_its_directory_is_asked_which() {
 fn nothing_that_moves_a_cursor_is_printed() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "\u{1b}[31m4\u{9b}"]);
     assert!(!(ran.out.clone() + &ran.err).contains(['\u{1b}', '\u{9b}']), "{:?}", ran.out);
-    assert!(ran.out.contains("$'\\x1b[31m4\\u009b' > /sys/bus/ap/apmask"), "{}", ran.out);
+    assert!(ran.out.contains("$'\\x1b[31m4\\u009b' >"), "{}", ran.out);
 }

@@ -184,7 +184,7 @@ fn there_is_no_plan_and_who_is_in_the_way() {
     error: there is no plan: mdev 62177883-f1bb-47f0-914d-32a22e3a8804 is to have
       queue 0a.0006, which mdev a0000000-0000-4000-8000-000000000001 has and guest
       g1 holds; it is not listed and stays as it is
-    hint: list mdev a0000000-0000-4000-8000-000000000001 without adapter 10, with
+    hint: list mdev a0000000-0000-4000-8000-000000000001 without domain 6, with
       --allow unplug or after you stop guest g1
     ");
     let ran = apmatrix_in(tree.path(), &["plan", "want.toml", "--root", "sys", "--check"]);
