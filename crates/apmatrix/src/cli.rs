@@ -134,13 +134,24 @@ fn pointed(mut error: clap::Error, words: &[OsString], all: &clap::Command) -> c
     error
 }
 
+/// Whether the command of that name has the option `--machine`.
+fn takes_machine(name: Option<&str>) -> bool {
+    let all = Cli::command();
+    let command = name.and_then(|name| all.find_subcommand(name));
+    command.is_some_and(|command| {
+        command.get_arguments().any(|argument| argument.get_id() == "machine" && !argument.is_positional())
+    })
+}
+
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
     let help = width().min(WIDEST);
     let words: Vec<OsString> = arguments.into_iter().collect();
     let parsed = described(help).try_get_matches_from(&words);
+    let mut machine = false;
     let parsed = parsed.and_then(|mut matches| {
+        machine = takes_machine(matches.subcommand_name());
         Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut described(help)))
     });
     let cli = match parsed {
@@ -164,6 +175,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(cli.command, cli.color) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
+            let error = if machine { error.with_machine() } else { error };
             if error.kind != Kind::BrokenPipe {
                 let mut stderr = anstream::stderr();
                 let colour = stderr.current_choice() != ColorChoice::Never;

@@ -31,7 +31,7 @@ use ap_sysfs::control::Verbs;
 
 use crate::complete;
 use crate::error::CliError;
-use crate::terminal::{Table, width};
+use crate::terminal::{Table, findings, width};
 
 /// Where a mounted tree is, for those who look at it from outside.
 #[derive(Clone, Debug, clap::Args)]
@@ -105,7 +105,7 @@ impl MachineArgs {
 fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
     use std::io::Write as _;
     let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)?;
-    writeln!(anstream::stdout(), "{text}")?;
+    writeln!(findings(), "{text}")?;
     Ok(())
 }
 

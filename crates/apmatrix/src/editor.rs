@@ -3,6 +3,7 @@
 //! Knows the terminal and what a word of a command line may be; what a command does is the shell's.
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use ap_shell::{Foreground, Shell, World};
 use ap_sysfs::Kind;
 use ap_sysfs::control::{GUEST, HW};
+use rustix::termios::{QueueSelector, tcflush};
 use rustyline::completion::{Completer, Pair};
 use rustyline::config::{Behavior, BellStyle, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
@@ -29,6 +31,8 @@ const PROGRAM: [&str; 5] = ["ls", "hw", "guest", "events", "why"];
 
 /// How soon ^C ends what waits in the foreground.
 const MOMENT: Duration = Duration::from_millis(20);
+/// For how many moments what arrives is dropped after a byte that is no text.
+const MOMENTS: u32 = 5;
 
 /// What was read at a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub enum Read {
     Text(String),
     /// ^C: the line is dropped.
     Dropped,
+    /// A byte came that is not UTF-8: the line is dropped, and what came with it.
+    Garbled,
     /// ^D, or the end of what can be read.
     End,
 }
@@ -52,18 +58,23 @@ impl<W: World> Prompt<W> {
     /// # Errors
     /// If the terminal cannot be used.
     pub fn new(shell: Rc<RefCell<Shell<W>>>) -> Result<Prompt<W>, ReadlineError> {
-        let config = Config::builder()
-            .auto_add_history(true)
-            .behavior(Behavior::PreferTerm)
-            .bell_style(BellStyle::None)
-            .bracketed_paste(true)
-            .color_mode(ColorMode::Disabled)
-            .completion_type(CompletionType::List)
-            .completion_show_all_if_ambiguous(true)
-            .build();
-        let mut editor = Editor::with_config(config)?;
+        let mut editor = Editor::with_config(config())?;
         editor.set_helper(Some(Help { shell }));
         Ok(Prompt { editor })
+    }
+
+    /// Drops what was read ahead; the history stays.
+    ///
+    /// # Errors
+    /// If the terminal cannot be used.
+    pub fn discard(&mut self) -> Result<(), ReadlineError> {
+        // It goes with the editor.
+        let config = config();
+        let history = std::mem::replace(self.editor.history_mut(), DefaultHistory::with_config(&config));
+        let mut editor = Editor::with_history(config, history)?;
+        editor.set_helper(self.editor.helper_mut().map(|help| Help { shell: Rc::clone(&help.shell) }));
+        self.editor = editor;
+        Ok(())
     }
 
     /// Reads a command; one that is not complete goes on in the next line.
@@ -75,15 +86,38 @@ impl<W: World> Prompt<W> {
             Ok(text) => Ok(Read::Text(text)),
             Err(ReadlineError::Interrupted) => Ok(Read::Dropped),
             Err(ReadlineError::Eof) => Ok(Read::End),
+            Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                // A part of what was typed or pasted is gone, so the rest of it must not run: it may still be on its way.
+                for _ in 0..MOMENTS {
+                    std::thread::sleep(MOMENT);
+                    // If it cannot be dropped, it is read.
+                    let _kept = tcflush(std::io::stdin(), QueueSelector::IFlush);
+                }
+                Ok(Read::Garbled)
+            }
             Err(error) => Err(error),
         }
     }
+}
+
+/// How lines are edited.
+fn config() -> Config {
+    Config::builder()
+        .auto_add_history(true)
+        .behavior(Behavior::PreferTerm)
+        .bell_style(BellStyle::None)
+        .bracketed_paste(true)
+        .color_mode(ColorMode::Disabled)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .build()
 }
 
 /// Who sits at the terminal: ^C, and the time that passes there.
 #[derive(Clone, Debug)]
 pub struct Sitting {
     pressed: Arc<AtomicBool>,
+    heeded: Arc<AtomicBool>,
 }
 
 impl Sitting {
@@ -94,7 +128,13 @@ impl Sitting {
     pub fn new() -> std::io::Result<Sitting> {
         let pressed = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&pressed))?;
-        Ok(Sitting { pressed })
+        Ok(Sitting { pressed, heeded: Arc::default() })
+    }
+
+    /// Whether a ^C ended a command since the last question.
+    #[must_use]
+    pub fn heeded(&self) -> bool {
+        self.heeded.swap(false, Ordering::Relaxed)
     }
 
     /// Forgets a ^C that was meant for something else.
@@ -105,7 +145,9 @@ impl Sitting {
 
 impl Foreground for Sitting {
     fn interrupted(&self) -> bool {
-        self.pressed.swap(false, Ordering::Relaxed)
+        let pressed = self.pressed.swap(false, Ordering::Relaxed);
+        self.heeded.fetch_or(pressed, Ordering::Relaxed);
+        pressed
     }
 
     fn pause(&self) -> u64 {

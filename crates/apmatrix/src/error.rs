@@ -17,8 +17,8 @@ use std::path::Path;
 use ap_files::transcript::TranscriptError;
 use ap_files::{BootError, FileError, said};
 use ap_sysfs::nearest::meant;
-use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::diagnostic::drawn;
 use crate::terminal::wrapped;
 
 /// What kind of error it is.
@@ -66,6 +66,8 @@ pub struct CliError {
     /// What could be done, a sentence each.
     pub hints: Vec<String>,
     cause: Option<Cause>,
+    /// Whether another machine would do.
+    elsewhere: bool,
 }
 
 /// What an error comes from.
@@ -79,7 +81,7 @@ enum Cause {
 
 impl CliError {
     fn new(kind: Kind, message: impl Into<String>) -> CliError {
-        CliError { kind, message: message.into(), hints: Vec::new(), cause: None }
+        CliError { kind, message: message.into(), hints: Vec::new(), cause: None, elsewhere: false }
     }
 
     /// Keeps the error that this one comes from, as its [source](Error::source).
@@ -148,6 +150,19 @@ impl CliError {
         shown.because(error)
     }
 
+    /// There is no machine where one was looked for: commands that take another one say how.
+    #[must_use]
+    pub fn elsewhere(mut self) -> CliError {
+        self.elsewhere = true;
+        self
+    }
+
+    /// The error of a command that takes `--machine`.
+    #[must_use]
+    pub fn with_machine(self) -> CliError {
+        if self.elsewhere { self.hint("or name a machine: `--machine M`") } else { self }
+    }
+
     /// Adds what could be done.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> CliError {
@@ -159,16 +174,10 @@ impl CliError {
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         if let Some(Cause::File(file)) = &self.cause {
-            let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-            let handler = GraphicalReportHandler::new_themed(theme)
-                .with_links(false)
-                .without_cause_chain()
-                .with_width(crate::terminal::width().min(100));
-            let mut text = String::new();
-            let all = std::iter::once(file).chain(file.others());
-            if all.map(|mistake| handler.render_report(&mut text, mistake)).all(|shown| shown.is_ok()) {
+            let width = crate::terminal::width().min(100);
+            if let Some(mut text) = drawn(file, width, colour) {
                 for hint in &self.hints {
-                    text += &wrapped(&format!("  help: {hint}"), crate::terminal::width().min(100), 8);
+                    text += &wrapped(&format!("  help: {hint}"), width, 8);
                     text.push('\n');
                 }
                 let count = file.others().len() + 1;

@@ -9,7 +9,7 @@ use crate::error::Outcome;
 use crate::plan::document::FitsDocument;
 use crate::plan::host::Host;
 use crate::plan::show;
-use crate::terminal::{lines_wrapped, width};
+use crate::terminal::{findings, lines_wrapped, width, wrapped};
 
 /// Say whether each mediated device of one host fits another one, and if not, why
 ///
@@ -41,14 +41,18 @@ pub fn run(args: &Args) -> Outcome {
     let (from, to) = (source.read()?, target.read()?);
     for (host, read) in [(&source, &from), (&target, &to)] {
         for note in &read.notes {
-            writeln!(anstream::stderr(), "note: {}: {note}", host.name())?;
+            writeln!(
+                anstream::stderr(),
+                "{}",
+                wrapped(&format!("note: {}: {note}", host.name()), width(), 2)
+            )?;
         }
     }
     let found = fits(&from.state, &to.state);
     if args.json {
         print_json(&FitsDocument::of(source.name(), target.name(), &found))?;
     } else {
-        write!(anstream::stdout(), "{}", lines_wrapped(&show::fits(&found), width()))?;
+        write!(findings(), "{}", lines_wrapped(&show::fits(&found), width()))?;
     }
     Ok(u8::from(found.iter().any(|fit| !fit.misfits.is_empty())))
 }

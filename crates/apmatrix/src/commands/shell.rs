@@ -16,7 +16,7 @@ use rustyline::error::ReadlineError;
 use crate::commands::{MachineArgs, events, ls, verbs, why};
 use crate::editor::{Prompt, Read, Sitting};
 use crate::error::{CliError, Kind, Outcome};
-use crate::terminal::{width, wrapped};
+use crate::terminal::{told, width, wrapped};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
@@ -48,10 +48,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let machine = args.machine.load()?;
     let mut shell = Shell::new(world(boot(&machine)?));
-    if io::stderr().is_terminal() {
-        // Elsewhere each stays one line, as whoever reads `FILE:LINE: …` expects it.
-        shell.set_layout(|line| wrapped(line, width(), 2));
-    }
+    shell.set_layout(told);
     if let Some(text) = &args.text {
         return script(&mut shell, text, "-c");
     }
@@ -111,8 +108,8 @@ impl Operator<Session> for Verbs {
     fn why(&mut self, session: &mut Session, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         match why::explain(session, "/sys", write) {
             Ok(Some(explained)) => Ok(explained.text(width())),
-            Ok(None) => Ok(crate::why::NOTHING.to_owned() + "\n"),
-            Err(error) => Err(told(&error)),
+            Ok(None) => Ok(wrapped(crate::why::NOTHING, width(), 2) + "\n"),
+            Err(error) => Err(answer(&error)),
         }
     }
 
@@ -128,12 +125,12 @@ impl Operator<Session> for Verbs {
                 ));
             }
         };
-        ls::text(session, "/sys", only, width()).map_err(|error| told(&error))
+        ls::text(session, "/sys", only, width()).map_err(|error| answer(&error))
     }
 }
 
 /// An error of the command line as the shell says it.
-fn told(error: &CliError) -> OperatorError {
+fn answer(error: &CliError) -> OperatorError {
     let errno = if error.kind == Kind::Usage { Errno::EINVAL } else { Errno::ENOENT };
     let hints: String = error.hints.iter().map(|hint| format!("; {hint}")).collect();
     OperatorError::new(errno, format!("{}{hints}", error.message))
@@ -186,6 +183,12 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
                 status = 130;
                 continue;
             }
+            Read::Garbled => {
+                let text = "sh: a byte came that is not UTF-8: the line is dropped, and what was typed or pasted with it";
+                eprintln!("{}", told(text));
+                status = 2;
+                continue;
+            }
             Read::End => return Ok(status),
         };
         let script = match ap_shell::parse(&text, "sh") {
@@ -204,6 +207,10 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
         printed?;
         if shell.exited() {
             return Ok(status);
+        }
+        if sitting.heeded() {
+            // What was typed after a command that was not to go on was meant for after it.
+            prompt.discard().map_err(unusable)?;
         }
     }
 }

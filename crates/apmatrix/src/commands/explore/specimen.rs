@@ -11,7 +11,7 @@ use super::args::Args;
 use super::{json, report, telling};
 use crate::error::{CliError, Outcome};
 use crate::progress::bar;
-use crate::terminal::width;
+use crate::terminal::{findings, width};
 use crate::timeline::page;
 
 /// Explores a specimen, or replays one of its schedules.
@@ -53,7 +53,7 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
     if args.json {
         crate::commands::print_json(&json::document(specimen, &found, args.budget))?;
     } else {
-        let mut out = anstream::stdout().lock();
+        let mut out = findings();
         report::print(&mut out, specimen, &found, width())?;
     }
     Ok(u8::from(!found.is_clean()))
@@ -73,7 +73,7 @@ fn replay(specimen: &mut Specimen, schedule: &str, args: &Args) -> Outcome {
     if args.json && left.is_none() {
         crate::commands::print_json(&json::replayed(specimen, &replay))?;
     } else if !args.json {
-        report::print_replay(&mut anstream::stdout().lock(), specimen, &replay, width())?;
+        report::print_replay(&mut findings(), specimen, &replay, width())?;
     }
     if let Some(error) = left {
         return Err(CliError::failed(error.to_string())
@@ -103,7 +103,7 @@ fn series(args: &Args) -> Outcome {
     if args.json {
         crate::commands::print_json(&json::series(&table, started.elapsed()))?;
     } else {
-        report::print_table(&mut anstream::stdout().lock(), &table, started.elapsed(), width())?;
+        report::print_table(&mut findings(), &table, started.elapsed(), width())?;
     }
     Ok(u8::from(table.unexpected().next().is_some() || table.unknown().next().is_some()))
 }
