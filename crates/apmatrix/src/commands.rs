@@ -33,11 +33,14 @@ use crate::complete;
 use crate::error::CliError;
 use crate::terminal::{Table, findings, width};
 
+/// Where the tree is, if nobody says so.
+pub const SYS: &str = "/sys";
+
 /// Where a mounted tree is, for those who look at it from outside.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Root {
     /// Where the tree is
-    #[arg(long, value_name = "DIR", default_value = "/sys", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = SYS, value_hint = clap::ValueHint::DirPath)]
     pub root: std::path::PathBuf,
 }
 

@@ -109,7 +109,9 @@ impl Place {
                 place = place.map(|(from, _)| (from, at(whole.len())));
             }
             shown += &window.text;
-            shown.push('\n');
+            if here.end < contents.span().offset() + text.len() {
+                shown.push('\n');
+            }
             offset = here.end + 1;
         }
         let (from, to) = place?;

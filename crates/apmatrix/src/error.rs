@@ -81,7 +81,13 @@ enum Cause {
 
 impl CliError {
     fn new(kind: Kind, message: impl Into<String>) -> CliError {
-        CliError { kind, message: message.into(), hints: Vec::new(), cause: None, elsewhere: false }
+        CliError {
+            kind,
+            message: unnumbered(&message.into()),
+            hints: Vec::new(),
+            cause: None,
+            elsewhere: false,
+        }
     }
 
     /// Keeps the error that this one comes from, as its [source](Error::source).
@@ -137,6 +143,10 @@ impl CliError {
     pub fn unwritten(path: &Path, error: io::Error) -> CliError {
         let shown = CliError::environment(format!("{} cannot be written: {}", path.display(), said(&error)));
         let shown = match error.kind() {
+            // A file system that is not kept on a disk says so of every name that it does not make itself.
+            io::ErrorKind::NotFound if path.parent().is_some_and(Path::is_dir) => {
+                shown.hint("nothing can be made there: name another directory")
+            }
             io::ErrorKind::NotFound => {
                 let directory = path.parent().unwrap_or(path).display();
                 shown.hint(format!("there is no directory {directory}: `mkdir -p {directory}` makes it"))
@@ -189,6 +199,16 @@ impl CliError {
         }
         self.to_string()
     }
+}
+
+/// A text without the `(os error N)` that Rust adds to what the system says.
+fn unnumbered(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| match part.split_once(')') {
+        Some((number, rest)) if number.bytes().all(|digit| digit.is_ascii_digit()) => shown + rest,
+        _ => format!("{shown} (os error {part}"),
+    })
 }
 
 /// What to do about a file that is not there: the one beside it that is probably meant, or where to look.
@@ -260,7 +280,13 @@ impl From<FileError> for CliError {
 
 impl From<TranscriptError> for CliError {
     fn from(error: TranscriptError) -> CliError {
-        CliError::input(error.to_string()).because(error)
+        let shown = CliError::input(error.to_string());
+        let shown = match error.line {
+            Some(_) => shown
+                .hint("each line of a transcript is an operation in JSON: {\"i\": 0, \"op\": \"read\", …}"),
+            None => shown,
+        };
+        shown.because(error)
     }
 }
 
@@ -319,6 +345,13 @@ mod tests {
     fn what_is_shown_changes_no_terminal() {
         let text = CliError::failed("no `\u{1b}[31m\u{7}\u{9b}x`").to_string();
         assert_eq!(text, "error: no `\\u{1b}[31m\\u{7}\\u{9b}x`\n");
+    }
+
+    #[test]
+    fn no_number_of_rust_is_shown() {
+        let refused = io::Error::from_raw_os_error(13);
+        let text = CliError::failed(format!("a: {refused}; b: {refused}: (os error x)")).to_string();
+        assert_eq!(text, "error: a: Permission denied; b: Permission denied: (os error x)\n");
     }
 
     #[test]

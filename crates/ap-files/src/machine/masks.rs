@@ -13,7 +13,10 @@ use crate::error::Problem;
 
 /// A mask: words, or ids.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "this is no mask, expected ids or a text: 4, [4, \"10-12\"], \"all\", \"none\", \"all but 4\""
+)]
 pub(crate) enum MaskText {
     /// A number.
     Id(i64),

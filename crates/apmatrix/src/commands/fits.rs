@@ -1,11 +1,13 @@
 //! `apmatrix fits`: whether each mdev of one host fits another one.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use ap_plan::fits::fits;
 
-use crate::commands::{Root, print_json};
-use crate::error::Outcome;
+use crate::commands::{Root, SYS, print_json};
+use crate::complete;
+use crate::error::{CliError, Outcome};
 use crate::plan::document::FitsDocument;
 use crate::plan::host::Host;
 use crate::plan::show;
@@ -22,7 +24,7 @@ use crate::terminal::{findings, lines_wrapped, width, wrapped};
     apmatrix fits here.toml /sys                        another host's mdevs on this one")]
 pub struct Args {
     /// The host whose mdevs are to move, and the one that they are to move to; the first may be left out: --root
-    #[arg(value_name = "SOURCE TARGET", num_args = 1..=2, required = true, value_hint = clap::ValueHint::AnyPath)]
+    #[arg(value_name = "SOURCE TARGET", num_args = 1..=2, required = true, add = complete::hosts())]
     hosts: Vec<String>,
     #[command(flatten)]
     root: Root,
@@ -34,6 +36,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let (source, target) = match args.hosts.as_slice() {
+        [_, _] if args.root.root != Path::new(SYS) => {
+            return Err(CliError::usage("`--root` is the source, and there are two hosts besides")
+                .hint("name the target alone, or leave `--root` out"));
+        }
         [source, target] => (Host::of_word(source), Host::of_word(target)),
         [target] => (Host::Root(args.root.root.clone()), Host::of_word(target)),
         _ => return Ok(2),

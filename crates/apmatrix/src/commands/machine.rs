@@ -35,6 +35,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// List the built-in machines, or the kernels
+    #[command(after_help = "Examples:\n  \
+        apmatrix machine list\n  \
+        apmatrix machine list --kernels                     what newer kernels do differently")]
     List {
         /// List the kernels instead: what each does differently
         #[arg(long)]
@@ -44,6 +47,9 @@ enum What {
         json: bool,
     },
     /// Print a machine's file
+    #[command(after_help = "Examples:\n  \
+        apmatrix machine show default > mine.toml           a file to begin with\n  \
+        apmatrix machine show mine.toml --json")]
     Show {
         /// A built-in machine or a machine file
         #[arg(value_name = "M", add = complete::machines())]
@@ -53,6 +59,8 @@ enum What {
         json: bool,
     },
     /// Check a machine file
+    #[command(after_help = "Example:\n  \
+        apmatrix machine check mine.toml")]
     Check {
         /// The file, or a built-in machine
         #[arg(value_name = "FILE", add = complete::machines())]
@@ -62,6 +70,8 @@ enum What {
         json: bool,
     },
     /// Print the JSON schema of machine files
+    #[command(after_help = "Example:\n  \
+        apmatrix machine schema > machine.schema.json       for editors")]
     Schema,
 }
 

@@ -54,16 +54,27 @@ pub fn run(args: &Args) -> Outcome {
     }
     if let Some(path) = &args.script {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| CliError::unread(path, error))?;
-        return script(&mut shell, &text, &name);
+        let bytes = fs::read(path).map_err(|error| CliError::unread(path, error))?;
+        return script(&mut shell, &text(bytes, &name)?, &name);
     }
     if io::stdin().is_terminal() {
         return prompt(shell, &machine);
     }
-    let mut text = String::new();
-    let read = io::stdin().read_to_string(&mut text);
-    read.map_err(|error| CliError::input(format!("standard input: {}", said(&error))).because(error))?;
-    script(&mut shell, &text, "standard input")
+    let (mut bytes, name) = (Vec::new(), "standard input");
+    let read = io::stdin().read_to_end(&mut bytes);
+    read.map_err(|error| CliError::input(format!("{name}: {}", said(&error))).because(error))?;
+    script(&mut shell, &text(bytes, name)?, name)
+}
+
+/// A script's text.
+fn text(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        CliError::input(format!("{name}:{line}: the text is not UTF-8"))
+            .hint("`iconv -f latin1 -t utf-8` makes one of a text in Latin-1")
+            .because(error)
+    })
 }
 
 /// The machine as the shell operates it.
@@ -92,6 +103,14 @@ impl Operator<Session> for Verbs {
         if asks_for_help(args) {
             return Ok(verbs(&GUEST));
         }
+        if let Some(option) = args.split_whitespace().find(|word| word.starts_with("--")) {
+            return Err(OperatorError::new(
+                Errno::EINVAL,
+                format!(
+                    "in the shell `guest` has no option `{option}`: `apmatrix guest {option}` has it, in `apmatrix run`"
+                ),
+            ));
+        }
         session.guest(args).map_err(|error| OperatorError::new(error.errno, error.text))
     }
 
@@ -99,6 +118,12 @@ impl Operator<Session> for Verbs {
     fn events(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
         if asks_for_help(args) {
             return Ok("  events    what happened since the last question, a line each\n".to_owned());
+        }
+        if !args.trim().is_empty() {
+            return Err(OperatorError::new(
+                Errno::EINVAL,
+                "in the shell `events` takes no words: it says what happened since the last question",
+            ));
         }
         let events = session.events();
         session.changes();
@@ -194,7 +219,7 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
         let script = match ap_shell::parse(&text, "sh") {
             Ok(script) => script,
             Err(error) => {
-                eprintln!("{error}");
+                eprintln!("{}", told(&ap_shell::visible(&error.to_string())));
                 status = 2;
                 continue;
             }

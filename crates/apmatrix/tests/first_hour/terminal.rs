@@ -177,9 +177,9 @@ fn audit6_2_a_byte_that_is_not_utf_8_ends_neither_the_shell_nor_runs_a_part_of_a
     terminal.until("apmask");
     terminal.until(PROMPT);
     for garbled in [
-        &b"echo \xe9t\xe9; echo t''yped\r"[..],
+        &b"echo \xe9t\xe9; echo pr''essed\r"[..],
         b"echo b''efore\x80\necho a''fter\n",
-        b"\x1b[200~caf\xe9; echo pas''ted\x1b[201~\r",
+        b"\x1b[200~caf\xe9; echo in''-paste\x1b[201~\r",
     ] {
         terminal.press_bytes(garbled);
         let mut shown = terminal.until("not UTF-8");
@@ -187,7 +187,7 @@ fn audit6_2_a_byte_that_is_not_utf_8_ends_neither_the_shell_nor_runs_a_part_of_a
         terminal.press("cat /sys/bus/ap/apmask\r");
         shown += &terminal.until("\n0x0000");
         terminal.until(PROMPT);
-        for part in ["typed", "before", "after", "pasted"] {
+        for part in ["pressed", "before", "after", "in-paste"] {
             assert!(!shown.contains(part), "{part}: {shown:?}");
         }
     }

@@ -29,8 +29,16 @@ pub fn run(id: &str, args: &Args) -> Outcome {
 /// The specimen of this name.
 pub fn find(id: &str) -> Result<Specimen, CliError> {
     specimen(id).ok_or_else(|| {
-        let near = meant(id, specimens().iter().map(|known| known.id));
+        // The pattern of those of the series is listed, and is none itself.
+        let known = specimens().iter().map(|known| known.id).filter(|known| specimen(known).is_some());
+        let near = meant(id, known);
         let error = CliError::usage(format!("there is no specimen `{id}`"));
+        let error = match id.starts_with("v12-") {
+            true => {
+                error.hint("PP, LOCK and QUESTION stand for a cell of the table: v12-07-trylock-theft_race")
+            }
+            false => error,
+        };
         let error = match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
