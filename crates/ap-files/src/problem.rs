@@ -205,7 +205,6 @@ fn unexpected(text: &str, span: Range<usize>, what: &str, expected: &str) -> Pro
                 "zrc" | "trc" => ": \"7:1\"".to_owned(),
                 "functions" | "new" | "current" | "old" => ": \"0x7\"".to_owned(),
                 "apqn" => ": \"04.0006\"".to_owned(),
-                "uuid" | "mdev" => String::new(),
                 _ if quoted && !said.is_empty() => format!(": \"{said}\""),
                 _ => String::new(),
             };

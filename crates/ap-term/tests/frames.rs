@@ -376,7 +376,7 @@ fn n5_a_refused_line_says_who_has_it_and_why_tells_all() {
     // The lines that it proposes are whole, as they would be typed; where they have no room it says how many are left.
     let proposed = frame.lines().filter(|line| line.trim_start().starts_with("echo ")).nth(1);
     assert!(proposed.is_some_and(|line| line.contains("/matrix/a000000")), "{frame}");
-    let frame = text(&mut app, (60, 24));
+    let frame = text(&mut app, (60, 16));
     assert!(frame.contains("more lines: they need a taller terminal"), "{frame}");
     press(&mut app, ":why Space apmask Space nonsense Enter");
     assert!(text(&mut app, (200, 40)).contains("`nonsense` is not a text for apmask"));

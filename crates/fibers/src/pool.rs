@@ -34,6 +34,23 @@ impl Pool {
         Pool { shared: Rc::new(Shared { bytes, free: RefCell::new(Vec::new()) }) }
     }
 
+    /// This thread's pool of stacks of at least `bytes`: who asks again finds the stacks of who is done. They lie ready
+    /// until the thread ends, as many as were in use at the same time.
+    #[must_use]
+    pub fn of_thread(bytes: usize) -> Self {
+        thread_local! {
+            static POOLS: RefCell<Vec<Pool>> = const { RefCell::new(Vec::new()) };
+        }
+        POOLS.with_borrow_mut(|pools| {
+            let known = pools.iter().find(|pool| pool.shared.bytes == bytes).cloned();
+            known.unwrap_or_else(|| {
+                let pool = Pool::new(bytes);
+                pools.push(pool.clone());
+                pool
+            })
+        })
+    }
+
     /// How many stacks lie ready.
     #[must_use]
     pub fn idle(&self) -> usize {

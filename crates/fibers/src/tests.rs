@@ -36,6 +36,22 @@ fn stacks_are_used_again() {
 }
 
 #[test]
+fn a_thread_uses_its_stacks_again() {
+    let run = || {
+        let mut fiber = Pool::of_thread(96 * 1024).fiber(|| ());
+        assert_eq!(fiber.resume(), Progress::Returned);
+    };
+    run();
+    let idle = Pool::of_thread(96 * 1024).idle();
+    assert_eq!(idle, 1);
+    run();
+    assert_eq!(Pool::of_thread(96 * 1024).idle(), idle, "the same stack");
+    assert_eq!(Pool::of_thread(32 * 1024).idle(), 0, "those of another size are others");
+    let elsewhere = std::thread::spawn(|| Pool::of_thread(96 * 1024).idle()).join().expect("it ends");
+    assert_eq!(elsewhere, 0, "those of another thread, too");
+}
+
+#[test]
 fn a_panic_ends_the_fiber_with_its_text() {
     let pool = Pool::default();
     let mut fiber = pool.fiber(|| panic!("number {}", 7));

@@ -15,7 +15,7 @@ use crate::error::Problem;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "this is no mask, expected ids or a text: 4, [4, \"10-12\"], \"all\", \"none\", \"all but 4\""
+    expecting = "this is no mask, expected ids or a text, like \"all\""
 )]
 pub(crate) enum MaskText {
     /// A number.

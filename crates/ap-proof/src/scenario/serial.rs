@@ -38,7 +38,7 @@ pub struct Serial {
 /// Plays all orders of turns. `relaxed`: bindings are revised in a turn of its own after a mask was stored, and others
 /// may go on in between (page 4, I8): a `bind` may then find that the driver is not the right one, or is by now.
 pub(super) fn play_all(stage: &Stage, relaxed: bool, late: &dyn Fn() -> bool) -> Serial {
-    let pool = Pool::new(STACK);
+    let pool = Pool::of_thread(STACK);
     let mut serial = Serial { complete: true, ..Serial::default() };
     let mut known: FxHashSet<u64> = FxHashSet::default();
     let mut todo: Vec<Vec<usize>> = vec![Vec::new()];

@@ -1,7 +1,7 @@
 //! Alphabets: which operations, from where, how deep.
 
 use ap_bus::zcrypt::CEX4QUEUE;
-use ap_task::{Kernel, Version};
+use ap_task::{Flag, Kernel, Version};
 use ap_types::{AdapterId, Apqn, DomainId};
 use ap_vfio::VFIO_AP;
 
@@ -22,6 +22,17 @@ pub struct Alphabet {
     pub operations: Vec<Operation>,
     /// How deep it is explored if nothing else is said; `None`: until it closes.
     pub depth: Option<u32>,
+}
+
+impl Alphabet {
+    /// What its operations use of a kernel, and this one has not.
+    #[must_use]
+    pub fn lacks(&self, kernel: Kernel) -> Option<Flag> {
+        let overrides = |operation: &&Operation| matches!(operation, Operation::Override { .. });
+        let all = self.beginnings.iter().flatten().chain(&self.operations);
+        all.filter(overrides)
+            .find_map(|_| (!kernel.has(Flag::DriverOverride)).then_some(Flag::DriverOverride))
+    }
 }
 
 /// All alphabets.
@@ -113,7 +124,7 @@ fn overrides() -> Alphabet {
         name: "overrides",
         kernel: Version::V7_1.into(),
         beginnings: core().beginnings.into_iter().chain([given]).collect(),
-        about: "core on Linux 7.1, with overrides of two queues written and cleared, and both bound to either driver",
+        about: "core, with overrides of two queues written and cleared, and both bound to either driver",
         operations,
         ..core()
     }
@@ -143,7 +154,7 @@ fn removals() -> Alphabet {
     beginning.push(Operation::Create { mdev: 0 });
     Alphabet {
         name: "removals",
-        about: "an mdev that is removed while its guest runs, on Linux 7.1, with plugs, binds and assignments meanwhile",
+        about: "an mdev that is removed while its guest runs, with plugs, binds and assignments meanwhile",
         kernel: Version::V7_1.into(),
         beginnings: vec![beginning],
         operations,

@@ -302,10 +302,16 @@ pub fn fault(key: &str, text: &str) -> Result<Fault, CommandError> {
         "resetlat" => Fault::ResetLatency(value(key, text)?),
         "zrc" => Fault::Resets(answers(key, text)?),
         "trc" => Fault::Tests(answers(key, text)?),
-        "bs" => Fault::BindState(value(key, text)?),
+        "bs" => Fault::BindState(bind_state(key, text)?),
         "irq" => Fault::Interrupts(flag(key, text)?),
         _ => return Err(CommandError::Key { command: "q", key: key.to_owned() }),
     })
+}
+
+/// A bind state: two bits.
+fn bind_state(key: &str, text: &str) -> Result<u8, CommandError> {
+    let bad = || CommandError::Value { key: key.to_owned(), value: text.to_owned() };
+    value(key, text).and_then(|state: u8| if state <= 3 { Ok(state) } else { Err(bad()) })
 }
 
 fn answers(key: &str, text: &str) -> Result<Answers, CommandError> {

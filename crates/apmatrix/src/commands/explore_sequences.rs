@@ -96,7 +96,19 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
         };
         return Err(error.hint(format!("expected one of {}", names.join(", "))));
     };
-    alphabet.kernel = wanted.kernel.unwrap_or(alphabet.kernel);
+    if let Some(kernel) = wanted.kernel {
+        if let Some(flag) = alphabet.lacks(kernel) {
+            return Err(CliError::usage(format!(
+                "alphabet `{name}` uses {}, which Linux {kernel} has not",
+                flag.name()
+            ))
+            .hint(format!(
+                "leave `--kernel` out (it is explored on Linux {}), or name a kernel that has it: `apmatrix machine list --kernels`",
+                alphabet.kernel
+            )));
+        }
+        alphabet.kernel = kernel;
+    }
     let hosts = wanted.hosts.map(|(file, process)| Hosts::read(file, process)).transpose();
     let hosts = hosts.map_err(|error| refused(error.into()))?;
     let (process, alphabet) = (hosts.as_ref().map_or(0, Hosts::process), Arc::new(alphabet));
@@ -228,8 +240,12 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
     let width = width();
     let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
     let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
-    let (verdict, Alphabet { name, about, .. }) = (report.verdict(), alphabet);
-    writeln!(out, "{}", wrapped(&format!("{verdict}{rest}; alphabet {name}: {about}"), width, 2))?;
+    let (verdict, Alphabet { name, about, kernel, .. }) = (report.verdict(), alphabet);
+    let (on, option) = match *kernel == Kernel::default() {
+        true => (String::new(), String::new()),
+        false => (format!(" on Linux {kernel}"), format!(" --kernel {kernel}")),
+    };
+    writeln!(out, "{}", wrapped(&format!("{verdict}{rest}; alphabet {name}{on}: {about}"), width, 2))?;
     let how_far = match (report.closed, report.cut) {
         (true, _) => format!("closed at depth {}: sequences of every length are explored", report.depth),
         (false, None) => format!("every sequence of at most {} operations", report.depth),
@@ -264,7 +280,7 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
             several(count, "time"),
             several(u64::try_from(length).unwrap_or(u64::MAX), "operation")
         )?;
-        writeln!(out, "  # apmatrix shell --machine tiny")?;
+        writeln!(out, "  # apmatrix shell --machine tiny{option}")?;
         for line in violation.lines() {
             writeln!(out, "{}", command(&format!("  {line}"), width, 6))?;
         }

@@ -72,7 +72,7 @@ fn text(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         CliError::input(format!("{name}:{line}: the text is not UTF-8"))
-            .hint("`iconv -f latin1 -t utf-8` makes one of a text in Latin-1")
+            .hint("expected a text in UTF-8: `iconv -f latin1 -t utf-8` makes one of a text in Latin-1")
             .because(error)
     })
 }

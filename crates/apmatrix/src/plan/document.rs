@@ -210,6 +210,11 @@ impl PlanDocument {
         if !named.schema.starts_with("apmatrix.plan/") {
             return None;
         }
+        if named.schema != SCHEMA {
+            let message = format!("unknown schema `{}`", named.schema);
+            let expected = format!("expected `{SCHEMA}`: plan anew with this program");
+            return Some(Err(FileError::at_line(file, text, 1, message, &expected)));
+        }
         Some(serde_json::from_str(text).map_err(|error| {
             let message = format!("not a plan of this version: {error}");
             FileError::at_line(file, text, error.line(), message, "expected what `apmatrix plan -o` writes")

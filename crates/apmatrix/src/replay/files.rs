@@ -91,15 +91,21 @@ impl Input {
                 let file = File::open(path).map_err(failed)?;
                 let unpacked = lzma_rust2::XzReader::new(BufReader::new(file), true);
                 let mut archive = tar::Archive::new(unpacked);
+                let mut none = true;
                 for entry in archive.entries().map_err(failed)? {
                     let entry = entry.map_err(failed)?;
                     let inner = entry.path().map_err(failed)?.into_owned();
                     if inner.extension().is_some_and(|extension| extension == "jsonl") {
+                        none = false;
                         let file = format!("{}/{}", path.display(), inner.display());
                         each(&name_of(&inner), &mut Lines::new(file, Box::new(entry)))?;
                     }
                 }
-                Ok(())
+                if none {
+                    Err(expected(path, "an archive with transcripts (.jsonl) in it").into())
+                } else {
+                    Ok(())
+                }
             }
         }
     }

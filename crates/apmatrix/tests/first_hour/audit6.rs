@@ -92,7 +92,7 @@ fn audit6_13_a_guest_that_is_refused_by_the_machine_is_not_told_to_be_root() {
          echo {other} > $D/create; apmatrix guest start g1 {UUID}; apmatrix guest start g1 {other}; echo $?; \
          apmatrix guest show g2; echo $?"
     );
-    let ran = apmatrix(&["run", "--machine", "tiny", "--", "bash", "-c", &script]);
+    let ran = apmatrix(&["run", "--machine", "tiny", "--", "/bin/sh", "-c", &script]);
     assert_eq!(ran.out, "1\n1\n", "{}", ran.err);
     says(
         &one_line(&ran.err),
@@ -104,10 +104,10 @@ fn audit6_13_a_guest_that_is_refused_by_the_machine_is_not_told_to_be_root() {
 #[test]
 fn audit6_15_what_is_wrong_with_a_file_is_said_in_words_of_files() {
     for mask in ["4.5", "true", "{a = 1}"] {
-        says(&checked(&format!("apmask = {mask}")), &["this is no mask", "\"all but 4\""]);
+        says(&checked(&format!("apmask = {mask}")), &["this is no mask", "expected ids or a text"]);
         says(
             &planned("d.toml", format!("schema = \"apmatrix.desired/1\"\n[host]\napmask = {mask}\n")),
-            &["this is no mask", "\"all but 4\""],
+            &["this is no mask", "expected ids or a text"],
         );
     }
     for key in ["max_adapter", "max_domain"] {
@@ -199,7 +199,7 @@ fn audit6_21_a_directory_that_is_there_is_not_to_be_made() {
 
 #[test]
 fn audit6_23_another_case_is_a_mistyped_name_and_a_file_that_is_there_is_none() {
-    says(&checked("features = [\"apxa\"]"), &["did you mean \"APXA\"?"]);
+    says(&checked("features = [\"apxa\"]"), &["mean \"APXA\"?"]);
     says(&checked("[facilities]\nQCI = true"), &["did you mean `qci`?"]);
     says(&checked("[[adapter]]\nid = 4\ntype = \"cex8p\""), &["did you mean \"CEX8P\"?"]);
     let directory = tempfile::tempdir().expect("a directory");

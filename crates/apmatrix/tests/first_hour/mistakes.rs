@@ -94,7 +94,7 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("why 62177883/assign_adapter 4", ["62177883/assign_adapter: a write to it", "why", "did you mean `devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter`?"]),
     Typed("why card4/onlin 1", ["card4/onlin", "why", "did you mean `bus/ap/devices/card04/online`?"]),
     // Adapters that are not there.
-    Typed("hw plug -4", ["an id is missing", "hw", "expected 0-255"]),
+    Typed("hw plug -4", ["`-4` is no range", "hw", "expected its first and its last id"]),
     Typed("hw plug .", ["an id is missing", "hw", "expected 0-255"]),
     Typed("hw unplug 04.0099", ["domain 153 is not there", "hw", "there are 4, 6, 22-23, 52, 71"]),
     Typed("hw unplug 77", ["adapter 77 is not there", "hw", "there are 0-7"]),

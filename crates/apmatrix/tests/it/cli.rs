@@ -254,6 +254,37 @@ fn transcripts_that_cannot_be_read_are_status_4() {
     assert_eq!(apmatrix_in(directory.path(), &["replay", "x.tar.xz"]).status, 4);
 }
 
+/// Else a job that names the wrong archive would be green.
+#[test]
+fn an_archive_without_transcripts_is_status_4() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    assert_snapshot!(apmatrix_in(root.as_ref(), &["replay", "ci/sys-tiny.tar.xz"]).failed(), @r"
+    status 4
+    error: ci/sys-tiny.tar.xz: expected an archive with transcripts (.jsonl) in it
+    ");
+}
+
+/// On a kernel without overrides every write of one is refused, which an alphabet of them would take for a theft.
+#[test]
+fn an_alphabet_is_not_explored_on_a_kernel_that_lacks_what_it_uses() {
+    let wanted = ["explore", "--sequences", "--alphabet", "overrides", "--depth", "1", "--kernel"];
+    assert_snapshot!(apmatrix(&[&wanted[..], &["6.12"]].concat()).failed(), @r"
+    status 2
+    error: alphabet `overrides` uses driver-override, which Linux 6.12 has not
+    hint: leave `--kernel` out (it is explored on Linux 7.1), or name a kernel that
+      has it: `apmatrix machine list --kernels`
+    ");
+    let ran = apmatrix(&[&wanted[..], &["6.19"]].concat());
+    assert!(ran.out.starts_with("clean; alphabet overrides on Linux 6.19: "), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_bind_state_has_two_bits() {
+    let said = apmatrix(&["shell", "--machine", "tiny", "-c", "hw fault 04.0006 bs=4"]).failed();
+    assert!(said.contains("0-3"), "{said}");
+    assert_eq!(apmatrix(&["shell", "--machine", "tiny", "-c", "hw fault 04.0006 bs=3"]).status, 0);
+}
+
 #[test]
 fn a_difference_is_status_1() {
     let directory = tempfile::tempdir().expect("a temporary directory");

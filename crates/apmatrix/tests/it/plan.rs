@@ -159,10 +159,11 @@ fn a_plan_says_steps_queues_and_promises() {
          3 steps run on the host's twin, the state compared after each
       2  a queue that goes to an mdev is never the host's on the way, and none is
         nobody's longer than needed
-         queues that come to mdevs (1) followed event by event; 1 queue-steps
-           without owner, and no exchange of neighbours has fewer
-      3  a running guest loses a queue only if that is wanted and allowed; those
-        that it keeps never blink
+         queues that come to mdevs (1) followed event by event; queues without an
+           owner, summed over the steps: 1, and no two steps next to each other
+           could be exchanged for fewer
+      3  a running guest loses a queue only if that is wanted and allowed; it has
+        those that it keeps all the time
          every APCB of the running guests (0) compared
       4  whoever changes owner is reset in between
          resets of the queues that change hands (2) followed event by event
@@ -225,6 +226,12 @@ fn a_stale_or_edited_plan_is_refused() {
     fs::write(at.join("plan.json"), "{\"schema\": \"apmatrix.plan/1\"}").expect("a file");
     let ran = apmatrix_in(at, &apply);
     assert_eq!(ran.status, 4, "{}", ran.err);
+
+    // A plan of another version could mean something else by the same words.
+    fs::write(at.join("plan.json"), text.replace("apmatrix.plan/1", "apmatrix.plan/2")).expect("a file");
+    let ran = apmatrix_in(at, &apply);
+    assert_eq!(ran.status, 4, "{}", ran.err);
+    assert!(one_line(&ran.err).contains("unknown schema `apmatrix.plan/2`"), "{}", ran.err);
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl<'c, 'p> Executor<'c, 'p> {
     pub(crate) fn new(conductor: &'c Conductor<'p>, stack: usize) -> Self {
         Executor {
             conductor,
-            pool: Pool::new(stack),
+            pool: Pool::of_thread(stack),
             fibers: Vec::new(),
             results: Rc::default(),
             daemons: 0,
