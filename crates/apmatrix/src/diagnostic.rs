@@ -18,6 +18,9 @@ const GUTTER: usize = 5;
 const BRANCH: usize = 4;
 /// With less room than that what was expected is said below.
 const LEAST: usize = 24;
+/// What stands before each line of the message, and of what helps; and a column of the drawing's own.
+const HEAD: usize = 5;
+const HELP: usize = 11;
 /// How many columns a tab is drawn as, at most.
 const TAB: usize = 4;
 
@@ -41,6 +44,7 @@ pub fn drawn(error: &FileError, width: usize, colour: bool) -> Option<String> {
 #[derive(Debug)]
 struct Fitted<'a> {
     error: &'a FileError,
+    message: String,
     help: Option<String>,
     place: Option<Place>,
 }
@@ -59,15 +63,13 @@ struct Place {
 
 impl<'a> Fitted<'a> {
     fn of(error: &'a FileError, width: usize) -> Fitted<'a> {
-        let help = error.hint().map(str::to_owned);
-        let Some((place, below)) = Place::of(error, width) else {
-            return Fitted { error, help, place: None };
-        };
-        let help = match (below, help) {
-            (Some(below), Some(help)) => Some(format!("{below}; {help}")),
-            (below, help) => below.or(help),
-        };
-        Fitted { error, help, place: Some(place) }
+        let (place, below) = Place::of(error, width).unzip();
+        let help: Vec<&str> =
+            [below.as_ref().and_then(Option::as_deref), error.hint()].into_iter().flatten().collect();
+        // What is wrapped here is wrapped by nobody else: names stay whole.
+        let within = |text: &str, margin: usize| wrapped(text, width.saturating_sub(margin), 0);
+        let help = Some(within(&help.join("; "), HELP)).filter(|help| !help.is_empty());
+        Fitted { error, message: within(&error.to_string(), HEAD), help, place }
     }
 
     /// The drawing with the column that the place has in the file, where its line is cut.
@@ -188,7 +190,7 @@ fn columns_of(text: &str) -> usize {
 
 impl fmt::Display for Fitted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        f.write_str(&self.message)
     }
 }
 

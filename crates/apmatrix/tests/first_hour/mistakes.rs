@@ -133,7 +133,7 @@ const COMMANDS: &[(&[&str], [&str; 3])] = &[
     (&["explore", "--sequences", "--alphabet", "coree"], ["coree", "alphabet", "did you mean `core`?"]),
     (&["schema", "lss"], ["lss", "document", "did you mean `ls`?"]),
     (&["exec", "lab", "--", "true"], ["lab", "runs", "`apmatrix run --name lab` starts one"]),
-    (&["ls", "0a"], ["`0a`", "card or queue", "expected 10, or in hex 0x0a"]),
+    (&["ls", "1a"], ["`1a`", "card or queue", "expected 26, or in hex 0x1a"]),
     (&["run", "-machine", "tiny"], ["'-m'", "did you mean `--machine`?", "Usage: apmatrix run"]),
     (&["ls", "--machine", "tniy"], ["tniy", "expected a machine file", "did you mean `tiny`?"]),
     (&["why", "apmask"], ["<TEXT>", "required", "Usage: apmatrix why"]),
