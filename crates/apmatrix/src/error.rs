@@ -281,10 +281,10 @@ impl From<FileError> for CliError {
 impl From<TranscriptError> for CliError {
     fn from(error: TranscriptError) -> CliError {
         let shown = CliError::input(error.to_string());
-        let shown = match error.line {
-            Some(_) => shown
+        let shown = match error.message.starts_with("expected a transcript's operation") {
+            true => shown
                 .hint("each line of a transcript is an operation in JSON: {\"i\": 0, \"op\": \"read\", …}"),
-            None => shown,
+            false => shown,
         };
         shown.because(error)
     }

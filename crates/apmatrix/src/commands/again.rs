@@ -60,14 +60,15 @@ pub struct RecoverArgs {
     json: bool,
 }
 
-/// That what was named as the directory of an apply is there: it is not made to look into it.
-fn journaled(run: &Run) -> Result<(), CliError> {
+/// That the directory of an apply is there, if one was named: it is not made to look into it.
+fn journaled(run: &Run, verb: &str) -> Result<(), CliError> {
     match &run.run_dir {
         Some(directory) if !directory.is_dir() => {
-            let text =
-                format!("there is no directory {}, so no apply is written down there", directory.display());
-            Err(CliError::failed(text)
-                .hint("name the one that `apmatrix apply --run-dir` was given, or leave it out"))
+            let there = format!("there is no directory {}", directory.display());
+            Err(CliError::failed(format!(
+                "there is no apply to {verb}: {there}, where it would be written down"
+            ))
+            .hint("name the one that `apmatrix apply --run-dir` was given, or leave it out"))
         }
         _ => Ok(()),
     }
@@ -76,7 +77,7 @@ fn journaled(run: &Run) -> Result<(), CliError> {
 /// Runs `confirm`.
 pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
     let root = &args.root.root;
-    journaled(&args.run)?;
+    journaled(&args.run, "confirm")?;
     let mut desk = FileDesk::new(&args.run.directory(root), root);
     let options = Options { wait: args.run.wait, ..Options::default() };
     let id = confirm(&mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
@@ -95,7 +96,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
         guard::watch(&args.run.directory(root), root, &Watched { id, parent });
         return Ok(0);
     }
-    journaled(&args.run)?;
+    journaled(&args.run, "revert")?;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
@@ -105,7 +106,6 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
 /// Runs `recover`.
 pub fn run_recover(args: &RecoverArgs) -> Outcome {
     let root = &args.root.root;
-    journaled(&args.run)?;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = recover(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;

@@ -244,7 +244,7 @@ fn audit6_26_what_a_verb_is_given_too_few_of_is_said() {
 fn audit6_26_what_is_not_used_is_said_and_no_directory_is_made_to_look_into_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
-    for verb in ["confirm", "revert", "recover"] {
+    for verb in ["confirm", "revert"] {
         for run in ["mistyped", "/proc/nope"] {
             let text = one_line(&apmatrix_in(at, &[verb, "--run-dir", run]).failed());
             says(&text, &[&format!("there is no directory {run}"), "--run-dir"]);
