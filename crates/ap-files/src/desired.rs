@@ -36,8 +36,10 @@ impl DesiredFile {
     /// # Errors
     /// If it is none: the error points to the place and says what was expected.
     pub fn parse(file: &str, text: &str) -> Result<DesiredFile, FileError> {
-        if text.trim_start().starts_with(['[', '{'])
-            && serde_json::from_str::<serde_json::Value>(text).is_ok()
+        // In TOML a table's heading is a bracket, too.
+        let json = text.trim_start().starts_with('{') || mdevctl::is_list(text);
+        if json
+            || text.trim_start().starts_with('[') && serde_json::from_str::<serde_json::Value>(text).is_ok()
         {
             return mdevctl::parse(text).map_err(|problem| problem.in_file(file, text));
         }

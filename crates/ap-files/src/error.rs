@@ -50,7 +50,7 @@ impl FileError {
     /// Whether there is no such file.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        matches!(&self.0.source, Some(ReadError::Refused { source, .. }) if source.kind() == std::io::ErrorKind::NotFound)
+        self.0.source.as_ref().is_some_and(ReadError::is_missing)
     }
 
     /// A file whose text is wrong in that line, from 1.

@@ -47,7 +47,9 @@ pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
 fn text(path: &Path) -> Result<String, FileError> {
     read(path).map_err(|error| {
         let names: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
-        let near = path.to_str().and_then(|name| meant(name, names.iter().copied()));
+        // A file that is there is no mistyped name.
+        let typed = path.to_str().filter(|_| error.is_missing());
+        let near = typed.and_then(|name| meant(name, names.iter().copied()));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         let help = format!("expected a machine file or one of {}{near}", names.join(", "));
         FileError::unreadable(path, error, help)

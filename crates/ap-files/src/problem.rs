@@ -200,10 +200,36 @@ fn unexpected(text: &str, span: Range<usize>, what: &str, expected: &str) -> Pro
         "a sequence" => Problem::new(span, what, format!("expected a list: [{said}]")),
         "a string" => {
             let quoted = said.chars().all(|letter| letter.is_ascii_alphanumeric());
-            let example = if quoted && !said.is_empty() { format!(": \"{said}\"") } else { String::new() };
+            let example = match key_before(text, span.start) {
+                // Quotation marks alone would not do.
+                "zrc" | "trc" => ": \"7:1\"".to_owned(),
+                "functions" | "new" | "current" | "old" => ": \"0x7\"".to_owned(),
+                "apqn" => ": \"04.0006\"".to_owned(),
+                _ if quoted && !said.is_empty() => format!(": \"{said}\""),
+                _ => String::new(),
+            };
             Problem::new(span, what, format!("expected a text in quotation marks{example}"))
         }
-        _ => Problem::new(span, what, format!("expected {expected}")),
+        _ => Problem::new(span, what, format!("expected {}", in_words(expected))),
+    }
+}
+
+/// The key whose value begins at that place, if it stands before it in its line.
+fn key_before(text: &str, place: usize) -> &str {
+    let before = text.get(..place).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let key = line.trim_end().strip_suffix('=').unwrap_or_default().trim_end();
+    key.rsplit(|letter: char| letter.is_whitespace() || "{,.".contains(letter)).next().unwrap_or_default()
+}
+
+/// What the parser calls a type, in words.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "u8" => format!("a whole number from 0 to {}", u8::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "a boolean" => "true or false".to_owned(),
+        _ if expected.starts_with("struct ") => "keys with values: { key = value, … }".to_owned(),
+        _ => expected.to_owned(),
     }
 }
 

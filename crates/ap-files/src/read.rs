@@ -36,6 +36,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether there is no such file.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, ReadError::Refused { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// The text of a file.
 ///
 /// # Errors

@@ -69,6 +69,8 @@ pub struct RunOptions {
     pub modules: Vec<ModuleFile>,
     /// After how long it is said on standard error which calls wait, and for whom; none: never.
     pub tell_waits_after: Option<Duration>,
+    /// How a line for standard error is laid out; by default as it is.
+    pub layout: fn(&str) -> String,
     /// Where the run is written down, so that others can [`enter`] it; none: nowhere.
     pub entrance: Option<PathBuf>,
     /// Programs of ours for those that this host lacks, or that can't work here.
@@ -85,6 +87,7 @@ impl Default for RunOptions {
             banner: None,
             keep: Vec::new(),
             modules: Vec::new(),
+            layout: str::to_owned,
             entrance: None,
             tell_waits_after: Some(Duration::from_secs(10)),
             stand_ins: Vec::new(),
@@ -158,7 +161,8 @@ impl Run<'_> {
             let _ = tell.send((graft.paths(), graft.devices()));
             Box::new(graft)
         });
-        let tell = |text: &str| eprintln!("apmatrix: {text}");
+        let layout = options.layout;
+        let tell = move |text: &str| eprintln!("{}", layout(&format!("apmatrix: {text}")));
         let waits = options.tell_waits_after.map(|after| Waits { after, tell: Box::new(tell) });
         let session = DevFuse::new(device)
             .and_then(|channel| Session::start(channel, with_grafts, Some(sink), copy(&self.proc), waits))

@@ -152,7 +152,10 @@ async fn operate(Shared(app): Shared<Arc<App>>, request: Request) -> Response {
     }
     let asked = match timeout(PATIENCE, Json::<Operate>::from_request(request, &())).await {
         Ok(Ok(Json(asked))) => asked,
-        Ok(Err(rejected)) => return rejected.into_response(),
+        Ok(Err(rejected)) => {
+            let text = "expected JSON with the line, and `Content-Type: application/json`: {\"line\": \"hw unplug 4\"}";
+            return said(rejected.status(), false, text.to_owned());
+        }
         Err(_) => {
             return said(
                 StatusCode::REQUEST_TIMEOUT,

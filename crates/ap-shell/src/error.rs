@@ -20,6 +20,17 @@ pub struct ParseError {
     pub incomplete: bool,
 }
 
+/// A message as a terminal may show it: what would move its cursor or change its colours is shown as an escape.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let one = |letter: char| match letter {
+        '\n' | '\t' => letter.to_string(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
 /// A problem at a place, before the script's name is known.
 #[derive(Debug)]
 pub(crate) struct Problem {

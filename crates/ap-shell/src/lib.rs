@@ -70,7 +70,7 @@ mod world;
 pub use ast::Script;
 pub use builtin::commands;
 pub use check::UnknownCommand;
-pub use error::ParseError;
+pub use error::{ParseError, visible};
 pub use filesystem::FilesystemWorld;
 pub use foreground::Foreground;
 pub use fuzz::fuzz_entry;

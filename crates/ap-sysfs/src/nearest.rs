@@ -69,7 +69,13 @@ fn ranked<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<(&
         Ordering::Equal => begins(b).cmp(&begins(a)).then_with(|| b.len().cmp(&a.len())),
         other => other,
     };
-    known.into_iter().map(|name| (name, strsim::osa_distance(word, name))).min_by(order)
+    let lower = word.to_lowercase();
+    let distance = |name: &str| {
+        // Another case is one edit, in however many letters.
+        let other_case = strsim::osa_distance(&lower, &name.to_lowercase()) + 1;
+        strsim::osa_distance(word, name).min(other_case)
+    };
+    known.into_iter().map(|name| (name, distance(name))).min_by(order)
 }
 
 #[cfg(test)]
@@ -83,6 +89,8 @@ mod tests {
         assert_eq!(meant("catt", names), Some("cat"));
         assert_eq!(meant("redlnk", names), Some("readlink"));
         assert_eq!(meant("pa", ["bus", "ap"]), Some("ap"));
+        assert_eq!(meant("apxa", ["APSC", "APXA", "QACT"]), Some("APXA"));
+        assert_eq!(meant("QCI", ["apft", "qci", "vm"]), Some("qci"));
         assert_eq!(meant("x", names), None);
         assert_eq!(meant("card99", ["card00", "card01"]), None);
         assert_eq!(meant("", names), None);

@@ -143,7 +143,7 @@ fn verbs_say_what_was_expected() {
         ("plugg 4", format!("`plugg` is no hw verb: {hw}; did you mean `plug`?")),
         ("raw", format!("`raw` is no hw verb: {hw}")),
         ("plug", "`hw plug` needs more words: expected AP[-AP] | .DOM[-DOM] | APQN".to_owned()),
-        ("fault 04.0006", "`hw fault` does not take these words: expected APQN KEY=VALUE…".to_owned()),
+        ("fault 04.0006", "`hw fault` needs more words: expected APQN KEY=VALUE…".to_owned()),
         (
             "modules load vfio",
             "`vfio` is no module: expected ap, zcrypt, zcrypt_cex4, mdev or vfio_ap".to_owned(),

@@ -11,7 +11,7 @@ use clap_complete::CompleteEnv;
 
 use crate::commands;
 use crate::complete::VARIABLE;
-use crate::error::{Kind, Outcome};
+use crate::error::{CliError, Kind, Outcome};
 use crate::terminal::{examples, lines_wrapped, width};
 
 /// Longer lines of help are hard to read, however wide the terminal is.
@@ -134,13 +134,24 @@ fn pointed(mut error: clap::Error, words: &[OsString], all: &clap::Command) -> c
     error
 }
 
+/// Whether the command of that name has the option `--machine`.
+fn takes_machine(name: Option<&str>) -> bool {
+    let all = Cli::command();
+    let command = name.and_then(|name| all.find_subcommand(name));
+    command.is_some_and(|command| {
+        command.get_arguments().any(|argument| argument.get_id() == "machine" && !argument.is_positional())
+    })
+}
+
 /// Does what the arguments say; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
     let help = width().min(WIDEST);
     let words: Vec<OsString> = arguments.into_iter().collect();
     let parsed = described(help).try_get_matches_from(&words);
+    let mut machine = false;
     let parsed = parsed.and_then(|mut matches| {
+        machine = takes_machine(matches.subcommand_name());
         Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut described(help)))
     });
     let cli = match parsed {
@@ -151,8 +162,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 let _ = write!(anstream::stderr(), "{}", lines_wrapped(&text, width()));
                 return ExitCode::from(Kind::Usage.status());
             }
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.status()));
+            // Usage lines are not wrapped by who makes them.
+            let text = lines_wrapped(&error.render().ansi().to_string(), width());
+            let mut out = anstream::stdout();
+            let printed = write!(out, "{text}").and_then(|()| out.flush());
+            let status = u8::try_from(error.exit_code()).unwrap_or(Kind::Usage.status());
+            return ExitCode::from(printed.map_or_else(|error| shown(&error.into()), |()| status));
         }
     };
     match cli.color {
@@ -163,15 +178,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     .write_global();
     match run(cli.command, cli.color) {
         Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            if error.kind != Kind::BrokenPipe {
-                let mut stderr = anstream::stderr();
-                let colour = stderr.current_choice() != ColorChoice::Never;
-                let _ = write!(stderr, "{}", error.render(colour));
-            }
-            ExitCode::from(error.kind.status())
-        }
+        Err(error) => ExitCode::from(shown(&if machine { error.with_machine() } else { error })),
     }
+}
+
+/// Says what is wrong, and gives the exit status.
+fn shown(error: &CliError) -> u8 {
+    if error.kind != Kind::BrokenPipe {
+        let mut stderr = anstream::stderr();
+        let colour = stderr.current_choice() != ColorChoice::Never;
+        let _ = write!(stderr, "{}", error.render(colour));
+    }
+    error.kind.status()
 }
 
 fn run(command: Command, colour: Colour) -> Outcome {

@@ -31,13 +31,16 @@ use ap_sysfs::control::Verbs;
 
 use crate::complete;
 use crate::error::CliError;
-use crate::terminal::{Table, width};
+use crate::terminal::{Table, findings, width};
+
+/// Where the tree is, if nobody says so.
+pub const SYS: &str = "/sys";
 
 /// Where a mounted tree is, for those who look at it from outside.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Root {
     /// Where the tree is
-    #[arg(long, value_name = "DIR", default_value = "/sys", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = SYS, value_hint = clap::ValueHint::DirPath)]
     pub root: std::path::PathBuf,
 }
 
@@ -105,7 +108,7 @@ impl MachineArgs {
 fn print_json(document: &impl serde::Serialize) -> Result<(), CliError> {
     use std::io::Write as _;
     let text = serde_json::to_string_pretty(document).map_err(std::io::Error::from)?;
-    writeln!(anstream::stdout(), "{text}")?;
+    writeln!(findings(), "{text}")?;
     Ok(())
 }
 

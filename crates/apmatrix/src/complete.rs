@@ -56,6 +56,17 @@ pub fn machines() -> ArgValueCompleter {
     })
 }
 
+/// A built-in machine, or what is a host as a file: a machine file, an archive, a directory.
+#[must_use]
+pub fn hosts() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let built_in = BUILT_IN.iter().map(|known| (known.name.to_owned(), Some(known.about.to_owned())));
+        let mut found = beginning(word, built_in);
+        found.extend(PathCompleter::any().complete(word));
+        found
+    })
+}
+
 /// A scenario file, or a name of one that stands in `scenarios/`.
 #[must_use]
 pub fn scenarios() -> ArgValueCompleter {
@@ -77,8 +88,8 @@ pub fn scenarios() -> ArgValueCompleter {
 #[must_use]
 pub fn specimens() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
-        let known = ap_seed::specimens();
-        beginning(word, known.iter().map(|known| (known.id.to_string(), Some(known.title.to_string()))))
+        let known = ap_seed::specimens().iter().filter(|known| ap_seed::specimen(known.id).is_some());
+        beginning(word, known.map(|known| (known.id.to_string(), Some(known.title.to_string()))))
     })
 }
 

@@ -86,11 +86,16 @@ impl Control {
     pub fn verb(&self, command: &str, file: &str, line: &str) -> Result<String, CliError> {
         match self.write(file, line) {
             Ok(()) => Ok(self.read("answer").unwrap_or_default()),
-            Err(error) => Err(self.refused(command, line, error)),
+            Err(error) => Err(self.refused(command, file, line, error)),
         }
     }
 
-    fn refused(&self, command: &str, line: &str, error: io::Error) -> CliError {
+    /// Whether the file can be opened, so that what it refuses is its own answer.
+    fn may_write(&self, file: &str) -> bool {
+        OpenOptions::new().write(true).open(self.directory.join(file)).is_ok()
+    }
+
+    fn refused(&self, command: &str, file: &str, line: &str, error: io::Error) -> CliError {
         let reason = self.read("last_error").ok();
         let reason = reason.as_deref().and_then(|reason| reason.strip_prefix(line)?.strip_prefix(": "));
         let reason = reason.map_or_else(|| said(&error), |reason| reason.trim_end().to_owned());
@@ -98,7 +103,8 @@ impl Control {
         let shown = match error.kind() {
             io::ErrorKind::InvalidInput => CliError::usage(message)
                 .hint(format!("`apmatrix {command} --help` tells what each verb takes")),
-            io::ErrorKind::PermissionDenied => {
+            // Whoever may write it is told by the machine.
+            io::ErrorKind::PermissionDenied if !self.may_write(file) => {
                 CliError::environment(message).hint("be root of the machine's namespace")
             }
             _ => CliError::failed(message),

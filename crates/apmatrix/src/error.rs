@@ -17,8 +17,8 @@ use std::path::Path;
 use ap_files::transcript::TranscriptError;
 use ap_files::{BootError, FileError, said};
 use ap_sysfs::nearest::meant;
-use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::diagnostic::drawn;
 use crate::terminal::wrapped;
 
 /// What kind of error it is.
@@ -66,6 +66,8 @@ pub struct CliError {
     /// What could be done, a sentence each.
     pub hints: Vec<String>,
     cause: Option<Cause>,
+    /// Whether another machine would do.
+    elsewhere: bool,
 }
 
 /// What an error comes from.
@@ -79,7 +81,13 @@ enum Cause {
 
 impl CliError {
     fn new(kind: Kind, message: impl Into<String>) -> CliError {
-        CliError { kind, message: message.into(), hints: Vec::new(), cause: None }
+        CliError {
+            kind,
+            message: unnumbered(&message.into()),
+            hints: Vec::new(),
+            cause: None,
+            elsewhere: false,
+        }
     }
 
     /// Keeps the error that this one comes from, as its [source](Error::source).
@@ -135,6 +143,10 @@ impl CliError {
     pub fn unwritten(path: &Path, error: io::Error) -> CliError {
         let shown = CliError::environment(format!("{} cannot be written: {}", path.display(), said(&error)));
         let shown = match error.kind() {
+            // A file system that is not kept on a disk says so of every name that it does not make itself.
+            io::ErrorKind::NotFound if path.parent().is_some_and(Path::is_dir) => {
+                shown.hint("nothing can be made there: name another directory")
+            }
             io::ErrorKind::NotFound => {
                 let directory = path.parent().unwrap_or(path).display();
                 shown.hint(format!("there is no directory {directory}: `mkdir -p {directory}` makes it"))
@@ -148,6 +160,19 @@ impl CliError {
         shown.because(error)
     }
 
+    /// There is no machine where one was looked for: commands that take another one say how.
+    #[must_use]
+    pub fn elsewhere(mut self) -> CliError {
+        self.elsewhere = true;
+        self
+    }
+
+    /// The error of a command that takes `--machine`.
+    #[must_use]
+    pub fn with_machine(self) -> CliError {
+        if self.elsewhere { self.hint("or name a machine: `--machine M`") } else { self }
+    }
+
     /// Adds what could be done.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> CliError {
@@ -159,16 +184,10 @@ impl CliError {
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         if let Some(Cause::File(file)) = &self.cause {
-            let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-            let handler = GraphicalReportHandler::new_themed(theme)
-                .with_links(false)
-                .without_cause_chain()
-                .with_width(crate::terminal::width().min(100));
-            let mut text = String::new();
-            let all = std::iter::once(file).chain(file.others());
-            if all.map(|mistake| handler.render_report(&mut text, mistake)).all(|shown| shown.is_ok()) {
+            let width = crate::terminal::width().min(100);
+            if let Some(mut text) = drawn(file, width, colour) {
                 for hint in &self.hints {
-                    text += &wrapped(&format!("  help: {hint}"), crate::terminal::width().min(100), 8);
+                    text += &wrapped(&format!("  help: {hint}"), width, 8);
                     text.push('\n');
                 }
                 let count = file.others().len() + 1;
@@ -180,6 +199,16 @@ impl CliError {
         }
         self.to_string()
     }
+}
+
+/// A text without the `(os error N)` that Rust adds to what the system says.
+fn unnumbered(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| match part.split_once(')') {
+        Some((number, rest)) if number.bytes().all(|digit| digit.is_ascii_digit()) => shown + rest,
+        _ => format!("{shown} (os error {part}"),
+    })
 }
 
 /// What to do about a file that is not there: the one beside it that is probably meant, or where to look.
@@ -251,7 +280,13 @@ impl From<FileError> for CliError {
 
 impl From<TranscriptError> for CliError {
     fn from(error: TranscriptError) -> CliError {
-        CliError::input(error.to_string()).because(error)
+        let shown = CliError::input(error.to_string());
+        let shown = match error.message.starts_with("expected a transcript's operation") {
+            true => shown
+                .hint("each line of a transcript is an operation in JSON: {\"i\": 0, \"op\": \"read\", …}"),
+            false => shown,
+        };
+        shown.because(error)
     }
 }
 
@@ -310,6 +345,13 @@ mod tests {
     fn what_is_shown_changes_no_terminal() {
         let text = CliError::failed("no `\u{1b}[31m\u{7}\u{9b}x`").to_string();
         assert_eq!(text, "error: no `\\u{1b}[31m\\u{7}\\u{9b}x`\n");
+    }
+
+    #[test]
+    fn no_number_of_rust_is_shown() {
+        let refused = io::Error::from_raw_os_error(13);
+        let text = CliError::failed(format!("a: {refused}; b: {refused}: (os error x)")).to_string();
+        assert_eq!(text, "error: a: Permission denied; b: Permission denied: (os error x)\n");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod complete;
 pub mod control;
 pub mod demo_system;
+pub mod diagnostic;
 pub mod editor;
 pub mod error;
 pub mod inventory;

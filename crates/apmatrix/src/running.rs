@@ -12,6 +12,7 @@ use ap_fuse::Entrance;
 use ap_sysfs::nearest::meant;
 
 use crate::error::CliError;
+use crate::terminal::cut;
 
 /// Where the names are: in the user's directory for such things; without one, root's are where only root can make
 /// a directory, and others' below `/tmp`.
@@ -46,6 +47,23 @@ fn failed(directory: &Path, error: io::Error) -> CliError {
     CliError::environment(format!("{}: {}", directory.display(), said(&error))).because(error)
 }
 
+/// The most letters of a name.
+const LONGEST: usize = 64;
+
+/// What would be a name for a machine, if this is none.
+fn no_name(name: &str) -> Option<String> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if name.is_empty() || !name.chars().all(plain) {
+        Some("expected letters, digits, `-`, `_` and `.`".to_owned())
+    } else if name.starts_with('.') {
+        Some("expected a name that does not begin with a dot".to_owned())
+    } else if name.len() > LONGEST {
+        Some(format!("expected at most {LONGEST} letters; these are {}", name.len()))
+    } else {
+        None
+    }
+}
+
 /// A name that is taken as long as this lives.
 #[derive(Debug)]
 pub struct Named {
@@ -58,10 +76,10 @@ impl Named {
     /// # Errors
     /// If it is none, or another machine that runs has it, or others can use the directory of names.
     pub fn take(name: &str) -> Result<Named, CliError> {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        if name.is_empty() || name.starts_with('.') || name.len() > 64 || !name.chars().all(plain) {
-            return Err(CliError::usage(format!("`{name}` is no name for a machine"))
-                .hint("expected letters, digits, `-`, `_` and `.`"));
+        if let Some(expected) = no_name(name) {
+            return Err(
+                CliError::usage(format!("`{}` is no name for a machine", cut(name, LONGEST))).hint(expected)
+            );
         }
         let directory = directory();
         let failed = |error: io::Error| failed(&directory, error);
@@ -131,6 +149,11 @@ pub fn find(name: &str) -> Result<Entrance, CliError> {
     if name.is_empty() {
         return Err(CliError::usage("the name of the machine is empty")
             .hint("`apmatrix exec --list` says which machines run"));
+    }
+    if let Some(expected) = no_name(name) {
+        let error =
+            CliError::usage(format!("`{}` is no name of a machine", cut(name, LONGEST))).hint(expected);
+        return Err(error.hint("`apmatrix exec --list` says which machines run"));
     }
     let error = CliError::environment(format!("no machine called `{name}` runs"));
     Err(match (meant(name, names.iter().map(String::as_str)), names.as_slice()) {

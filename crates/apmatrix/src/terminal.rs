@@ -2,7 +2,7 @@
 //!
 //! Knows columns, and nothing of what stands in them.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -125,6 +125,81 @@ impl<W: io::Write> Drop for Wrapping<W> {
             let _unheard = self.line();
         }
     }
+}
+
+/// What a command found goes there: its exit status says it, too, when nobody reads on.
+#[must_use]
+pub fn findings() -> Heard<anstream::Stdout> {
+    Heard { out: anstream::stdout(), gone: false }
+}
+
+/// A writer that drops what nobody reads, instead of failing.
+#[derive(Debug)]
+pub struct Heard<W: io::Write> {
+    out: W,
+    gone: bool,
+}
+
+impl<W: io::Write> Heard<W> {
+    fn unless_gone<T>(&mut self, instead: T, write: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if self.gone {
+            return Ok(instead);
+        }
+        match write(&mut self.out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(instead)
+            }
+            other => other,
+        }
+    }
+}
+
+impl<W: io::Write> io::Write for Heard<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_gone(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_gone((), io::Write::flush)
+    }
+}
+
+/// A line for standard error: in the terminal's width if it is one, else as it is, for those who read lines.
+#[must_use]
+pub fn told(line: &str) -> String {
+    if io::stderr().is_terminal() { wrapped(line, width(), 2) } else { line.to_owned() }
+}
+
+/// A command for a shell, in lines of that width if it can be: each but the last ends with `\\`, and the others are
+/// indented by so many blanks. It is broken where blanks are that are in no quotes.
+#[must_use]
+pub fn command(text: &str, width: usize, indent: usize) -> String {
+    let (mut words, mut quote, mut word) = (Vec::new(), None, String::new());
+    for letter in text.chars() {
+        match (quote, letter) {
+            (None, ' ') if !word.ends_with('\\') => words.push(std::mem::take(&mut word)),
+            (Some(open), _) if open == letter => (quote, _) = (None, word.push(letter)),
+            (None, '"' | '\'') => (quote, _) = (Some(letter), word.push(letter)),
+            _ => word.push(letter),
+        }
+    }
+    words.push(word);
+    let (mut lines, mut line) = (String::new(), String::new());
+    let last = words.len() - 1;
+    for (at, word) in words.iter().enumerate() {
+        // What is not at the end needs room for ` \`.
+        let needed = display_width(&line) + 1 + display_width(word) + if at < last { 2 } else { 0 };
+        if !line.trim().is_empty() && needed > width {
+            lines += &line;
+            lines += " \\\n";
+            line = " ".repeat(indent);
+        } else if at > 0 {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines + &line
 }
 
 /// The examples that help shows, in that width: what is typed, and beside it what is said of it, which two blanks or

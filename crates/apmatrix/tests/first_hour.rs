@@ -1,6 +1,8 @@
 //! What somebody who has never seen a mainframe meets in the first hour: a test for each row of that list, named after
 //! it.
 
+#[path = "first_hour/audit6.rs"]
+mod audit6;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "it/common.rs"]
 mod common;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ap_sysfs::nearest::meant;
 use ap_types::grammar::{ap_config, strict};
 use ap_types::{AdapterId, DomainId, Matrix, Uuid, grammar};
 use serde_json::{Map, Value};
@@ -19,7 +20,10 @@ pub(super) fn parse(text: &str) -> Result<DesiredFile, Problem> {
         Problem::new(place(of), message.to_owned(), "expected what `mdevctl list --dumpjson` prints")
             .help("other desired states are TOML: begin with `schema = \"apmatrix.desired/1\"`")
     };
-    let value: Value = serde_json::from_str(text).map_err(|error| wrong(&error.to_string(), ""))?;
+    let value: Value = serde_json::from_str(text).map_err(|error| broken(text, &error))?;
+    if let Some(schema) = value.get("schema").and_then(Value::as_str) {
+        return Err(of_ours(text, schema));
+    }
     let parents: Vec<&Map<String, Value>> = match &value {
         Value::Array(all) => all.iter().filter_map(Value::as_object).collect(),
         Value::Object(one) => vec![one],
@@ -58,6 +62,63 @@ pub(super) fn parse(text: &str) -> Result<DesiredFile, Problem> {
     Ok(DesiredFile { unlisted: Unlisted::Keep, give: None, apmask: None, aqmask: None, mdevs })
 }
 
+/// Whether a text begins as a list of objects does in JSON.
+pub(super) fn is_list(text: &str) -> bool {
+    let inner = text.trim_start().strip_prefix('[').map(str::trim_start);
+    inner.is_some_and(|inner| inner.starts_with('{'))
+}
+
+/// A text that begins as JSON, and is none.
+fn broken(text: &str, error: &serde_json::Error) -> Problem {
+    if error.is_eof() {
+        let end = text.trim_end().len();
+        let problem = Problem::new(
+            end.saturating_sub(1)..end,
+            "the JSON ends too soon",
+            "expected the rest of it here",
+        );
+        return problem.help("the file may be cut off: write it anew");
+    }
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let mut at = (before + error.column().saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    Problem::new(
+        at..text.len().min(at + 1),
+        format!("this is no JSON: {said}"),
+        "expected what `mdevctl list --dumpjson` prints",
+    )
+}
+
+/// A document of ours that says no desired state.
+fn of_ours(text: &str, schema: &str) -> Problem {
+    let (kind, _) = schema.rsplit_once('/').unwrap_or((schema, ""));
+    let problem = Problem::new(
+        place(text, schema),
+        format!("this is a document `{schema}`, and no desired state"),
+        "expected a desired state",
+    );
+    match kind {
+        "apmatrix.plan" => problem.help("this is a plan: `apmatrix apply FILE` takes it"),
+        "apmatrix.ls" => problem.help("`apmatrix ls --json` prints that; `apmatrix import` writes a host down as a file that can be planned"),
+        _ => problem.help("other desired states are TOML: begin with `schema = \"apmatrix.desired/1\"`"),
+    }
+}
+
+/// The attributes of an mdev that mdevctl writes.
+const ATTRIBUTES: [&str; 7] = [
+    "assign_adapter",
+    "assign_domain",
+    "assign_control_domain",
+    "unassign_adapter",
+    "unassign_domain",
+    "unassign_control_domain",
+    "ap_config",
+];
+
 fn named(name: &str) -> Option<Uuid> {
     Some(name).filter(|name| name.len() == 36).and_then(|name| grammar::uuid(name.as_bytes()).ok())
 }
@@ -90,7 +151,11 @@ fn attributes(attrs: &[Value]) -> Result<Matrix, String> {
             "ap_config" => {
                 matrix = ap_config(text.as_bytes()).map_err(|error| format!("`ap_config`: {error}"))?;
             }
-            other => return Err(format!("there is no attribute `{other}` of a matrix mdev")),
+            other => {
+                let near = meant(other, ATTRIBUTES);
+                let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                return Err(format!("there is no attribute `{other}` of a matrix mdev{near}"));
+            }
         }
     }
     Ok(matrix)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use ap_sysfs::nearest::meant;
 use ap_types::grammar::uuid;
 use ap_types::{AdapterId, AdapterMask, DomainMask, Features, Mask, Matrix, Mode, Uuid};
 use toml::Spanned;
@@ -104,8 +105,11 @@ fn features(names: Option<&[Spanned<String>]>, secure: bool) -> Result<Features,
         let known = Features::NAMED.iter().find(|(_, known)| known == name.get_ref());
         let Some((feature, _)) = known else {
             let known: Vec<&str> = Features::NAMED.iter().map(|(_, name)| *name).collect();
+            let near = meant(name.get_ref(), known.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
             let message = format!("unknown feature `{}`", name.get_ref());
-            return Err(Problem::new(name.span(), message, format!("expected one of {}", known.join(", "))));
+            let expected = format!("expected one of {}{near}", known.join(", "));
+            return Err(Problem::new(name.span(), message, expected));
         };
         if features.contains(*feature) {
             return Err(twice(name.span(), &format!("the feature {}", name.get_ref())));
@@ -302,7 +306,12 @@ fn kind(file: &format::Adapter, span: Range<usize>) -> Result<(u8, Mode), Proble
                 let message = format!("unknown adapter type `{text}`");
                 let problem =
                     Problem::new(kind.span(), message, "expected CEX4 to CEX8 and A, C or P: \"CEX8C\"");
-                problem.help("other types: `hwtype = 15` and `mode = \"ep11\"`")
+                // A letter of the other case is what is mistyped most.
+                let upper = text.to_uppercase();
+                match parse_type(&upper) {
+                    Some(_) => problem.help(format!("did you mean \"{upper}\"?")),
+                    None => problem.help("other types: `hwtype = 15` and `mode = \"ep11\"`"),
+                }
             })
         }
         (None, Some(hwtype)) => {

@@ -13,7 +13,7 @@ use crate::error::Problem;
 
 /// A mask: words, or ids.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "this is no mask, expected ids or a text, like \"all\"")]
 pub(crate) enum MaskText {
     /// A number.
     Id(i64),

@@ -125,7 +125,12 @@ impl Line {
     pub fn parse(text: &[u8]) -> Result<Line, LineError> {
         let line: Line = serde_json::from_slice(text).map_err(|error| {
             let text = error.to_string();
-            let what = text.split(" at line ").next().unwrap_or_default();
+            let what = match text.split(" at line ").next().unwrap_or_default() {
+                what if what.starts_with("expected ident") => "this is no JSON",
+                what if what.starts_with("EOF ") => "the line ends too soon",
+                what if what.contains("struct Line") => "expected an object, {\"i\": 0, \"op\": …}",
+                what => what,
+            };
             LineError(format!("expected a transcript's operation; column {}: {what}", error.column()))
         })?;
         line.call()?;

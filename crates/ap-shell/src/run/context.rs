@@ -12,6 +12,7 @@ use ap_sysfs::{Entry, Errno};
 use super::output::{Channel, MAX_BYTES, Output};
 use super::state::{Parked, State};
 use crate::ast::{Item, Step};
+use crate::error::visible;
 use crate::outcome::{Cause, Failing, Status, Stream};
 use crate::place::Place;
 use crate::world::{Failure, World, Written};
@@ -252,6 +253,7 @@ impl Context<'_> {
 
     /// Prints a line that says what is wrong.
     pub fn complain(&mut self, line: &str) {
+        let line = &visible(line);
         line.clone_into(&mut self.complaint);
         let layout = self.state.layout.filter(|_| matches!(self.output.err, Channel::Print(_)));
         let text = layout.map_or_else(|| line.to_owned(), |layout| layout(line));

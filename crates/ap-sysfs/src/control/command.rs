@@ -90,7 +90,7 @@ pub const KEYS: &[Key] = &[
     key("q", "irq", "0 or 1", "whether its interrupts are enabled"),
     key("qci", "na", "an id, 0-255", "the highest adapter"),
     key("qci", "nd", "an id, 0-255", "the highest domain"),
-    key("qci", "flags", "0-255, or 0x and hex digits", "the features that the machine tells"),
+    key("qci", "flags", "a word of 32 bits, like 0xf0000000", "the features that the machine tells"),
     key("opt", "fac12", "0 or 1", "whether the machine tells its configuration (QCI)"),
     key("opt", "fac15", "0 or 1", "whether it has the AP facilities test (APFT)"),
     key("opt", "fac65", "0 or 1", "whether queues have interrupts"),

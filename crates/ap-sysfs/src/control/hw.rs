@@ -105,6 +105,10 @@ fn range<I: From<u8>, M: FromIterator<I>>(
     read: fn(&str) -> Result<u8, IdError>,
 ) -> Result<M, ControlError> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
+    if text != "-" && (low.is_empty() || high.is_empty()) && text.contains('-') {
+        let text = format!("`{text}` is no range: expected its first and its last id, like 8-11");
+        return Err(ControlError::invalid(text));
+    }
     let (low, high) = (read(low).map_err(invalid)?, read(high).map_err(invalid)?);
     if low > high {
         let text = format!("`{text}`: the range is the wrong way round: expected {high}-{low}");

@@ -26,6 +26,20 @@ pub(crate) const fn verb(name: &'static str, arguments: &'static str, help: &'st
 }
 
 impl Verb {
+    /// How many words it needs, as its help writes them: not what stands in brackets, and of alternatives the shortest.
+    fn fewest(&self) -> usize {
+        let needed = |one: &str| {
+            let (mut depth, mut words) = (0_usize, 0);
+            for word in one.split_ascii_whitespace() {
+                words += usize::from(depth == 0 && !word.starts_with('['));
+                depth += word.matches('[').count();
+                depth = depth.saturating_sub(word.matches(']').count());
+            }
+            words
+        };
+        self.arguments.split(" | ").map(needed).min().unwrap_or(0)
+    }
+
     /// The same, left out of help and messages.
     pub(crate) const fn hidden(mut self) -> Verb {
         self.hidden = true;
@@ -89,8 +103,10 @@ impl Verbs {
             Some(answer) => Ok(answer),
             None if verb.hidden => Err(self.unknown(name)),
             None => {
-                let given =
-                    if arguments.is_empty() { "needs more words" } else { "does not take these words" };
+                let given = match arguments.len() < verb.fewest() {
+                    true => "needs more words",
+                    false => "does not take these words",
+                };
                 let takes = if verb.arguments.is_empty() { "none" } else { verb.arguments };
                 Err(ControlError::invalid(format!("`{} {name}` {given}: expected {takes}", self.command)))
             }

@@ -6,7 +6,7 @@ use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert};
 
 use crate::commands::apply::{Run, ended, refused, tell};
 use crate::commands::{Root, print_json};
-use crate::error::Outcome;
+use crate::error::{CliError, Outcome};
 use crate::plan::desk::FileDesk;
 use crate::plan::document::AppliedDocument;
 use crate::plan::guard::{self, Watched};
@@ -60,9 +60,24 @@ pub struct RecoverArgs {
     json: bool,
 }
 
+/// That the directory of an apply is there, if one was named: it is not made to look into it.
+fn journaled(run: &Run, verb: &str) -> Result<(), CliError> {
+    match &run.run_dir {
+        Some(directory) if !directory.is_dir() => {
+            let there = format!("there is no directory {}", directory.display());
+            Err(CliError::failed(format!(
+                "there is no apply to {verb}: {there}, where it would be written down"
+            ))
+            .hint("name the one that `apmatrix apply --run-dir` was given, or leave it out"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs `confirm`.
 pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
     let root = &args.root.root;
+    journaled(&args.run, "confirm")?;
     let mut desk = FileDesk::new(&args.run.directory(root), root);
     let options = Options { wait: args.run.wait, ..Options::default() };
     let id = confirm(&mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
@@ -81,6 +96,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
         guard::watch(&args.run.directory(root), root, &Watched { id, parent });
         return Ok(0);
     }
+    journaled(&args.run, "revert")?;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;

@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, requires = "list")]
     json: bool,
     /// The machine's name
-    #[arg(value_name = "NAME", required_unless_present_any = ["list", "json"], add = complete::running_names())]
+    #[arg(value_name = "NAME", required_unless_present_any = ["list", "json"], conflicts_with = "list", add = complete::running_names())]
     name: Option<String>,
     /// The command and its arguments; default: $SHELL
     #[arg(trailing_var_arg = true, value_name = "CMD", value_hint = clap::ValueHint::CommandWithArguments)]

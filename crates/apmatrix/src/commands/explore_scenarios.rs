@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ap_proof::scenario::{Checked, Explored, OnProgress, Picture, Ready};
+use ap_sysfs::nearest::meant;
 use explore::{Followed, Options, Progress, Replay, ReplayError, Schedule, Strategy};
 
 use self::audit::Audit;
@@ -64,9 +65,28 @@ fn find(argument: &Path) -> PathBuf {
     argument.to_owned()
 }
 
+/// The scenario of the checkout whose name is near to an argument's.
+fn near(argument: &Path) -> Option<String> {
+    let stems = std::fs::read_dir(DIRECTORY).ok()?.flatten().filter_map(|entry| {
+        let path = entry.path();
+        let toml = path.extension().is_some_and(|extension| extension == "toml");
+        Some(path.file_stem().filter(|_| toml)?.to_str()?.to_owned())
+    });
+    let stems: Vec<String> = stems.collect();
+    meant(argument.to_str()?, stems.iter().map(String::as_str)).map(str::to_owned)
+}
+
 /// The scenario that an argument means, on the kernel that was asked for.
 fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
-    Ok(Playable::read(&find(argument))?.with_kernel(args.kernel.as_ref()))
+    let path = find(argument);
+    let read = Playable::read(&path).map_err(|error| {
+        let error = CliError::from(error);
+        match near(argument) {
+            Some(near) if !path.exists() => error.hint(format!("did you mean the scenario `{near}`?")),
+            _ => error,
+        }
+    });
+    Ok(read?.with_kernel(args.kernel.as_ref()))
 }
 
 /// Explores scenarios, as many at once as there are processors; they are told of in their order.

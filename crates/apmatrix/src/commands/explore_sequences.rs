@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::explore::report::{count, several};
 use crate::error::{CliError, Outcome};
 use crate::schema::{Named, of};
-use crate::terminal::{cut, width, wrapped};
+use crate::terminal::{command, cut, findings, width, wrapped};
 use crate::{jobs, progress};
 
 /// The alphabet that is explored if none is named: it closes.
@@ -231,12 +231,12 @@ fn document(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
         violations: report.violations.iter().map(wrong).collect(),
     };
     let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
-    writeln!(anstream::stdout(), "{text}")?;
+    writeln!(findings(), "{text}")?;
     Ok(())
 }
 
 fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
-    let mut out = anstream::stdout().lock();
+    let mut out = findings();
     let width = width();
     let known = report.violations.iter().filter(|violation| violation.known.is_some()).count();
     let rest = if known > 0 { format!(" but for {known} known") } else { String::new() };
@@ -282,7 +282,7 @@ fn text(alphabet: &Alphabet, report: &Report) -> Result<(), CliError> {
         )?;
         writeln!(out, "  # apmatrix shell --machine tiny{option}")?;
         for line in violation.lines() {
-            writeln!(out, "  {line}")?;
+            writeln!(out, "{}", command(&format!("  {line}"), width, 6))?;
         }
     }
     Ok(())

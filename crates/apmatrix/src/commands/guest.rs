@@ -117,7 +117,15 @@ fn answer(control: &Control, args: &Args) -> Result<String, CliError> {
         && let Some(guests) = control.read("state").ok().and_then(|text| state::guests(&text))
     {
         let guest = guests.iter().find(|guest| guest.name == *name);
-        let none = || CliError::failed(format!("there is no guest `{name}`"));
+        let none = || {
+            let names: Vec<&str> = guests.iter().map(|guest| guest.name.as_str()).collect();
+            let there = match names.as_slice() {
+                [] => "there are none".to_owned(),
+                names => format!("there are {}", names.join(", ")),
+            };
+            CliError::failed(format!("there is no guest `{name}`"))
+                .hint(format!("{there}; `apmatrix guest start {name} UUID` makes one"))
+        };
         return guest.map(ToString::to_string).ok_or_else(none);
     }
     let line = [std::slice::from_ref(&args.verb), &args.arguments].concat().join(" ");

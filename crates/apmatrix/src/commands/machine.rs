@@ -14,7 +14,7 @@ use crate::commands::print_json;
 use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::schema::{Named, of};
-use crate::terminal::{Table, width, wrapped};
+use crate::terminal::{Table, findings, width, wrapped};
 
 /// List, show and check machines
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// List the built-in machines, or the kernels
+    #[command(after_help = "Examples:\n  \
+        apmatrix machine list\n  \
+        apmatrix machine list --kernels                     what newer kernels do differently")]
     List {
         /// List the kernels instead: what each does differently
         #[arg(long)]
@@ -44,6 +47,9 @@ enum What {
         json: bool,
     },
     /// Print a machine's file
+    #[command(after_help = "Examples:\n  \
+        apmatrix machine show default > mine.toml           a file to begin with\n  \
+        apmatrix machine show mine.toml --json")]
     Show {
         /// A built-in machine or a machine file
         #[arg(value_name = "M", add = complete::machines())]
@@ -53,15 +59,19 @@ enum What {
         json: bool,
     },
     /// Check a machine file
+    #[command(after_help = "Example:\n  \
+        apmatrix machine check mine.toml")]
     Check {
-        /// The file
-        #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+        /// The file, or a built-in machine
+        #[arg(value_name = "FILE", add = complete::machines())]
         file: PathBuf,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
     /// Print the JSON schema of machine files
+    #[command(after_help = "Example:\n  \
+        apmatrix machine schema > machine.schema.json       for editors")]
     Schema,
 }
 
@@ -196,11 +206,13 @@ fn show(name: &str, json: bool) -> Outcome {
 }
 
 fn check(file: &Path, json: bool) -> Outcome {
-    let checked = MachineFile::read_noted(file)
-        .map(|(machine, Notes { ids, defaults })| (machine, [ids, defaults].concat()));
+    // A file of the name of a built-in machine is what is to be checked.
+    let built_in = file.to_str().filter(|name| machine::built_in(name).is_some() && !file.exists());
+    let read = built_in.map_or_else(|| MachineFile::read_noted(file), MachineFile::load_noted);
+    let checked = read.map(|(machine, Notes { ids, defaults })| (machine, [ids, defaults].concat()));
     if !json {
         let (machine, notes) = checked?;
-        writeln!(anstream::stdout(), "{}", wrapped(&format!("ok: {}: {machine}", machine.name), width(), 2))?;
+        writeln!(findings(), "{}", wrapped(&format!("ok: {}: {machine}", machine.name), width(), 2))?;
         tell_notes(&notes)?;
         return Ok(0);
     }

@@ -32,10 +32,13 @@ const STATUS: [(&str, &str); 5] = [
 ];
 
 /// The same for commands that run another one.
-const STATUS_OF_RUNS: [(&str, &str); 3] = [
+const STATUS_OF_RUNS: [(&str, &str); 6] = [
     ("the command's", "The command was run. 128 and the signal's number if a signal ended it."),
-    ("125", "It could not be started, or there is no such command."),
+    ("125", "It could not be started."),
+    ("126, 127", "It is no program that may be run; there is no such command."),
+    ("2", "The command line is wrong."),
     ("3", "The environment lacks something; the message says what, and what to do."),
+    ("4", "The machine file is wrong; the message points to the place."),
 ];
 
 /// Files: the commands that use each, its name, what it is for.
@@ -256,10 +259,13 @@ fn list<'t>(roff: &mut Roff, title: &str, rows: impl IntoIterator<Item = (&'t st
 }
 
 fn status(roff: &mut Roff, name: &str) {
-    if matches!(name, "apmatrix-run" | "apmatrix-exec") {
-        list(roff, "EXIT STATUS", STATUS_OF_RUNS);
-    } else {
-        list(roff, "EXIT STATUS", STATUS);
+    match name {
+        "apmatrix-run" => list(roff, "EXIT STATUS", STATUS_OF_RUNS),
+        // It reads no file.
+        "apmatrix-exec" => {
+            list(roff, "EXIT STATUS", STATUS_OF_RUNS.into_iter().filter(|(status, _)| *status != "4"));
+        }
+        _ => list(roff, "EXIT STATUS", STATUS),
     }
 }
 

@@ -7,6 +7,7 @@ use ap_fuse::MountOptions;
 
 use crate::commands::MachineArgs;
 use crate::error::Outcome;
+use crate::terminal::told;
 
 /// Mount the tree on a directory, in the foreground
 ///
@@ -28,7 +29,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let machine = args.machine.load()?;
     let (summary, directory) = (machine.to_string(), args.directory.display().to_string());
-    let told = move || eprintln!("mounted on {directory}: {summary}; ends with SIGINT or SIGTERM");
-    ap_fuse::mount(&MountOptions::new(&args.directory), factory(machine), told)?;
+    let ready = move || {
+        eprintln!("{}", told(&format!("mounted on {directory}: {summary}; ends with SIGINT or SIGTERM")));
+    };
+    ap_fuse::mount(&MountOptions::new(&args.directory), factory(machine), ready)?;
     Ok(0)
 }

@@ -10,6 +10,7 @@ use crate::error::{CliError, Outcome, instead_of};
 use crate::replay::{
     self, FileResult, InProcess, Input, Options, ReplayError, Report, Target, Through, report,
 };
+use crate::terminal::findings;
 
 /// Replay recorded transcripts and compare
 ///
@@ -68,7 +69,7 @@ pub fn run(args: &Args) -> Outcome {
             Ok(())
         })?;
     }
-    let mut out = anstream::stdout();
+    let mut out = findings();
     if args.json {
         writeln!(out, "{}", all.json())?;
     } else {
@@ -88,7 +89,7 @@ fn fresh(args: &Args, kernel: Kernel) -> Result<Box<dyn Target>, CliError> {
 fn print(result: &FileResult) -> Result<(), CliError> {
     let colour = if result.ok() { AnsiColor::Green } else { AnsiColor::Red };
     let style = Style::new().fg_color(Some(colour.into()));
-    let mut out = anstream::stdout().lock();
+    let mut out = findings();
     for line in report::lines(result).lines() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         writeln!(out, "{style}{word}{style:#} {rest}")?;

@@ -12,6 +12,7 @@ use crate::commands::MachineArgs;
 use crate::error::{CliError, Outcome};
 use crate::running::Named;
 use crate::stand_ins;
+use crate::terminal::told;
 
 /// Run a command with a private /sys that is the machine
 ///
@@ -61,6 +62,7 @@ pub fn run(args: &Args, own: &[String]) -> Outcome {
     options.modules = ap_sysfs::modules::files();
     options.stand_ins = stand_ins::all();
     options.tell_waits_after = Some(Duration::from_secs(args.tell_waits)).filter(|after| !after.is_zero());
+    options.layout = told;
     let named = args.name.as_deref().map(Named::take).transpose()?;
     options.entrance = named.as_ref().map(|named| named.path().to_owned());
     let ended = ap_fuse::run(&options, factory(machine));

@@ -1,6 +1,6 @@
 //! `apmatrix serve`: the matrix as a web page.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use ap_serve::document::{Change, Details, Found, Operate, Said, State};
 use ap_serve::page::Frozen;
 use ap_serve::{Options, ServeError, Server};
 
-use crate::arguments::address;
+use crate::arguments::{address, number};
 use crate::commands::view::HostArgs;
 use crate::error::{CliError, Outcome};
 use crate::schema::{Named, of};
@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long)]
     operate: bool,
     /// After so many seconds a client that sends no request, or does not read its answer, is cut off
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = number(1..=3600_u64), allow_negative_numbers = true)]
     patience: u64,
 }
 
@@ -73,8 +73,13 @@ fn refused(error: ServeError) -> CliError {
         ServeError::Remote(_) => CliError::usage(error.to_string())
             .hint("say --allow-remote, if others may look: there is no password, and nothing is encrypted")
             .hint("for one other person, a tunnel is better: ssh -L 8080:127.0.0.1:PORT HOST"),
-        ServeError::Listen(..) => CliError::environment(error.to_string())
-            .hint("port 0 takes one that is free: --listen 127.0.0.1:0"),
+        ServeError::Listen(_, refused) => CliError::environment(error.to_string()).hint(match refused.kind() {
+            ErrorKind::AddrNotAvailable => {
+                "this host has no such address: 127.0.0.1 is for this host alone, 0.0.0.0 is all that it has"
+            }
+            ErrorKind::PermissionDenied => "a port below 1024 is root's: take a higher one",
+            _ => "port 0 takes one that is free: --listen 127.0.0.1:0",
+        }),
         ServeError::System(_) => CliError::environment(error.to_string()),
     };
     shown.because(error)

@@ -16,7 +16,7 @@ use rustyline::error::ReadlineError;
 use crate::commands::{MachineArgs, events, ls, verbs, why};
 use crate::editor::{Prompt, Read, Sitting};
 use crate::error::{CliError, Kind, Outcome};
-use crate::terminal::{width, wrapped};
+use crate::terminal::{told, width, wrapped};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
@@ -48,25 +48,33 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let machine = args.machine.load()?;
     let mut shell = Shell::new(world(boot(&machine)?));
-    if io::stderr().is_terminal() {
-        // Elsewhere each stays one line, as whoever reads `FILE:LINE: …` expects it.
-        shell.set_layout(|line| wrapped(line, width(), 2));
-    }
+    shell.set_layout(told);
     if let Some(text) = &args.text {
         return script(&mut shell, text, "-c");
     }
     if let Some(path) = &args.script {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| CliError::unread(path, error))?;
-        return script(&mut shell, &text, &name);
+        let bytes = fs::read(path).map_err(|error| CliError::unread(path, error))?;
+        return script(&mut shell, &text(bytes, &name)?, &name);
     }
     if io::stdin().is_terminal() {
         return prompt(shell, &machine);
     }
-    let mut text = String::new();
-    let read = io::stdin().read_to_string(&mut text);
-    read.map_err(|error| CliError::input(format!("standard input: {}", said(&error))).because(error))?;
-    script(&mut shell, &text, "standard input")
+    let (mut bytes, name) = (Vec::new(), "standard input");
+    let read = io::stdin().read_to_end(&mut bytes);
+    read.map_err(|error| CliError::input(format!("{name}: {}", said(&error))).because(error))?;
+    script(&mut shell, &text(bytes, name)?, name)
+}
+
+/// A script's text.
+fn text(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        CliError::input(format!("{name}:{line}: the text is not UTF-8"))
+            .hint("expected a text in UTF-8: `iconv -f latin1 -t utf-8` makes one of a text in Latin-1")
+            .because(error)
+    })
 }
 
 /// The machine as the shell operates it.
@@ -95,6 +103,14 @@ impl Operator<Session> for Verbs {
         if asks_for_help(args) {
             return Ok(verbs(&GUEST));
         }
+        if let Some(option) = args.split_whitespace().find(|word| word.starts_with("--")) {
+            return Err(OperatorError::new(
+                Errno::EINVAL,
+                format!(
+                    "in the shell `guest` has no option `{option}`: `apmatrix guest {option}` has it, in `apmatrix run`"
+                ),
+            ));
+        }
         session.guest(args).map_err(|error| OperatorError::new(error.errno, error.text))
     }
 
@@ -102,6 +118,12 @@ impl Operator<Session> for Verbs {
     fn events(&mut self, session: &mut Session, args: &str) -> Result<String, OperatorError> {
         if asks_for_help(args) {
             return Ok("  events    what happened since the last question, a line each\n".to_owned());
+        }
+        if !args.trim().is_empty() {
+            return Err(OperatorError::new(
+                Errno::EINVAL,
+                "in the shell `events` takes no words: it says what happened since the last question",
+            ));
         }
         let events = session.events();
         session.changes();
@@ -111,8 +133,8 @@ impl Operator<Session> for Verbs {
     fn why(&mut self, session: &mut Session, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         match why::explain(session, "/sys", write) {
             Ok(Some(explained)) => Ok(explained.text(width())),
-            Ok(None) => Ok(crate::why::NOTHING.to_owned() + "\n"),
-            Err(error) => Err(told(&error)),
+            Ok(None) => Ok(wrapped(crate::why::NOTHING, width(), 2) + "\n"),
+            Err(error) => Err(answer(&error)),
         }
     }
 
@@ -128,12 +150,12 @@ impl Operator<Session> for Verbs {
                 ));
             }
         };
-        ls::text(session, "/sys", only, width()).map_err(|error| told(&error))
+        ls::text(session, "/sys", only, width()).map_err(|error| answer(&error))
     }
 }
 
 /// An error of the command line as the shell says it.
-fn told(error: &CliError) -> OperatorError {
+fn answer(error: &CliError) -> OperatorError {
     let errno = if error.kind == Kind::Usage { Errno::EINVAL } else { Errno::ENOENT };
     let hints: String = error.hints.iter().map(|hint| format!("; {hint}")).collect();
     OperatorError::new(errno, format!("{}{hints}", error.message))
@@ -186,12 +208,18 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
                 status = 130;
                 continue;
             }
+            Read::Garbled => {
+                let text = "sh: a byte came that is not UTF-8: the line is dropped, and what was typed or pasted with it";
+                eprintln!("{}", told(text));
+                status = 2;
+                continue;
+            }
             Read::End => return Ok(status),
         };
         let script = match ap_shell::parse(&text, "sh") {
             Ok(script) => script,
             Err(error) => {
-                eprintln!("{error}");
+                eprintln!("{}", told(&ap_shell::visible(&error.to_string())));
                 status = 2;
                 continue;
             }
@@ -204,6 +232,10 @@ fn prompt(shell: Shell<World>, machine: &MachineFile) -> Outcome {
         printed?;
         if shell.exited() {
             return Ok(status);
+        }
+        if sitting.heeded() {
+            // What was typed after a command that was not to go on was meant for after it.
+            prompt.discard().map_err(unusable)?;
         }
     }
 }

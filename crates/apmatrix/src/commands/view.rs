@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::commands::KernelArgs;
+use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::live::Hosted;
 
@@ -20,7 +21,7 @@ pub struct HostArgs {
     #[arg(long, value_name = "DIR", default_value = "/sys", value_hint = clap::ValueHint::DirPath)]
     root: PathBuf,
     /// Boot a built-in machine (default, tiny, wide, max) or a machine file, in this process
-    #[arg(long, value_name = "M", conflicts_with = "root", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "M", conflicts_with = "root", add = complete::machines())]
     machine: Option<String>,
     /// Which kernel the machine runs.
     #[command(flatten)]

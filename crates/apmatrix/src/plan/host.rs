@@ -87,10 +87,16 @@ impl Host {
 #[must_use]
 pub fn unreadable(root: &str, error: ImportError) -> CliError {
     let shown = match &error {
-        ImportError::NoBus => CliError::environment(format!("there is no AP bus at {root}/bus/ap")).hint(
-            "on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix …`, or `--machine M`",
-        ),
-        ImportError::Fault(fault) => CliError::environment(fault.to_string()),
+        ImportError::NoBus => CliError::environment(format!("there is no AP bus at {root}/bus/ap"))
+            .hint("on a real host load the module `ap`; for an emulated one: `apmatrix run -- apmatrix …`")
+            .elsewhere(),
+        ImportError::Fault(fault) => {
+            let shown = CliError::environment(fault.to_string());
+            match fault.name.as_str() {
+                "EACCES" | "EPERM" => shown.hint("be root, or name a tree that you may read: `--root DIR`"),
+                _ => shown,
+            }
+        }
         ImportError::Strange { .. } => CliError::environment(format!("{root}: {error}"))
             .hint("please report this, with the kernel's version"),
     };

@@ -8,7 +8,15 @@ use ap_files::said;
 use ap_files::transcript::{Lines, TranscriptError};
 
 fn refused(path: &Path, error: &io::Error) -> TranscriptError {
-    TranscriptError { file: path.display().to_string(), line: None, message: said(error) }
+    let message = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("{}: `ls -l {}` says who may read it", said(error), path.display())
+        }
+        // What unpacks and what reads the archive have words of their own.
+        _ if error.raw_os_error().is_none() => "the archive is damaged, or cut off: fetch it anew".to_owned(),
+        _ => said(error),
+    };
+    TranscriptError { file: path.display().to_string(), line: None, message }
 }
 
 /// A source of transcripts.

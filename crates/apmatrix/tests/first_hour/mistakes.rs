@@ -94,7 +94,7 @@ const TOLD_AT_ONCE: &[Typed] = &[
     Typed("why 62177883/assign_adapter 4", ["62177883/assign_adapter: a write to it", "why", "did you mean `devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_adapter`?"]),
     Typed("why card4/onlin 1", ["card4/onlin", "why", "did you mean `bus/ap/devices/card04/online`?"]),
     // Adapters that are not there.
-    Typed("hw plug -4", ["an id is missing", "hw", "expected 0-255"]),
+    Typed("hw plug -4", ["`-4` is no range", "hw", "expected its first and its last id"]),
     Typed("hw plug .", ["an id is missing", "hw", "expected 0-255"]),
     Typed("hw unplug 04.0099", ["domain 153 is not there", "hw", "there are 4, 6, 22-23, 52, 71"]),
     Typed("hw unplug 77", ["adapter 77 is not there", "hw", "there are 0-7"]),
@@ -133,7 +133,7 @@ const COMMANDS: &[(&[&str], [&str; 3])] = &[
     (&["explore", "--sequences", "--alphabet", "coree"], ["coree", "alphabet", "did you mean `core`?"]),
     (&["schema", "lss"], ["lss", "document", "did you mean `ls`?"]),
     (&["exec", "lab", "--", "true"], ["lab", "runs", "`apmatrix run --name lab` starts one"]),
-    (&["ls", "0a"], ["`0a`", "card or queue", "expected 10, or in hex 0x0a"]),
+    (&["ls", "1a"], ["`1a`", "card or queue", "expected 26, or in hex 0x1a"]),
     (&["run", "-machine", "tiny"], ["'-m'", "did you mean `--machine`?", "Usage: apmatrix run"]),
     (&["ls", "--machine", "tniy"], ["tniy", "expected a machine file", "did you mean `tiny`?"]),
     (&["why", "apmask"], ["<TEXT>", "required", "Usage: apmatrix why"]),

@@ -80,7 +80,12 @@ impl Terminal {
 
     /// Presses keys.
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("it listens");
+        self.press_bytes(keys.as_bytes());
+    }
+
+    /// The same of keys that are no text.
+    pub fn press_bytes(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).expect("it listens");
     }
 
     /// Whether nobody reads from now on what is shown, at most what is read just now.

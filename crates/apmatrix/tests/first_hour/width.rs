@@ -18,6 +18,12 @@ const DESIRED: &str = "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4\"\
     [[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = [6, 71]\n";
 const STUCK: &str = "schema = \"apmatrix.desired/1\"\n\
     [[mdev]]\nuuid = \"62177883-f1bb-47f0-914d-32a22e3a8804\"\nadapters = 4\ndomains = [6, 71]\n";
+const LONG: &str = "schema = \"apmatrix.machine/1\"\nkernel = { base = \"6.12\", drivr-override = true, mask-write-asks = true, \
+    another-flag-that-is-none = true }\ndomains = [6, 300]\nfeatures = [\"APSC\", \"apxa\"]\n";
+const TASK: &str = "schema = \"apmatrix.scenario/1\"\nmachine = \"tiny\"\n[[task]]\nname = \"a\"\nrun = \"hw plugg 4\"\n\
+    [expect]\nverdict = \"cleen\"\n";
+const MDEVCTL: &str = "[{\"matrix\": [{\"62177883-f1bb-47f0-914d-32a22e3a8804\": {\"mdev_type\": \"vfio_ap-passthrough\", \
+    \"start\": \"auto\", \"attrs\": [{\"assign_adaptr\": \"5\"}, {\"assign_domain\": \"0x6\"}]}}]}]";
 const WRONG: &str = "schema = \"apmatrix.machine/1\"\ndomain = [4]\nmax_adapter = 3\n[[adapter]]\nid = 64\ntype = \"CEX8C\"\n";
 
 /// Commands that print for people: with the built-in machines, what is right and what is wrong.
@@ -27,6 +33,14 @@ const COMMANDS: &[&[&str]] = &[
     &["machine", "list"],
     &["machine", "list", "--kernels"],
     &["machine", "check", "wrong.toml"],
+    &["machine", "check", "long.toml"],
+    &["machine", "show", "tiny"],
+    &["explore", "task.toml"],
+    &["plan", "mdevs.json", "--machine", "tiny"],
+    &["explore", "--sequences", "--alphabet", "removals", "--depth", "3"],
+    &["explore", "--specimen", "v12-07-trylock-theft_race"],
+    &["fits", "long.toml", "tiny"],
+    &["shell", "--machine", "tiny", "-c", "why"],
     &["explore", "--list"],
     &["explore", "s.toml"],
     &["explore", "s.toml", "s.toml"],
@@ -74,6 +88,9 @@ fn directory() -> tempfile::TempDir {
         ("d.toml", DESIRED),
         ("stuck.toml", STUCK),
         ("wrong.toml", WRONG),
+        ("long.toml", LONG),
+        ("task.toml", TASK),
+        ("mdevs.json", MDEVCTL),
         ("t.jsonl", transcript),
     ] {
         fs::write(directory.path().join(name), text).expect("a file");
@@ -236,6 +253,7 @@ const COLOURED: &[&[&str]] = &[
     &["machine", "check", "wrong.toml"],
     &["machine", "list"],
     &["replay", "t.jsonl"],
+    &["machine", "check", "long.toml"],
     &["ls", "--jsn"],
     &["ls", "tiny"],
 ];

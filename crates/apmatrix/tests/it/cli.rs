@@ -220,18 +220,20 @@ fn transcripts_that_cannot_be_read_are_status_4() {
         apmatrix_in(directory.path(), &["replay", "t.jsonl"]).failed()
     };
     let good = "{\"i\":0,\"op\":\"hw\",\"cmd\":\"apm none\",\"errno\":0}\n";
-    assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"sing\"}}\n")), @r"
+    assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"sing\"}}\n")), @r#"
     status 4
     error: t.jsonl:2: expected a transcript's operation; column 18: unknown variant
       `sing`, expected one of `write`, `awrite`, `aread`, `join`, `read`, `ls`,
       `readlink`, `stat`, `tree`, `hw`, `guest`, `insmod`, `rmmod`, `dump`, `sleep`,
       `note`
-    ");
+    hint: each line of a transcript is an operation in JSON: {"i": 0, "op": "read",
+      …}
+    "#);
     assert_snapshot!(replay(&format!("{good}{{\"i\":1,\"op\":\"read\",\"errno\":0}}\n")), @r"
     status 4
     error: t.jsonl:2: expected the key `path` in `read`
     ");
-    assert_snapshot!(replay(&format!("{good}\n{{\"i\":1,\"op\":\"sleep\",\"ms\":5,\"errn\":0}}\n")), @r"
+    assert_snapshot!(replay(&format!("{good}\n{{\"i\":1,\"op\":\"sleep\",\"ms\":5,\"errn\":0}}\n")), @r#"
     status 4
     error: t.jsonl:3: expected a transcript's operation; column 33: unknown field
       `errn`, expected one of `i`, `op`, `path`, `data`, `errno`, `at`, `ret`,
@@ -239,7 +241,9 @@ fn transcripts_that_cannot_be_read_are_status_4() {
       `pending`, `ms`, `text`, `bus`, `queues`, `mdevs`, `available_instances`,
       `guests`, `flags`, `num_regions`, `num_irqs`, `irq0`, `irqs`, `count`,
       `noeventfd`, `index2`, `lines`, `dmesg_total`, `uevents`, `dmesg`, `hwlog`
-    ");
+    hint: each line of a transcript is an operation in JSON: {"i": 0, "op": "read",
+      …}
+    "#);
     assert_snapshot!(replay(good.repeat(2).as_str()), @r"
     status 4
     error: t.jsonl:2: expected an operation from 1 on (`i` ascends), found 0

@@ -207,6 +207,7 @@ fn a_guest_is_shown_as_the_verb_says() {
     assert_snapshot!(apmatrix_in(tree.path(), &["guest", "--root", "sys", "show", "g2"]).failed(), @r"
     status 1
     error: there is no guest `g2`
+    hint: there are g1; `apmatrix guest start g2 UUID` makes one
     ");
     let json = apmatrix_in(tree.path(), &["guest", "--root", "sys", "show", "g1", "--json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");

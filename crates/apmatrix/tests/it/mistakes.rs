@@ -37,6 +37,8 @@ fn said(err: &str, file: &str) -> String {
     let mut parts = [String::new(), String::new(), String::new()];
     let mut place = String::new();
     let mut part = Some(0);
+    // What was expected may go on in further lines, or stand below.
+    let mut goes_on = false;
     for line in err.lines() {
         let text = line.trim();
         if let Some((_, at)) = text.split_once(&format!("╭─[{file}:")) {
@@ -44,15 +46,27 @@ fn said(err: &str, file: &str) -> String {
             part = None;
         } else if let Some((_, label)) = text.split_once("╰── ") {
             parts[1] = label.trim().to_owned();
+        } else if let Some((_, label)) = text.split_once("╰─┤ ") {
+            parts[1] = label.trim().to_owned();
+            goes_on = true;
+        } else if let Some((_, label)) = text.split_once("│ ").filter(|_| goes_on && text.starts_with('·'))
+        {
+            parts[1] = format!("{} {}", parts[1], label.trim());
         } else if let Some(help) = text.strip_prefix("help: ") {
             part = Some(2);
             parts[2] = help.to_owned();
         } else if let Some(index) = part {
             let text = text.trim_start_matches("× ").trim_start_matches("│ ").trim();
             // A word that is too long was broken, too; nothing else ends with a hyphen.
-            let blank = if parts[index].is_empty() || parts[index].ends_with('-') { "" } else { " " };
+            let blank = if parts[index].is_empty() || parts[index].ends_with(['-', '/']) { "" } else { " " };
             parts[index] = format!("{}{blank}{text}", parts[index]);
         }
+    }
+    if parts[1] == "here" {
+        let below = std::mem::take(&mut parts[2]);
+        let (expected, help) =
+            below.split_once("; ").filter(|(first, _)| !first.contains('?')).unwrap_or((&below, ""));
+        (parts[1], parts[2]) = (expected.to_owned(), help.to_owned());
     }
     parts.iter().filter(|part| !part.is_empty()).fold(place, |all, part| format!("{all} | {part}"))
 }

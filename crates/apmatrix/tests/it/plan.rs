@@ -275,13 +275,15 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
     let on = |command: &str| apmatrix_in(tree.path(), &[command, "--root", "sys", "--run-dir", "run"]);
     assert_snapshot!(on("confirm").failed(), @r"
     status 1
-    error: there is no apply to confirm: none has been made on this host since it
-      came up
+    error: there is no apply to confirm: there is no directory run, where it would
+      be written down
+    hint: name the one that `apmatrix apply --run-dir` was given, or leave it out
     ");
     assert_snapshot!(on("revert").failed(), @r"
     status 1
-    error: there is no apply to revert: none has been made on this host since it
-      came up
+    error: there is no apply to revert: there is no directory run, where it would be
+      written down
+    hint: name the one that `apmatrix apply --run-dir` was given, or leave it out
     ");
     assert_snapshot!(on("recover").ok(), @"nothing to do");
 }

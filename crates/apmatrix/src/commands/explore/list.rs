@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::commands::explore_scenarios;
 use crate::error::Outcome;
-use crate::terminal::{Table, width};
+use crate::terminal::{Table, findings, width};
 
 /// What can be explored.
 #[derive(Serialize, schemars::JsonSchema)]
@@ -38,7 +38,7 @@ pub fn run(json: bool) -> Outcome {
         crate::commands::print_json(&document)?;
         return Ok(0);
     }
-    let mut out = anstream::stdout().lock();
+    let mut out = findings();
     for (title, entries) in
         [("specimens (--specimen ID)", &document.specimens), ("scenarios", &document.scenarios)]
     {

@@ -9,7 +9,7 @@ use ap_seed::{PATCHES, Question, Specimen, Table, names};
 use explore::{OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
-use crate::terminal::wrapped;
+use crate::terminal::{command, wrapped};
 
 const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
@@ -76,9 +76,11 @@ pub fn print_violation(
     let fewest = if violation.fewest { "the fewest possible" } else { "perhaps not the fewest possible" };
     let switches = several(violation.switches.into(), "context switch");
     let (line, again) = (format!("{switches}, {fewest}; again:"), again(specimen, violation));
-    // A command stays in one piece: it is to be copied.
-    let between = if line.len() + 1 + again.len() <= width { " " } else { "\n  " };
-    writeln!(out, "{line}{between}{again}")
+    if line.len() + 1 + again.len() <= width {
+        writeln!(out, "{line} {again}")
+    } else {
+        writeln!(out, "{line}\n  {}", command(&again, width.saturating_sub(2), 6).trim_start())
+    }
 }
 
 fn again(specimen: &Specimen, violation: &Violation) -> String {

@@ -11,7 +11,7 @@ use super::args::Args;
 use super::{json, report, telling};
 use crate::error::{CliError, Outcome};
 use crate::progress::bar;
-use crate::terminal::width;
+use crate::terminal::{findings, width};
 use crate::timeline::page;
 
 /// Explores a specimen, or replays one of its schedules.
@@ -29,8 +29,16 @@ pub fn run(id: &str, args: &Args) -> Outcome {
 /// The specimen of this name.
 pub fn find(id: &str) -> Result<Specimen, CliError> {
     specimen(id).ok_or_else(|| {
-        let near = meant(id, specimens().iter().map(|known| known.id));
+        // The pattern of those of the series is listed, and is none itself.
+        let known = specimens().iter().map(|known| known.id).filter(|known| specimen(known).is_some());
+        let near = meant(id, known);
         let error = CliError::usage(format!("there is no specimen `{id}`"));
+        let error = match id.starts_with("v12-") {
+            true => {
+                error.hint("PP, LOCK and QUESTION stand for a cell of the table: v12-07-trylock-theft_race")
+            }
+            false => error,
+        };
         let error = match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
@@ -53,7 +61,7 @@ fn explore(specimen: &mut Specimen, args: &Args) -> Outcome {
     if args.json {
         crate::commands::print_json(&json::document(specimen, &found, args.budget))?;
     } else {
-        let mut out = anstream::stdout().lock();
+        let mut out = findings();
         report::print(&mut out, specimen, &found, width())?;
     }
     Ok(u8::from(!found.is_clean()))
@@ -73,7 +81,7 @@ fn replay(specimen: &mut Specimen, schedule: &str, args: &Args) -> Outcome {
     if args.json && left.is_none() {
         crate::commands::print_json(&json::replayed(specimen, &replay))?;
     } else if !args.json {
-        report::print_replay(&mut anstream::stdout().lock(), specimen, &replay, width())?;
+        report::print_replay(&mut findings(), specimen, &replay, width())?;
     }
     if let Some(error) = left {
         return Err(CliError::failed(error.to_string())
@@ -103,7 +111,7 @@ fn series(args: &Args) -> Outcome {
     if args.json {
         crate::commands::print_json(&json::series(&table, started.elapsed()))?;
     } else {
-        report::print_table(&mut anstream::stdout().lock(), &table, started.elapsed(), width())?;
+        report::print_table(&mut findings(), &table, started.elapsed(), width())?;
     }
     Ok(u8::from(table.unexpected().next().is_some() || table.unknown().next().is_some()))
 }

@@ -16,7 +16,7 @@ use crate::commands::explore::report::{count, several};
 use crate::error::CliError;
 use crate::jobs;
 use crate::scenario::Playable;
-use crate::terminal::{Wrapping, cut};
+use crate::terminal::{Wrapping, cut, findings};
 
 /// How what was found differs from what the author expects, a line for each difference.
 pub fn unexpected(play: &Playable, explored: &Explored) -> Option<String> {
@@ -104,7 +104,7 @@ pub fn print_line(
     } else {
         file
     };
-    writeln!(anstream::stdout(), "{style}{word}{style:#}  {file}{counts}")?;
+    writeln!(findings(), "{style}{word}{style:#}  {file}{counts}")?;
     Ok(())
 }
 
@@ -116,7 +116,7 @@ pub fn print_sum(
 ) -> Result<(), CliError> {
     let parts: Vec<String> = sums.iter().map(|(word, number)| format!("{number} {word}")).collect();
     let (parts, seconds) = (parts.join(", "), took.as_secs_f64());
-    writeln!(anstream::stdout(), "{all} scenarios: {parts}; {seconds:.1} s{}", memory(all))?;
+    writeln!(findings(), "{all} scenarios: {parts}; {seconds:.1} s{}", memory(all))?;
     Ok(())
 }
 
@@ -160,7 +160,7 @@ pub fn print(
     (scenarios, width): (usize, usize),
 ) -> Result<(), CliError> {
     let report = &explored.report;
-    let mut out = Wrapping::new(anstream::stdout().lock(), width);
+    let mut out = Wrapping::new(findings(), width);
     let (word, colour) = word(explored, wrong, other);
     let style = Style::new().bold().fg_color(Some(colour.into()));
     let title = cut(&play.scenario.title, width.saturating_sub(word.len() + 1));
@@ -256,7 +256,7 @@ pub fn print_replay(
     replay: &Replay,
     width: usize,
 ) -> Result<(), CliError> {
-    let mut out = Wrapping::new(anstream::stdout().lock(), width);
+    let mut out = Wrapping::new(findings(), width);
     writeln!(out, "{}", cut(&play.scenario.title, width))?;
     let steps = telling::steps(play, &replay.trace, &mut beginning.clone());
     write!(out, "{}", trace::text(&names(play), &steps, width.min(WIDEST)))?;
