@@ -228,12 +228,11 @@ impl fmt::Display for MachineFile {
         let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let adapters = count(self.adapters.len(), "adapter");
         let domains = count(self.domains.iter().count(), "domain");
-        write!(
-            f,
-            "{adapters} ({}) × {domains} = {}",
-            kinds(&self.adapters),
-            count(self.queue_count(), "queue")
-        )?;
+        write!(f, "{adapters}")?;
+        if !self.adapters.is_empty() {
+            write!(f, " ({})", kinds(&self.adapters))?;
+        }
+        write!(f, " × {domains} = {}", count(self.queue_count(), "queue"))?;
         match self.mdevs.len() {
             0 => {}
             n => write!(f, ", {}", count(n, "mdev"))?,

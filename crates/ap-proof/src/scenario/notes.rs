@@ -1,12 +1,16 @@
 //! Where a task stands, and what its author did wrong.
 
 use std::cell::{Cell, RefCell};
+use std::sync::LazyLock;
 
 use ap_shell::{Cause, Failing, OperatorError};
 use ap_sysfs::nearest::meant;
 use ap_sysfs::{Errno, names};
 
 use crate::scenario::definition::{Mistake, Part};
+
+/// The names that are the same in every tree: asked for in every execution.
+static KNOWN: LazyLock<Vec<&'static str>> = LazyLock::new(names::fixed);
 
 /// Where a task stands, and the first mistake of its author that it came to.
 #[derive(Default)]
@@ -87,7 +91,7 @@ impl Notes {
         }
         let mut parts = path.split('/').filter(|name| !matches!(*name, "" | "." | "..")).peekable();
         let unknown = match parts.next() {
-            Some("sys") => parts.find(|name| !names::is_fixed(name) && !names::varies(name)),
+            Some("sys") => parts.find(|name| KNOWN.binary_search(name).is_err() && !names::varies(name)),
             Some("dev") | None => None,
             Some(_) => {
                 return self.mistake(
@@ -99,7 +103,7 @@ impl Notes {
         if let Some(name) = unknown {
             let last = parts.peek().is_none();
             let what = format!("there is no {} `{name}`", if last { "attribute" } else { "directory" });
-            let remedy = match meant(name, names::fixed().iter().copied()) {
+            let remedy = match meant(name, KNOWN.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`apmatrix shell -c 'ls DIR'` lists what a directory has".to_owned(),
             };

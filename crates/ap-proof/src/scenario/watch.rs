@@ -20,6 +20,9 @@ use crate::oracle::{Broken, Known};
 /// A guest's name.
 pub(super) type Guest = Arc<str>;
 
+/// The hands of the queues of an adapter, by domain.
+type Row = Box<[Ghost<Hand<Guest>>]>;
+
 /// Which queues a guest has and had. (What is set for one guest is ordered by its lock K.)
 #[derive(Clone, Debug, Default)]
 struct Queues {
@@ -33,7 +36,7 @@ struct Queues {
 /// stay independent.
 pub(super) struct Watch {
     /// By adapter and domain; an adapter's when the first of its queues is met.
-    hands: [OnceCell<Box<[Ghost<Hand<Guest>>]>>; 256],
+    hands: [OnceCell<Row>; 256],
     guests: RefCell<BTreeMap<Guest, Queues>>,
     touched: RefCell<Vec<Apqn>>,
     start: Start,

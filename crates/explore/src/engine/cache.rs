@@ -275,7 +275,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let root = control.root(task);
             state.nodes[task] = root;
             let walked =
-                follow(&mut control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
+                follow(&control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
             if walked.is_err() {
                 drop(control);
                 self.problem("the tasks begin in different ways".to_owned());
