@@ -79,12 +79,9 @@ fn near(argument: &Path) -> Option<String> {
 /// The scenario that an argument means, on the kernel that was asked for.
 fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
     let path = find(argument);
-    let read = Playable::read(&path).map_err(|error| {
-        let error = CliError::from(error);
-        match near(argument) {
-            Some(near) if !path.exists() => error.hint(format!("did you mean the scenario `{near}`?")),
-            _ => error,
-        }
+    let read = Playable::read(&path).map_err(|error| match near(argument) {
+        Some(near) if !path.exists() => error.hint(format!("did you mean the scenario `{near}`?")),
+        _ => error,
     });
     Ok(read?.with_kernel(args.kernel.as_ref()))
 }

@@ -59,6 +59,7 @@ mod tests {
         Step {
             first: 0,
             last: 0,
+            mark: None,
             task,
             kind,
             words: words.to_owned(),
