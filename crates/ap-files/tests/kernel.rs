@@ -29,7 +29,7 @@ fn mistakes_name_the_place_and_what_there_is() {
         ("\"5.4\"", "unknown kernel `5.4`"),
         ("{ base = \"6\" }", "unknown kernel `6`"),
         ("{ driver-overide = true }", "did you mean `driver-override`?"),
-        ("{ driver-override = 1 }", "a boolean"),
+        ("{ driver-override = 1 }", "expected true or false"),
         ("7", "a version like \"7.1\""),
     ] {
         let error = machine(kernel).unwrap_err();

@@ -4,10 +4,9 @@
 //! Knows the rules ([`State::after`]) and what each refusal wants ([`Refusal`]); not how it is said to people.
 
 use ap_files::desired::Give;
-use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix, Uuid};
+use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
 
-use crate::cost::{Cost, least_part, least_taken, takings, wished};
-use crate::cut::{Holding, ids_but_one_of};
+use crate::cost::{Cost, least_part, least_taken};
 use crate::reading::{Reading, read};
 use crate::reason::{Refusal, Unbindable};
 use crate::remedy::GiveUp;
@@ -107,23 +106,19 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
     };
     let overridden = !state.overrides.is_empty();
     let give = if overridden { By::Overrides } else { By::Apmask };
-    let (search, words) = found(How { give, other_mask: false });
+    let (search, words) = found(How { give });
     let met = |is: fn(&Refusal) -> bool| search.refusals.iter().any(is);
     let reserved = met(|refusal| matches!(refusal, Refusal::Reserved { .. }));
     let mut others = Vec::new();
     if reserved && !overridden {
-        others.push(How { give: By::Aqmask, other_mask: false });
+        others.push(How { give: By::Aqmask });
         if may_override(state, &search.refusals) {
-            others.push(How { give: By::Overrides, other_mask: false });
+            others.push(How { give: By::Overrides });
         }
-    }
-    // The other mask says nothing of queues where a mask asks about all ids of it.
-    if met(|refusal| matches!(refusal, Refusal::InUse { .. })) && !state.kernel.in_use_whole {
-        others.push(How { give, other_mask: true });
     }
     // No override can be written for a queue that is not there. Masks can name it, once there are no overrides.
     if reserved && overridden && words.is_some() {
-        others.extend([By::Apmask, By::Aqmask].map(|give| How { give, other_mask: false }));
+        others.extend([By::Apmask, By::Aqmask].map(|give| How { give }));
     }
     let refusals = search.refusals.clone();
     let least =
@@ -148,8 +143,6 @@ fn may_override(state: &State, refusals: &[Refusal]) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct How {
     give: By,
-    /// Where mdevs are in the way of a mask, ids leave the other mask, too, if that costs less.
-    other_mask: bool,
 }
 
 /// By what the host gives queues up.
@@ -202,8 +195,6 @@ impl Search {
                 self.refusals.push(refusal.clone());
             }
             self.met.push((refusal, part.text.clone()));
-            // All that is to leave the other mask leaves it at once.
-            self.how.other_mask &= !matches!(part.writes.as_slice(), [piece] if piece.write.is_to_mask());
             if again {
                 return Err("nothing that can be written lets it through as the host is".to_owned());
             }
@@ -295,53 +286,6 @@ fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> 
     Part { text, writes: vec![Piece { write: Write::Config(mdev, left), stores }] }
 }
 
-/// The ids that leave the other mask, so that a mask write meets fewer queues of mdevs; `None`: it costs more than to take
-/// all of them from mdevs.
-fn other_mask(state: &State, write: &Write) -> Option<GiveUp> {
-    let asked = state.asked_by(write);
-    let adapters = matches!(write, Write::Aqmask(_));
-    let mut holdings = Vec::new();
-    for mdev in state.mdevs.values().filter(|mdev| mdev.matrix.shares_queue(&asked)) {
-        let queues = mdev.matrix.shared(&asked);
-        let one = |id: u8, queues: Matrix| {
-            let [(_, by_adapters), (_, by_domains)] = takings(state, mdev, &queues);
-            (id, if adapters { by_adapters } else { by_domains })
-        };
-        let [(_, by_adapters), (_, by_domains)] = takings(state, mdev, &queues);
-        holdings.push(if adapters {
-            let each = queues.adapters.iter();
-            let each = each.map(|id| one(id.0, Matrix { adapters: AdapterMask::single(id), ..queues }));
-            Holding { whole: by_domains, each: each.collect() }
-        } else {
-            let each = queues.domains.iter();
-            let each = each.map(|id| one(id.0, Matrix { domains: DomainMask::single(id), ..queues }));
-            Holding { whole: by_adapters, each: each.collect() }
-        });
-    }
-    // What the write is to give the host is lost with an id, too, as it gives it not. Something of it has to be given.
-    let (host, wished) = (&state.queues.host, wished(state, write));
-    let price = |id: u8| {
-        Cost::of_host(if adapters {
-            let wish = wished.iter().find(|(adapter, _)| adapter.0 == id).map_or(0, |(_, row)| row.count());
-            host.row(AdapterId(id)).count() + wish
-        } else {
-            let wish = wished.iter().filter(|(_, row)| row.contains(DomainId(id))).count();
-            host.column(DomainId(id)).count() + wish
-        })
-    };
-    let given: Vec<u8> = if adapters {
-        wished.iter().filter(|(_, row)| !row.is_empty()).map(|(adapter, _)| adapter.0).collect()
-    } else {
-        let all = wished.iter().fold(DomainMask::EMPTY, |all, (_, row)| all | *row);
-        all.iter().map(|domain| domain.0).collect()
-    };
-    let ids = ids_but_one_of(&holdings, price, &given);
-    (!ids.is_empty()).then(|| match adapters {
-        true => GiveUp::adapters(state, AdapterMask::of(ids.into_iter().map(AdapterId))),
-        false => GiveUp::domains(state, DomainMask::of(ids.into_iter().map(DomainId))),
-    })
-}
-
 /// How the masks give a queue to the host's driver, and what is to be done before that.
 fn to_host(state: &State, queue: Apqn) -> String {
     let mut now = state.clone();
@@ -393,12 +337,6 @@ fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
     let words = || Part::words(refusal.remedy(state).to_string());
     let mask = |give_up: GiveUp| Part::of(give_up.to_string(), [give_up.write()]);
     match refusal {
-        Refusal::InUse { .. }
-            if how.other_mask
-                && let Some(give_up) = other_mask(state, write) =>
-        {
-            mask(give_up)
-        }
         Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
         Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
         Refusal::Reserved { queues, .. } if how.give == By::Apmask => {

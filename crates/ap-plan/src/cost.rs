@@ -72,7 +72,7 @@ impl Cost {
     pub const NOTHING: Cost = Cost { guests: 0, queues: 0, writes: 0, absent: 0 };
 
     /// What it costs that only the host loses so many queues.
-    pub(crate) fn of_host(queues: usize) -> Cost {
+    fn of_host(queues: usize) -> Cost {
         Cost { queues: count(queues), ..Cost::NOTHING }
     }
 
@@ -138,7 +138,7 @@ fn row(state: &State, adapter: AdapterId) -> DomainMask {
 }
 
 /// The queues that are there and that a mask write is to give the host, by adapters.
-pub(crate) fn wished(state: &State, write: &Write) -> Vec<(AdapterId, DomainMask)> {
+fn wished(state: &State, write: &Write) -> Vec<(AdapterId, DomainMask)> {
     let Masks { adapters, domains } = state.masks;
     let (adapters, domains) = match write {
         Write::Apmask(delta) => (delta.set() - adapters, domains),
@@ -153,7 +153,7 @@ fn count(number: usize) -> i64 {
 }
 
 /// What is left of an mdev without its adapters of some queues, and without its domains of them; and what each costs.
-pub(crate) fn takings(state: &State, mdev: &Mdev, queues: &Matrix) -> [(Matrix, Cost); 2] {
+fn takings(state: &State, mdev: &Mdev, queues: &Matrix) -> [(Matrix, Cost); 2] {
     let (mut by_adapters, mut by_domains) = (mdev.matrix, mdev.matrix);
     by_adapters.adapters -= queues.adapters;
     by_domains.domains -= queues.domains;

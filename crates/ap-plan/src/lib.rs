@@ -34,7 +34,6 @@
 pub mod allow;
 pub mod change;
 pub mod cost;
-mod cut;
 pub mod difference;
 pub mod filter;
 pub mod fits;

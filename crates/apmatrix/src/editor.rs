@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(completed("hw fault 04.0006 re"), ["hw fault 04.0006 resetlat="]);
         assert_eq!(completed("hw fault 04.0006 rc=3 bu"), ["hw fault 04.0006 rc=3 busy="]);
         assert_eq!(completed("hw fault 04.0006 rc=/"), Vec::<String>::new());
-        assert_eq!(completed("hw repair card"), ["hw repair card04 ", "hw repair card05 "]);
+        assert_eq!(completed("hw repair card"), ["hw repair card04 ", "hw repair card0a "]);
         assert_eq!(completed("hw repair 04.0006"), ["hw repair 04.0006 "]);
         assert_eq!(completed("hw modules u"), ["hw modules unload "]);
         assert_eq!(completed("hw modules unload vf"), ["hw modules unload vfio_ap "]);

@@ -75,7 +75,7 @@ fn the_two_finds_of_the_seed_are_timelines() {
                 let dashed = browser.js("[...document.querySelectorAll('.wait')].length > 0").await;
                 assert_eq!(dashed, json!(waits), "a lock that is only tried is waited for by nobody");
                 let stuck = "[...document.querySelectorAll('.wrongrow')].some((row) => \
-                             row.textContent.startsWith('waits for'))";
+                             /^\\(\\d\\) waits for/.test(row.textContent))";
                 assert_eq!(browser.js(stuck).await, json!(waits));
                 // By keys alone: to the first step, on, to the end, to the next execution and back.
                 browser.keys(HOME).await;

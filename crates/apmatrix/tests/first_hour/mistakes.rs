@@ -36,7 +36,7 @@ const IN_THE_SHELL: &[Typed] = &[
     Typed("echo 4 5 > /sys/bus/ap/apmask", ["`4 5` is not a text for apmask", "bus/ap/apmask", "+4,-10-12"]),
     Typed("echo '+4, +5' > /sys/bus/ap/apmask", ["is not a text for apmask", "bus/ap/apmask", "+4,-10-12"]),
     Typed("echo -300 > /sys/bus/ap/aqmask", ["`-300` is not a text for aqmask: 300 is above 255", "bus/ap/aqmask", "write ids from 0 to 255"]),
-    Typed("echo +4 > /sys/bus/ap/apmask", ["04.0006", "guest g1", "echo -6 > /sys/bus/ap/aqmask"]),
+    Typed("echo +4 > /sys/bus/ap/apmask", ["04.0006", "guest g1", "echo 4 > unassign_adapter"]),
     Typed("echo 5 > $M/$O/assign_adapter; echo 6 > $M/$O/assign_domain", ["05.0006 is the host's", "assign_domain", "echo -5 > /sys/bus/ap/apmask"]),
     Typed("echo 4 > $M/$O/assign_adapter; echo 6 > $M/$O/assign_domain", ["04.0006 is assigned to mdev 62177883", "guest g1", "unassign_adapter"]),
     Typed("echo 0xf0 > $M/$O/ap_config", ["is not three masks", "ap_config", "with commas between them"]),

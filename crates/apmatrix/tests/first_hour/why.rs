@@ -33,8 +33,10 @@ fn h9_the_shell_says_line_file_and_reason() {
     rule    A mask gives the host no queue that an mdev has: whoever writes it has
             to take the queue from the mdev first.
             docs/reference/rules.md#in-use
-    change  the host gives up 1 queue
-            echo -6 > /sys/bus/ap/aqmask
+    change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
+            loses what is taken while it runs
+            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
+            echo 4 > unassign_adapter
     ");
 }
 
@@ -45,7 +47,7 @@ fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
         "{}echo {other} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
          echo 4 > $M/{other}/assign_adapter\necho 71 > $M/{other}/assign_domain\n\
          why /sys/bus/ap/apmask +4\n\
-         echo 4 > $M/{other}/unassign_adapter; echo -6 > /sys/bus/ap/aqmask; echo +4 > /sys/bus/ap/apmask",
+         echo 4 > $M/{UUID}/unassign_adapter; echo 4 > $M/{other}/unassign_adapter; echo +4 > /sys/bus/ap/apmask",
         guest()
     );
     let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
@@ -62,11 +64,13 @@ fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
     rule    A mask gives the host no queue that an mdev has: whoever writes it has
             to take the queue from the mdev first.
             docs/reference/rules.md#in-use
-    change  take adapter 4 from mdev 72177883-f1bb-47f0-914d-32a22e3a8804; then the
-            host gives up 1 queue
+    change  take adapter 4 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
+            loses what is taken while it runs; then take adapter 4 from mdev
+            72177883-f1bb-47f0-914d-32a22e3a8804
+            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
+            echo 4 > unassign_adapter
             cd /sys/devices/vfio_ap/matrix/72177883-f1bb-47f0-914d-32a22e3a8804
             echo 4 > unassign_adapter
-            echo -6 > /sys/bus/ap/aqmask
     ");
 }
 
