@@ -83,7 +83,7 @@ fn the_next_write_says_what_it_would_answer() {
     assert_eq!(answer.errno(), Some("EBUSY"));
     // By its number: so cells name it.
     assert_eq!(why, "queues 0a.0006, 0a.0047 are assigned to mdev 1, which guest g1 holds");
-    assert_eq!(remedy, "take adapter 10 from mdev 1 (held by guest g1)");
+    assert_eq!(remedy, "take adapter 10 from mdev 1; guest g1 loses what is taken while it runs");
 }
 
 /// Not only the first mdev that has a queue of the adapter.
