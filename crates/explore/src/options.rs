@@ -97,7 +97,7 @@ impl Default for Options {
             shrink_budget: Duration::from_secs(20),
             audit: Audit::default(),
             audit_budget: Duration::from_secs(10),
-            stack: 256 * 1024,
+            stack: fibers::DEFAULT_STACK,
             mistake: None,
             reach: Reach::default(),
         }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use crate::panics;
 use crate::switch::Stack;
 
-/// The size of a stack unless another is asked for: real code runs on it.
-pub const DEFAULT_STACK: usize = 256 * 1024;
+/// The size of a stack unless another is asked for: real code runs on it. Where frames are larger, so is the stack.
+pub const DEFAULT_STACK: usize = if cfg!(target_arch = "s390x") { 512 } else { 256 } * 1024;
 
 /// A pool of stacks of one size, each with a guard page. Cloning gives another handle to the same pool.
 #[derive(Clone)]
