@@ -91,9 +91,9 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
         Reading::Wrong(wrong) => Some(Hindrance::Wrong(wrong.remedy)),
         Reading::Nothing | Reading::Takes(..) | Reading::Unknown => None,
     };
-    let found = |way: How| {
+    let found = |how: How| {
         let mut search =
-            Search { how: way, now: state.clone(), refusals: Vec::new(), met: Vec::new(), parts: Vec::new() };
+            Search { how, now: state.clone(), refusals: Vec::new(), met: Vec::new(), parts: Vec::new() };
         let words = search.clear(&refuses, 0).err();
         debug_assert_eq!(search.refusals.first(), Some(first));
         (search, words)
@@ -105,20 +105,18 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
         Cost::of_change(state, &search.now, write.as_deref(), writes).of_what_is_there()
     };
     let overridden = !state.overrides.is_empty();
-    let give = if overridden { By::Overrides } else { By::Apmask };
-    let (search, words) = found(How { give });
-    let met = |is: fn(&Refusal) -> bool| search.refusals.iter().any(is);
-    let reserved = met(|refusal| matches!(refusal, Refusal::Reserved { .. }));
+    let (search, words) = found(if overridden { How::Overrides } else { How::Apmask });
+    let reserved = search.refusals.iter().any(|refusal| matches!(refusal, Refusal::Reserved { .. }));
     let mut others = Vec::new();
     if reserved && !overridden {
-        others.push(How { give: By::Aqmask });
+        others.push(How::Aqmask);
         if may_override(state, &search.refusals) {
-            others.push(How { give: By::Overrides });
+            others.push(How::Overrides);
         }
     }
     // No override can be written for a queue that is not there. Masks can name it, once there are no overrides.
     if reserved && overridden && words.is_some() {
-        others.extend([By::Apmask, By::Aqmask].map(|give| How { give }));
+        others.extend([How::Apmask, How::Aqmask]);
     }
     let refusals = search.refusals.clone();
     let least =
@@ -139,15 +137,9 @@ fn may_override(state: &State, refusals: &[Refusal]) -> bool {
     few && state.kernel.driver_override && !state.masks_in_use && state.way() != Some(Give::Masks)
 }
 
-/// In which way things are taken out of the way, where there are several.
+/// By what the host gives queues up, where there are several ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct How {
-    give: By,
-}
-
-/// By what the host gives queues up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+enum How {
     /// Adapters leave apmask.
     Apmask,
     /// Domains leave aqmask.
@@ -339,10 +331,10 @@ fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
     match refusal {
         Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
         Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
-        Refusal::Reserved { queues, .. } if how.give == By::Apmask => {
+        Refusal::Reserved { queues, .. } if how == How::Apmask => {
             mask(GiveUp::adapters(state, queues.adapters))
         }
-        Refusal::Reserved { queues, .. } if how.give == By::Aqmask => {
+        Refusal::Reserved { queues, .. } if how == How::Aqmask => {
             mask(GiveUp::domains(state, queues.domains))
         }
         Refusal::Reserved { queues, .. } => {

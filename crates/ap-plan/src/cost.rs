@@ -2,12 +2,12 @@
 //!
 //! Knows states before and after; not what a change is for.
 
-use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::ops::AddAssign;
 
-use ap_types::{AdapterId, AdapterMask, DomainMask, Matrix, Uuid};
+use ap_types::{AdapterId, DomainMask, Matrix, Uuid};
 
 use crate::reason::{adapters, domains, smaller_part};
-use crate::state::{Bindings, Masks, Mdev, State};
+use crate::state::{Bindings, Mdev, State};
 use crate::write::Write;
 
 /// What a change costs. The first that differs decides which of two costs less.
@@ -23,41 +23,12 @@ pub struct Cost {
     pub absent: i64,
 }
 
-impl Add for Cost {
-    type Output = Cost;
-
-    fn add(self, other: Cost) -> Cost {
-        Cost {
-            guests: self.guests + other.guests,
-            queues: self.queues + other.queues,
-            writes: self.writes + other.writes,
-            absent: self.absent + other.absent,
-        }
-    }
-}
-
-impl Sub for Cost {
-    type Output = Cost;
-
-    fn sub(self, other: Cost) -> Cost {
-        Cost {
-            guests: self.guests - other.guests,
-            queues: self.queues - other.queues,
-            writes: self.writes - other.writes,
-            absent: self.absent - other.absent,
-        }
-    }
-}
-
 impl AddAssign for Cost {
     fn add_assign(&mut self, other: Cost) {
-        *self = *self + other;
-    }
-}
-
-impl SubAssign for Cost {
-    fn sub_assign(&mut self, other: Cost) {
-        *self = *self - other;
+        self.guests += other.guests;
+        self.queues += other.queues;
+        self.writes += other.writes;
+        self.absent += other.absent;
     }
 }
 
@@ -71,25 +42,14 @@ impl Cost {
     /// What nothing costs.
     pub const NOTHING: Cost = Cost { guests: 0, queues: 0, writes: 0, absent: 0 };
 
-    /// What it costs that only the host loses so many queues.
-    fn of_host(queues: usize) -> Cost {
-        Cost { queues: count(queues), ..Cost::NOTHING }
-    }
-
-    /// What a change of so many writes costs that leads from one state to another one and lets a write through. What the
-    /// write gives the host counts as the host's.
+    /// What a change of so many writes costs that leads from one state to another one and lets a write through.
     #[must_use]
     pub fn of_change(before: &State, changed: &State, write: Option<&Write>, writes: usize) -> Cost {
         let after = write.and_then(|write| changed.after(write).ok());
         let after = after.as_ref().unwrap_or(changed);
-        let mut hosts = before.queues.host.clone();
-        if let Some(write) = write {
-            for (adapter, row) in wished(before, write) {
-                hosts.insert_product(&AdapterMask::single(adapter), &row);
-            }
-        }
-        let mut cost = Cost::of_host(hosts.len() - hosts.shared_len(&after.queues.host));
-        cost.writes = count(writes);
+        let host = &before.queues.host;
+        let lost = host.len() - host.shared_len(&after.queues.host);
+        let mut cost = Cost { queues: count(lost), writes: count(writes), ..Cost::NOTHING };
         for (uuid, mdev) in &before.mdevs {
             let (matrix, shadow) =
                 after.mdevs.get(uuid).map(|mdev| (mdev.matrix, mdev.shadow)).unwrap_or_default();
@@ -135,17 +95,6 @@ fn there(state: &State, matrix: &Matrix) -> usize {
 fn row(state: &State, adapter: AdapterId) -> DomainMask {
     let Bindings { host, vfio, none } = &state.queues;
     host.row(adapter) | vfio.row(adapter) | none.row(adapter)
-}
-
-/// The queues that are there and that a mask write is to give the host, by adapters.
-fn wished(state: &State, write: &Write) -> Vec<(AdapterId, DomainMask)> {
-    let Masks { adapters, domains } = state.masks;
-    let (adapters, domains) = match write {
-        Write::Apmask(delta) => (delta.set() - adapters, domains),
-        Write::Aqmask(delta) => (adapters, delta.set() - domains),
-        _ => return Vec::new(),
-    };
-    adapters.iter().map(|adapter| (adapter, row(state, adapter) & domains)).collect()
 }
 
 fn count(number: usize) -> i64 {

@@ -95,12 +95,6 @@ pub struct Store {
 }
 
 impl Write {
-    /// Whether it is one to a mask.
-    #[must_use]
-    pub fn is_to_mask(&self) -> bool {
-        matches!(self, Write::Apmask(_) | Write::Aqmask(_))
-    }
-
     /// The write as the tree takes it.
     #[must_use]
     pub fn store(&self) -> Store {

@@ -1,7 +1,8 @@
 //! No cheaper change of the kinds that are considered lets a refused write through, and the one that is proposed does.
 //!
-//! The kinds: ids are unassigned from other mdevs, one at a time, on either axis; ids leave both masks (of a write to an mdev); or queues that an mdev is to have are given by overrides. All of them, and all
-//! combinations of them, are tried on small states. `APMATRIX_LONG=1`: more states.
+//! The kinds: ids are unassigned from other mdevs, one at a time, on either axis; and where an mdev is to have queues of the
+//! host's, ids leave the masks, or the queues are given by overrides. All of them, and all combinations of them, are
+//! tried on small states. `APMATRIX_LONG=1`: more states.
 
 use std::collections::BTreeMap;
 
