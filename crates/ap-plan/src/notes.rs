@@ -5,6 +5,7 @@
 
 use ap_files::DesiredFile;
 use ap_files::desired::{DesiredMdev, MaskWish};
+use ap_sysfs::ids::listed;
 use ap_types::grammar::{ap_config, mask_write, strict};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Mask, Matrix};
 
@@ -20,15 +21,37 @@ where
 {
     match wish {
         MaskWish::Change { clear, .. } => clear,
-        MaskWish::Exactly(mask) if mask.words()[3] & 1 == 1 => !mask,
+        MaskWish::Exactly(mask) if mask.has_highest() => !mask,
         MaskWish::Exactly(_) => M::default(),
     }
+}
+
+/// That the host keeps only what a mask lists, if that is less than half of what is there: who lists a few may mean what is to
+/// be given up.
+fn few<M>(key: &str, wish: Option<MaskWish<M>>, there: M, said: fn(&M) -> String) -> Option<String>
+where
+    M: Mask + IntoIterator<Item = M::Id> + std::ops::BitAnd<Output = M>,
+{
+    let MaskWish::Exactly(mask) = wish? else { return None };
+    let kept = mask & there;
+    let ids: Vec<u8> = kept.into_iter().map(Into::into).collect();
+    let few = !mask.has_highest() && !ids.is_empty() && 2 * ids.len() < there.into_iter().count();
+    few.then(|| {
+        format!(
+            "{key}: a list is what the host keeps, {} and no other; write `{key} = \"all but {}\"` if that is what it gives up",
+            said(&kept),
+            listed(ids)
+        )
+    })
 }
 
 /// What to beware of if that file is carried out on a host in that state: ids that are not there first.
 #[must_use]
 pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     let mut notes = absent(state, desired);
+    let cards: AdapterMask = state.cards.keys().copied().collect();
+    notes.extend(few("apmask", desired.apmask, cards, adapters));
+    notes.extend(few("aqmask", desired.aqmask, state.config.domains, domains));
     notes.extend(desired.mdevs.iter().filter_map(|mdev| control_domains(state, mdev)));
     notes
 }
@@ -244,6 +267,33 @@ mod tests {
         let desired = desired.replace("\"U\"", &format!("\"{U}\""));
         let desired = format!("schema = \"apmatrix.desired/1\"\n{desired}");
         notes(&State::of(&machine), &DesiredFile::parse("d.toml", &desired).expect("it is right"))
+    }
+
+    #[test]
+    fn a_list_of_a_few_that_the_host_is_to_keep_is_noted() {
+        let keys = "schema = \"apmatrix.machine/1\"\ndomains = [6, 71]\n[[adapter]]\nids = \"4-10\"\ntype = \"CEX8P\"\n";
+        let state = State::of(&MachineFile::parse("m.toml", keys).expect("it is right"));
+        let noted = |host: &str| {
+            let text = format!("schema = \"apmatrix.desired/1\"\n[host]\n{host}\n");
+            notes(&state, &DesiredFile::parse("d.toml", &text).expect("it is right"))
+        };
+        assert_eq!(
+            noted("apmask = \"10\""),
+            [
+                "apmask: a list is what the host keeps, adapter 10 and no other; write `apmask = \"all but 10\"` if that is \
+                 what it gives up"
+            ]
+        );
+        assert_eq!(noted("apmask = \"5-6\"").len(), 1);
+        for plain in [
+            "apmask = \"4-8\"",
+            "apmask = \"-10\"",
+            "apmask = \"all but 4-8\"",
+            "apmask = \"none\"",
+            "aqmask = [6]",
+        ] {
+            assert_eq!(noted(plain), [""; 0], "{plain}");
+        }
     }
 
     #[test]

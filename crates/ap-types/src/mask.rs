@@ -24,6 +24,12 @@ pub trait Mask: Copy + Eq + Default + fmt::Debug + fmt::Display + sealed::Sealed
 
     /// Returns the four words; word 0 holds ids 0-63, id 0 its most significant bit.
     fn words(&self) -> [u64; 4];
+
+    /// Whether the highest id that there can be, 255, is in it. Then it is written by the ids that it lacks, mostly.
+    #[must_use]
+    fn has_highest(&self) -> bool {
+        self.words()[3] & 1 == 1
+    }
 }
 
 /// The members of a mask, ascending (descending from the back).

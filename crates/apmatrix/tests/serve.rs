@@ -1,5 +1,7 @@
 //! `apmatrix serve`, from outside: who may ask, what is refused, what it survives, how it ends.
 
+#[path = "serve/asking.rs"]
+mod asking;
 mod skip;
 #[path = "browser/started.rs"]
 mod started;
@@ -8,103 +10,13 @@ mod tree;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-/// How long anything may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A server, ended when it is dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Server {
-        let (child, address) = started::serve(arguments);
-        Server { child, address }
-    }
-
-    fn tiny(more: &[&str]) -> Server {
-        Server::start(&[&["--machine", "tiny"], more].concat())
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream
-    }
-
-    /// Sends a request as it is, and reads until the connection ends.
-    fn raw(&self, request: &str) -> Answer {
-        let mut stream = self.connect();
-        // Whoever is refused early need not be read to the end.
-        let _ = stream.write_all(request.as_bytes());
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        Answer::parse(&String::from_utf8_lossy(&bytes))
-    }
-
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-        if !headers.iter().any(|(name, _)| *name == "Host") {
-            request += &format!("Host: {}\r\n", self.address);
-        }
-        for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
-        }
-        if !body.is_empty() {
-            request += &format!("Content-Length: {}\r\n", body.len());
-        }
-        self.raw(&(request + "\r\n" + body))
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], "")
-    }
-
-    fn operate(&self, line: &str) -> Answer {
-        let json = [("Content-Type", "application/json")];
-        self.ask("POST", "/api/operate", &json, &json!({ "line": line }).to_string())
-    }
-
-    fn state(&self) -> Value {
-        self.get("/api/state").json()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn parse(text: &str) -> Answer {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
-    }
-
-    fn json(&self) -> Value {
-        // Without a length the body comes in pieces.
-        let from = self.body.find('{').unwrap_or(0);
-        let to = self.body.rfind('}').map_or(0, |at| at + 1);
-        serde_json::from_str(&self.body[from..to.max(from)])
-            .unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-}
+use asking::{PATIENCE, Server};
 
 #[test]
 fn who_is_in_the_way_is_told_by_a_refusal_and_by_why() {

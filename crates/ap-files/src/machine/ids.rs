@@ -115,7 +115,10 @@ impl WrongIds {
 /// `4`, `0x0a`, `4-7`.
 pub(crate) fn range_of_text(text: &str) -> Result<Item, WrongIds> {
     if let Some(zero) = LeadingZero::any(text) {
-        return Err(WrongIds::LeadingZero { instead: zero.instead() });
+        let plain =
+            |end: &str| LeadingZero::any(end).map_or_else(|| end.to_owned(), |zero| zero.decimal.to_string());
+        let range = text.split_once('-').map(|(first, last)| format!("\"{}-{}\"", plain(first), plain(last)));
+        return Err(WrongIds::LeadingZero { instead: range.unwrap_or_else(|| zero.instead()) });
     }
     let ends = match text.split_once('-') {
         Some((first, last)) => id(first).zip(id(last)),

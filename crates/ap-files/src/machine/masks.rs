@@ -128,11 +128,6 @@ pub(super) fn is_whole(text: &MaskText) -> bool {
     matches!(text, MaskText::Text(words) if is_absolute(words))
 }
 
-/// Whether the highest id that there can be is in a mask. Then it is written by the ids that it lacks, mostly.
-pub(super) fn goes_up_to_the_highest<M: Mask>(mask: M) -> bool {
-    mask.words()[3] & 1 == 1
-}
-
 /// Whether nothing is written where a mask is expected.
 pub(super) fn is_empty(text: &MaskText) -> bool {
     match text {

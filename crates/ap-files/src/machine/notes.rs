@@ -6,7 +6,7 @@ use ap_sysfs::ids::listed;
 use ap_types::{AdapterMask, Mask};
 
 use super::format::File;
-use super::masks::{MaskText, goes_up_to_the_highest, is_empty, is_whole, looks_like_an_id};
+use super::masks::{MaskText, is_empty, is_whole, looks_like_an_id};
 use super::model::MachineFile;
 
 /// What to beware of, a sentence each.
@@ -65,7 +65,7 @@ pub(super) fn named(machine: &MachineFile, naming: Naming, notes: &mut Notes) {
 
 /// The ids that a mask is written by: those in it or those out of it, whichever does not go up to the highest that can be.
 fn meant<M: Mask + std::ops::Not<Output = M>>(mask: M) -> M {
-    if goes_up_to_the_highest(mask) { !mask } else { mask }
+    if mask.has_highest() { !mask } else { mask }
 }
 
 /// Mdevs of what is not there, and the default of their control domains.

@@ -7,7 +7,6 @@ use std::ops::Range;
 use ap_sysfs::ids::listed;
 use ap_types::{Apqn, Mask, Matrix};
 
-use super::masks::goes_up_to_the_highest;
 use super::model::Mdev;
 use crate::error::{Mistakes, Problem};
 
@@ -54,7 +53,7 @@ where
 {
     let of = |mask: M| listed(mask.into_iter().map(Into::into));
     // Who lists a few, and some of them are needed, has listed what is to be given away.
-    if !goes_up_to_the_highest(mask) {
+    if !mask.has_highest() {
         return format!(
             "{key} is what the host keeps, and not what the mdevs are to have: did you mean `{key} = \"all but {}\"`?",
             of(mask)

@@ -141,14 +141,17 @@ fn impossible_ids_are_refused() {
         error("domains = \"010\""),
         (2, "`010` has a number that begins with 0".into(), "expected 10, or 8 if octal is meant".into())
     );
-    assert_eq!(error("domains = \"4-089\"").2, "expected 89");
+    assert_eq!(error("domains = \"4-089\"").2, "expected \"4-89\"");
+    assert_eq!(error("domains = \"00-03\"").2, "expected \"0-3\"");
     assert_eq!(
         error("apmask = \"-4,-010\""),
         (2, "`010` begins with 0".into(), "expected 10, or 8 if octal is meant".into())
     );
     assert_eq!(error("apmask = \"-9-4\"").1, "not a mask: the range 9-4 is reversed");
     // Ids begin with no 0, also where everybody would read it alike; the kernel's own masks may.
-    for (ids, instead) in [("\"00-13\"", "0"), ("[\"08\"]", "8"), ("\"04-7\"", "4"), ("[\"4-09\"]", "9")] {
+    for (ids, instead) in
+        [("\"00-13\"", "\"0-13\""), ("[\"08\"]", "8"), ("\"04-7\"", "\"4-7\""), ("[\"4-09\"]", "\"4-9\"")]
+    {
         assert_eq!(error(&format!("domains = {ids}")).2, format!("expected {instead}"), "{ids}");
         assert_eq!(
             error(&format!("aqmask = {}", ids.replace("04-7", "all but 04-7"))).2,

@@ -70,7 +70,7 @@ pub struct Args {
     /// Follow this schedule, as a report names it, step by step: 0x13.1x2 is 13 steps of the first task, then 2 of the second, and what follows a ~ a checksum
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "sequences")]
     pub replay: Option<String>,
-    /// With `--replay`: follow the schedule as far as it fits, and explore everything that can come after it
+    /// With `--replay`, of a scenario file: follow the schedule as far as it fits, and explore everything that can come after it
     #[arg(long, requires = "replay", conflicts_with = "specimen")]
     pub explore: bool,
     /// Also write a page to this file that shows each outcome and each find step by step; it needs no network
