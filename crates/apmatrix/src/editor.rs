@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn audit6_27_what_a_verb_and_why_take_is_completed() {
+    fn what_a_verb_and_why_take_is_completed() {
         assert_eq!(completed("why apm"), ["why apmask "]);
         assert_eq!(completed("why bus/ap/apm"), ["why bus/ap/apmask "]);
         assert_eq!(completed("apmatrix why 04.0006/onl"), ["apmatrix why 04.0006/online "]);

@@ -1,8 +1,6 @@
 //! What somebody who has never seen a mainframe meets in the first hour: a test for each row of that list, named after
 //! it.
 
-#[path = "first_hour/audit6.rs"]
-mod audit6;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "it/common.rs"]
 mod common;
@@ -23,6 +21,8 @@ mod scenarios;
 mod skip;
 #[path = "first_hour/terminal.rs"]
 mod terminal;
+#[path = "first_hour/unseen.rs"]
+mod unseen;
 #[path = "first_hour/why.rs"]
 mod why;
 #[path = "first_hour/width.rs"]

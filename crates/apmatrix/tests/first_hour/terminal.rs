@@ -145,7 +145,7 @@ fn typed_ahead(end: &str) -> String {
 }
 
 #[test]
-fn audit6_1_every_line_that_is_typed_ahead_is_run_once_and_in_order() {
+fn every_line_that_is_typed_ahead_is_run_once_and_in_order() {
     for end in ["\n", "\r"] {
         let shown = typed_ahead(end);
         let printed: Vec<&str> =
@@ -156,7 +156,7 @@ fn audit6_1_every_line_that_is_typed_ahead_is_run_once_and_in_order() {
 }
 
 #[test]
-fn audit6_1_lines_that_come_together_at_a_prompt_are_all_run() {
+fn lines_that_come_together_at_a_prompt_are_all_run() {
     for end in ["\n", "\r"] {
         let mut terminal = shell();
         terminal.press(&format!(
@@ -171,7 +171,7 @@ fn audit6_1_lines_that_come_together_at_a_prompt_are_all_run() {
 }
 
 #[test]
-fn audit6_2_a_byte_that_is_not_utf_8_ends_neither_the_shell_nor_runs_a_part_of_a_line() {
+fn a_byte_that_is_not_utf_8_ends_neither_the_shell_nor_runs_a_part_of_a_line() {
     let mut terminal = shell();
     terminal.press("echo 0x0 > /sys/bus/ap/apmask\r");
     terminal.until("apmask");
@@ -196,7 +196,7 @@ fn audit6_2_a_byte_that_is_not_utf_8_ends_neither_the_shell_nor_runs_a_part_of_a
 }
 
 #[test]
-fn audit6_7_a_write_that_was_left_waiting_does_not_end_the_shell_by_a_signal() {
+fn a_write_that_was_left_waiting_does_not_end_the_shell_by_a_signal() {
     let uuid = "62177883-f1bb-47f0-914d-32a22e3a8804";
     let start = format!(
         "M=/sys/devices/vfio_ap/matrix; echo {uuid} > $M/mdev_supported_types/vfio_ap-passthrough/create; guest start \

@@ -1,4 +1,4 @@
-//! What a fresh pair of eyes found: a test for each number of that list that is about the command line and its files.
+//! Mistakes that no row had: what a command line and files are told, and what status a find has.
 
 use std::fs;
 use std::io::Read as _;
@@ -36,7 +36,7 @@ fn says(text: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn audit6_10_a_find_is_a_status_also_when_nobody_reads_it() {
+fn a_find_is_a_status_also_when_nobody_reads_it() {
     for arguments in
         [&["explore", "--specimen", "seed-theft"][..], &["explore", "--specimen", "seed-theft", "--json"]]
     {
@@ -56,7 +56,7 @@ fn audit6_10_a_find_is_a_status_also_when_nobody_reads_it() {
 }
 
 #[test]
-fn audit6_11_only_commands_that_take_a_machine_offer_one() {
+fn only_commands_that_take_a_machine_offer_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     fs::write(at.join("d.toml"), "schema = \"apmatrix.desired/1\"\n").expect("a file");
@@ -70,7 +70,7 @@ fn audit6_11_only_commands_that_take_a_machine_offer_one() {
 }
 
 #[test]
-fn audit6_12_a_built_in_machine_is_checked_by_its_name() {
+fn a_built_in_machine_is_checked_by_its_name() {
     for name in ["default", "tiny", "wide", "max"] {
         assert!(apmatrix(&["machine", "check", name]).ok().starts_with(&format!("ok: {name}: ")));
     }
@@ -82,8 +82,8 @@ fn audit6_12_a_built_in_machine_is_checked_by_its_name() {
 }
 
 #[test]
-fn audit6_13_a_guest_that_is_refused_by_the_machine_is_not_told_to_be_root() {
-    if !can_run("audit6 13") {
+fn a_guest_that_is_refused_by_the_machine_is_not_told_to_be_root() {
+    if !can_run("a guest that is refused by the machine") {
         return;
     }
     let other = UUID.replace("62177883", "62177884");
@@ -102,7 +102,7 @@ fn audit6_13_a_guest_that_is_refused_by_the_machine_is_not_told_to_be_root() {
 }
 
 #[test]
-fn audit6_15_what_is_wrong_with_a_file_is_said_in_words_of_files() {
+fn what_is_wrong_with_a_file_is_said_in_words_of_files() {
     for mask in ["4.5", "true", "{a = 1}"] {
         says(&checked(&format!("apmask = {mask}")), &["this is no mask", "expected ids or a text"]);
         says(
@@ -126,7 +126,7 @@ fn audit6_15_what_is_wrong_with_a_file_is_said_in_words_of_files() {
 }
 
 #[test]
-fn audit6_15_other_commands_say_it_in_words_too() {
+fn other_commands_say_it_in_words_too() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     let archive = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).expect("a file");
@@ -155,7 +155,7 @@ fn audit6_15_other_commands_say_it_in_words_too() {
 }
 
 #[test]
-fn audit6_19_json_that_says_no_desired_state_is_called_what_it_is() {
+fn json_that_says_no_desired_state_is_called_what_it_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     fs::write(at.join("d.toml"), "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4\"\n")
@@ -177,7 +177,7 @@ fn audit6_19_json_that_says_no_desired_state_is_called_what_it_is() {
 }
 
 #[test]
-fn audit6_20_a_name_that_is_refused_is_told_why_and_not_offered() {
+fn a_name_that_is_refused_is_told_why_and_not_offered() {
     let told = |arguments: &[&str]| one_line(&apmatrix(arguments).failed());
     let long = "x".repeat(300);
     says(&told(&["run", "--name", &long, "--", "true"]), &["expected at most 64 letters; these are 300"]);
@@ -191,14 +191,14 @@ fn audit6_20_a_name_that_is_refused_is_told_why_and_not_offered() {
 }
 
 #[test]
-fn audit6_21_a_directory_that_is_there_is_not_to_be_made() {
+fn a_directory_that_is_there_is_not_to_be_made() {
     let text = one_line(&apmatrix(&["man", "/proc/x"]).failed());
     assert!(!text.contains("there is no directory"), "{text}");
     says(&text, &["nothing can be made there"]);
 }
 
 #[test]
-fn audit6_23_another_case_is_a_mistyped_name_and_a_file_that_is_there_is_none() {
+fn another_case_is_a_mistyped_name_and_a_file_that_is_there_is_none() {
     says(&checked("features = [\"apxa\"]"), &["mean \"APXA\"?"]);
     says(&checked("[facilities]\nQCI = true"), &["did you mean `qci`?"]);
     says(&checked("[[adapter]]\nid = 4\ntype = \"cex8p\""), &["did you mean \"CEX8P\"?"]);
@@ -217,7 +217,7 @@ fn audit6_23_another_case_is_a_mistyped_name_and_a_file_that_is_there_is_none() 
 }
 
 #[test]
-fn audit6_26_what_a_verb_is_given_too_few_of_is_said() {
+fn what_a_verb_is_given_too_few_of_is_said() {
     let told = |text: &str| {
         let ran = apmatrix(&["shell", "--machine", "tiny", "-c", text]);
         assert_ne!(ran.status, 0, "{text}: {}", ran.out);
@@ -241,7 +241,7 @@ fn audit6_26_what_a_verb_is_given_too_few_of_is_said() {
 }
 
 #[test]
-fn audit6_26_what_is_not_used_is_said_and_no_directory_is_made_to_look_into_it() {
+fn what_is_not_used_is_said_and_no_directory_is_made_to_look_into_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();
     for verb in ["confirm", "revert"] {
