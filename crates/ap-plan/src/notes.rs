@@ -14,6 +14,9 @@ use crate::reason::{adapters, domains};
 use crate::state::State;
 use crate::write::Store;
 
+/// How many mdevs a sentence names.
+const MOST_NAMED: usize = 3;
+
 /// The ids that a wish names for the host to leave: those of `-4,-10` and of `all but 4,10`, not what a list leaves out.
 fn left<M>(wish: MaskWish<M>) -> M
 where
@@ -52,7 +55,7 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     let cards: AdapterMask = state.cards.keys().copied().collect();
     notes.extend(few("apmask", desired.apmask, cards, adapters));
     notes.extend(few("aqmask", desired.aqmask, state.config.domains, domains));
-    notes.extend(desired.mdevs.iter().filter_map(|mdev| control_domains(state, mdev)));
+    notes.extend(control_domains(state, desired));
     notes
 }
 
@@ -94,28 +97,67 @@ pub fn absent(state: &State, desired: &DesiredFile) -> Vec<String> {
     notes
 }
 
-/// That an mdev gets control domains which its file does not say.
-fn control_domains(state: &State, mdev: &DesiredMdev) -> Option<String> {
+/// Which control domains an mdev gets that its file does not say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unsaid {
+    /// None, as it has no domains.
+    NoDomains,
+    /// None: a machine file has another default.
+    MachineFile,
+    /// Those of its domains.
+    Domains,
+}
+
+/// Of an mdev, if people may not expect it.
+fn unsaid(state: &State, mdev: &DesiredMdev) -> Option<Unsaid> {
     let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
     let Matrix { domains: usage, control_domains: control, .. } = mdev.matrix;
     // In a machine file the default is none, which people do not expect of an mdev that gets domains.
     let none = control.is_empty() && !usage.is_empty() && old != mdev.matrix;
-    if !mdev.control_by_default || !(control != old.control_domains || none) {
-        return None;
-    }
-    let (which, instead) = match (control.is_empty(), usage.is_empty()) {
-        (true, true) => ("none, as it has no domains".to_owned(), "`control_domains = []` for none"),
-        // A machine file has another default.
-        (true, false) => ("none, as in a machine file".to_owned(), "`control_domains = [6]` for domain 6"),
-        (false, _) => {
-            let those = format!("those of `domains` ({})", domains(&control));
-            (those, "`control_domains = []` for none (which is the default in machine files)")
-        }
-    };
-    Some(format!(
-        "mdev {}: its control domains are to be {which}, since the file does not say: write {instead}",
-        mdev.uuid
-    ))
+    (mdev.control_by_default && (control != old.control_domains || none)).then_some(
+        match (control.is_empty(), usage.is_empty()) {
+            (true, true) => Unsaid::NoDomains,
+            (true, false) => Unsaid::MachineFile,
+            (false, _) => Unsaid::Domains,
+        },
+    )
+}
+
+/// That mdevs get control domains which their file does not say: a sentence for all to which the same happens.
+fn control_domains<'a>(state: &'a State, desired: &'a DesiredFile) -> impl Iterator<Item = String> + 'a {
+    [Unsaid::NoDomains, Unsaid::MachineFile, Unsaid::Domains].into_iter().filter_map(move |kind| {
+        let found = desired.mdevs.iter().filter(|mdev| unsaid(state, mdev) == Some(kind));
+        let mdevs: Vec<&DesiredMdev> = found.collect();
+        let (said, its, it_has) = match mdevs.as_slice() {
+            [] => return None,
+            [one] => (format!("mdev {}", one.uuid), "its", "it has"),
+            more => {
+                let named: Vec<String> =
+                    more.iter().take(MOST_NAMED).map(|mdev| mdev.uuid.to_string()).collect();
+                let rest = more.len().saturating_sub(MOST_NAMED);
+                let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+                (format!("mdevs {}{rest}", named.join(", ")), "their", "they have")
+            }
+        };
+        let (which, instead) = match (kind, mdevs.as_slice()) {
+            (Unsaid::NoDomains, _) => {
+                (format!("none, as {it_has} no domains"), "`control_domains = []` for none")
+            }
+            (Unsaid::MachineFile, _) => {
+                ("none, as in a machine file".to_owned(), "`control_domains = [6]` for domain 6")
+            }
+            (Unsaid::Domains, mdevs) => {
+                let those = match mdevs {
+                    [one] => format!("those of `domains` ({})", domains(&one.matrix.control_domains)),
+                    _ => "those of `domains`".to_owned(),
+                };
+                (those, "`control_domains = []` for none (which is the default in machine files)")
+            }
+        };
+        Some(format!(
+            "{said}: {its} control domains are to be {which}, since the file does not say: write {instead}"
+        ))
+    })
 }
 
 /// What to beware of in a write to a host in that state: ids that name nothing, and that it changes
@@ -310,6 +352,25 @@ mod tests {
         assert_eq!(
             noted("[[mdev]]\nuuid = \"U\"\nadapters = 4\ndomains = 6\ncontrol_domains = [71]\n"),
             [""; 0]
+        );
+    }
+
+    #[test]
+    fn several_mdevs_to_which_the_same_happens_are_one_note() {
+        let mdev = |last: u8| format!("a0000000-0000-4000-8000-00000000000{last}");
+        let desired =
+            |last: u8| format!("[[mdev]]\nuuid = \"{}\"\nadapters = 4\ndomains = {last}\n", mdev(last));
+        let said = noted(&[1, 2, 3, 4].map(desired).concat());
+        let control: Vec<&String> = said.iter().filter(|note| note.contains("control domains")).collect();
+        assert_eq!(
+            control,
+            [&format!(
+                "mdevs {}, {}, {} and 1 more: their control domains are to be those of `domains`, since the file does \
+                 not say: write `control_domains = []` for none (which is the default in machine files)",
+                mdev(1),
+                mdev(2),
+                mdev(3)
+            )]
         );
     }
 

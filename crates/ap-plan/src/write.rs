@@ -218,12 +218,13 @@ fn named(text: &str) -> Option<Uuid> {
     grammar::uuid(text.as_bytes()).ok()
 }
 
-/// `+4,-10-12`: what the kernel calls a relative text.
+/// `+4,-10-12`: what the kernel calls a relative text. Two ids are two terms: `-10-11` looks as if each had its sign.
 fn signed<M: Copy>(delta: &Delta<M>, ranges: fn(M) -> Vec<(u8, u8)>) -> String {
     let terms = |sign: char, mask: M| {
-        ranges(mask).into_iter().map(move |(first, last)| match first == last {
-            true => format!("{sign}{first}"),
-            false => format!("{sign}{first}-{last}"),
+        ranges(mask).into_iter().map(move |(first, last)| match last - first {
+            0 => format!("{sign}{first}"),
+            1 => format!("{sign}{first},{sign}{last}"),
+            _ => format!("{sign}{first}-{last}"),
         })
     };
     terms('-', delta.clear).chain(terms('+', delta.set)).collect::<Vec<_>>().join(",")
@@ -479,5 +480,18 @@ impl State {
     #[must_use]
     pub fn reserved(&self, apqn: Apqn) -> bool {
         self.masks.reserve(apqn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_ids_are_two_terms_since_a_range_of_two_looks_as_if_each_had_its_sign() {
+        let mask = |ids: &[u8]| ids.iter().map(|id| ap_types::AdapterId(*id)).collect::<AdapterMask>();
+        let (clear, set) = (mask(&[4, 10, 11, 13, 14, 15]), mask(&[20, 21]));
+        let text = Write::Apmask(Delta { set, clear }).store().text;
+        assert_eq!(text, "-4,-10,-11,-13-15,+20,+21");
     }
 }

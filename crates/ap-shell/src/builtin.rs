@@ -41,7 +41,7 @@ commands! {
     "help" false help::help, "help [COMMAND]", "lists the commands";
     "hw" true operator::hw, "hw VERB …", "the machine's operator: plug, unplug, control, configure, deconfigure, checkstop, repair, type, fault, set, modules, advance";
     "jobs" true jobs::jobs, "jobs", "lists what runs in the background";
-    "ls" true list::ls, "ls [-adl1] [PATH…]", "lists directories";
+    "ls" true list::ls, "ls [-adl1] [PATH…]", "lists directories; `apmatrix ls` shows cards and queues";
     "printf" false printf::printf, "printf FORMAT [WORD…]", "prints by a format: %s %d %i %u %o %x %X %c %b %%, and \\n \\t \\0NNN \\xHH";
     "pwd" false files::pwd, "pwd", "prints the current directory";
     "readlink" true files::readlink, "readlink PATH…", "prints where links lead";

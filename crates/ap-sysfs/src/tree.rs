@@ -78,12 +78,15 @@ pub struct Refused {
     pub errno: Errno,
     /// When, in milliseconds of machine time.
     pub at_ms: u64,
+    /// How many writes have gone through since.
+    pub since: u64,
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Refused { path, text, errno, at_ms } = self;
-        writeln!(f, "errno {}\npath {path}\nat_ms {at_ms}\ntext {}", errno.name(), text.escape_default())
+        let Refused { path, text, errno, at_ms, since } = self;
+        let (errno, text) = (errno.name(), text.escape_default());
+        writeln!(f, "errno {errno}\npath {path}\nat_ms {at_ms}\nsince {since}\ntext {text}")
     }
 }
 
@@ -100,6 +103,7 @@ impl Refused {
             text: unescaped(value("text")?),
             errno: Errno::from_name(value("errno")?)?,
             at_ms: value("at_ms")?.parse().ok()?,
+            since: value("since")?.parse().ok()?,
         })
     }
 }
@@ -165,7 +169,7 @@ mod tests {
     fn a_refusal_is_read_as_it_was_written() {
         for text in ["+4\n", "", "a\\nb 'x' \u{7f}\u{e9}\t\r\n"] {
             let (path, text) = ("bus/ap/apmask".to_owned(), text.to_owned());
-            let refused = Refused { path, text, errno: Errno::EBUSY, at_ms: 7 };
+            let refused = Refused { path, text, errno: Errno::EBUSY, at_ms: 7, since: 2 };
             assert_eq!(Refused::parse(&refused.to_string()), Some(refused));
         }
         assert_eq!(Refused::parse(""), None);

@@ -149,23 +149,35 @@ impl Tree {
         Ok(names.join("/"))
     }
 
-    /// [`Tree::store`], and the control file `refusal` keeps it if it is refused. For front ends: an exploration, which
-    /// goes back in time, has no last write.
+    /// [`Tree::store`], and the control file `refusal` keeps it if it is refused, and then counts those that are not. For
+    /// front ends: an exploration, which goes back in time, has no last write.
     ///
     /// # Errors
     /// As [`Tree::store`].
     ///
     /// # Locks
-    /// As [`Tree::store`]; after a refusal as [`Tree::path`].
+    /// As [`Tree::store`]; after it, once something was refused, as [`Tree::path`].
     pub fn store_and_keep(&self, ino: Ino, data: &[u8], task: Doing) -> Result<usize, Errno> {
-        self.store(ino, data, task).inspect_err(|errno| {
-            let path = self.path(ino, task);
-            if let Some(path) = path.ok().filter(|path| !path.starts_with(CONTROLS)) {
+        let stored = self.store(ino, data, task);
+        if stored.is_ok() && self.controls.refusal.borrow().is_none() {
+            return stored;
+        }
+        let path = self.path(ino, task);
+        if path.as_ref().is_ok_and(|path| path.starts_with(CONTROLS)) {
+            return stored;
+        }
+        let mut kept = self.controls.refusal.borrow_mut();
+        match (&stored, path) {
+            (Err(errno), Ok(path)) => {
                 let text = String::from_utf8_lossy(&data[..data.len().min(PAGE)]).into_owned();
                 let at_ms = self.host.clock().now();
-                *self.controls.refusal.borrow_mut() = Some(Refused { path, text, errno: *errno, at_ms });
+                *kept = Some(Refused { path, text, errno: *errno, at_ms, since: 0 });
             }
-        })
+            // What was removed has no path any more.
+            (Ok(_), _) => kept.iter_mut().for_each(|refused| refused.since += 1),
+            (Err(_), Err(_)) => {}
+        }
+        stored
     }
 
     /// What a call to a file waits for that does not return: the guest that has the mdev of its directory open, or any

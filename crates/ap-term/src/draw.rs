@@ -140,7 +140,9 @@ fn mdevs(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
 
 fn events(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let block = Block::bordered().title(" last events ");
-    frame.render_widget(Paragraph::new(panels::events(app)).block(block), area);
+    let inside = block.inner(area);
+    let events = panels::events(app, usize::from(inside.width), usize::from(inside.height));
+    frame.render_widget(Paragraph::new(events).block(block), area);
 }
 
 /// How wide an adapter's name is: `04 CEX8P x `.

@@ -127,17 +127,19 @@ fn typed(app: &App, sign: &'static str, text: &str, width: usize) -> Vec<Line<'s
     lines.into_iter().map(Line::from).collect()
 }
 
-/// The last events, the newest first.
-pub(crate) fn events(app: &App) -> Vec<Line<'static>> {
+/// The last events, the newest first, in lines of that width: a queue's number is not cut.
+pub(crate) fn events(app: &App, width: usize, height: usize) -> Vec<Line<'static>> {
     let lines: Vec<_> = app
         .shown
         .events
         .iter()
         .rev()
-        .map(|event| {
-            Line::raw(
-                app.shown.host.shortened(&event.text).chars().filter(|c| !c.is_control()).collect::<String>(),
-            )
+        .take(height)
+        .flat_map(|event| {
+            let text = app.shown.host.shortened(&event.text);
+            let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+            let lines = textwrap::wrap(&text, textwrap::Options::new(width).subsequent_indent("  "));
+            lines.into_iter().map(|line| Line::raw(line.into_owned())).collect::<Vec<_>>()
         })
         .collect();
     if lines.is_empty() { vec![Line::styled("nothing has happened yet", app.depth.dim())] } else { lines }

@@ -35,6 +35,8 @@ pub struct Explained {
     pub store: Store,
     /// The refusal that it is about; `None` if somebody only wants to know what would happen.
     pub refused: Option<Errno>,
+    /// How many writes have gone through since that refusal.
+    pub since: u64,
     /// What the rules say of it now.
     pub why: Why,
     /// What becomes of the host's queues if it goes through, a sentence without full stop.
@@ -54,7 +56,8 @@ pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliErr
     })?;
     let Some(refused) = Refused::parse(&text) else { return Ok(None) };
     let store = Store { path: refused.path, text: refused.text };
-    explain(tree, root, store, Some(refused.errno)).map(Some)
+    let explained = explain(tree, root, store, Some(refused.errno))?;
+    Ok(Some(Explained { since: refused.since, ..explained }))
 }
 
 /// Explains a write that somebody may do.
@@ -94,7 +97,7 @@ fn explain(
         notes.extend(of_write(&imported.state, &store));
     }
     let note = (!notes.is_empty()).then(|| notes.join("; "));
-    Ok(Explained { store, refused, why, effect, note })
+    Ok(Explained { store, refused, since: 0, why, effect, note })
 }
 
 /// That a text is a whole mask, where it looks as if its sign was forgotten.
@@ -260,10 +263,19 @@ impl Explained {
         }
     }
 
+    /// That it is not about what was written last, where that went through.
+    fn before(&self) -> String {
+        match self.since {
+            0 => String::new(),
+            1 => "the last refusal; 1 write has gone through since\n".to_owned(),
+            more => format!("the last refusal; {more} writes have gone through since\n"),
+        }
+    }
+
     /// For people.
     #[must_use]
     pub fn text(&self, width: usize) -> String {
-        let mut text = wrapped(&self.headline(), width, 2) + "\n";
+        let mut text = self.before() + &wrapped(&self.headline(), width, 2) + "\n";
         let (Why::Refused(because) | Why::Waits(because)) = &self.why else {
             let mut table = Table::indented(0);
             for (name, said) in [("effect", &self.effect), ("note", &self.note)] {
@@ -305,6 +317,7 @@ impl Explained {
             path: Some(&self.store.path),
             text: Some(&self.store.text),
             refused: self.refused.map(Errno::name),
+            writes_since: self.refused.map(|_| self.since),
             now: match self.why {
                 Why::Allowed => "allowed",
                 Why::Waits(_) => "waits",
@@ -340,6 +353,7 @@ impl Document<'_> {
             path: None,
             text: None,
             refused: None,
+            writes_since: None,
             now: "nothing",
             errno: None,
             reason: None,
@@ -406,6 +420,8 @@ pub struct Document<'a> {
     text: Option<&'a str>,
     /// What the write was answered, if it is the last one that was refused.
     refused: Option<&'static str>,
+    /// How many writes have gone through since that refusal.
+    writes_since: Option<u64>,
     /// What would come of it now: `allowed`, `waits`, `refused`, `unknown`; `nothing` if nothing was refused so far.
     now: &'static str,
     /// What write(2) would answer now.

@@ -17,7 +17,7 @@ use crate::engine::replay::{self, Followed, ReplayError};
 use crate::engine::tree::Tree;
 use crate::engine::{audit, cache, executions, rounds, shrink};
 use crate::options::{Audit, Options, Strategy};
-use crate::program::Program;
+use crate::program::{Finding, Program};
 use crate::report::{AuditReport, LockOrder, OrderEdge, OutcomeReport, Progress, Replay, Report, Violation};
 use crate::schedule::Schedule;
 use crate::verdict;
@@ -162,11 +162,15 @@ impl Explorer {
         let outcomes = collector
             .outcomes
             .into_iter()
-            .map(|seen| OutcomeReport {
-                results: seen.results,
-                state: seen.state,
-                executions: seen.executions,
-                schedule: with_checksum(executor, &seen.path),
+            .map(|seen| {
+                let (schedule, findings) = told(executor, &seen.path);
+                OutcomeReport {
+                    results: seen.results,
+                    state: seen.state,
+                    executions: seen.executions,
+                    schedule,
+                    findings,
+                }
             })
             .collect();
         let violations = self.violations(executor, collector.violations, started);
@@ -284,9 +288,12 @@ fn show(
     Violation { switches: schedule.switches(), finding, schedule, fewest, executions, trace, deadlock }
 }
 
-fn with_checksum(executor: &mut Executor<'_, '_>, path: &[u8]) -> Schedule {
-    let replay = replay::follow(executor, path);
-    replay.map_or_else(|_| Schedule::new(path.to_vec(), None), |replay| replay.schedule)
+/// Executes a path for its schedule with a checksum, and for what is wrong with it.
+fn told(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Schedule, Vec<Finding>) {
+    match replay::follow(executor, path) {
+        Ok(replay) => (replay.schedule, replay.findings),
+        Err(_) => (Schedule::new(path.to_vec(), None), Vec::new()),
+    }
 }
 
 fn lock_order(learned: &Learned) -> LockOrder {

@@ -73,6 +73,9 @@ pub struct OutcomeReport {
     pub executions: u64,
     /// The schedule of one of these executions.
     pub schedule: Schedule,
+    /// What is wrong with that one. What is wrong on the way may be so in one execution that ends like this and not in
+    /// another.
+    pub findings: Vec<Finding>,
 }
 
 /// Something that is wrong, with an execution that shows it.

@@ -106,6 +106,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
 /// Runs `recover`.
 pub fn run_recover(args: &RecoverArgs) -> Outcome {
     let root = &args.root.root;
+    journaled(&args.run, "recover")?;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = recover(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;

@@ -1,7 +1,7 @@
 //! `apmatrix explore`: every interleaving, every sequence.
 
 pub(super) mod args;
-mod json;
+pub(super) mod json;
 mod list;
 pub(super) mod report;
 pub(super) mod specimen;

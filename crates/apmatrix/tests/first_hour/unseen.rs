@@ -56,6 +56,19 @@ fn a_find_is_a_status_also_when_nobody_reads_it() {
 }
 
 #[test]
+fn of_all_ends_those_that_are_wrong_say_so() {
+    let ran = apmatrix(&["explore", "--specimen", "seed-theft"]);
+    let (_, ends) = ran.out.split_once("all ways in which it ends:\n").expect("a list");
+    let (mut wrong, mut right) = (0, 0);
+    for end in ends.split("--replay").map(one_line).filter(|end| end.contains("the masks give")) {
+        let stolen = end.contains("BANG STOLEN");
+        assert_eq!(stolen, end.contains("bound to cex4queue") && end.contains("mdev has 05.0004"), "{end}");
+        *(if stolen { &mut wrong } else { &mut right }) += 1;
+    }
+    assert!(wrong > 0 && right > 0, "{ends}");
+}
+
+#[test]
 fn only_commands_that_take_a_machine_offer_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = directory.path();

@@ -41,6 +41,22 @@ fn h9_the_shell_says_line_file_and_reason() {
 }
 
 #[test]
+fn why_says_that_writes_have_gone_through_since_the_refusal() {
+    let text =
+        format!("{}echo +4 > /sys/bus/ap/apmask\necho 71 > $M/$U/assign_domain\nhw plug 5\nwhy", guest());
+    let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
+    // What is plugged says so; it is no write to an attribute.
+    let mut lines = ran.out.lines().skip(1);
+    assert_eq!(lines.next(), Some("the last refusal; 1 write has gone through since"), "{}", ran.out);
+    assert_eq!(
+        lines.next(),
+        Some("refused (EBUSY, Device or resource busy): +4 > /sys/bus/ap/apmask"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
     let other = "72177883-f1bb-47f0-914d-32a22e3a8804";
     let text = format!(

@@ -285,6 +285,14 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
       written down
     hint: name the one that `apmatrix apply --run-dir` was given, or leave it out
     ");
+    assert_snapshot!(on("recover").failed(), @r"
+    status 1
+    error: there is no apply to recover: there is no directory run, where it would
+      be written down
+    hint: name the one that `apmatrix apply --run-dir` was given, or leave it out
+    ");
+    assert!(!tree.path().join("run").exists(), "a mistyped directory is not made");
+    fs::create_dir(tree.path().join("run")).expect("a directory");
     assert_snapshot!(on("recover").ok(), @"nothing to do");
 }
 

@@ -48,7 +48,7 @@ const PRINTED: [Document; 29] = [
     ("view-detail", &["select", "title", "reasons", "facts", "actions"], &[]),
     ("view-found", &["select"], &[]),
     ("view-said", &["done", "text"], &[]),
-    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "change"], &[]),
+    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "writes_since", "change"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.
@@ -156,6 +156,7 @@ fn what_is_printed_under_a_name_has_its_keys() {
     ] {
         fs::write(at.join(file), text).expect("it can be written");
     }
+    fs::create_dir(at.join("run")).expect("it can be made");
     let mut seen = BTreeSet::new();
     let mut see = |arguments: &[&str]| {
         let document = printed(at, arguments);

@@ -38,6 +38,8 @@ struct Outcome {
     state: String,
     executions: u64,
     schedule: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Found>,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -96,9 +98,16 @@ pub struct Replayed {
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
-struct Found {
+pub struct Found {
     verdict: &'static str,
     what: String,
+}
+
+impl Found {
+    /// What is wrong, as documents say it.
+    pub fn of(finding: &Finding) -> Found {
+        Found { verdict: finding.verdict, what: finding.what.clone() }
+    }
 }
 
 /// The document of an exploration.
@@ -108,6 +117,7 @@ pub fn document(specimen: &Specimen, report: &Report, budget: Option<u64>) -> Do
         state: outcome.state.clone(),
         executions: outcome.executions,
         schedule: outcome.schedule.to_string(),
+        findings: outcome.findings.iter().map(Found::of).collect(),
     };
     let wrong = |violation: &Violation| Wrong {
         verdict: violation.finding.verdict,
@@ -136,13 +146,12 @@ pub fn document(specimen: &Specimen, report: &Report, budget: Option<u64>) -> Do
 
 /// The document of a replay.
 pub fn replayed(specimen: &Specimen, replay: &Replay) -> Replayed {
-    let found = |finding: &Finding| Found { verdict: finding.verdict, what: finding.what.clone() };
     Replayed {
         schema: "apmatrix.specimen-replayed/1",
         specimen: specimen.id.clone(),
         title: specimen.title.clone(),
         schedule: replay.schedule.to_string(),
-        findings: replay.findings.iter().map(found).collect(),
+        findings: replay.findings.iter().map(Found::of).collect(),
         results: replay.outcome.as_ref().map(|(words, _)| results(specimen, words)),
         state: replay.outcome.as_ref().map(|(_, state)| state.clone()),
         trace: steps(specimen, &replay.trace),

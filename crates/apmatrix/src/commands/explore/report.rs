@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use ap_seed::{PATCHES, Question, Specimen, Table, names};
-use explore::{OutcomeReport, Replay, Report, Violation};
+use explore::{Finding, OutcomeReport, Replay, Report, Violation};
 
 use super::trace::{Shown, columns};
 use crate::terminal::{command, wrapped};
@@ -101,6 +101,10 @@ fn print_outcome(
         .collect();
     writeln!(out, "{}", wrapped(&format!("  {}", results.join(", ")), width, 4))?;
     writeln!(out, "{}", wrapped(&format!("    {}", outcome.state), width, 6))?;
+    for Finding { verdict, what } in &outcome.findings {
+        let line = wrapped(&format!("    BANG {}: {what}", verdict.to_uppercase()), width, 6);
+        writeln!(out, "{BAD}{line}{BAD:#}")?;
+    }
     writeln!(out, "    --replay {}", outcome.schedule)
 }
 

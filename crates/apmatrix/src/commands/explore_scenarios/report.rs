@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::audit::Audit;
 use super::results::{named, names, results, text};
 use super::{telling, trace};
+use crate::commands::explore::json::Found;
 use crate::commands::explore::report::{count, several};
 use crate::error::CliError;
 use crate::jobs;
@@ -201,6 +202,9 @@ pub fn print(
         writeln!(out)?;
         writeln!(out, "  outcome {}: {results}", index + 1)?;
         writeln!(out, "    for example --replay {}", outcome.schedule)?;
+        for finding in &outcome.findings {
+            writeln!(out, "    {}: {}", finding.verdict, finding.what)?;
+        }
         for line in outcome.state.lines() {
             writeln!(out, "      {line}")?;
         }
@@ -336,6 +340,8 @@ struct OutcomeDocument {
     state: String,
     executions: u64,
     schedule: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Found>,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -370,6 +376,7 @@ pub fn document(
         state: outcome.state.clone(),
         executions: outcome.executions,
         schedule: outcome.schedule.to_string(),
+        findings: outcome.findings.iter().map(Found::of).collect(),
     };
     Document {
         schema: "apmatrix.explore/1",
@@ -424,7 +431,7 @@ pub struct ReplayDocument {
     schema: &'static str,
     title: String,
     schedule: String,
-    findings: Vec<FindingDocument>,
+    findings: Vec<Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
     results: Option<Results>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -435,16 +442,8 @@ pub struct ReplayDocument {
     trace: Vec<StepDocument>,
 }
 
-#[derive(Serialize, schemars::JsonSchema)]
-struct FindingDocument {
-    verdict: &'static str,
-    what: String,
-}
-
 /// The document of a replayed execution.
 pub fn replay_document(play: &Playable, replay: &Replay, left: Option<String>) -> ReplayDocument {
-    let findings = replay.findings.iter();
-    let findings = findings.map(|f| FindingDocument { verdict: f.verdict, what: f.what.clone() }).collect();
     let (results, state) = match &replay.outcome {
         Some((results, state)) => (Some(named(&names(play), results)), Some(state.clone())),
         None => (None, None),
@@ -453,7 +452,7 @@ pub fn replay_document(play: &Playable, replay: &Replay, left: Option<String>) -
         schema: "apmatrix.replayed/1",
         title: play.scenario.title.clone(),
         schedule: replay.schedule.to_string(),
-        findings,
+        findings: replay.findings.iter().map(Found::of).collect(),
         results,
         state,
         left,
