@@ -11,6 +11,7 @@ use ap_files::journal::{At, Begin, End, Journal, JournalError, Record, SCHEMA, T
 use ap_plan::difference::differences;
 use ap_plan::{Plan, Store, Target, Write};
 
+use crate::beware::lacking;
 use crate::effect::{Stands, effect, located, stands};
 use crate::error::ApplyError;
 use crate::import::{ImportError, import};
@@ -48,6 +49,8 @@ pub enum Outcome {
     Before {
         /// Why.
         why: String,
+        /// Which running guests lack what they had, a sentence each: resets failed. All that was written is as before.
+        lacking: Vec<String>,
     },
     /// Neither: it could not go on, nor back.
     Stopped(Stop),
@@ -251,7 +254,9 @@ fn back(
     if let Err(fault) = desk.append(&Record::Ended(End::Before).line()) {
         report(Report::Warning(&format!("the end is not in the journal: {fault}")));
     }
-    Outcome::Before { why }
+    // What guests have follows from what is written, unless a reset failed.
+    let lacking = import(tree).map(|now| lacking(&now.state)).unwrap_or_default();
+    Outcome::Before { why, lacking }
 }
 
 fn undo(

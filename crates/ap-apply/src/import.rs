@@ -16,6 +16,7 @@ use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, QueueSet, Uuid,
 };
 
+use crate::beware::notes;
 use crate::tree::{Fault, Kind, Tree};
 
 const BUS: &str = "bus/ap";
@@ -23,7 +24,7 @@ const MATRIX: &str = "devices/vfio_ap/matrix";
 const CONTROL: &str = "kernel/debug/apmatrix";
 
 /// Of more queues than these not every one is named.
-const MOST_NAMED: usize = 8;
+pub(crate) const MOST_NAMED: usize = 8;
 
 /// From this size on a list of queues may have been cut: a file holds 4096 bytes.
 const MOST_LISTED: usize = 4000;
@@ -120,44 +121,8 @@ pub fn few(tree: &mut dyn Tree, configured: &Matrix, bound: &Bindings) -> Result
     Ok(Few { mdevs, notes: reader.notes })
 }
 
-/// What to beware of in a host, a sentence each: what follows from its state alone.
-#[must_use]
-pub fn notes(state: &State) -> Vec<String> {
-    let mut notes = Vec::new();
-    for (uuid, mdev) in &state.mdevs {
-        if by_override(state, mdev) {
-            notes.push(format!(
-                "mdev {uuid} has its queues by driver_override, which a machine file does not say: it is left out of it"
-            ));
-        }
-    }
-    for apqn in &state.unprotected() {
-        notes.push(format!(
-            "queue {apqn} is assigned and has lost its override: a mask write would take it, also from a running guest"
-        ));
-    }
-    if !state.overrides.is_empty() {
-        notes.push("queues have a driver_override, which a machine file does not say".to_owned());
-    }
-    // Where a driver is not loaded, this is said of all of its queues.
-    let unbound: Vec<String> =
-        state.queues.none.iter().take(MOST_NAMED).map(|apqn| apqn.to_string()).collect();
-    match state.queues.none.len() {
-        more if more > unbound.len() => notes.push(format!(
-            "{more} queues are bound to no driver, which a machine file does not say: {}, …",
-            unbound.join(", ")
-        )),
-        _ => notes.extend(
-            unbound
-                .iter()
-                .map(|apqn| format!("queue {apqn} is bound to no driver, which a machine file does not say")),
-        ),
-    }
-    notes
-}
-
 /// Whether the masks reserve queues of an mdev for the host: then it has them by their overrides.
-fn by_override(state: &State, mdev: &Mdev) -> bool {
+pub(crate) fn by_override(state: &State, mdev: &Mdev) -> bool {
     state.masks.reserved_of(&mdev.matrix).has_queues()
 }
 

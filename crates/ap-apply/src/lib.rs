@@ -10,6 +10,7 @@
 //! | `report` | what an apply tells while it is under way | texts |
 //! | `lock` | the lock that tools of this kind share | what it guards |
 //! | `import` | a tree becomes a machine file and a state | plans |
+//! | `beware` | what to beware of in a host that was read | plans |
 //! | `twin` | an emulated host that is what was read | the planner |
 //! | `promises`, `prove` | a plan on the twin, alone and with others | locks, journals |
 //! | `undo` | a step as a journal keeps it | how far an apply is |
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod beware;
 pub mod effect;
 pub mod error;
 pub mod import;

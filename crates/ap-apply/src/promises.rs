@@ -216,7 +216,11 @@ impl Watch {
 
     fn see(&mut self, event: &Event) {
         match event {
-            Event::Instruction(Instruction::Zapq(apqn, ResponseCode::NORMAL))
+            // One that is broken or not configured has nothing to be reset (page 3, "Resets").
+            Event::Instruction(Instruction::Zapq(
+                apqn,
+                ResponseCode::NORMAL | ResponseCode::CHECKSTOPPED | ResponseCode::DECONFIGURED,
+            ))
             | Event::Instruction(Instruction::Rapq(apqn, ResponseCode::NORMAL, _)) => {
                 self.resets += 1;
                 self.used.remove(*apqn);

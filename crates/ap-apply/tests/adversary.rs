@@ -176,7 +176,7 @@ fn an_adversary_finds_no_end_between() {
                 assert!(all || late, "{context}: {found:?} {:?}", done.borrow().ops);
                 "after"
             }
-            Ok(Outcome::Before { why }) => {
+            Ok(Outcome::Before { why, .. }) => {
                 // What the adversary wrote after it was taken back is his.
                 let theirs = |at: usize| match &steps[at].write {
                     ap_plan::Write::Config(uuid, _) | ap_plan::Write::Remove(uuid) => {

@@ -255,7 +255,11 @@ fn a_disk_that_fills_up_or_is_read_only_takes_everything_back() {
             match outcome {
                 Err(ApplyError::Desk(fault)) => {
                     assert_eq!((left, fault.name.as_str()), (0, errno.name()));
-                    ends.is_one_of_them(&mut host, &Outcome::Before { why: String::new() }, "no journal");
+                    ends.is_one_of_them(
+                        &mut host,
+                        &Outcome::Before { why: String::new(), lacking: Vec::new() },
+                        "no journal",
+                    );
                 }
                 Ok(outcome) => {
                     ends.is_one_of_them(&mut host, &outcome, &format!("room for {left}"));
@@ -307,7 +311,11 @@ fn a_tree_that_may_not_be_written_is_left_alone() {
             recover(&mut tree, &mut desk, &Options::default(), &mut |_| {}).expect("nothing"),
             Outcome::Nothing
         );
-        Ends::of(&plan).is_one_of_them(&mut tree.0, &Outcome::Before { why: String::new() }, "read-only");
+        Ends::of(&plan).is_one_of_them(
+            &mut tree.0,
+            &Outcome::Before { why: String::new(), lacking: Vec::new() },
+            "read-only",
+        );
     }
 }
 
@@ -433,7 +441,10 @@ fn what_is_not_confirmed_is_taken_back() {
         "it is too late to confirm: the time of the last apply (1000000-1) was over 1 s ago, and it is taken back now"
     );
     let outcome = recover(&mut host, &mut desk, &options, &mut |_| {}).expect("it is taken back");
-    assert_eq!(outcome, Outcome::Before { why: "it was not confirmed in time".to_owned() });
+    assert_eq!(
+        outcome,
+        Outcome::Before { why: "it was not confirmed in time".to_owned(), lacking: Vec::new() }
+    );
     ends.is_one_of_them(&mut host, &outcome, "not confirmed");
     // Whoever comes later is told when, and that nothing is in force.
     desk.paper().now += 300;

@@ -53,6 +53,8 @@ pub(crate) struct Way {
     pub(crate) refusals: Vec<Refusal>,
     /// What lets it through.
     pub(crate) change: Change,
+    /// What does so by the other mask, where queues are reserved: who goes on from there may like it better.
+    pub(crate) or: Option<Change>,
 }
 
 /// What takes one thing out of the way.
@@ -119,13 +121,17 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
         others.extend([How::Apmask, How::Aqmask]);
     }
     let refusals = search.refusals.clone();
-    let least =
-        others.into_iter().map(found).fold((search, words), |best, other| match (&best.1, &other.1) {
-            (_, Some(_)) => best,
-            (None, None) if cost(&best.0) <= cost(&other.0) => best,
-            _ => other,
-        });
-    Way { change: least.0.change(least.1), refusals }
+    let mut ways = vec![(search, words)];
+    ways.extend(others.into_iter().map(found));
+    // Those that writes bring about first, by cost; of equals the first.
+    ways.sort_by_cached_key(|(search, words)| (words.is_some(), words.is_none().then(|| cost(search))));
+    let (search, words) = ways.remove(0);
+    let masks = [How::Apmask, How::Aqmask];
+    let other = |(other, words): &(Search, Option<String>)| {
+        words.is_none() && masks.contains(&other.how) && masks.contains(&search.how)
+    };
+    let or = ways.into_iter().find(other).map(|(other, _)| other.change(None));
+    Way { change: search.change(words), or, refusals }
 }
 
 /// Whether reserved queues can be given by overrides, too: the kernel has them, and the host gives none by its masks.

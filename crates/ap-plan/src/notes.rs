@@ -51,7 +51,7 @@ where
 /// What to beware of if that file is carried out on a host in that state: ids that are not there first.
 #[must_use]
 pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
-    let mut notes = absent(state, desired);
+    let mut notes = doubtful(state, desired);
     let cards: AdapterMask = state.cards.keys().copied().collect();
     notes.extend(few("apmask", desired.apmask, cards, adapters));
     notes.extend(few("aqmask", desired.aqmask, state.config.domains, domains));
@@ -59,9 +59,9 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     notes
 }
 
-/// The ids of a file that are not there, which may be why there is no plan.
+/// What in a file may be why there is no plan: ids that are not there, and mdevs of which it lists nothing.
 #[must_use]
-pub fn absent(state: &State, desired: &DesiredFile) -> Vec<String> {
+pub fn doubtful(state: &State, desired: &DesiredFile) -> Vec<String> {
     let there: AdapterMask = state.cards.keys().copied().collect();
     let mut notes = Vec::new();
     let absent = desired.apmask.map(left).unwrap_or_default() - there;
@@ -75,6 +75,13 @@ pub fn absent(state: &State, desired: &DesiredFile) -> Vec<String> {
     }
     for mdev in &desired.mdevs {
         let old = state.mdevs.get(&mdev.uuid).map(|mdev| mdev.matrix).unwrap_or_default();
+        if mdev.matrix == Matrix::default() && old.has_queues() {
+            notes.push(format!(
+                "mdev {}: the file lists nothing for it, so all is taken from it; `mdevctl list` says nothing of mdevs that \
+                 mdevctl has not defined: leave those out",
+                mdev.uuid
+            ));
+        }
         let Matrix { adapters, domains: usage, .. } = mdev.matrix;
         let absent = (adapters - old.adapters) - there;
         if !absent.is_empty() {
@@ -168,6 +175,9 @@ pub fn of_write(state: &State, store: &Store) -> Vec<String> {
     if file == "ap_config" {
         return of_config(&store.text);
     }
+    if let Some(said) = whole(file, &store.text) {
+        return vec![said];
+    }
     let Some((named, gives)) = named(file, &store.text) else { return Vec::new() };
     let there: AdapterMask = state.cards.keys().copied().collect();
     let later = if gives { "; its guest gets what comes later" } else { "" };
@@ -193,26 +203,49 @@ pub fn of_write(state: &State, store: &Store) -> Vec<String> {
     notes
 }
 
+/// What a whole mask says, which nobody reads in hex.
+fn whole(file: &str, text: &str) -> Option<String> {
+    fn said<M: Mask + std::ops::Not<Output = M>>(mask: M, what: &str, ids: fn(&M) -> String) -> String {
+        match mask {
+            none if none == M::default() => format!("no {what} is the host's"),
+            all if !all == M::default() => format!("all {what}s are the host's"),
+            most if most.has_highest() => format!("all are the host's but {}", ids(&!most)),
+            few => format!("the host's are {} and no other", ids(&few)),
+        }
+    }
+    let text = text.as_bytes();
+    let said = match file {
+        _ if text.starts_with(b"+") || text.starts_with(b"-") => return None,
+        "apmask" => said(mask_write(AdapterMask::EMPTY, text).ok()?, "adapter", adapters),
+        "aqmask" => said(mask_write(DomainMask::EMPTY, text).ok()?, "domain", domains),
+        _ => return None,
+    };
+    Some(format!("it is a whole mask: {said}"))
+}
+
 /// What to beware of in a text for `ap_config`: masks that look like ids, and parts that are not there or too many.
 fn of_config(text: &str) -> Vec<String> {
     let Ok(matrix) = ap_config(text.as_bytes()) else { return Vec::new() };
     let (line, parts) = parts(text);
     let mut notes = Vec::new();
+    let mut all = Vec::new();
+    if !matrix.adapters.is_empty() {
+        all.push(adapters(&matrix.adapters));
+    }
+    if !matrix.domains.is_empty() {
+        all.push(domains(&matrix.domains));
+    }
+    if !matrix.control_domains.is_empty() {
+        all.push(format!("control {}", domains(&matrix.control_domains)));
+    }
+    let all = all.join(", ");
     if parts.iter().any(|part| looks_like_an_id(part)) {
-        let mut all = Vec::new();
-        if !matrix.adapters.is_empty() {
-            all.push(adapters(&matrix.adapters));
-        }
-        if !matrix.domains.is_empty() {
-            all.push(domains(&matrix.domains));
-        }
-        if !matrix.control_domains.is_empty() {
-            all.push(format!("control {}", domains(&matrix.control_domains)));
-        }
         notes.push(format!(
-            "each part is a whole mask, of which the leftmost bit is that of id 0, and no id: {line} means {}",
-            all.join(", ")
+            "each part is a whole mask, of which the leftmost bit is that of id 0, and no id: {line} means {all}"
         ));
+    } else if !all.is_empty() {
+        // Masks are mistaken for each other, and nobody reads them.
+        notes.push(format!("it says {all}"));
     }
     if parts.len() > 3 {
         notes.push("what follows the third part is ignored".to_owned());
@@ -412,7 +445,17 @@ mod tests {
         assert_eq!(noted("assign_control_domain", "9"), [""; 0]);
         assert_eq!(noted("apmask", "+77,-9,-10"), ["adapters 9, 77 are not there"]);
         assert_eq!(noted("aqmask", "+7"), ["domain 7 is not there", same]);
-        assert_eq!(noted("apmask", "0xff"), [""; 0]);
+        assert_eq!(noted("apmask", "0xff"), ["it is a whole mask: the host's are adapters 0-7 and no other"]);
+        assert_eq!(noted("aqmask", "0x0"), ["it is a whole mask: no domain is the host's"]);
+        let but = format!("0x{}", "f7".repeat(32));
+        assert!(
+            noted("apmask", &but)[0]
+                .starts_with("it is a whole mask: all are the host's but adapters 4, 12, 20")
+        );
+        assert_eq!(
+            noted("ap_config", "0x18,0x60,0x18"),
+            ["it says adapters 3-4, domains 1-2, control domains 3-4"]
+        );
         assert_eq!(noted("apmask", "-9-"), [""; 0]);
     }
 
@@ -440,7 +483,10 @@ mod tests {
         }
         assert_eq!(
             noted("0x08,0x02"),
-            ["an empty part is the mask of none: the mdev is to have no control domains"]
+            [
+                "it says adapter 4, domain 6",
+                "an empty part is the mask of none: the mdev is to have no control domains"
+            ]
         );
         assert_eq!(
             noted(",,"),
@@ -448,8 +494,11 @@ mod tests {
                 "empty parts are the mask of none: the mdev is to have no adapters, domains and control domains"
             ]
         );
-        assert_eq!(noted("0x08,0x02,0x02,0x02"), ["what follows the third part is ignored"]);
-        assert_eq!(noted("0x08,0x02,0x02"), [""; 0]);
+        assert_eq!(
+            noted("0x08,0x02,0x02,0x02"),
+            ["it says adapter 4, domain 6, control domain 6", "what follows the third part is ignored"]
+        );
+        assert_eq!(noted("0x08,0x02,0x02"), ["it says adapter 4, domain 6, control domain 6"]);
         assert_eq!(noted("0x0,0x0,0x0"), [""; 0]);
     }
 

@@ -371,6 +371,18 @@ impl State {
         shadow
     }
 
+    /// Running guests that have less than they would get of their matrix now, with what they lack. The driver keeps an
+    /// adapter out if the last reset of one of its queues failed, which nothing of the host says; it comes back when it is
+    /// unassigned and assigned again.
+    pub fn lacking(&self) -> impl Iterator<Item = (Uuid, &Holder, AdapterMask)> {
+        self.mdevs.iter().filter_map(|(uuid, mdev)| {
+            let holder = mdev.holder.as_ref()?;
+            let full = self.filtered(&mdev.matrix);
+            let lacks = full.adapters - mdev.shadow.adapters;
+            (full.has_queues() && !lacks.is_empty()).then_some((*uuid, holder, lacks))
+        })
+    }
+
     /// How the host gives queues to vfio_ap now; `None`: it gives none.
     #[must_use]
     pub fn way(&self) -> Option<Give> {

@@ -48,6 +48,8 @@ pub struct Because {
     pub rule: Rule,
     /// What lets it through.
     pub change: Change,
+    /// What does so by the other mask, where queues are reserved: it costs more for this write, and perhaps less for the next.
+    pub or: Option<Change>,
 }
 
 /// A queue, and what makes it somebody's.
@@ -97,6 +99,7 @@ pub fn why(state: &State, store: &Store) -> Why {
             more: 0,
             rule,
             change: Change::words(remedy),
+            or: None,
         }),
         Reading::Asks(write) => match state.after(&write) {
             Ok(_) => Why::Allowed,
@@ -104,7 +107,7 @@ pub fn why(state: &State, store: &Store) -> Why {
                 let mut because = because(state, store, &refusal);
                 if let Some(meant) = meant_as_ids(store) {
                     // Nothing is to be given up for queues that nobody means.
-                    because.change = Change::words(meant);
+                    (because.change, because.or) = (Change::words(meant), None);
                 }
                 if because.errno.is_some() { Why::Refused(because) } else { Why::Waits(because) }
             }
@@ -114,7 +117,7 @@ pub fn why(state: &State, store: &Store) -> Why {
 
 /// `first`: what refuses it as the host is.
 fn because(state: &State, store: &Store, first: &Refusal) -> Because {
-    let Way { refusals, change } = way_through(state, store, first);
+    let Way { refusals, change, or } = way_through(state, store, first);
     let queues: Vec<Vec<Apqn>> = refusals.iter().map(|refusal| queues_of(state, refusal)).collect();
     let all: BTreeSet<Apqn> = queues.iter().flatten().copied().collect();
     // Some of everything that is in the way.
@@ -133,6 +136,7 @@ fn because(state: &State, store: &Store, first: &Refusal) -> Because {
         more: all.len().saturating_sub(listed.len()),
         rule,
         change,
+        or,
     }
 }
 

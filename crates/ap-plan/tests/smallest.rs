@@ -250,6 +250,12 @@ fn no_cheaper_change_lets_a_refused_write_through() {
                 "{}",
                 context()
             );
+            if let Some(or) = &because.or {
+                let after = changed(&state, or);
+                assert!(after.after(&write).is_ok(), "{}", context());
+                let other = Cost::of_change(&state, &after, Some(&write), or.stores.len());
+                assert!(cost.of_what_is_there() <= other.of_what_is_there(), "{}", context());
+            }
             let mut files: Vec<&str> =
                 because.change.stores.iter().filter_map(|store| store.path.rsplit('/').next()).collect();
             files.sort_unstable();

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use ap_host::Host;
 use ap_machine::Machine;
 use ap_task::Task;
+use ap_types::Matrix;
+use ap_types::grammar::ap_config;
 use locks::{Held, Nothing};
 
 use crate::errno::Errno;
@@ -80,13 +82,17 @@ pub struct Refused {
     pub at_ms: u64,
     /// How many writes have gone through since.
     pub since: u64,
+    /// What was assigned to the mdev of the file, if it is one of an mdev: who was refused often removes it.
+    pub matrix: Option<Matrix>,
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Refused { path, text, errno, at_ms, since } = self;
+        let Refused { path, text, errno, at_ms, since, matrix } = self;
         let (errno, text) = (errno.name(), text.escape_default());
-        writeln!(f, "errno {errno}\npath {path}\nat_ms {at_ms}\nsince {since}\ntext {text}")
+        writeln!(f, "errno {errno}\npath {path}\nat_ms {at_ms}\nsince {since}\ntext {text}")?;
+        let Some(Matrix { adapters, domains, control_domains }) = matrix else { return Ok(()) };
+        writeln!(f, "matrix {adapters},{domains},{control_domains}")
     }
 }
 
@@ -104,6 +110,7 @@ impl Refused {
             errno: Errno::from_name(value("errno")?)?,
             at_ms: value("at_ms")?.parse().ok()?,
             since: value("since")?.parse().ok()?,
+            matrix: value("matrix").and_then(|text| ap_config(text.as_bytes()).ok()),
         })
     }
 }
@@ -169,7 +176,7 @@ mod tests {
     fn a_refusal_is_read_as_it_was_written() {
         for text in ["+4\n", "", "a\\nb 'x' \u{7f}\u{e9}\t\r\n"] {
             let (path, text) = ("bus/ap/apmask".to_owned(), text.to_owned());
-            let refused = Refused { path, text, errno: Errno::EBUSY, at_ms: 7, since: 2 };
+            let refused = Refused { path, text, errno: Errno::EBUSY, at_ms: 7, since: 2, matrix: None };
             assert_eq!(Refused::parse(&refused.to_string()), Some(refused));
         }
         assert_eq!(Refused::parse(""), None);

@@ -1,5 +1,7 @@
 //! What front ends ask of the tree, by node numbers.
 
+use ap_types::{Uuid, grammar};
+
 use crate::attribute::PAGE;
 use crate::directories::{children, row};
 use crate::errno::Errno;
@@ -156,7 +158,7 @@ impl Tree {
     /// As [`Tree::store`].
     ///
     /// # Locks
-    /// As [`Tree::store`]; after it, once something was refused, as [`Tree::path`].
+    /// As [`Tree::store`]; after it, once something was refused, as [`Tree::path`]; M.
     pub fn store_and_keep(&self, ino: Ino, data: &[u8], task: Doing) -> Result<usize, Errno> {
         let stored = self.store(ino, data, task);
         if stored.is_ok() && self.controls.refusal.borrow().is_none() {
@@ -166,12 +168,18 @@ impl Tree {
         if path.as_ref().is_ok_and(|path| path.starts_with(CONTROLS)) {
             return stored;
         }
+        let mdev = path.as_ref().ok().filter(|_| stored.is_err()).and_then(|path| mdev_of(path));
+        let matrix = mdev.and_then(|uuid| {
+            self.host.vfio.look(task, |mdevs| {
+                mdevs.list.values().find(|mdev| mdev.uuid == uuid).map(|mdev| mdev.matrix)
+            })
+        });
         let mut kept = self.controls.refusal.borrow_mut();
         match (&stored, path) {
             (Err(errno), Ok(path)) => {
                 let text = String::from_utf8_lossy(&data[..data.len().min(PAGE)]).into_owned();
                 let at_ms = self.host.clock().now();
-                *kept = Some(Refused { path, text, errno: *errno, at_ms, since: 0 });
+                *kept = Some(Refused { path, text, errno: *errno, at_ms, since: 0, matrix });
             }
             // What was removed has no path any more.
             (Ok(_), _) => kept.iter_mut().for_each(|refused| refused.since += 1),
@@ -201,4 +209,10 @@ impl Tree {
              `apmatrix guest stop {guest}` ends that"
         ))
     }
+}
+
+/// The mdev in whose directory a file is.
+fn mdev_of(path: &str) -> Option<Uuid> {
+    let (uuid, _) = path.strip_prefix("devices/vfio_ap/matrix/")?.split_once('/')?;
+    grammar::uuid(uuid.as_bytes()).ok()
 }

@@ -1,6 +1,7 @@
 //! Reading a host through its tree, and reading again what was touched.
 
-use ap_apply::import::{ImportError, few, import, masks_in_use, notes};
+use ap_apply::beware::notes;
+use ap_apply::import::{ImportError, few, import, masks_in_use};
 use ap_apply::tree::{Fault, Kind, Tree};
 use ap_files::machine::QueueState;
 use ap_plan::state::{Bindings, Card, Driver};

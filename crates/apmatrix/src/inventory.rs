@@ -2,7 +2,7 @@
 //!
 //! What is not there is data: an attribute that a driver or a kernel doesn't have, a driver that isn't bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ap_apply::tree::{Fault, Tree};
 use ap_types::{AdapterId, Apqn};
@@ -82,10 +82,13 @@ pub struct Queue {
 pub enum Owner {
     /// The host's own drivers'.
     Host,
-    /// Assigned to a mediated device that no guest uses.
+    /// Assigned to a mediated device, and no guest's: none runs, or the adapter is filtered out.
     Mdev {
         /// Its name.
         mdev: String,
+        /// Whether its guest does not get it, or would not: `guest_matrix` lacks it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        filtered: bool,
     },
     /// A running guest's.
     Guest {
@@ -217,7 +220,8 @@ fn queue(device: &mut Device<'_>, apqn: Apqn, assigned: &Assigned) -> Queue {
 
 /// Which mediated device has which queue.
 struct Assigned {
-    mdevs: BTreeMap<Apqn, String>,
+    /// And whether its guest does not get it.
+    mdevs: BTreeMap<Apqn, (String, bool)>,
     guests: BTreeMap<String, String>,
 }
 
@@ -226,7 +230,15 @@ impl Assigned {
         let mut mdevs = BTreeMap::new();
         for uuid in tree.list(MATRIX).unwrap_or_default() {
             let Ok(matrix) = tree.read(&format!("{MATRIX}/{uuid}/matrix")) else { continue };
-            mdevs.extend(matrix.lines().filter_map(|line| Some((line.parse().ok()?, uuid.clone()))));
+            // Older kernels filter nothing.
+            let shadow = tree.read(&format!("{MATRIX}/{uuid}/guest_matrix")).ok();
+            let queues =
+                |text: &str| text.lines().filter_map(|line| line.parse().ok()).collect::<BTreeSet<Apqn>>();
+            let shadow = shadow.as_deref().map(queues);
+            mdevs.extend(queues(&matrix).into_iter().map(|apqn| {
+                let filtered = shadow.as_ref().is_some_and(|shadow| !shadow.contains(&apqn));
+                (apqn, (uuid.clone(), filtered))
+            }));
         }
         let list = tree.read(&format!("{}/guests", control::DIRECTORY)).unwrap_or_default();
         let lines = list.lines().filter_map(|line| line.split_once(' '));
@@ -238,10 +250,10 @@ impl Assigned {
     fn owner(&self, apqn: Apqn, status: Option<&str>) -> Owner {
         match self.mdevs.get(&apqn) {
             None => Owner::Free,
-            Some(mdev) if status == Some("in use") => {
+            Some((mdev, _)) if status == Some("in use") => {
                 Owner::Guest { mdev: mdev.clone(), guest: self.guests.get(mdev).cloned() }
             }
-            Some(mdev) => Owner::Mdev { mdev: mdev.clone() },
+            Some((mdev, filtered)) => Owner::Mdev { mdev: mdev.clone(), filtered: *filtered },
         }
     }
 }

@@ -2,18 +2,18 @@
 //!
 //! Finds the file and reads the host, both through [`Tree`]; the rules are `ap-plan`'s.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use ap_apply::import::import;
 use ap_apply::tree::Tree;
 use ap_plan::notes::of_write;
 use ap_plan::why::moved;
-use ap_plan::{Because, Store, Why, why};
+use ap_plan::{Because, Change, Mdev, State, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
 use ap_sysfs::ids::LeadingZero;
 use ap_sysfs::nearest::{BELOW, begun, meant, numbered};
+use ap_types::Uuid;
 use serde::Serialize;
 
 use crate::control::DIRECTORY;
@@ -56,7 +56,19 @@ pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliErr
     })?;
     let Some(refused) = Refused::parse(&text) else { return Ok(None) };
     let store = Store { path: refused.path, text: refused.text };
-    let explained = explain(tree, root, store, Some(refused.errno))?;
+    let imported = import(tree).map_err(|error| unreadable(root, error))?;
+    let mut state = imported.state;
+    // Who is refused often removes the mdev: then it is about the mdev as it was.
+    let gone = refused.matrix.zip(mdev_of(&store.path)).filter(|(_, uuid)| !state.mdevs.contains_key(uuid));
+    if let Some((matrix, uuid)) = gone {
+        let shadow = state.filtered(&matrix);
+        state.mdevs.insert(uuid, Mdev { matrix, shadow, holder: None });
+    }
+    let mut explained = explained(&state, store, Some(refused.errno));
+    if gone.is_some() {
+        let is_gone = "its mdev is gone since: this is said of it as it was".to_owned();
+        explained.note = Some(explained.note.map_or(is_gone.clone(), |note| format!("{is_gone}; {note}")));
+    }
     Ok(Some(Explained { since: refused.since, ..explained }))
 }
 
@@ -79,25 +91,26 @@ pub fn asked(tree: &mut dyn Tree, root: &str, path: &str, text: &str) -> Result<
         let text = format!("{asked} is only read: a write to it is refused with EACCES");
         return Err(CliError::failed(text).hint(format!("`cat {root}/{path}` shows it")));
     }
-    explain(tree, root, Store { path, text: text.to_owned() }, None)
+    let imported = import(tree).map_err(|error| unreadable(root, error))?;
+    Ok(explained(&imported.state, Store { path, text: text.to_owned() }, None))
 }
 
-fn explain(
-    tree: &mut dyn Tree,
-    root: &str,
-    store: Store,
-    refused: Option<Errno>,
-) -> Result<Explained, CliError> {
-    let imported = import(tree).map_err(|error| unreadable(root, error))?;
-    let why = why(&imported.state, &store);
-    let effect = moved(&imported.state, &store).filter(|_| why == Why::Allowed);
+fn explained(state: &State, store: Store, refused: Option<Errno>) -> Explained {
+    let why = why(state, &store);
+    let effect = moved(state, &store).filter(|_| why == Why::Allowed);
     let mut notes: Vec<String> =
         octal(&store).or_else(|| whole(&store)).filter(|_| why != Why::Unknown).into_iter().collect();
     if why != Why::Unknown {
-        notes.extend(of_write(&imported.state, &store));
+        notes.extend(of_write(state, &store));
     }
     let note = (!notes.is_empty()).then(|| notes.join("; "));
-    Ok(Explained { store, refused, since: 0, why, effect, note })
+    Explained { store, refused, since: 0, why, effect, note }
+}
+
+/// The mdev in whose directory a file is.
+fn mdev_of(path: &str) -> Option<Uuid> {
+    let (uuid, _) = path.strip_prefix("devices/vfio_ap/matrix/")?.split_once('/')?;
+    ap_types::grammar::uuid(uuid.as_bytes()).ok()
 }
 
 /// That a text is a whole mask, where it looks as if its sign was forgotten.
@@ -164,6 +177,10 @@ fn find(tree: &mut dyn Tree, root: &str, path: &str) -> Result<String, CliError>
             let (directory, _) = inside.rsplit_once('/').unwrap_or(("bus/ap", inside));
             match near.first() {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if matches!(inside.split_once('/'), Some((name, _)) if ap_types::grammar::uuid(name.as_bytes()).is_ok()) =>
+                {
+                    format!("there is no mdev of that UUID: `ls {root}/devices/vfio_ap/matrix` lists all")
+                }
                 None if tree.list(directory).is_ok() => {
                     format!("`ls {root}/{directory}` lists what is there")
                 }
@@ -300,8 +317,15 @@ impl Explained {
         table.row(["", &format!("{PAGE}#{}", because.rule.name())]);
         table.row(["change", &because.change.text]);
         text += &table.render(width);
-        for command in commands(because, width.saturating_sub(INDENT)) {
-            let _ = writeln!(text, "{:INDENT$}{command}", "");
+        let writes = |change: &Change| -> String {
+            let commands = commands(change, width.saturating_sub(INDENT));
+            commands.iter().map(|command| format!("{:INDENT$}{command}\n", "")).collect()
+        };
+        text += &writes(&because.change);
+        if let Some(or) = &because.or {
+            text += &wrapped(&format!("{:INDENT$}{}", "or", or.text), width, INDENT);
+            text.push('\n');
+            text += &writes(or);
         }
         text
     }
@@ -335,10 +359,8 @@ impl Explained {
             note: self.note.as_deref(),
             queues: because.map(queues).unwrap_or_default(),
             more_queues: because.map_or(0, |because| because.more),
-            change: because.map(|because| ChangeDocument {
-                text: &because.change.text,
-                writes: because.change.stores.iter().cloned().map(WriteDocument::from).collect(),
-            }),
+            change: because.map(|because| ChangeDocument::of(&because.change)),
+            or: because.and_then(|because| because.or.as_ref()).map(ChangeDocument::of),
             ..Document::nothing()
         }
     }
@@ -363,6 +385,7 @@ impl Document<'_> {
             queues: Vec::new(),
             more_queues: 0,
             change: None,
+            or: None,
         }
     }
 }
@@ -371,9 +394,9 @@ impl Document<'_> {
 const INDENT: usize = 8;
 
 /// The change as commands of a shell; where one is wider than that, in the directory of its file.
-fn commands(because: &Because, width: usize) -> Vec<String> {
+fn commands(change: &Change, width: usize) -> Vec<String> {
     let (mut lines, mut at) = (Vec::new(), "");
-    for Store { path, text } in &because.change.stores {
+    for Store { path, text } in &change.stores {
         let whole = format!("echo {} > /sys/{path}", quoted(text));
         match path.rsplit_once('/') {
             Some((directory, file)) if whole.chars().count() > width => {
@@ -440,6 +463,8 @@ pub struct Document<'a> {
     more_queues: usize,
     /// The smallest change that lets it through.
     change: Option<ChangeDocument<'a>>,
+    /// The smallest by the other mask, where queues are reserved for the host.
+    or: Option<ChangeDocument<'a>>,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -462,6 +487,13 @@ struct QueueDocument {
 struct ChangeDocument<'a> {
     text: &'a str,
     writes: Vec<WriteDocument>,
+}
+
+impl<'a> ChangeDocument<'a> {
+    fn of(change: &'a Change) -> ChangeDocument<'a> {
+        let writes = change.stores.iter().cloned().map(WriteDocument::from).collect();
+        ChangeDocument { text: &change.text, writes }
+    }
 }
 
 #[derive(Serialize, schemars::JsonSchema)]

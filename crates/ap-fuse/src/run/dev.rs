@@ -9,15 +9,19 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ap_sysfs::{DeviceNumber, Uevent};
-use rustix::fs::{Mode, mkdir, rmdir, symlink, unlink};
+use rustix::fs::{FileType, Mode, mkdir, rmdir, symlink, unlink};
 use rustix::mount::{OpenTreeFlags, UnmountFlags, open_tree, unmount};
 
-use super::cover::{Inside, cover, make_file};
-use crate::mounting::attach;
+use super::cover::{Inside, cover, make_file, taken};
+use crate::mounting::{Reach, attach, make_read_only};
 use crate::server::nodes;
 
 /// What a real host with such devices has there itself, or a run around this one.
 const OURS: [&str; 4] = ["vfio", "z90crypt", "zcrypt", ".apmatrix"];
+/// Makes pseudo-terminals, where it is a device and no link to one of devpts.
+const PTMX: &str = "/dev/ptmx";
+/// Where all of the real `/dev` is, for it.
+const REAL: &str = "/dev/.real";
 
 /// Where programs of ours stand that this host lacks.
 pub const PROGRAMS: &str = "/dev/.apmatrix";
@@ -35,8 +39,15 @@ impl Nodes {
     /// # Errors
     /// If it can't be covered.
     pub fn provide(tree: OwnedFd) -> rustix::io::Result<Nodes> {
+        let terminals = real_for_terminals();
+        let except: Vec<&str> = OURS.into_iter().chain(terminals.is_some().then_some("ptmx")).collect();
         // Read only: a udevd of root sets owners and modes of nodes that are there from the start.
-        cover(Path::new("/dev"), &OURS, Inside::ReadOnly)?;
+        cover(Path::new("/dev"), &except, Inside::ReadOnly)?;
+        if let Some(real) = terminals {
+            mkdir(REAL, Mode::from_raw_mode(0o755))?;
+            attach(&real, Path::new(REAL))?;
+            symlink(Path::new(".real/ptmx"), Path::new(PTMX))?;
+        }
         for name in ["vfio", "zcrypt"] {
             mkdir(Path::new("/dev").join(name), Mode::from_raw_mode(0o755))?;
         }
@@ -102,4 +113,16 @@ impl Nodes {
             let _ = rmdir(directory);
         }
     }
+}
+
+/// All of the real `/dev`, if pseudo-terminals need it: the device that makes them looks for `pts` beside itself, in the
+/// mount by which it was reached, where a mount of it alone has nothing.
+fn real_for_terminals() -> Option<OwnedFd> {
+    let device = rustix::fs::lstat(PTMX).ok().map(|stat| FileType::from_raw_mode(stat.st_mode))?;
+    if device != FileType::CharacterDevice {
+        return None;
+    }
+    let real = taken(Path::new("/dev")).ok()?;
+    make_read_only(&real, Reach::Itself).ok()?;
+    Some(real)
 }

@@ -7,12 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::support::{LIMIT, Skip, Suite, finish_child, need_mounts, outcome, own};
+use crate::support::{LIMIT, Skip, Suite, as_user, finish, finish_child, need_mounts, outcome, own};
 
 pub fn cases(suite: &mut Suite) {
     suite.case("an_interactive_shell", an_interactive_shell);
     suite.case("keys_of_the_terminal", keys);
     suite.case("a_command_on_a_terminal", a_command);
+    suite.case("a_terminal_can_be_made_inside", a_terminal_inside);
 }
 
 /// A program on a terminal, and what the terminal shows.
@@ -145,5 +146,21 @@ fn a_command() -> Result<(), Skip> {
     let shown = terminal.shown.lock().expect("the screen").clone();
     assert!(!shown.contains("Things to try"), "no banner for a command: {shown}");
     assert_eq!(outcome(&finish_child(terminal.child)).1, 5);
+    Ok(())
+}
+
+/// `script`, tmux, expect and sshd make terminals: in a run there was none to be had.
+fn a_terminal_inside() -> Result<(), Skip> {
+    need_mounts()?;
+    if Command::new("script").arg("--version").output().is_err() {
+        return Err(Skip::Lacks("there is no `script`".to_owned()));
+    }
+    let text = "script -qec 'test -t 0 && test -t 1 && tty' /dev/null < /dev/null";
+    for command in [own(&["run", "--", "sh", "-c", text]), as_user(&["run", "--", "sh", "-c", text])] {
+        let (said, status) = outcome(&finish(command));
+        assert_eq!(status, 0, "{said}");
+        // By the mount of the device that made it.
+        assert!(said.contains("/pts/"), "{said}");
+    }
     Ok(())
 }

@@ -89,6 +89,15 @@ pub fn run_confirm(args: &ConfirmArgs) -> Outcome {
     Ok(0)
 }
 
+/// Whether all is as it was before, or as it is to be.
+fn whole(outcome: &Applied) -> bool {
+    match outcome {
+        Applied::Nothing | Applied::After { .. } => true,
+        Applied::Before { lacking, .. } => lacking.is_empty(),
+        Applied::Stopped(_) => false,
+    }
+}
+
 /// Runs `revert`.
 pub fn run_revert(args: &RevertArgs) -> Outcome {
     let root = &args.root.root;
@@ -100,7 +109,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
-    ended(&outcome, args.json).map(|_| u8::from(matches!(outcome, Applied::Stopped(_))))
+    ended(&outcome, args.json).map(|_| u8::from(!whole(&outcome)))
 }
 
 /// Runs `recover`.

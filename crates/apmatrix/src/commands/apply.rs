@@ -8,7 +8,7 @@ use ap_apply::error::ApplyError;
 use ap_apply::lock::LockError;
 use ap_apply::tree::Kind;
 use ap_files::{DesiredFile, FileError, read};
-use ap_plan::notes::absent;
+use ap_plan::notes::doubtful;
 use ap_plan::{Allow, Plan, Target, notes};
 
 use crate::arguments::number;
@@ -101,7 +101,7 @@ pub fn run(args: &Args) -> Outcome {
         Ok(ready) => ready,
         Err(why) => {
             if let Wish::Desired(desired, _) = &wish {
-                tell_notes(&absent(&imported.state, desired))?;
+                tell_notes(&doubtful(&imported.state, desired))?;
             }
             return none(&why, args.json);
         }

@@ -238,7 +238,7 @@ fn explore(play: &Playable, args: &Args, alone: bool) -> Result<Seen, CliError> 
     };
     let wrong = report::unexpected(play, &explored);
     if let Some(path) = &args.html {
-        write(path, &telling::page(play, &ready, &explored, wrong.is_none()))?;
+        write(path, &telling::page(play, &ready, &explored, wrong.as_deref()))?;
     }
     Ok(Seen { beginning: ready.picture(), explored, wrong, other })
 }
@@ -318,8 +318,8 @@ fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Arg
     let options = Options { budget: args.budget.map(Duration::from_secs), ..Options::default() };
     let explored = ready.explore_after(&replay.schedule, options, progress(play));
     if let Some(path) = &args.html {
-        let good = explored.report.verdict == "clean";
-        let mut page = telling::page(play, ready, &explored, good);
+        let mut page = telling::page(play, ready, &explored, None);
+        page.good = explored.report.verdict == "clean";
         page.summary = format!("after the first {steps} steps of a schedule: {}", page.summary);
         write(path, &page)?;
     }

@@ -162,7 +162,8 @@ fn card_row(card: &Card) -> [String; 6] {
 fn queue_row(card: &Card, queue: &Queue) -> [String; 6] {
     let mut owner = match &queue.owner {
         Owner::Host => "host".to_owned(),
-        Owner::Mdev { mdev } => format!("mdev {mdev}"),
+        Owner::Mdev { mdev, filtered: false } => format!("mdev {mdev}"),
+        Owner::Mdev { mdev, filtered: true } => format!("filtered out, mdev {mdev}"),
         Owner::Guest { mdev, guest: None } => format!("guest, mdev {mdev}"),
         Owner::Guest { mdev, guest: Some(guest) } => format!("guest {guest}, mdev {mdev}"),
         Owner::Free => "free".to_owned(),

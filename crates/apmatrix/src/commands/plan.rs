@@ -9,7 +9,7 @@ use ap_apply::promises::{Rehearsed, rehearse};
 use ap_apply::prove::{Proof, prove};
 use ap_apply::twin::Twin;
 use ap_files::DesiredFile;
-use ap_plan::notes::absent;
+use ap_plan::notes::doubtful;
 use ap_plan::{Allow, NoPlan, Plan, Target, notes, plan};
 use ap_serve::page::Frozen;
 use ap_view::Operation;
@@ -132,7 +132,7 @@ pub fn run(args: &Args) -> Outcome {
         Ok(ready) => ready,
         Err(why) => {
             // What is not there may be why.
-            tell_notes(&absent(&imported.state, &desired))?;
+            tell_notes(&doubtful(&imported.state, &desired))?;
             return none(&why, args.json);
         }
     };

@@ -106,6 +106,9 @@ pub struct AppliedDocument {
     stuck: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     in_effect: Vec<String>,
+    /// Which running guests lack what they had before, though all that was written is as before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lacking: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     go_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -296,6 +299,7 @@ impl AppliedDocument {
             why: None,
             stuck: None,
             in_effect: Vec::new(),
+            lacking: Vec::new(),
             go_on: None,
             confirm_by: None,
         };
@@ -305,9 +309,10 @@ impl AppliedDocument {
                 document.outcome = "after";
                 document.confirm_by = *confirm_by;
             }
-            Outcome::Before { why } => {
+            Outcome::Before { why, lacking } => {
                 document.outcome = "before";
                 document.why = Some(why.clone());
+                document.lacking.clone_from(lacking);
             }
             Outcome::Stopped(Stop { why, stuck, in_effect, go_on }) => {
                 document.outcome = "stopped";

@@ -132,7 +132,15 @@ pub fn outcome(outcome: &Outcome) -> String {
             "done: the host is as it is wanted; all is taken back unless `apmatrix confirm` comes in time\n"
                 .to_owned()
         }
-        Outcome::Before { why } => format!("taken back, and checked: the host is as it was before ({why})\n"),
+        Outcome::Before { why, lacking } if lacking.is_empty() => {
+            format!("taken back, and checked: the host is as it was before ({why})\n")
+        }
+        Outcome::Before { why, lacking } => {
+            format!(
+                "taken back, but not all that guests had is there again ({why})\n{}\n",
+                lacking.join("\n")
+            )
+        }
         Outcome::Stopped(Stop { why, stuck, in_effect, go_on }) => {
             let mut text = format!("stopped in between: {why}\n{stuck}\nin effect:\n");
             for (number, store) in in_effect {

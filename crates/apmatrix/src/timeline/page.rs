@@ -21,6 +21,9 @@ pub struct Page {
     pub good: bool,
     /// How much was explored, in a sentence.
     pub summary: String,
+    /// How it differs from what its author expects, a line for each difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unexpected: Vec<String>,
     /// The tasks' names.
     pub tasks: Vec<String>,
     /// A text whose marks steps have, if there is one.
@@ -93,6 +96,7 @@ mod tests {
             verdict: "clean".to_owned(),
             good: true,
             summary: "</script><script>alert(2)</script>".to_owned(),
+            unexpected: Vec::new(),
             tasks: vec!["<b>".to_owned()],
             beside: None,
             executions: Vec::new(),

@@ -56,6 +56,51 @@ fn why_says_that_writes_have_gone_through_since_the_refusal() {
     );
 }
 
+/// `mdevctl start` removes the mdev of which something was refused.
+#[test]
+fn why_is_about_the_mdev_as_it_was_when_it_is_gone_since() {
+    let text = format!(
+        "M=/sys/devices/vfio_ap/matrix; U={UUID}\necho $U > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/$U/assign_adapter\necho 6 > $M/$U/assign_domain\necho 1 > $M/$U/remove\nwhy"
+    );
+    let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
+    insta::assert_snapshot!(ran.out, @r"
+    the last refusal; 1 write has gone through since
+    refused (EADDRNOTAVAIL, Cannot assign requested address): 6 >
+      /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804/assign_domain
+    why     queue 04.0006 is the host's, by apmask and aqmask
+    note    its mdev is gone since: this is said of it as it was
+    queues  04.0006 the host's (driver cex4queue): apmask has adapter 4, aqmask has
+            domain 6
+    rule    A queue is the host's if apmask has its adapter and aqmask has its
+            domain; one with an override, if the host's driver has it. An mdev gets
+            no queue that is the host's.
+            docs/reference/rules.md#reserved
+    change  the host gives up 2 queues
+            echo -4 > /sys/bus/ap/apmask
+    or      the host gives up 2 queues
+            echo -6 > /sys/bus/ap/aqmask
+    ");
+}
+
+/// Adapters and domains in the wrong order: what is written is said in ids.
+#[test]
+fn whole_masks_are_said_in_ids() {
+    for (file, text, said) in [
+        ("apmask", "0x0c00", "note it is a whole mask: the host's are adapters 4-5 and no other"),
+        ("aqmask", &format!("0x{}", "f".repeat(64)), "note it is a whole mask: all domains are the host's"),
+    ] {
+        let ran = apmatrix(&["why", "--machine", "tiny", file, text]);
+        assert!(crate::common::one_line(&ran.out).contains(said), "{}", ran.out);
+    }
+}
+
+#[test]
+fn an_mdev_that_is_not_there_is_said_to_be_none() {
+    let ran = apmatrix(&["why", "--machine", "tiny", &format!("{UUID}/assign_domain"), "6"]);
+    assert!(crate::common::one_line(&ran.err).contains("hint: there is no mdev of that UUID"), "{}", ran.err);
+}
+
 #[test]
 fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
     let other = "72177883-f1bb-47f0-914d-32a22e3a8804";

@@ -59,7 +59,7 @@ fn a_stale_schedule_is_followed_and_explored_from_where_it_left() {
     assert_eq!(ran.status, 1, "{}", ran.out);
     assert!(ran.out.contains("bus: echo +4 > /sys/bus/ap/apmask"), "{}", ran.out);
     assert!(
-        one_line(&ran.err).contains("which has ended: the schedule is of another program"),
+        one_line(&ran.err).contains("which has ended: on this way it takes fewer steps; `0x"),
         "{}",
         ran.err
     );
@@ -191,6 +191,46 @@ fn a_page_has_every_outcome_step_by_step_and_needs_nothing_else() {
     );
     let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "s.toml", "--html", "page.html"]);
     assert_eq!(ran.status, 2, "{}", ran.err);
+}
+
+/// The page of a check that failed said `clean`.
+#[test]
+fn a_page_of_what_is_not_as_expected_says_so() {
+    let (directory, _) = directory();
+    let text = fs::read_to_string(directory.path().join("s.toml")).expect("a scenario");
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--json"]);
+    let found: Value = serde_json::from_str(&ran.out).expect("a document");
+    let ends = found["outcomes"].as_array().expect("a list");
+    let one = ends[0]["results"].as_object().expect("results");
+    let one: Vec<String> = one.iter().map(|(task, result)| format!("{task} = {result}")).collect();
+    let other = one.iter().map(|row| format!("{} = \"ENOSPC\"", row.split(' ').next().unwrap_or_default()));
+    let other: Vec<String> = other.collect();
+    let expect = format!("\n[expect]\noutcomes = [{{ {} }}, {{ {} }}]\n", one.join(", "), other.join(", "));
+    fs::write(directory.path().join("few.toml"), text + &expect).expect("a scenario");
+    let ran = apmatrix_in(directory.path(), &["explore", "few.toml", "--html", "few.html"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let page = data(&fs::read_to_string(directory.path().join("few.html")).expect("a page"));
+    assert_eq!((&page["verdict"], &page["good"]), (&"not as expected".into(), &false.into()));
+    let said = page["unexpected"].as_array().expect("lines");
+    assert_eq!(said.len(), 2, "{said:?}");
+    let wrong: Vec<&Value> =
+        page["executions"].as_array().expect("a list").iter().map(|e| &e["wrong"]).collect();
+    assert_eq!(wrong, [&Value::Bool(false), &Value::Bool(true)]);
+    assert_eq!(page["executions"][1]["what"], "found, not expected");
+}
+
+/// What a schedule that gives a task too many steps is told can be followed.
+#[test]
+fn a_schedule_that_fits_is_named_also_where_a_task_has_ended() {
+    let (directory, schedule) = directory();
+    let on = |schedule: &str| apmatrix_in(directory.path(), &["explore", "s.toml", "--replay", schedule]);
+    let runs = schedule.split('~').next().expect("the runs");
+    let first = runs.split('.').next().expect("a run");
+    let ran = on(&format!("{first}.0x5000"));
+    let said = one_line(&ran.err);
+    let fits = said.split('`').find(|part| part.starts_with("0x")).unwrap_or_else(|| panic!("{said}"));
+    let ran = on(fits);
+    assert_eq!(ran.status, 0, "{fits}: {}", ran.err);
 }
 
 #[test]

@@ -20,7 +20,7 @@ type Document = (&'static str, &'static [&'static str], &'static [&'static str])
 /// What is printed. A new document gets its row here.
 #[rustfmt::skip]
 const PRINTED: [Document; 29] = [
-    ("applied", &["outcome"], &["why", "stuck", "in_effect", "go_on", "confirm_by"]),
+    ("applied", &["outcome"], &["why", "stuck", "in_effect", "lacking", "go_on", "confirm_by"]),
     ("events", &["events"], &[]),
     ("explorations", &["scenarios"], &["memory_bytes"]),
     ("explore", &["title", "file", "verdict", "exhausted", "executions", "states", "seconds", "bounds", "outcomes", "violations"], &["why", "unexpected", "other", "memory_bytes", "after", "audit"]),
@@ -48,7 +48,7 @@ const PRINTED: [Document; 29] = [
     ("view-detail", &["select", "title", "reasons", "facts", "actions"], &[]),
     ("view-found", &["select"], &[]),
     ("view-said", &["done", "text"], &[]),
-    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "writes_since", "change"], &[]),
+    ("why", &["path", "text", "refused", "now", "errno", "reason", "rule", "effect", "note", "queues", "more_queues", "writes_since", "change", "or"], &[]),
 ];
 
 /// What is read, and described by a JSON schema.

@@ -30,13 +30,21 @@ pub enum ReplayError {
     },
     /// It lets a task go on that has ended.
     #[error(
-        "step {step} is by `{task}`, which has ended: the schedule is of another program, or of another version"
+        "step {step} is by `{task}`, which has ended: {}",
+        fits.as_ref().map_or_else(
+            || "the schedule is of another program, or of another version".to_owned(),
+            |fits| format!(
+                "on this way it takes fewer steps; `{fits}` fits (or the schedule is of another program or version)"
+            ),
+        )
     )]
     Ended {
         /// Which step, from 1.
         step: usize,
         /// The task's name.
         task: String,
+        /// A whole one that fits: the steps before, and the rest as far as it can be followed.
+        fits: Option<Schedule>,
     },
     /// It lets a task go on that can't.
     #[error(
@@ -138,7 +146,7 @@ impl Scheduler for Along<'_> {
         if run.enabled() >> index & 1 == 0 {
             let task = learned.names[index].clone();
             self.failed = Some(match (run.model.phases[index], &run.pending[index]) {
-                (Phase::Ended, _) | (_, None) => ReplayError::Ended { step, task },
+                (Phase::Ended, _) | (_, None) => ReplayError::Ended { step, task, fits: None },
                 (phase, Some(op)) => {
                     let object = if phase == Phase::Woken { op.mutex } else { op.object };
                     ReplayError::Blocked { step, task, object: learned.objects.called(object), fits: None }
@@ -156,7 +164,9 @@ fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<Repla
     executor.set_mode(along.mode());
     execute(executor, &mut along, usize::MAX);
     let replay = trace::look(executor);
-    if let Some(ReplayError::Blocked { step, fits, .. }) = &mut along.failed {
+    if let Some(ReplayError::Blocked { step, fits, .. } | ReplayError::Ended { step, fits, .. }) =
+        &mut along.failed
+    {
         *fits = mended(executor, &path[*step - 1..]);
     }
     executor.abandon();
@@ -166,12 +176,13 @@ fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<Repla
 /// How many steps a schedule is mended with at the most.
 const LONGEST_MENDING: usize = 10_000;
 
-/// Goes on until the task of the first step can, with who is in its way at each; then with the rest as far as it fits, and
-/// to an end. Gives all steps.
+/// Goes on until the task of the first step can, unless it has ended, with who is in its way at each; then with the rest
+/// as far as it fits, and to an end. Gives all steps.
 fn mended(executor: &mut Executor<'_, '_>, rest: &[u8]) -> Option<Schedule> {
     let task = usize::from(rest[0]);
     let mut left = LONGEST_MENDING;
-    while executor.enabled() >> task & 1 == 0 {
+    let ended = executor.conductor.control.borrow().run.model.phases[task] == Phase::Ended;
+    while !ended && executor.enabled() >> task & 1 == 0 {
         left = left.checked_sub(1)?;
         let next = in_the_way(executor, task)?;
         executor.step(next);

@@ -37,8 +37,8 @@ fn place(at: &str) -> String {
     at.replacen("crates/", "", 1).replacen("/src/", "/", 1)
 }
 
-/// The page of an exploration.
-pub fn page(play: &Playable, ready: &Ready, explored: &Explored, good: bool) -> Page {
+/// The page of an exploration. `unexpected`: how it differs from what its author expects, if it does.
+pub fn page(play: &Playable, ready: &Ready, explored: &Explored, unexpected: Option<&str>) -> Page {
     let report = &explored.report;
     let violations = report.violations.iter().map(|violation| {
         let picture = ready.picture();
@@ -60,20 +60,32 @@ pub fn page(play: &Playable, ready: &Ready, explored: &Explored, good: bool) -> 
     });
     let outcomes = report.outcomes.iter().filter_map(|outcome| {
         let replay = ready.replay(&outcome.schedule).ok()?;
-        let title = text(&results(explored, outcome));
-        Some(Execution { title, ..execution(play, ready, &replay) })
+        let ended = results(explored, outcome);
+        let mut told = Execution { title: text(&ended), ..execution(play, ready, &replay) };
+        if play.file.expect.outcomes.as_ref().is_some_and(|expected| !expected.contains(&ended)) {
+            told.wrong = true;
+            told.what = [told.what.as_str(), "found, not expected"].join(if told.what.is_empty() {
+                ""
+            } else {
+                "; "
+            });
+        }
+        Some(told)
     });
     Page {
         title: play.scenario.title.clone(),
-        verdict: report.verdict.to_owned(),
-        good,
+        // As the terminal says it first.
+        verdict: unexpected.map_or(report.verdict, |_| "not as expected").to_owned(),
+        good: unexpected.is_none(),
         summary: format!(
-            "{} interleavings: {} told apart, {} states, {:.1} s",
+            "{}{} interleavings: {} told apart, {} states, {:.1} s",
+            unexpected.map_or_else(String::new, |_| format!("{}; ", report.verdict)),
             if report.exhausted { "all" } else { "not all" },
             count(report.executions),
             count(report.states),
             report.elapsed.as_secs_f64(),
         ),
+        unexpected: unexpected.into_iter().flat_map(str::lines).map(str::to_owned).collect(),
         tasks: report.tasks.clone(),
         beside: None,
         executions: violations.chain(outcomes).collect(),
@@ -88,6 +100,7 @@ pub fn replayed(play: &Playable, ready: &Ready, replay: &Replay) -> Page {
         verdict: replay.findings.first().map_or("replayed", |finding| finding.verdict).to_owned(),
         good,
         summary: "one execution, replayed".to_owned(),
+        unexpected: Vec::new(),
         tasks: names(play),
         beside: None,
         executions: vec![execution(play, ready, replay)],

@@ -1,0 +1,86 @@
+//! What to beware of in a host that was read: what follows from its state alone, a sentence each.
+//!
+//! Knows states; not trees, plans or writes.
+
+use ap_plan::{Holder, Mdev, State};
+use ap_types::{AdapterMask, Uuid};
+
+use crate::import::{MOST_NAMED, by_override};
+
+/// What to beware of in a host, a sentence each: what follows from its state alone.
+#[must_use]
+pub fn notes(state: &State) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (uuid, mdev) in &state.mdevs {
+        if by_override(state, mdev) {
+            notes.push(format!(
+                "mdev {uuid} has its queues by driver_override, which a machine file does not say: it is left out of it"
+            ));
+        }
+    }
+    for apqn in &state.unprotected() {
+        notes.push(format!(
+            "queue {apqn} is assigned and has lost its override: a mask write would take it, also from a running guest"
+        ));
+    }
+    notes.extend(lacking(state));
+    notes.extend(broken(state));
+    if !state.overrides.is_empty() {
+        notes.push("queues have a driver_override, which a machine file does not say".to_owned());
+    }
+    // Where a driver is not loaded, this is said of all of its queues.
+    let unbound: Vec<String> =
+        state.queues.none.iter().take(MOST_NAMED).map(|apqn| apqn.to_string()).collect();
+    match state.queues.none.len() {
+        more if more > unbound.len() => notes.push(format!(
+            "{more} queues are bound to no driver, which a machine file does not say: {}, …",
+            unbound.join(", ")
+        )),
+        _ => notes.extend(
+            unbound
+                .iter()
+                .map(|apqn| format!("queue {apqn} is bound to no driver, which a machine file does not say")),
+        ),
+    }
+    notes
+}
+
+/// Running guests that have less than their mdevs say, though nothing that can be read keeps it from them.
+#[must_use]
+pub fn lacking(state: &State) -> Vec<String> {
+    let said = |(uuid, holder, adapters): (Uuid, &Holder, AdapterMask)| {
+        let ids: Vec<String> = adapters.into_iter().map(|adapter| adapter.0.to_string()).collect();
+        let (what, it, first) = match ids.as_slice() {
+            [id] => ("adapter", "it", id),
+            [first, ..] => ("adapters", "each", first),
+            [] => return String::new(),
+        };
+        format!(
+            "{holder} lacks {what} {} of mdev {uuid}, which perhaps a reset that failed keeps out: to give {it} back write \
+             {first} to unassign_adapter and then to assign_adapter",
+            ids.join(", ")
+        )
+    };
+    state.lacking().map(said).collect()
+}
+
+/// Queues of mdevs that are broken: whoever gets them can't use them.
+fn broken(state: &State) -> Vec<String> {
+    let one = |(uuid, mdev): (&Uuid, &Mdev)| {
+        let found: Vec<String> = state
+            .checkstopped
+            .intersection_product(&mdev.matrix.adapters, &mdev.matrix.domains)
+            .map(|apqn| apqn.to_string())
+            .collect();
+        let more = if found.len() > MOST_NAMED { ", …" } else { "" };
+        match found.as_slice() {
+            [] => None,
+            [queue] => Some(format!("queue {queue} of mdev {uuid} is checkstopped: it is broken")),
+            queues => Some(format!(
+                "queues {}{more} of mdev {uuid} are checkstopped: they are broken",
+                queues[..queues.len().min(MOST_NAMED)].join(", ")
+            )),
+        }
+    };
+    state.mdevs.iter().filter_map(one).collect()
+}

@@ -1,0 +1,93 @@
+//! What running guests have after an apply, a revert, and on a host of which something is broken.
+
+mod support;
+
+use ap_apply::apply::{Options, Outcome, apply, revert};
+use ap_apply::memory::MemoryDesk;
+use ap_apply::promises::rehearse;
+use ap_apply::twin::Twin;
+use ap_files::desired::DesiredFile;
+use ap_files::{MachineFile, boot};
+use ap_plan::{Allow, Plan, Target, plan};
+use ap_sysfs::Session;
+use support::{read, settle, uuid};
+
+/// Guest `prod` has adapters 1 and 2 with domains 3 and 4.
+fn host(more: &str) -> Session {
+    let text = format!(
+        "schema = \"apmatrix.machine/1\"\ndomains = [3, 4]\napmask = \"-1,-2\"\n[[adapter]]\nids = \"1-2\"\n\
+         type = \"CEX8C\"\n{more}[[mdev]]\nuuid = \"{0}\"\nadapters = [1, 2]\ndomains = [3, 4]\n\
+         [[guest]]\nname = \"prod\"\nmdev = \"{0}\"\n",
+        uuid(1)
+    );
+    let machine = MachineFile::parse("m.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+    let mut session: Session = boot(&machine).expect("it boots");
+    settle(&mut session);
+    session
+}
+
+/// Domain 4 is to go from `prod` to another mdev.
+fn planned(host: &mut Session) -> Plan {
+    let wish = format!(
+        "schema = \"apmatrix.desired/1\"\n[[mdev]]\nuuid = \"{}\"\nadapters = [1, 2]\ndomains = 3\ncontrol_domains = []\n\
+         [[mdev]]\nuuid = \"{}\"\nadapters = 1\ndomains = 4\ncontrol_domains = []\n",
+        uuid(1),
+        uuid(2)
+    );
+    let wish = DesiredFile::parse("d.toml", &wish).unwrap_or_else(|error| panic!("{error}"));
+    let before = read(host);
+    let allow = Allow { unplug: true, ..Allow::default() };
+    plan(&before.state, &Target::of(&before.state, &wish), allow).unwrap_or_else(|none| panic!("{none:?}"))
+}
+
+/// A revert said that the host is as it was before, while a guest had lost an adapter by a reset that failed.
+#[test]
+fn a_guest_that_lacks_what_it_had_after_a_revert_is_named() {
+    let mut host = host("");
+    let plan = planned(&mut host);
+    host.hw("fault 01.0004 zrc=0x10:1").expect("a fault");
+    let mut desk = MemoryDesk::new(1);
+    let outcome =
+        apply(&mut host, &mut desk, &plan, &Options::default(), &mut |_| {}).expect("it is applied");
+    assert_eq!(outcome, Outcome::After { confirm_by: None });
+    let outcome = revert(&mut host, &mut desk, &Options::default(), &mut |_| {}).expect("it is taken back");
+    let Outcome::Before { lacking, .. } = outcome else { panic!("{outcome:?}") };
+    let said = format!(
+        "guest prod lacks adapter 1 of mdev {}, which perhaps a reset that failed keeps out: to give it back write 1 to \
+         unassign_adapter and then to assign_adapter",
+        uuid(1)
+    );
+    assert_eq!(lacking, [said.as_str()]);
+    // Whoever plans or imports is told the same, until it is mended as it says.
+    settle(&mut host);
+    assert!(read(&mut host).notes.contains(&said), "{:?}", read(&mut host).notes);
+    for file in ["unassign_adapter", "assign_adapter"] {
+        let path = format!("devices/vfio_ap/matrix/{}/{file}", uuid(1));
+        ap_apply::tree::Tree::write(&mut host, &path, "1").expect("it is written");
+    }
+    settle(&mut host);
+    assert_eq!(read(&mut host).state.lacking().count(), 0);
+}
+
+#[test]
+fn a_guest_that_has_all_again_is_not_named() {
+    let mut host = host("");
+    let plan = planned(&mut host);
+    let mut desk = MemoryDesk::new(1);
+    apply(&mut host, &mut desk, &plan, &Options::default(), &mut |_| {}).expect("it is applied");
+    let outcome = revert(&mut host, &mut desk, &Options::default(), &mut |_| {}).expect("it is taken back");
+    let Outcome::Before { lacking, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(lacking, [""; 0]);
+}
+
+/// A queue that is checkstopped cannot be reset: a plan that moves it was called a defect of the planner.
+#[test]
+fn a_checkstopped_queue_is_moved_and_said_to_be_broken() {
+    let mut host = host("[[queue]]\napqn = \"01.0004\"\nstate = \"checkstopped\"\n");
+    let plan = planned(&mut host);
+    let before = read(&mut host);
+    let said = format!("queue 01.0004 of mdev {} is checkstopped: it is broken", uuid(1));
+    assert!(before.notes.contains(&said), "{:?}", before.notes);
+    let mut twin = Twin::of(&before).unwrap_or_else(|error| panic!("{error}"));
+    rehearse(&mut twin, &plan).unwrap_or_else(|broken| panic!("{broken}"));
+}
