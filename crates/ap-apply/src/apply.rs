@@ -204,6 +204,19 @@ fn journal(desk: &mut dyn Desk) -> Result<Option<Journal>, ApplyError> {
     Ok(Journal::parse(&text)?)
 }
 
+/// What an earlier apply leaves to be done before there can be another one, a sentence; `None`: nothing.
+pub fn pending(desk: &mut dyn Desk) -> Option<&'static str> {
+    match journal(desk).ok()??.at {
+        At::Ended(_) => None,
+        At::Waiting(_) => Some(
+            "an apply waits to be confirmed: `apmatrix confirm` keeps it, `apmatrix revert` takes it back",
+        ),
+        At::Doing(_) | At::Back(_) => {
+            Some("an apply is under way, or was interrupted: then `apmatrix recover` ends it")
+        }
+    }
+}
+
 /// Takes back whatever of the steps is in effect, last first.
 fn back(
     tree: &mut dyn Tree,

@@ -27,17 +27,20 @@ fn host(more: &str) -> Session {
 }
 
 /// Domain 4 is to go from `prod` to another mdev.
-fn planned(host: &mut Session) -> Plan {
+fn wish() -> DesiredFile {
     let wish = format!(
         "schema = \"apmatrix.desired/1\"\n[[mdev]]\nuuid = \"{}\"\nadapters = [1, 2]\ndomains = 3\ncontrol_domains = []\n\
          [[mdev]]\nuuid = \"{}\"\nadapters = 1\ndomains = 4\ncontrol_domains = []\n",
         uuid(1),
         uuid(2)
     );
-    let wish = DesiredFile::parse("d.toml", &wish).unwrap_or_else(|error| panic!("{error}"));
+    DesiredFile::parse("d.toml", &wish).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn planned(host: &mut Session) -> Plan {
     let before = read(host);
-    let allow = Allow { unplug: true, ..Allow::default() };
-    plan(&before.state, &Target::of(&before.state, &wish), allow).unwrap_or_else(|none| panic!("{none:?}"))
+    let allow = Allow { unplug: true };
+    plan(&before.state, &Target::of(&before.state, &wish()), allow).unwrap_or_else(|none| panic!("{none:?}"))
 }
 
 /// A revert said that the host is as it was before, while a guest had lost an adapter by a reset that failed.
@@ -88,6 +91,10 @@ fn a_checkstopped_queue_is_moved_and_said_to_be_broken() {
     let before = read(&mut host);
     let said = format!("queue 01.0004 of mdev {} is checkstopped: it is broken", uuid(1));
     assert!(before.notes.contains(&said), "{:?}", before.notes);
+    // Who is to get it is told before, too.
+    let notes = ap_plan::notes(&before.state, &wish());
+    let said = format!("mdev {}: queue 01.0004, which it is to have, is checkstopped: it is broken", uuid(2));
+    assert!(notes.contains(&said), "{notes:?}");
     let mut twin = Twin::of(&before).unwrap_or_else(|error| panic!("{error}"));
     rehearse(&mut twin, &plan).unwrap_or_else(|broken| panic!("{broken}"));
 }

@@ -83,6 +83,24 @@ pub fn doubtful(state: &State, desired: &DesiredFile) -> Vec<String> {
             ));
         }
         let Matrix { adapters, domains: usage, .. } = mdev.matrix;
+        let broken: Vec<String> = state
+            .checkstopped
+            .intersection_product(&adapters, &usage)
+            .filter(|apqn| !old.contains(*apqn))
+            .map(|apqn| apqn.to_string())
+            .collect();
+        match broken.as_slice() {
+            [] => {}
+            [queue] => notes.push(format!(
+                "mdev {}: queue {queue}, which it is to have, is checkstopped: it is broken",
+                mdev.uuid
+            )),
+            [first, ..] => notes.push(format!(
+                "mdev {}: {} queues that it is to have, {first} first, are checkstopped: they are broken",
+                mdev.uuid,
+                broken.len()
+            )),
+        }
         let absent = (adapters - old.adapters) - there;
         if !absent.is_empty() {
             notes.push(format!(

@@ -129,9 +129,7 @@ fn whole(store: &Store) -> Option<String> {
         None => short(text) && text.bytes().all(|byte| byte.is_ascii_digit()),
     };
     looks.then(|| {
-        format!(
-            "without + or - it is a whole mask, of which {text} is the left end: it says of every {what} whether the host has it"
-        )
+        format!("without + or - {text} is the left end of a mask that says of every {what} whether the host has it")
     })
 }
 

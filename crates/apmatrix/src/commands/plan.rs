@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use ap_apply::apply::pending;
 use ap_apply::import::Imported;
 use ap_apply::promises::{Rehearsed, rehearse};
 use ap_apply::prove::{Proof, prove};
@@ -16,6 +17,7 @@ use ap_view::Operation;
 
 use crate::commands::{Root, print_json, write_page};
 use crate::error::{CliError, Outcome};
+use crate::plan::desk::{FileDesk, usual_run_directory};
 use crate::plan::document::{NoPlanDocument, PlanDocument};
 use crate::plan::host::Host;
 use crate::plan::show;
@@ -125,7 +127,11 @@ pub fn run(args: &Args) -> Outcome {
         Some(machine) => Host::Machine(machine.clone()),
         None => Host::Root(args.root.root.clone()),
     };
-    let imported = host.read()?;
+    let mut imported = host.read()?;
+    if let Host::Root(root) = &host {
+        let mut desk = FileDesk::new(&usual_run_directory(root), root);
+        imported.notes.extend(pending(&mut desk).map(str::to_owned));
+    }
     let target = Target::of(&imported.state, &desired);
     let allow = allow(&args.allow);
     let ready = match make(&imported, &target, allow)? {
@@ -137,6 +143,7 @@ pub fn run(args: &Args) -> Outcome {
         }
     };
     if args.check {
+        tell_notes(&imported.notes)?;
         return Ok(u8::from(!ready.plan.steps.is_empty()));
     }
     let proof = args.prove.then(|| prove(&imported, &ready.plan)).transpose();

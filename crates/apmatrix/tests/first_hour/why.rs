@@ -153,7 +153,7 @@ fn a_number_without_a_sign_is_noted_as_a_whole_mask() {
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ")
-            .contains("note without + or - it is a whole mask")
+            .contains(&format!("note without + or - {text} is the left end of a mask"))
     };
     assert!(noted("4") && noted("10") && noted("0x4") && noted("0x0a"));
     for meant in ["-4", "+4", "0x0", "0xf000", "-4,-10"] {
