@@ -144,3 +144,15 @@ fn indexed(place: u8) -> String {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::indexed;
+
+    #[test]
+    fn the_colours_of_the_cube_and_the_greys_are_those_of_terminals() {
+        let colours = [16, 21, 46, 196, 231, 232, 244, 255].map(indexed);
+        let wanted = ["#000000", "#0000ff", "#00ff00", "#ff0000", "#ffffff", "#080808", "#808080", "#eeeeee"];
+        assert_eq!(colours, wanted.map(str::to_owned));
+    }
+}

@@ -54,6 +54,15 @@ fn errors_of_those_who_run_it_point_to_the_place() {
 }
 
 #[test]
+fn a_line_of_a_script_is_pointed_to_as_a_whole_and_alone() {
+    let source = "run = '''\n  one\n two\nthree'''\nname = 1\n";
+    let end = source.rfind("'''").expect("its end") + 3;
+    let script = super::model::Script::new("", 6..end, source);
+    let lines: Vec<&str> = (1..=4).map(|line| &source[script.line(source, line)]).collect();
+    assert_eq!(lines, ["one", "two", "three'''", "three'''"]);
+}
+
+#[test]
 fn mistakes_have_their_line() {
     let task = |name: &str| format!("[[task]]\nname = \"{name}\"\nrun = \"true\"\n");
     assert_eq!(error("").1, "the scenario has no task");

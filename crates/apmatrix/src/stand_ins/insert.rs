@@ -291,3 +291,16 @@ pub fn rmmod(arguments: &[String]) -> u8 {
     });
     removed.max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::modprobe;
+
+    #[test]
+    fn a_configuration_that_is_asked_for_is_empty_and_no_module_is_needed() {
+        for option in ["--showconfig", "--show-config", "-c"] {
+            assert_eq!(modprobe(&[option.to_owned()]), 0, "{option}");
+        }
+        assert_ne!(modprobe(&[]), 0);
+    }
+}

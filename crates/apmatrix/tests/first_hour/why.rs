@@ -83,6 +83,22 @@ fn why_is_about_the_mdev_as_it_was_when_it_is_gone_since() {
     ");
 }
 
+#[test]
+fn why_says_that_it_would_be_refused_for_another_reason_by_now() {
+    let text = format!(
+        "M=/sys/devices/vfio_ap/matrix; U={UUID}; V=a0000000-0000-4000-8000-000000000001\n\
+         echo $U > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo $V > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/$U/assign_adapter\necho 6 > $M/$U/assign_domain\necho -4 > /sys/bus/ap/apmask\n\
+         echo 4 > $M/$V/assign_adapter\necho 6 > $M/$V/assign_domain\nwhy"
+    );
+    let ran = apmatrix(&["shell", "--machine", "tiny", "-c", &text]);
+    let said = crate::common::one_line(&ran.out);
+    let wanted = "was refused (EADDRNOTAVAIL, Cannot assign requested address), and would now be for another reason \
+                  (EADDRINUSE, Address already in use): 6 > ";
+    assert!(said.contains(wanted), "{said}");
+}
+
 /// Adapters and domains in the wrong order: what is written is said in ids.
 #[test]
 fn whole_masks_are_said_in_ids() {

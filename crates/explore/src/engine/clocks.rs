@@ -1,6 +1,9 @@
 //! Vector clocks of a real execution, two sets of them.
 //!
-//! The *causal* clocks say which turns depend on which: they order the exploration. The *synchronisation* clocks
+//! The *causal* clocks say which turns depend on which: they order the exploration. They order all that
+//! [`dependent`](super::depend::dependent) may mean by what it says of steps, a failed try-lock among them: sleepers are
+//! woken by that, and what can begin a reversal is found by these; where they differ each relies on the other for a choice
+//! that nobody makes. The *synchronisation* clocks
 //! say what locks order: they find races. A failed try-lock or an oracle's step is in the first set only. This module
 //! knows nothing of what a search does with either.
 
@@ -120,11 +123,14 @@ impl Clocks {
                 let (clock, object) = (&mut self.at[task], &mut self.objects[op.object as usize]);
                 join(clock, &object.changed);
                 join(clock, &object.shared);
+                join(clock, &object.failed);
+                join(clock, &object.failed_read);
                 join(&mut object.failed, clock);
             }
             OpKind::TryReadLock => {
                 let (clock, object) = (&mut self.at[task], &mut self.objects[op.object as usize]);
                 join(clock, &object.changed);
+                join(clock, &object.failed);
                 join(&mut object.failed_read, clock);
             }
             OpKind::Unlock => self.released(task, op.object, objects),
@@ -172,6 +178,10 @@ impl Clocks {
         if self.causal {
             self.watch_acquired(task, id, objects);
             self.change(task, id);
+            let (clock, object) = (&mut self.at[task], &mut self.objects[id as usize]);
+            join(clock, &object.failed);
+            join(clock, &object.failed_read);
+            object.changed = *clock;
         }
         let (clock, object) = (&mut self.sync[task], &self.objects[id as usize]);
         join(clock, &object.released);
@@ -180,6 +190,8 @@ impl Clocks {
 
     fn acquired_read(&mut self, task: usize, id: ObjectId) {
         if self.causal {
+            let (clock, object) = (&mut self.at[task], &self.objects[id as usize]);
+            join(clock, &object.failed);
             self.share(task, id);
         }
         join(&mut self.sync[task], &self.objects[id as usize].released);

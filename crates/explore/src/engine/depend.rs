@@ -1,8 +1,8 @@
 //! Which steps depend on each other, and what must be explored because they do.
 //!
 //! Dependence is a property of the steps alone, so it may be assumed where there is none, but never missed. The
-//! causal clocks ([`Clocks`](super::clocks::Clocks)) follow the same relation, by what steps did rather than by
-//! what they could do. This module knows nothing of how a search keeps its choices.
+//! causal clocks ([`Clocks`](super::clocks::Clocks)) order at least what depends on each other by this relation. This
+//! module knows nothing of how a search keeps its choices.
 
 use super::clocks::Vc;
 use super::model::Phase;

@@ -62,6 +62,8 @@ fn strict_further_texts() {
     assert_eq!(strict(b"01777777777777777777777\n"), Ok(u64::MAX));
     assert_eq!(strict(b"0x00000000000000000000000001"), Ok(1));
     assert_eq!(strict(b"0x10000000000000000"), Err(NumberError::Range));
+    // 2^65: the last digit overflows twice, by the product and by the sum.
+    assert_eq!(strict(b"36893488147419103232"), Err(NumberError::Range));
     assert_eq!(strict(b"02000000000000000000000"), Err(NumberError::Range));
     assert_eq!(strict(b"99999999999999999999999\n"), Err(NumberError::Range));
 }
