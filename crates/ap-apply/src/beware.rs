@@ -2,10 +2,12 @@
 //!
 //! Knows states; not trees, plans or writes.
 
+use ap_plan::reason::adapters;
 use ap_plan::{Holder, Mdev, State};
 use ap_types::{AdapterMask, Uuid};
 
-use crate::import::{MOST_NAMED, by_override};
+/// Of more queues than these not every one is named.
+const MOST_NAMED: usize = 8;
 
 /// What to beware of in a host, a sentence each: what follows from its state alone.
 #[must_use]
@@ -48,17 +50,12 @@ pub fn notes(state: &State) -> Vec<String> {
 /// Running guests that have less than their mdevs say, though nothing that can be read keeps it from them.
 #[must_use]
 pub fn lacking(state: &State) -> Vec<String> {
-    let said = |(uuid, holder, adapters): (Uuid, &Holder, AdapterMask)| {
-        let ids: Vec<String> = adapters.into_iter().map(|adapter| adapter.0.to_string()).collect();
-        let (what, it, first) = match ids.as_slice() {
-            [id] => ("adapter", "it", id),
-            [first, ..] => ("adapters", "each", first),
-            [] => return String::new(),
-        };
+    let said = |(uuid, holder, lacks): (Uuid, &Holder, AdapterMask)| {
+        let it = if lacks.count() == 1 { "it" } else { "each" };
         format!(
-            "{holder} lacks {what} {} of mdev {uuid}, which perhaps a reset that failed keeps out: to give {it} back write \
-             {first} to unassign_adapter and then to assign_adapter",
-            ids.join(", ")
+            "{holder} lacks {} of mdev {uuid}, which perhaps a reset that failed keeps out: to give {it} back write its id \
+             to unassign_adapter and then to assign_adapter",
+            adapters(&lacks)
         )
     };
     state.lacking().map(said).collect()
@@ -83,4 +80,9 @@ fn broken(state: &State) -> Vec<String> {
         }
     };
     state.mdevs.iter().filter_map(one).collect()
+}
+
+/// Whether the masks reserve queues of an mdev for the host: then it has them by their overrides.
+pub(crate) fn by_override(state: &State, mdev: &Mdev) -> bool {
+    state.masks.reserved_of(&mdev.matrix).has_queues()
 }

@@ -16,15 +16,12 @@ use ap_types::{
     AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Features, Mask, Matrix, Mode, QueueSet, Uuid,
 };
 
-use crate::beware::notes;
+use crate::beware::{by_override, notes};
 use crate::tree::{Fault, Kind, Tree};
 
 const BUS: &str = "bus/ap";
 const MATRIX: &str = "devices/vfio_ap/matrix";
 const CONTROL: &str = "kernel/debug/apmatrix";
-
-/// Of more queues than these not every one is named.
-pub(crate) const MOST_NAMED: usize = 8;
 
 /// From this size on a list of queues may have been cut: a file holds 4096 bytes.
 const MOST_LISTED: usize = 4000;
@@ -119,11 +116,6 @@ pub fn few(tree: &mut dyn Tree, configured: &Matrix, bound: &Bindings) -> Result
     let vfio_ap = reader.there(&format!("{MATRIX}/mdev_supported_types"));
     let mdevs = if vfio_ap { Some(reader.mdevs(configured, bound)?) } else { None };
     Ok(Few { mdevs, notes: reader.notes })
-}
-
-/// Whether the masks reserve queues of an mdev for the host: then it has them by their overrides.
-pub(crate) fn by_override(state: &State, mdev: &Mdev) -> bool {
-    state.masks.reserved_of(&mdev.matrix).has_queues()
 }
 
 struct Reader<'a> {

@@ -56,8 +56,8 @@ fn a_guest_that_lacks_what_it_had_after_a_revert_is_named() {
     let outcome = revert(&mut host, &mut desk, &Options::default(), &mut |_| {}).expect("it is taken back");
     let Outcome::Before { lacking, .. } = outcome else { panic!("{outcome:?}") };
     let said = format!(
-        "guest prod lacks adapter 1 of mdev {}, which perhaps a reset that failed keeps out: to give it back write 1 to \
-         unassign_adapter and then to assign_adapter",
+        "guest prod lacks adapter 1 of mdev {}, which perhaps a reset that failed keeps out: to give it back write its id \
+         to unassign_adapter and then to assign_adapter",
         uuid(1)
     );
     assert_eq!(lacking, [said.as_str()]);
