@@ -14,6 +14,7 @@ use ap_plan::{Allow, Plan, Target, notes};
 use crate::arguments::number;
 use crate::commands::plan::{Allowed, allow, make, none, tell_notes};
 use crate::commands::{Root, print_json};
+use crate::control::DIRECTORY;
 use crate::error::{CliError, Outcome};
 use crate::plan::desk::{FileDesk, usual_run_directory};
 use crate::plan::document::{AppliedDocument, PlanDocument};
@@ -92,6 +93,13 @@ pub fn run(args: &Args) -> Outcome {
             .hint("apply the desired state with `--boot`"));
     }
     let root = &args.root.root;
+    // In a run everything but `/sys` is this machine's own, also what it does when it boots.
+    if args.boot && args.etc_dir == Path::new("/etc") && root.join(DIRECTORY).is_dir() {
+        return Err(CliError::usage(
+            "`--boot` is for a real host: this one is emulated, and what would be kept is for the next boot of this machine",
+        )
+        .hint("leave `--boot` out; `--etc-dir DIR` writes there what would be written to /etc"));
+    }
     let imported = Host::Root(root.clone()).read()?;
     let (target, allow) = match &wish {
         Wish::Desired(desired, _) => (Target::of(&imported.state, desired), allow(&args.allow)),

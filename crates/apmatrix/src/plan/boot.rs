@@ -125,7 +125,7 @@ fn attributes(mdev: &DesiredMdev) -> Vec<Value> {
 fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, CliError> {
     let failed = |why: String| {
         CliError::environment(format!("`{program} {}`: {why}", arguments.join(" ")))
-            .hint(format!("`--boot` needs {program}; without it only the running host is changed"))
+            .hint(format!("`--boot` needs {program}; the running host is changed, and what was written for the next boot so far stays"))
     };
     let spawned = Command::new(program)
         .args(arguments)

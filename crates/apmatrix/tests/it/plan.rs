@@ -296,6 +296,24 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
     assert_snapshot!(on("recover").ok(), @"nothing to do");
 }
 
+/// In a run `/etc` and systemd are this machine's own: a rehearsal enabled a unit for its next boot.
+#[test]
+fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
+    let tree = ls::tree();
+    let at = tree.path();
+    fs::create_dir_all(at.join("sys/kernel/debug/apmatrix")).expect("a directory");
+    wish(at, "[host]\napmask = \"-4,-10,-11,-12\"\n");
+    let ran = apmatrix_in(at, &["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot"]);
+    assert_snapshot!(ran.failed(), @r"
+    status 2
+    error: `--boot` is for a real host: this one is emulated, and what would be kept
+      is for the next boot of this machine
+    hint: leave `--boot` out; `--etc-dir DIR` writes there what would be written to
+      /etc
+    ");
+    assert!(!at.join("run").exists(), "nothing was done");
+}
+
 #[test]
 fn a_definition_that_is_refused_leaves_the_old_one() {
     use std::os::unix::fs::PermissionsExt as _;
