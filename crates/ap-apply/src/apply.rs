@@ -324,7 +324,7 @@ fn stopped(tree: &mut dyn Tree, steps: &[Undoable], why: String, number: usize, 
         Trouble::Refused { fault, .. } => format!("find out why {} answers {}", fault.path, fault.name),
         Trouble::Differs { store, .. } => {
             let path = store.rsplit(" > ").next().unwrap_or_default();
-            format!("write {path} as it was before, or leave it")
+            format!("write {path} as it was before the apply, or as the apply left it")
         }
         Trouble::Unreadable(fault) | Trouble::Journal(fault) => format!("see that {} is there", fault.path),
     };
