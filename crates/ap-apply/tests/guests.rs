@@ -98,3 +98,18 @@ fn a_checkstopped_queue_is_moved_and_said_to_be_broken() {
     let mut twin = Twin::of(&before).unwrap_or_else(|error| panic!("{error}"));
     rehearse(&mut twin, &plan).unwrap_or_else(|broken| panic!("{broken}"));
 }
+
+/// A forgotten `domains` line left a running guest nothing, without a word.
+#[test]
+fn a_guest_that_is_left_no_queue_is_noted() {
+    let state = read(&mut host("")).state;
+    let noted = |domains: &str| {
+        let wish = format!(
+            "schema = \"apmatrix.desired/1\"\n[[mdev]]\nuuid = \"{}\"\nadapters = [1, 2]\n{domains}control_domains = []\n",
+            uuid(1)
+        );
+        ap_plan::notes(&state, &DesiredFile::parse("d.toml", &wish).unwrap_or_else(|error| panic!("{error}")))
+    };
+    assert_eq!(noted(""), [format!("mdev {}: guest prod, which runs, keeps no queue of it", uuid(1))]);
+    assert_eq!(noted("domains = 3\n"), [""; 0]);
+}

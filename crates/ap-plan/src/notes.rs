@@ -55,8 +55,16 @@ pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     let cards: AdapterMask = state.cards.keys().copied().collect();
     notes.extend(few("apmask", desired.apmask, cards, adapters));
     notes.extend(few("aqmask", desired.aqmask, state.config.domains, domains));
+    notes.extend(desired.mdevs.iter().filter_map(|mdev| emptied(state, mdev)));
     notes.extend(control_domains(state, desired));
     notes
+}
+
+/// That a running guest is left no queue at all: a line of its mdev may have been forgotten.
+fn emptied(state: &State, mdev: &DesiredMdev) -> Option<String> {
+    let now = state.mdevs.get(&mdev.uuid)?;
+    let holder = now.holder.as_ref().filter(|_| now.shadow.has_queues() && !mdev.matrix.has_queues())?;
+    Some(format!("mdev {}: {holder}, which runs, keeps no queue of it", mdev.uuid))
 }
 
 /// What in a file may be why there is no plan: ids that are not there, and mdevs of which it lists nothing.
