@@ -49,7 +49,8 @@ pub enum Outcome {
     Before {
         /// Why.
         why: String,
-        /// Which running guests lack what they had, a sentence each: resets failed. All that was written is as before.
+        /// Which running guests lack something of their mdevs, a sentence each: a reset failed, in the apply or before.
+        /// All that was written is as before.
         lacking: Vec<String>,
     },
     /// Neither: it could not go on, nor back.
@@ -268,7 +269,10 @@ fn back(
         report(Report::Warning(&format!("the end is not in the journal: {fault}")));
     }
     // What guests have follows from what is written, unless a reset failed.
-    let lacking = import(tree).map(|now| lacking(&now.state)).unwrap_or_default();
+    let lacking = match import(tree) {
+        Ok(now) => lacking(&now.state),
+        Err(error) => vec![format!("what running guests have cannot be read: {error}")],
+    };
     Outcome::Before { why, lacking }
 }
 

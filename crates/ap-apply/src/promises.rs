@@ -216,13 +216,17 @@ impl Watch {
 
     fn see(&mut self, event: &Event) {
         match event {
-            // One that is broken or not configured has nothing to be reset (page 3, "Resets").
-            Event::Instruction(Instruction::Zapq(
-                apqn,
-                ResponseCode::NORMAL | ResponseCode::CHECKSTOPPED | ResponseCode::DECONFIGURED,
-            ))
+            Event::Instruction(Instruction::Zapq(apqn, ResponseCode::NORMAL))
             | Event::Instruction(Instruction::Rapq(apqn, ResponseCode::NORMAL, _)) => {
                 self.resets += 1;
+                self.used.remove(*apqn);
+            }
+            // It was to be reset, and cannot be while it is broken or not configured; vfio_ap is content
+            // with that, and so is the oracle of clean hand-over (page 3, "Reset of a queue").
+            Event::Instruction(Instruction::Zapq(
+                apqn,
+                ResponseCode::CHECKSTOPPED | ResponseCode::DECONFIGURED,
+            )) => {
                 self.used.remove(*apqn);
             }
             Event::Instruction(Instruction::SetMasks(guest, matrix)) => self.set_masks(guest, matrix),

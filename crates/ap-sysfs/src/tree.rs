@@ -11,8 +11,8 @@ use std::sync::Arc;
 use ap_host::Host;
 use ap_machine::Machine;
 use ap_task::Task;
-use ap_types::Matrix;
-use ap_types::grammar::ap_config;
+use ap_types::grammar::{ap_config, uuid};
+use ap_types::{Matrix, Uuid};
 use locks::{Held, Nothing};
 
 use crate::errno::Errno;
@@ -97,6 +97,13 @@ impl fmt::Display for Refused {
 }
 
 impl Refused {
+    /// The mdev in whose directory the file is.
+    #[must_use]
+    pub fn mdev(&self) -> Option<Uuid> {
+        let (name, _) = self.path.strip_prefix("devices/vfio_ap/matrix/")?.split_once('/')?;
+        uuid(name.as_bytes()).ok()
+    }
+
     /// The write that a text describes, as the control file `refusal` shows it; `None` if it describes none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Refused> {
@@ -177,6 +184,14 @@ mod tests {
         for text in ["+4\n", "", "a\\nb 'x' \u{7f}\u{e9}\t\r\n"] {
             let (path, text) = ("bus/ap/apmask".to_owned(), text.to_owned());
             let refused = Refused { path, text, errno: Errno::EBUSY, at_ms: 7, since: 2, matrix: None };
+            assert_eq!(refused.mdev(), None);
+            assert_eq!(Refused::parse(&refused.to_string()), Some(refused.clone()));
+            let name = "a0000000-0000-4000-8000-000000000001";
+            let matrix = ap_config(b"0x08,0x02,0x01").ok();
+            assert!(matrix.is_some());
+            let path = format!("devices/vfio_ap/matrix/{name}/assign_domain");
+            let refused = Refused { path, matrix, ..refused };
+            assert_eq!(refused.mdev().map(|mdev| mdev.to_string()).as_deref(), Some(name));
             assert_eq!(Refused::parse(&refused.to_string()), Some(refused));
         }
         assert_eq!(Refused::parse(""), None);

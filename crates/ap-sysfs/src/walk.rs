@@ -1,7 +1,5 @@
 //! What front ends ask of the tree, by node numbers.
 
-use ap_types::{Uuid, grammar};
-
 use crate::attribute::PAGE;
 use crate::directories::{children, row};
 use crate::errno::Errno;
@@ -168,21 +166,22 @@ impl Tree {
         if path.as_ref().is_ok_and(|path| path.starts_with(CONTROLS)) {
             return stored;
         }
-        let mdev = path.as_ref().ok().filter(|_| stored.is_err()).and_then(|path| mdev_of(path));
-        let matrix = mdev.and_then(|uuid| {
-            self.host.vfio.look(task, |mdevs| {
-                mdevs.list.values().find(|mdev| mdev.uuid == uuid).map(|mdev| mdev.matrix)
-            })
-        });
-        let mut kept = self.controls.refusal.borrow_mut();
         match (&stored, path) {
             (Err(errno), Ok(path)) => {
                 let text = String::from_utf8_lossy(&data[..data.len().min(PAGE)]).into_owned();
                 let at_ms = self.host.clock().now();
-                *kept = Some(Refused { path, text, errno: *errno, at_ms, since: 0, matrix });
+                let mut refused = Refused { path, text, errno: *errno, at_ms, since: 0, matrix: None };
+                refused.matrix = refused.mdev().and_then(|uuid| {
+                    self.host.vfio.look(task, |mdevs| {
+                        mdevs.list.values().find(|mdev| mdev.uuid == uuid).map(|mdev| mdev.matrix)
+                    })
+                });
+                *self.controls.refusal.borrow_mut() = Some(refused);
             }
             // What was removed has no path any more.
-            (Ok(_), _) => kept.iter_mut().for_each(|refused| refused.since += 1),
+            (Ok(_), _) => {
+                self.controls.refusal.borrow_mut().iter_mut().for_each(|refused| refused.since += 1);
+            }
             (Err(_), Err(_)) => {}
         }
         stored
@@ -209,10 +208,4 @@ impl Tree {
              `apmatrix guest stop {guest}` ends that"
         ))
     }
-}
-
-/// The mdev in whose directory a file is.
-fn mdev_of(path: &str) -> Option<Uuid> {
-    let (uuid, _) = path.strip_prefix("devices/vfio_ap/matrix/")?.split_once('/')?;
-    grammar::uuid(uuid.as_bytes()).ok()
 }

@@ -13,7 +13,6 @@ use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
 use ap_sysfs::ids::LeadingZero;
 use ap_sysfs::nearest::{BELOW, begun, meant, numbered};
-use ap_types::Uuid;
 use serde::Serialize;
 
 use crate::control::DIRECTORY;
@@ -55,11 +54,12 @@ pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliErr
             .hint("say which write: `apmatrix why /sys/bus/ap/apmask +4`")
     })?;
     let Some(refused) = Refused::parse(&text) else { return Ok(None) };
+    let gone = refused.matrix.zip(refused.mdev());
     let store = Store { path: refused.path, text: refused.text };
     let imported = import(tree).map_err(|error| unreadable(root, error))?;
     let mut state = imported.state;
     // Who is refused often removes the mdev: then it is about the mdev as it was.
-    let gone = refused.matrix.zip(mdev_of(&store.path)).filter(|(_, uuid)| !state.mdevs.contains_key(uuid));
+    let gone = gone.filter(|(_, uuid)| !state.mdevs.contains_key(uuid));
     if let Some((matrix, uuid)) = gone {
         let shadow = state.filtered(&matrix);
         state.mdevs.insert(uuid, Mdev { matrix, shadow, holder: None });
@@ -105,12 +105,6 @@ fn explained(state: &State, store: Store, refused: Option<Errno>) -> Explained {
     }
     let note = (!notes.is_empty()).then(|| notes.join("; "));
     Explained { store, refused, since: 0, why, effect, note }
-}
-
-/// The mdev in whose directory a file is.
-fn mdev_of(path: &str) -> Option<Uuid> {
-    let (uuid, _) = path.strip_prefix("devices/vfio_ap/matrix/")?.split_once('/')?;
-    ap_types::grammar::uuid(uuid.as_bytes()).ok()
 }
 
 /// That a text is a whole mask, where it looks as if its sign was forgotten.

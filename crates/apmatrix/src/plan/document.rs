@@ -106,7 +106,7 @@ pub struct AppliedDocument {
     stuck: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     in_effect: Vec<String>,
-    /// Which running guests lack what they had before, though all that was written is as before.
+    /// Which running guests lack something of their mdevs, though all that was written is as before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lacking: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -137,7 +137,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         }
         Outcome::Before { why, lacking } => {
             format!(
-                "taken back, but not all that guests had is there again ({why})\n{}\n",
+                "taken back, and all that was written is as it was before ({why}); but:\n{}\n",
                 lacking.join("\n")
             )
         }

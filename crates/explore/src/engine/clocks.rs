@@ -3,9 +3,8 @@
 //! The *causal* clocks say which turns depend on which: they order the exploration. They order all that
 //! [`dependent`](super::depend::dependent) may mean by what it says of steps, a failed try-lock among them: sleepers are
 //! woken by that, and what can begin a reversal is found by these; where they differ each relies on the other for a choice
-//! that nobody makes. The *synchronisation* clocks
-//! say what locks order: they find races. A failed try-lock or an oracle's step is in the first set only. This module
-//! knows nothing of what a search does with either.
+//! that nobody makes. The *synchronisation* clocks say what locks order: they find races. A failed try-lock or an oracle's
+//! step is in the first set only. This module knows nothing of what a search does with either.
 
 use super::objects::{ObjectId, Objects, Op, OpKind};
 use super::races::{Access, Race};
@@ -177,11 +176,10 @@ impl Clocks {
     fn acquired(&mut self, task: usize, id: ObjectId, objects: &Objects) {
         if self.causal {
             self.watch_acquired(task, id, objects);
-            self.change(task, id);
-            let (clock, object) = (&mut self.at[task], &mut self.objects[id as usize]);
+            let (clock, object) = (&mut self.at[task], &self.objects[id as usize]);
             join(clock, &object.failed);
             join(clock, &object.failed_read);
-            object.changed = *clock;
+            self.change(task, id);
         }
         let (clock, object) = (&mut self.sync[task], &self.objects[id as usize]);
         join(clock, &object.released);
