@@ -113,6 +113,20 @@ fn each_name_is_given_in_one_place_and_is_listed() {
     assert_eq!(given, listed.chain(READ).chain(KEPT).collect());
 }
 
+#[test]
+fn each_key_is_explained() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/json.md");
+    let page = fs::read_to_string(page).expect("the page");
+    for (name, always, sometimes) in PRINTED {
+        let heading = format!("## apmatrix.{}/1\n", if name == "state" { continue } else { name });
+        let section = page.split(&heading).nth(1).unwrap_or_else(|| panic!("no section `{}`", heading.trim()));
+        let section = section.split("\n## ").next().expect("a section");
+        let silent: Vec<_> =
+            always.iter().chain(sometimes).filter(|key| !section.contains(&format!("`{key}`"))).collect();
+        assert!(silent.is_empty(), "docs/reference/json.md says nothing of {silent:?} of {name}");
+    }
+}
+
 /// Runs a command that prints a document.
 fn printed(directory: &Path, arguments: &[&str]) -> Value {
     let ran = apmatrix_in(directory, arguments);
