@@ -48,7 +48,7 @@ fn run(name: &str, first: u8, each: u8, applied: bool) {
     target.masks.adapters = AdapterMask::ALL - on;
     target.mdevs = mdevs(&machine, first, each).iter().map(|mdev| (mdev.uuid, mdev.matrix)).collect();
     let (planned, planning) = timed(|| {
-        let plan = plan(&before.state, &target, Allow::default()).ok()?;
+        let plan = plan(&before.state, &target, &Allow::default()).ok()?;
         let mut twin = Twin::of(&before).ok()?;
         let rehearsed = rehearse(&mut twin, &plan).map_err(|broken| eprintln!("{broken}")).ok()?;
         Some((plan, rehearsed))

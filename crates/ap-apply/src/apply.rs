@@ -257,7 +257,7 @@ fn back(
             Ok(Stands::Half) => undo(tree, desk, steps, number, 1, held, report),
             Ok(Stands::Neither(text)) => Err(Trouble::Differs {
                 store: steps[number].write.store().to_string(),
-                what: format!("somebody else wrote it: it reads `{text}`"),
+                what: format!("somebody else wrote it: {text}"),
             }),
             Err(fault) => Err(Trouble::Unreadable(fault)),
         };
@@ -326,9 +326,15 @@ fn stopped(tree: &mut dyn Tree, steps: &[Undoable], why: String, number: usize, 
     let remedy = match trouble {
         Trouble::Came { holder, .. } => format!("stop {holder}"),
         Trouble::Refused { fault, .. } => format!("find out why {} answers {}", fault.path, fault.name),
-        Trouble::Differs { store, .. } => {
-            let path = store.rsplit(" > ").next().unwrap_or_default();
-            format!("write {path} as it was before the apply, or as the apply left it")
+        Trouble::Differs { .. } => {
+            let step = &steps[number];
+            let back: Vec<String> =
+                step.back.iter().map(|write| format!("`{}`", write.store().brief())).collect();
+            format!(
+                "write {} (as it was before the apply), or `{}` (as the apply left it)",
+                back.join(" and "),
+                step.write.store().brief()
+            )
         }
         Trouble::Unreadable(fault) | Trouble::Journal(fault) => format!("see that {} is there", fault.path),
     };

@@ -6,6 +6,8 @@
 //! at some place of its own chain, or at none.
 
 use ap_plan::Write;
+use ap_plan::meaning::of_matrix;
+use ap_plan::reason::{adapters, domains};
 use ap_plan::state::Driver;
 use ap_types::grammar::mask_parameter;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
@@ -22,7 +24,7 @@ pub enum Stands {
     After,
     /// Half taken back: an mdev was made again, and has no matrix yet.
     Half,
-    /// Somebody else wrote the file. What it says now.
+    /// Somebody else wrote the file. What it says now, a sentence in ids.
     Neither(String),
 }
 
@@ -199,14 +201,22 @@ impl Chain {
         if other && says == Says::Mdev(Some(Matrix::default())) {
             return Stands::Before;
         }
+        let hosts = |all: String, has: Option<String>| match has {
+            Some(has) => format!("of {all}, which the apply writes, the host has {has} only"),
+            None => format!("the host has none of {all}, which the apply writes"),
+        };
         Stands::Neither(match says {
-            Says::Adapters(mask) => mask.to_string(),
-            Says::Domains(mask) => mask.to_string(),
-            Says::Mdev(Some(matrix)) => ap_plan::state::triple(&matrix),
-            Says::Mdev(None) => "no such mdev".to_owned(),
-            Says::Override(driver) => driver.map_or("no override", Driver::name).to_owned(),
-            Says::Binding(driver) => driver.map_or("no driver", Driver::name).to_owned(),
-            Says::Other => "another driver".to_owned(),
+            Says::Adapters(mask) => {
+                hosts(adapters(&self.adapters), (!mask.is_empty()).then(|| adapters(&mask)))
+            }
+            Says::Domains(mask) => hosts(domains(&self.domains), (!mask.is_empty()).then(|| domains(&mask))),
+            Says::Mdev(Some(matrix)) => format!("it has {}", of_matrix(&matrix)),
+            Says::Mdev(None) => "there is no such mdev".to_owned(),
+            Says::Override(None) => "there is no override".to_owned(),
+            Says::Override(Some(driver)) => format!("the override is {}", driver.name()),
+            Says::Binding(None) => "the queue has no driver".to_owned(),
+            Says::Binding(Some(driver)) => format!("the queue is bound to {}", driver.name()),
+            Says::Other => "it is another driver".to_owned(),
         })
     }
 }

@@ -326,7 +326,7 @@ fn guarantees(plan: &Plan, watch: &Watch) -> Vec<Guarantee> {
             match n {
                 1 => "the step taken back on the twin, the state compared after it".to_owned(),
                 n => format!("all {n} steps taken back on the twin, the state compared after each"),
-            },
+            } + "; what a failed reset takes from a guest meanwhile no write brings back: a revert names it",
         ),
     ];
     // All is the host's in between, where queues are to be given in another way.

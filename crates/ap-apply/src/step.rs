@@ -119,7 +119,7 @@ pub(crate) fn look(
     }
     match stands(tree, &[Undoable::of(step)], 0).map_err(Trouble::Unreadable)? {
         Stands::After => {}
-        Stands::Neither(text) => return Err(differs(format!("it reads `{text}`"))),
+        Stands::Neither(text) => return Err(differs(text)),
         Stands::Before | Stands::Half => return Err(differs("it reads as before".to_owned())),
     }
     match &step.write {

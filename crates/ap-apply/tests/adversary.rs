@@ -136,7 +136,7 @@ fn an_adversary_finds_no_end_between() {
         let mut host = random_host(&mut rng, "default", true);
         let before = read(&mut host);
         let target = Target::of(&before.state, &random_wish(&mut rng, &before.machine));
-        let Ok(plan) = plan(&before.state, &target, Allow { unplug: false }) else { continue };
+        let Ok(plan) = plan(&before.state, &target, &Allow::default()) else { continue };
         if plan.steps.len() < 2 {
             continue;
         }

@@ -8,9 +8,9 @@ use ap_apply::promises::rehearse;
 use ap_apply::twin::Twin;
 use ap_files::desired::DesiredFile;
 use ap_files::{MachineFile, boot};
-use ap_plan::{Allow, Plan, Target, plan};
+use ap_plan::{Plan, Target, plan};
 use ap_sysfs::Session;
-use support::{read, settle, uuid};
+use support::{allow, read, settle, uuid};
 
 /// Guest `prod` has adapters 1 and 2 with domains 3 and 4.
 fn host(more: &str) -> Session {
@@ -39,8 +39,8 @@ fn wish() -> DesiredFile {
 
 fn planned(host: &mut Session) -> Plan {
     let before = read(host);
-    let allow = Allow { unplug: true };
-    plan(&before.state, &Target::of(&before.state, &wish()), allow).unwrap_or_else(|none| panic!("{none:?}"))
+    let allow = allow(true);
+    plan(&before.state, &Target::of(&before.state, &wish()), &allow).unwrap_or_else(|none| panic!("{none:?}"))
 }
 
 /// A revert said that the host is as it was before, while a guest had lost an adapter by a reset that failed.

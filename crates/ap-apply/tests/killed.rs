@@ -56,7 +56,7 @@ fn wish() -> DesiredFile {
 
 fn planned(before: &Imported) -> Plan {
     let target = Target::of(&before.state, &wish());
-    plan(&before.state, &target, Allow::default()).unwrap_or_else(|why| panic!("{why}"))
+    plan(&before.state, &target, &Allow::default()).unwrap_or_else(|why| panic!("{why}"))
 }
 
 /// The same to a plan: no kill may leave anything else.

@@ -16,7 +16,7 @@ use ap_plan::{Allow, Plan, Target, Write, plan};
 use ap_sysfs::Session;
 use ap_task::{Kernel, Version};
 use ap_types::{AdapterMask, DomainMask};
-use support::{Life, Mortal, Rng, machine, random_mdevs, random_wish, read, rounds, settle, uuid};
+use support::{Life, Mortal, Rng, allow, machine, random_mdevs, random_wish, read, rounds, settle, uuid};
 
 fn host(name: &str) -> Session {
     let mut machine = machine(name);
@@ -46,7 +46,7 @@ fn by_override(rng: &mut Rng, name: &str) -> DesiredFile {
 
 fn bring(host: &mut Session, wish: &DesiredFile) -> Option<Plan> {
     let before = read(host);
-    let plan = plan(&before.state, &Target::of(&before.state, wish), Allow::default()).ok()?;
+    let plan = plan(&before.state, &Target::of(&before.state, wish), &Allow::default()).ok()?;
     let mut desk = MemoryDesk::new(1);
     let outcome = apply(host, &mut desk, &plan, &Options::default(), &mut |_| {}).expect("it begins");
     assert!(matches!(outcome, Outcome::After { .. } | Outcome::Nothing), "{outcome:?}");
@@ -88,7 +88,7 @@ fn plans_by_overrides_by_masks_and_from_one_to_the_other() {
         }
         let target = Target::of(&before.state, &wish);
         let kind = format!("{:?} -> {:?}", before.state.way(), target.give);
-        let plan = match plan(&before.state, &target, Allow { unplug: rng.chance(2) }) {
+        let plan = match plan(&before.state, &target, &allow(rng.chance(2))) {
             Ok(plan) => plan,
             Err(none) => {
                 assert!(!none.obstacles.is_empty(), "seed {seed}: {kind}");
@@ -153,7 +153,7 @@ fn a_plan_by_overrides_that_is_killed_at_any_call_ends_before_or_after() {
         bring(&mut host, &wish(1, 4)).expect("it is possible");
         let start = read(&mut host);
         let target = Target::of(&start.state, &wish(2, 10));
-        let plan = plan(&start.state, &target, Allow::default()).expect("it is possible");
+        let plan = plan(&start.state, &target, &Allow::default()).expect("it is possible");
         assert_eq!(plan.steps.len(), 9, "two mdevs, and three writes for each queue");
         let life = Life::of(at);
         let desk = MemoryDesk::new(100);

@@ -11,7 +11,7 @@ use ap_files::{MachineFile, boot};
 use ap_plan::{Allow, Delta, Plan, State, Step, Target, Write, plan};
 use ap_sysfs::Session;
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Matrix};
-use support::{Rng, random_host, random_wish, read, settle, uuid};
+use support::{Rng, allow, random_host, random_wish, read, settle, uuid};
 
 /// The machine `tiny` with that in its file, as it was read; a guest on each mdev that is named.
 fn tiny(more: &str, guests: &[u8]) -> Imported {
@@ -80,7 +80,7 @@ fn random(count: u64, look: impl Fn(u64, &Imported, &Plan)) {
         let mut session = random_host(&mut rng, "default", true);
         let host = read(&mut session);
         let target = Target::of(&host.state, &random_wish(&mut rng, &host.machine));
-        if let Ok(plan) = plan(&host.state, &target, Allow { unplug: rng.chance(2) })
+        if let Ok(plan) = plan(&host.state, &target, &allow(rng.chance(2)))
             && !plan.steps.is_empty()
         {
             look(seed, &host, &plan);
@@ -236,7 +236,7 @@ fn promise_5_fewest_writes() {
     let mut target = Target::exactly(&host.state);
     target.mdevs.insert(uuid(1), matrix(&[10], &[6]));
     target.mdevs.insert(uuid(2), matrix(&[4], &[6]));
-    let plan = plan(&host.state, &target, Allow::default()).expect("they exchange adapters");
+    let plan = plan(&host.state, &target, &Allow::default()).expect("they exchange adapters");
     assert_eq!((plan.steps.len(), plan.least, plan.most), (3, 2, 4));
 }
 
@@ -272,7 +272,7 @@ fn promise_7_what_others_do_makes_nothing_worse_than_a_refused_step() {
     );
     let desired = DesiredFile::parse("w.toml", &wish).expect("it is right");
     let target = Target::of(&host.state, &desired);
-    let plan = plan(&host.state, &target, Allow::default()).expect("it is possible");
+    let plan = plan(&host.state, &target, &Allow::default()).expect("it is possible");
     let proof = prove(&host, &plan).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(proof.worse, Vec::<String>::new());
     let all: Vec<String> = proof.outcomes.iter().map(ToString::to_string).collect();
@@ -292,7 +292,7 @@ fn promise_7_what_others_do_makes_nothing_worse_than_a_refused_step() {
     let mut target = Target::exactly(&host.state);
     target.masks.adapters -= AdapterMask::single(AdapterId(4));
     target.mdevs.insert(uuid(1), Matrix { control_domains: DomainMask::EMPTY, ..matrix(&[4], &[6]) });
-    let plan = ap_plan::plan(&host.state, &target, Allow::default()).expect("it is possible");
+    let plan = ap_plan::plan(&host.state, &target, &Allow::default()).expect("it is possible");
     let proof = prove(&host, &plan).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(proof.worse, Vec::<String>::new());
     let refused: Vec<_> =

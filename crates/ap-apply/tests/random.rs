@@ -8,8 +8,8 @@ use ap_apply::apply::{Options, Outcome, apply, revert};
 use ap_apply::memory::MemoryDesk;
 use ap_apply::promises::{Promise, rehearse};
 use ap_apply::twin::Twin;
-use ap_plan::{Allow, Target, plan};
-use support::{Rng, random_host, random_wish, read, rounds, settle};
+use ap_plan::{Target, plan};
+use support::{Rng, allow, random_host, random_wish, read, rounds, settle};
 
 #[test]
 fn plans_keep_their_promises_and_are_applied_and_taken_back() {
@@ -22,8 +22,8 @@ fn plans_keep_their_promises_and_are_applied_and_taken_back() {
         let before = read(&mut host);
         let wish = random_wish(&mut rng, &before.machine);
         let target = Target::of(&before.state, &wish);
-        let allow = Allow { unplug: rng.chance(2) };
-        let plan = match plan(&before.state, &target, allow) {
+        let allow = allow(rng.chance(2));
+        let plan = match plan(&before.state, &target, &allow) {
             Ok(plan) => plan,
             Err(why) => {
                 assert!(!why.obstacles.is_empty(), "seed {seed}");

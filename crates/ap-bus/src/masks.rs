@@ -4,13 +4,16 @@ use ap_task::order::Perms;
 use ap_task::{Action, DriverName, Flag, Notice, Subject, Task};
 use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, Apqn, DomainMask, Mask, MaskError};
-use locks::hook::fingerprint;
+use locks::hook::{fingerprint, note};
 use locks::{Nothing, marked};
 
 use crate::asked::{Asked, Holder};
 use crate::bind::agrees;
 use crate::bus::Bus;
 use crate::ownership::Ownership;
+
+/// How many ids a trace's note names.
+const MOST_NOTED: usize = 6;
 
 /// Why a mask was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,10 +112,17 @@ impl Bus {
                 return Ok(None);
             }
             let asked = self.becomes_the_hosts(old, new, &ownership);
-            if let Some((driver, holder)) = ask(&ownership, &asked, &mut task) {
+            let answer = ask(&ownership, &asked, &mut task);
+            note(|| match &answer {
+                Some((driver, holder)) => format!("in use: by {} of {driver}", holder.name),
+                None if asked.is_empty() => "nobody is asked: nothing becomes the host's".to_owned(),
+                None => "in use: by nobody".to_owned(),
+            });
+            if let Some((driver, holder)) = answer {
                 return Err(MaskWriteError::InUse { driver, holder });
             }
             *M::of(&mut ownership) = new;
+            note(|| format!("{} stored: {}", M::VARIABLE.to_lowercase(), changed(old, new)));
             ownership.overrides.masks_in_use = self.has_overrides() && !ownership.reserves_all();
             // Whether "bindings complete" was announced is nothing to a revision.
             Ok(Some((new, Ownership { announced: false, ..ownership.clone() })))
@@ -194,6 +204,18 @@ impl Bus {
             }
         });
     }
+}
+
+/// What a mask write changed, as it would be written: `-4,+10`; of many ids the first.
+fn changed<M: OwnershipMask>(old: M, new: M) -> String {
+    let terms = |sign: char, mask: M| mask.members().map(move |id| format!("{sign}{}", id.into()));
+    let mut all: Vec<String> = terms('-', old - new).chain(terms('+', new - old)).collect();
+    if all.len() > MOST_NOTED {
+        let more = all.len() - MOST_NOTED;
+        all.truncate(MOST_NOTED);
+        all.push(format!("and {more} more"));
+    }
+    all.join(",")
 }
 
 /// Asks the registered drivers, in that order; the first that says yes has said it. The host's default drivers are

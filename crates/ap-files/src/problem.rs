@@ -138,6 +138,9 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
         return Problem::new(span, "a range without quotation marks", format!("expected \"{range}\""))
             .help(format!("a range is a text: \"{range}\""));
     }
+    if let Some(problem) = no_value(text, &span, first.split(", expected ").next().unwrap_or_default()) {
+        return problem;
+    }
     if let Some((what, expected)) = first.split_once(", expected ") {
         return unexpected(text, span, what, expected);
     }
@@ -150,6 +153,50 @@ fn problem(text: &str, schema: &str, error: &toml::de::Error) -> Problem {
         problem
     } else {
         problem.help(format!("the file is TOML, and begins with `schema = \"{schema}\"`"))
+    }
+}
+
+/// A value that TOML does not have: a number that begins with 0 or has no digits, a word without quotation marks, numbers
+/// without a comma between them.
+fn no_value(text: &str, at: &Range<usize>, said: &str) -> Option<Problem> {
+    let ends = |letter: char| letter.is_whitespace() || ",[]{}#=\"'".contains(letter);
+    let start = text.get(..at.start)?.rfind(ends).map_or(0, |place| place + 1);
+    let end = text.get(at.start..)?.find(ends).map_or(text.len(), |length| at.start + length);
+    let word = text.get(start..end)?;
+    match said {
+        "unexpected leading zero" => {
+            let number: u64 = word.replace('_', "").parse().ok()?;
+            let problem =
+                Problem::new(start..end, format!("`{word}` begins with 0"), format!("expected {number}"));
+            Some(problem.help(format!(
+                "a number that begins with 0 is none in TOML; {number} in hex is {number:#04x}"
+            )))
+        }
+        "integer number overflowed" if word.starts_with("0x") => {
+            Some(Problem::new(start..end, format!("`{word}` is no number"), "expected digits after 0x: 0x0a"))
+        }
+        "string values must be quoted" => {
+            let line = text.get(start..)?.lines().next()?;
+            let list = line.split([']', '#']).next()?.trim();
+            let numbers: Vec<&str> = list.split([',', ' ']).filter(|word| !word.is_empty()).collect();
+            let digits = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+            if numbers.len() > 1 && numbers.iter().all(digits) {
+                let span = start..start + list.len();
+                return Some(Problem::new(
+                    span,
+                    "numbers without a comma between them",
+                    format!("expected {}", numbers.join(", ")),
+                ));
+            }
+            (!word.is_empty()).then(|| {
+                Problem::new(
+                    start..end,
+                    format!("`{word}` is not in quotation marks"),
+                    format!("expected \"{word}\""),
+                )
+            })
+        }
+        _ => None,
     }
 }
 

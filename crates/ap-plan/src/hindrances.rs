@@ -13,7 +13,7 @@ use crate::state::{Bindings, Holder, Mdev, State, take_product};
 use crate::target::Target;
 
 /// Everything that is in the way of a target, whatever the order of writes.
-pub(crate) fn obstacles(state: &State, target: &Target, allow: Allow) -> Vec<Obstacle> {
+pub(crate) fn obstacles(state: &State, target: &Target, allow: &Allow) -> Vec<Obstacle> {
     let mut found = Vec::new();
     if !state.vfio_ap
         && let Some(mdev) = target.mdevs.keys().find(|uuid| !state.mdevs.contains_key(uuid))
@@ -89,7 +89,7 @@ fn reserved(
         let remedy = format!(
             "list mdev {mdev} without {}{}; or leave them out of the masks",
             least_part(state, &mdev, &queues),
-            and_stop(&holder)
+            and_stop(mdev, &holder)
         );
         found.push(Obstacle { what: What::KeptFromHost { mdev, queues, holder }, remedy });
     }
@@ -111,7 +111,7 @@ fn shared(state: &State, target: &Target, found: &mut Vec<Obstacle>) {
             let remedy = format!(
                 "list mdev {other} without {}{}",
                 least_part(state, other, &queues),
-                and_stop(&holder)
+                and_stop(**other, &holder)
             );
             let what = What::KeptFromMdev { mdev: *mdev, queues, other: **other, holder };
             found.push(Obstacle { what, remedy });
@@ -119,7 +119,7 @@ fn shared(state: &State, target: &Target, found: &mut Vec<Obstacle>) {
     }
 }
 
-fn guests(state: &State, target: &Target, allow: Allow, found: &mut Vec<Obstacle>) {
+fn guests(state: &State, target: &Target, allow: &Allow, found: &mut Vec<Obstacle>) {
     let running = state.mdevs.iter().filter_map(|(uuid, mdev)| Some((*uuid, mdev, mdev.holder.clone()?)));
     let bound = bound_after(state, target);
     for (mdev, Mdev { matrix: old, shadow, .. }, holder) in running {
@@ -129,8 +129,8 @@ fn guests(state: &State, target: &Target, allow: Allow, found: &mut Vec<Obstacle
             continue;
         };
         let lost = taken(shadow, new);
-        if lost.has_queues() && !allow.unplug {
-            let remedy = format!("--allow unplug, or stop {holder} first");
+        if lost.has_queues() && !allow.lets_lose(mdev, &holder) {
+            let remedy = format!("{}, or stop {holder} first", Allow::word_for(mdev, &holder));
             found
                 .push(Obstacle { what: What::Unplug { mdev, holder: holder.clone(), queues: lost }, remedy });
         }
@@ -196,8 +196,8 @@ fn filtered_out(after: &State, shadow: &Matrix, new: &Matrix) -> Option<(Apqn, L
 }
 
 /// What else is needed if somebody has it open.
-fn and_stop(holder: &Option<Holder>) -> String {
-    holder
-        .as_ref()
-        .map_or_else(String::new, |holder| format!(", with --allow unplug or after you stop {holder}"))
+fn and_stop(mdev: Uuid, holder: &Option<Holder>) -> String {
+    holder.as_ref().map_or_else(String::new, |holder| {
+        format!(", with {} or after you stop {holder}", Allow::word_for(mdev, holder))
+    })
 }

@@ -9,6 +9,7 @@
 //! | module | is for | does not know |
 //! | --- | --- | --- |
 //! | `state` | a host as far as plans go | where it was read |
+//! | `allow` | which guests may lose queues | what they lose |
 //! | `write` | writes, what each does, its inverse | what is wanted |
 //! | `reason` | why a write is refused | writes, remedies |
 //! | `remedy` | the smallest change that would make it possible | plans |
@@ -17,11 +18,11 @@
 //! | `reading` | what a text for a file asks for | the rules |
 //! | `change` | all that is in the way of a write, and the smallest change that lets it through | what is said |
 //! | `cost` | what a change costs: queues that are lost, and writes | what it is for |
-//! | `cut` | which ids of a mask it costs least to give up | hosts |
 //! | `why` | one write explained: queues, owners, rule, change | plans |
 //! | `target` | what is wanted, made of a state and a file | writes |
 //! | `difference` | in what two hosts' facts differ, in words | what follows from it |
 //! | `notes` | what to beware of in a desired file, though nothing is in the way | writes |
+//! | `meaning` | what a text for a mask or a matrix means, in ids | hosts |
 //! | `obstacle`, `hindrances` | what no plan can do, and finding it | the order of writes |
 //! | `proposal` | one mask for a whole target | what else is in the way |
 //! | `search` | the fewest writes, in order | texts, reasons |
@@ -38,6 +39,7 @@ pub mod difference;
 pub mod filter;
 pub mod fits;
 mod hindrances;
+pub mod meaning;
 pub mod notes;
 pub mod obstacle;
 pub mod overrides;
@@ -53,7 +55,7 @@ pub mod target;
 pub mod why;
 pub mod write;
 
-pub use allow::Allow;
+pub use allow::{Allow, Unplug};
 pub use change::Change;
 pub use cost::Cost;
 pub use filter::Filtered;

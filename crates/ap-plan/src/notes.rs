@@ -6,9 +6,11 @@
 use ap_files::DesiredFile;
 use ap_files::desired::{DesiredMdev, MaskWish};
 use ap_sysfs::ids::listed;
-use ap_types::grammar::{ap_config, mask_write, strict};
+use ap_types::grammar::{mask_write, strict};
 use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Mask, Matrix};
 
+use crate::meaning;
+use crate::obstacle::NoPlan;
 use crate::reading::{Reading, read};
 use crate::reason::{adapters, domains};
 use crate::state::State;
@@ -52,11 +54,27 @@ where
 #[must_use]
 pub fn notes(state: &State, desired: &DesiredFile) -> Vec<String> {
     let mut notes = doubtful(state, desired);
-    let cards: AdapterMask = state.cards.keys().copied().collect();
-    notes.extend(few("apmask", desired.apmask, cards, adapters));
-    notes.extend(few("aqmask", desired.aqmask, state.config.domains, domains));
+    notes.extend(kept(state, desired));
     notes.extend(desired.mdevs.iter().filter_map(|mdev| emptied(state, mdev)));
     notes.extend(control_domains(state, desired));
+    notes
+}
+
+/// Masks that leave the host little of what is there.
+fn kept(state: &State, desired: &DesiredFile) -> impl Iterator<Item = String> {
+    let cards: AdapterMask = state.cards.keys().copied().collect();
+    let adapters = few("apmask", desired.apmask, cards, adapters);
+    adapters.into_iter().chain(few("aqmask", desired.aqmask, state.config.domains, domains))
+}
+
+/// What in a file may be why there is no plan: ids that are not there, mdevs of which it lists nothing, and a mask that keeps
+/// little, unless what is in the way says what to write instead.
+#[must_use]
+pub fn of_no_plan(state: &State, desired: &DesiredFile, none: &NoPlan) -> Vec<String> {
+    let mut notes = doubtful(state, desired);
+    if !none.obstacles.iter().any(|found| found.remedy.contains("what the host keeps")) {
+        notes.extend(kept(state, desired));
+    }
     notes
 }
 
@@ -68,8 +86,7 @@ fn emptied(state: &State, mdev: &DesiredMdev) -> Option<String> {
 }
 
 /// What in a file may be why there is no plan: ids that are not there, and mdevs of which it lists nothing.
-#[must_use]
-pub fn doubtful(state: &State, desired: &DesiredFile) -> Vec<String> {
+fn doubtful(state: &State, desired: &DesiredFile) -> Vec<String> {
     let there: AdapterMask = state.cards.keys().copied().collect();
     let mut notes = Vec::new();
     let absent = desired.apmask.map(left).unwrap_or_default() - there;
@@ -198,16 +215,10 @@ fn control_domains<'a>(state: &'a State, desired: &'a DesiredFile) -> impl Itera
 #[must_use]
 pub fn of_write(state: &State, store: &Store) -> Vec<String> {
     let file = store.path.rsplit('/').next().unwrap_or_default();
-    if file == "ap_config" {
-        return of_config(&store.text);
-    }
-    if let Some(said) = whole(file, &store.text) {
-        return vec![said];
-    }
-    let Some((named, gives)) = named(file, &store.text) else { return Vec::new() };
+    let (mut notes, whole) = meaning::of_text(store);
+    let Some((named, gives)) = named(file, &store.text).filter(|_| !whole) else { return notes };
     let there: AdapterMask = state.cards.keys().copied().collect();
     let later = if gives { "; its guest gets what comes later" } else { "" };
-    let mut notes = Vec::new();
     let absent = named.adapters - there;
     if !absent.is_empty() {
         notes.push(format!("{} not there{later}", are(absent)));
@@ -227,93 +238,6 @@ pub fn of_write(state: &State, store: &Store) -> Vec<String> {
         notes.push("it changes nothing, as it is so already".to_owned());
     }
     notes
-}
-
-/// What a whole mask says, which nobody reads in hex.
-fn whole(file: &str, text: &str) -> Option<String> {
-    fn said<M: Mask + std::ops::Not<Output = M>>(mask: M, what: &str, ids: fn(&M) -> String) -> String {
-        match mask {
-            none if none == M::default() => format!("no {what} is the host's"),
-            all if !all == M::default() => format!("all {what}s are the host's"),
-            most if most.has_highest() => format!("all are the host's but {}", ids(&!most)),
-            few => format!("the host's are {} and no other", ids(&few)),
-        }
-    }
-    let text = text.as_bytes();
-    let said = match file {
-        _ if text.starts_with(b"+") || text.starts_with(b"-") => return None,
-        "apmask" => said(mask_write(AdapterMask::EMPTY, text).ok()?, "adapter", adapters),
-        "aqmask" => said(mask_write(DomainMask::EMPTY, text).ok()?, "domain", domains),
-        _ => return None,
-    };
-    Some(format!("it is a whole mask: {said}"))
-}
-
-/// What to beware of in a text for `ap_config`: masks that look like ids, and parts that are not there or too many.
-fn of_config(text: &str) -> Vec<String> {
-    let Ok(matrix) = ap_config(text.as_bytes()) else { return Vec::new() };
-    let (line, parts) = parts(text);
-    let mut notes = Vec::new();
-    let mut all = Vec::new();
-    if !matrix.adapters.is_empty() {
-        all.push(adapters(&matrix.adapters));
-    }
-    if !matrix.domains.is_empty() {
-        all.push(domains(&matrix.domains));
-    }
-    if !matrix.control_domains.is_empty() {
-        all.push(format!("control {}", domains(&matrix.control_domains)));
-    }
-    let all = all.join(", ");
-    if parts.iter().any(|part| looks_like_an_id(part)) {
-        notes.push(format!(
-            "each part is a whole mask, of which the leftmost bit is that of id 0, and no id: {line} means {all}"
-        ));
-    } else if !all.is_empty() {
-        // Masks are mistaken for each other, and nobody reads them.
-        notes.push(format!("it says {all}"));
-    }
-    if parts.len() > 3 {
-        notes.push("what follows the third part is ignored".to_owned());
-    }
-    let names = ["adapters", "domains", "control domains"];
-    let empty = |(number, name): (usize, &&'static str)| {
-        parts.get(number).is_none_or(|part| part.is_empty()).then_some(*name)
-    };
-    let none: Vec<&str> = names.iter().enumerate().filter_map(empty).collect();
-    if let [first @ .., last] = none.as_slice() {
-        let which =
-            if first.is_empty() { (*last).to_owned() } else { format!("{} and {last}", first.join(", ")) };
-        let what = if none.len() == 1 { "an empty part is" } else { "empty parts are" };
-        notes.push(format!("{what} the mask of none: the mdev is to have no {which}"));
-    }
-    notes
-}
-
-/// The line of a text for `ap_config`, and its parts.
-fn parts(text: &str) -> (&str, Vec<&str>) {
-    let line = text.split('\n').next().unwrap_or_default();
-    (line, line.split(',').collect())
-}
-
-/// Whether a part of a text for `ap_config` looks as if an id was meant: `4`, `71`.
-fn looks_like_an_id(part: &str) -> bool {
-    (1..=3).contains(&part.len())
-        && part.bytes().all(|byte| byte.is_ascii_digit())
-        && part.bytes().any(|b| b != b'0')
-}
-
-/// What to write to `ap_config` where every part looks as if an id was meant; `None`: that is not so.
-pub(crate) fn meant_as_ids(store: &Store) -> Option<String> {
-    let (_, parts) = store.path.ends_with("/ap_config").then(|| parts(&store.text))?;
-    let [adapter, domain, control] = *parts.as_slice() else { return None };
-    let mask = |part: &str| {
-        let id: u8 = Some(part).filter(|part| looks_like_an_id(part))?.parse().ok()?;
-        let digit = 8 >> (id % 4);
-        Some(format!("0x{digit:0>width$}", width = usize::from(id / 4) + 1))
-    };
-    let masks = [mask(adapter)?, mask(domain)?, mask(control)?].join(",");
-    Some(format!("write {masks} for adapter {adapter}, domain {domain} and control domain {control}"))
 }
 
 /// The ids that a write to a mask or an mdev names one by one, and whether it gives them to an mdev; `None`: it names none
@@ -471,7 +395,13 @@ mod tests {
         assert_eq!(noted("assign_control_domain", "9"), [""; 0]);
         assert_eq!(noted("apmask", "+77,-9,-10"), ["adapters 9, 77 are not there"]);
         assert_eq!(noted("aqmask", "+7"), ["domain 7 is not there", same]);
-        assert_eq!(noted("apmask", "0xff"), ["it is a whole mask: the host's are adapters 0-7 and no other"]);
+        assert_eq!(
+            noted("apmask", "0xff"),
+            [
+                "without + or - 0xff is the left end of a mask that says of every adapter whether the host has it",
+                "it is a whole mask: the host's are adapters 0-7 and no other"
+            ]
+        );
         assert_eq!(noted("aqmask", "0x0"), ["it is a whole mask: no domain is the host's"]);
         let but = format!("0x{}", "f7".repeat(32));
         assert!(
@@ -483,49 +413,6 @@ mod tests {
             ["it says adapters 3-4, domains 1-2, control domains 3-4"]
         );
         assert_eq!(noted("apmask", "-9-"), [""; 0]);
-    }
-
-    #[test]
-    fn a_text_for_ap_config_that_means_something_else_is_noted() {
-        let path = format!("devices/vfio_ap/matrix/{U}/ap_config");
-        let noted = |text: &str| of_config(&format!("{text}\n"));
-        let store = |text: &str| Store { path: path.clone(), text: format!("{text}\n") };
-        assert_eq!(
-            noted("4,6,6"),
-            [
-                "each part is a whole mask, of which the leftmost bit is that of id 0, and no id: 4,6,6 means adapter 1, \
-              domains 1-2, control domains 1-2"
-            ]
-        );
-        assert_eq!(
-            meant_as_ids(&store("4,6,71")),
-            Some(
-                "write 0x08,0x02,0x000000000000000001 for adapter 4, domain 6 and control domain 71"
-                    .to_owned()
-            )
-        );
-        for other in ["0x4,6,6", "4,6", "4,,6", "4,6,6,6", "4,6,300", "0,6,6"] {
-            assert_eq!(meant_as_ids(&store(other)), None, "{other}");
-        }
-        assert_eq!(
-            noted("0x08,0x02"),
-            [
-                "it says adapter 4, domain 6",
-                "an empty part is the mask of none: the mdev is to have no control domains"
-            ]
-        );
-        assert_eq!(
-            noted(",,"),
-            [
-                "empty parts are the mask of none: the mdev is to have no adapters, domains and control domains"
-            ]
-        );
-        assert_eq!(
-            noted("0x08,0x02,0x02,0x02"),
-            ["it says adapter 4, domain 6, control domain 6", "what follows the third part is ignored"]
-        );
-        assert_eq!(noted("0x08,0x02,0x02"), ["it says adapter 4, domain 6, control domain 6"]);
-        assert_eq!(noted("0x0,0x0,0x0"), [""; 0]);
     }
 
     #[test]

@@ -67,12 +67,12 @@ const MOST_EXCHANGED: usize = 64;
 ///
 /// # Errors
 /// [`NoPlan`]: everything that is in the way.
-pub fn plan(state: &State, target: &Target, allow: Allow) -> Result<Plan, NoPlan> {
+pub fn plan(state: &State, target: &Target, allow: &Allow) -> Result<Plan, NoPlan> {
     planned(state, target, allow, false)
 }
 
 /// `home`: also what is nobody's is to be the host's.
-fn planned(state: &State, target: &Target, allow: Allow, home: bool) -> Result<Plan, NoPlan> {
+fn planned(state: &State, target: &Target, allow: &Allow, home: bool) -> Result<Plan, NoPlan> {
     let found = obstacles(state, target, allow);
     if !found.is_empty() {
         return Err(NoPlan { obstacles: found });
@@ -97,7 +97,7 @@ fn planned(state: &State, target: &Target, allow: Allow, home: bool) -> Result<P
 }
 
 /// From masks to overrides or back: a plan that brings everything home, and one from there.
-fn by_way_of_home(state: &State, target: &Target, allow: Allow) -> Result<Plan, NoPlan> {
+fn by_way_of_home(state: &State, target: &Target, allow: &Allow) -> Result<Plan, NoPlan> {
     let home = planned(state, &overrides::home(state, target), allow, true)?;
     let on = plan(&home.after, target, allow)?;
     let count =

@@ -10,7 +10,7 @@ use std::fmt;
 use ap_types::{Apqn, QueueSet};
 
 use crate::change::{Change, Way, taken, way_through};
-use crate::notes::meant_as_ids;
+use crate::meaning::meant_as_ids;
 use crate::reading::{Reading, Wrong, read};
 use crate::reason::Refusal;
 use crate::rule::Rule;

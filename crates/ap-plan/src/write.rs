@@ -238,6 +238,24 @@ fn ranges_of_domains(mask: DomainMask) -> Vec<(u8, u8)> {
     ranges(mask.iter().map(u8::from))
 }
 
+impl Store {
+    /// The same write without what masks end in that says nothing: `0x08,0x02,0x02` for an `ap_config`; `''` for an empty text.
+    #[must_use]
+    pub fn brief(&self) -> Store {
+        let short = |mask: &str| match mask.strip_prefix("0x").map(|digits| digits.trim_end_matches('0')) {
+            Some("") => "0x0".to_owned(),
+            Some(digits) => format!("0x{digits}"),
+            None => mask.to_owned(),
+        };
+        let text = match self.text.as_str() {
+            "\n" => "''".to_owned(),
+            text if text.starts_with("0x") => text.split(',').map(short).collect::<Vec<_>>().join(","),
+            text => text.to_owned(),
+        };
+        Store { path: self.path.clone(), text }
+    }
+}
+
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} > {}", self.text, self.path)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ap_files::desired::DesiredFile;
 use ap_files::machine::Mdev as FileMdev;
 use ap_files::{MachineFile, machine::built_in};
-use ap_plan::{Allow, Holder, Kernel, Mdev, State, Target, plan};
+use ap_plan::{Allow, Holder, Kernel, Mdev, State, Target, Unplug, plan};
 use ap_types::{AdapterId, Apqn, DomainId, Matrix, Uuid};
 
 fn uuid(n: u8) -> Uuid {
@@ -54,7 +54,7 @@ const TWO: &str = "02020202-0202-0202-0202-020202020202";
 const NINE: &str = "09090909-0909-0909-0909-090909090909";
 
 /// What is said of a wish that has no plan: a line for each obstacle, with its remedy.
-fn said(state: &State, wish: &str, allow: Allow) -> Vec<String> {
+fn said(state: &State, wish: &str, allow: &Allow) -> Vec<String> {
     let text = format!("schema = \"apmatrix.desired/1\"\n{wish}");
     let desired = DesiredFile::parse("wish.toml", &text).unwrap_or_else(|error| panic!("{error}"));
     let target = Target::of(state, &desired);
@@ -71,9 +71,9 @@ fn said(state: &State, wish: &str, allow: Allow) -> Vec<String> {
 #[test]
 #[allow(clippy::too_many_lines)]
 fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
-    let no = Allow::default();
-    let unplug = Allow { unplug: true };
-    let check = |state: &State, wish: &str, allow: Allow, wanted: &[String]| {
+    let no = &Allow::default();
+    let unplug = &Allow { unplug: Unplug::Everybody };
+    let check = |state: &State, wish: &str, allow: &Allow, wanted: &[String]| {
         assert_eq!(said(state, wish, allow), wanted, "{wish}");
     };
     let plain = host();
@@ -130,7 +130,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         &held(host(), 1, guest("prod")),
         &wish,
         no,
-        &in_the_way(" and guest prod holds", ", with --allow unplug or after you stop guest prod"),
+        &in_the_way(" and guest prod holds", ", with --allow unplug=prod or after you stop guest prod"),
     );
     let qemu = held(host(), 1, process(Some("prod"), 4711));
     check(
@@ -139,7 +139,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         no,
         &in_the_way(
             " and guest prod (process 4711) holds",
-            ", with --allow unplug or after you stop guest prod (process 4711)",
+            ", with --allow unplug=prod or after you stop guest prod (process 4711)",
         ),
     );
     // 8, 9: the masks would take from an mdev that is not listed.
@@ -155,7 +155,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         &held(host(), 2, process(None, 99)),
         wish,
         no,
-        &kept(" and process 99 holds", ", with --allow unplug or after you stop process 99"),
+        &kept(" and process 99 holds", &format!(", with --allow unplug={TWO} or after you stop process 99")),
     );
     // 10: two mdevs are in the way of one mask.
     assert_eq!(said(&plain, "[host]\napmask = \"+4,+5\"\n", no).len(), 2);
@@ -166,7 +166,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         &mdev(1, "4", "4"),
         no,
         &[format!(
-            "guest prod would lose queue 04.0006 of mdev {ONE} while it runs | --allow unplug, or stop guest prod first"
+            "guest prod would lose queue 04.0006 of mdev {ONE} while it runs | --allow unplug=prod, or stop guest prod first"
         )],
     );
     check(
@@ -174,7 +174,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         &mdev(1, "6", "[4, 6]"),
         no,
         &[format!(
-            "guest prod would lose queues 04.0004, 04.0006 of mdev {ONE} while it runs | --allow unplug, or stop guest \
+            "guest prod would lose queues 04.0004, 04.0006 of mdev {ONE} while it runs | --allow unplug=prod, or stop guest \
              prod first"
         )],
     );
@@ -284,9 +284,36 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
 #[test]
 fn a_queue_that_the_masks_are_to_take_from_a_guest_is_not_told_to_be_bound() {
     let host = held(host(), 1, guest("prod"));
-    let unplug = Allow { unplug: true };
+    let unplug = &Allow { unplug: Unplug::Everybody };
     let wish = format!("[host]\napmask = \"all\"\n{}", mdev(1, "4", "[4, 6, 22]"));
     let all = said(&host, &wish, unplug);
     assert!(all.iter().any(|said| said.contains("which apmask and aqmask are to reserve")), "{all:#?}");
     assert!(all.iter().all(|said| !said.contains("is bound to") && !said.contains("/bind")), "{all:#?}");
+}
+
+#[test]
+fn queues_are_taken_from_that_guest_only_that_is_named() {
+    let host = held(held(host(), 1, guest("prod")), 2, process(None, 99));
+    let wish = format!("{}{}", mdev(1, "4", "4"), mdev(2, "5", "[6, 22]"));
+    let allow = |words: &[&str]| Allow::parse(words.iter().copied()).expect("they are words");
+    let losers = |words: &[&str]| {
+        let all = said(&host, &wish, &allow(words));
+        all.iter().map(|said| said.split(" would").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(losers(&[]), ["guest prod", "process 99"]);
+    assert_eq!(losers(&["unplug=prod"]), ["process 99"]);
+    assert_eq!(losers(&[&format!("unplug={TWO}")]), ["guest prod"]);
+    assert_eq!(losers(&["unplug=prd"]), ["guest prod", "process 99"]);
+    assert_eq!(allow(&["unplug=prd", "unplug=prod"]).strangers(&host), ["prd"]);
+    assert_eq!(allow(&["unplug=prod", "unplug"]), allow(&["unplug"]));
+    let desired = DesiredFile::parse("wish.toml", &format!("schema = \"apmatrix.desired/1\"\n{wish}"));
+    let target = Target::of(&host, &desired.expect("it is right"));
+    for words in [&["unplug"][..], &["unplug=prod", &format!("unplug={TWO}")]] {
+        let allow = allow(words);
+        assert!(plan(&host, &target, &allow).is_ok(), "{words:?}");
+        assert_eq!(Allow::parse(allow.words().iter().map(String::as_str)), Ok(allow.clone()));
+    }
+    for word in ["unplg", "unplug=", "", "plug=prod"] {
+        assert!(Allow::parse([word]).is_err(), "{word}");
+    }
 }

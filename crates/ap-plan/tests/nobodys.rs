@@ -11,7 +11,7 @@ fn a_queue_that_comes_from_the_host_is_nobodys_between_two_writes() {
     let nobodys = |more: &str| {
         let wish = format!("schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-4\"\n{more}");
         let wish = DesiredFile::parse("d.toml", &wish).unwrap_or_else(|error| panic!("{error}"));
-        let plan = plan(&state, &Target::of(&state, &wish), Allow::default());
+        let plan = plan(&state, &Target::of(&state, &wish), &Allow::default());
         plan.unwrap_or_else(|none| panic!("{none:?}")).nobodys()
     };
     let mdev = |domains: &str| {

@@ -190,7 +190,7 @@ fn check(mdevs: usize, whole: bool, every: usize) -> (usize, usize) {
                 continue;
             }
             pairs += 1;
-            match plan(state, target, Allow::default()) {
+            match plan(state, target, &Allow::default()) {
                 Ok(plan) => {
                     assert_eq!(
                         plan.steps.len(),

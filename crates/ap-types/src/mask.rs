@@ -30,6 +30,11 @@ pub trait Mask: Copy + Eq + Default + fmt::Debug + fmt::Display + sealed::Sealed
     fn has_highest(&self) -> bool {
         self.words()[3] & 1 == 1
     }
+
+    /// The members, ascending.
+    fn members(&self) -> Ids<Self::Id> {
+        Ids { left: self.words(), id: PhantomData }
+    }
 }
 
 /// The members of a mask, ascending (descending from the back).

@@ -4,7 +4,7 @@ use ap_bus::{Bus, Ownership};
 use ap_task::order::{Mdevs as MdevsLevel, Perms as PermsLevel};
 use ap_task::{MdevId, Task};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Matrix};
-use locks::Nothing;
+use locks::{Nothing, hook};
 
 use crate::driver::VfioAp;
 use crate::guest::Attached;
@@ -27,13 +27,35 @@ pub enum AssignError {
     Gone,
 }
 
-/// What of a matrix an operation is abtask.
+/// What of a matrix an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// An adapter.
     Adapter(AdapterId),
     /// A usage domain.
     Domain(DomainId),
+}
+
+impl Mdev {
+    /// Says in a trace what is assigned now; nothing in production.
+    fn note_matrix(&self) {
+        fn part<I: Into<u8>>(what: &str, ids: impl Iterator<Item = I>) -> Option<String> {
+            let ids: Vec<String> = ids.map(|id| id.into().to_string()).collect();
+            let plural = if ids.len() == 1 { "" } else { "s" };
+            (!ids.is_empty()).then(|| format!("{what}{plural} {}", ids.join(", ")))
+        }
+        hook::note(|| {
+            let Matrix { adapters, domains, control_domains } = &self.matrix;
+            let parts = [
+                part("adapter", adapters.iter()),
+                part("domain", domains.iter()),
+                part("control domain", control_domains.iter()),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            let has = if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") };
+            format!("mdev {} has {has}", self.uuid)
+        });
+    }
 }
 
 impl Mdevs {
@@ -155,6 +177,7 @@ impl VfioAp {
             mdevs.validate(id, &new, (bus, &ownership), task)?;
             if let Some(mdev) = mdevs.list.get_mut(&id) {
                 mdev.matrix = new;
+                mdev.note_matrix();
             }
             match part {
                 Part::Adapter(adapter) => mdevs.plug(id, &AdapterMask::single(adapter), &new.domains),
@@ -215,6 +238,7 @@ impl VfioAp {
         let (matrix, shadow) = (mdev.matrix, mdev.shadow);
         mdev.matrix.adapters -= gone.adapters;
         mdev.matrix.domains -= gone.domains;
+        mdev.note_matrix();
         mdev.shadow.adapters -= gone.adapters;
         mdev.shadow.domains -= gone.domains;
         *mdev.fresh = false;
@@ -272,6 +296,7 @@ impl VfioAp {
             }
             if let Some(mdev) = mdevs.list.get_mut(&id) {
                 mdev.matrix = new;
+                mdev.note_matrix();
             }
             let kept = old.domains & new.domains;
             mdevs.plug(id, &(new.adapters - old.adapters), &kept);
@@ -310,6 +335,7 @@ impl VfioAp {
             } else {
                 mdev.matrix.control_domains.remove(domain);
             }
+            mdev.note_matrix();
             mdevs.filter_control_domains(id);
             self.hand_over(before, id, mdevs, attached, task);
             Ok(())

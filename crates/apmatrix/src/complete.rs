@@ -67,6 +67,18 @@ pub fn hosts() -> ArgValueCompleter {
     })
 }
 
+/// What may be allowed.
+#[must_use]
+pub fn allowed() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let words = [
+            ("unplug", "running guests lose queues that are wanted elsewhere"),
+            ("unplug=", "only that guest does, by its name or its mdev's UUID"),
+        ];
+        beginning(word, words.map(|(word, about)| (word.to_owned(), Some(about.to_owned()))))
+    })
+}
+
 /// A scenario file, or a name of one that stands in `scenarios/`.
 #[must_use]
 pub fn scenarios() -> ArgValueCompleter {

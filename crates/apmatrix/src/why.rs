@@ -11,7 +11,6 @@ use ap_plan::why::moved;
 use ap_plan::{Because, Change, Mdev, State, Store, Why, why};
 use ap_sysfs::Errno;
 use ap_sysfs::control::Refused;
-use ap_sysfs::ids::LeadingZero;
 use ap_sysfs::nearest::{BELOW, begun, meant, numbered};
 use serde::Serialize;
 
@@ -98,42 +97,9 @@ pub fn asked(tree: &mut dyn Tree, root: &str, path: &str, text: &str) -> Result<
 fn explained(state: &State, store: Store, refused: Option<Errno>) -> Explained {
     let why = why(state, &store);
     let effect = moved(state, &store).filter(|_| why == Why::Allowed);
-    let mut notes: Vec<String> =
-        octal(&store).or_else(|| whole(&store)).filter(|_| why != Why::Unknown).into_iter().collect();
-    if why != Why::Unknown {
-        notes.extend(of_write(state, &store));
-    }
+    let notes = if why == Why::Unknown { Vec::new() } else { of_write(state, &store) };
     let note = (!notes.is_empty()).then(|| notes.join("; "));
     Explained { store, refused, since: 0, why, effect, note }
-}
-
-/// That a text is a whole mask, where it looks as if its sign was forgotten.
-fn whole(store: &Store) -> Option<String> {
-    let what = match store.path.rsplit('/').next()? {
-        "apmask" => "adapter",
-        "aqmask" => "domain",
-        _ => return None,
-    };
-    let text = store.text.trim();
-    // Who writes 0x0 means none at all.
-    let hex = text.strip_prefix("0x").filter(|digits| digits.contains(|digit| digit != '0'));
-    let short = |digits: &str| (1..=3).contains(&digits.len());
-    let looks = match hex {
-        Some(digits) => short(digits) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        None => short(text) && text.bytes().all(|byte| byte.is_ascii_digit()),
-    };
-    looks.then(|| {
-        format!("without + or - {text} is the left end of a mask that says of every {what} whether the host has it")
-    })
-}
-
-/// That a number is octal, where its file takes such numbers.
-fn octal(store: &Store) -> Option<String> {
-    let file = store.path.rsplit('/').next().unwrap_or_default();
-    let takes = ["apmask", "aqmask", "ap_domain"].contains(&file) || file.contains("assign_");
-    let zero = LeadingZero::find(&store.text).filter(|_| takes)?;
-    let octal = zero.octal?;
-    Some(format!("`{}` begins with 0, so that it is octal: it means {octal}", zero.text))
 }
 
 /// A path without the root before it: as it is written, or as both are from `/` on.

@@ -9,6 +9,7 @@ use ap_apply::tree::{Desk, Fault, Kind, Opener, Tree};
 use ap_files::desired::{DesiredFile, DesiredMdev, MaskWish, Unlisted};
 use ap_files::machine::{Mdev, built_in};
 use ap_files::{MachineFile, boot};
+use ap_plan::{Allow, Unplug};
 use ap_sysfs::{Filesystem, Session};
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix, Uuid};
 
@@ -21,6 +22,11 @@ pub fn rounds(usual: u64, long: u64) -> u64 {
         (false, true) => usual.div_ceil(20),
         (false, false) => usual,
     }
+}
+
+/// All running guests may lose queues, or none.
+pub fn allow(unplug: bool) -> Allow {
+    Allow { unplug: if unplug { Unplug::Everybody } else { Unplug::Nobody } }
 }
 
 /// A random number generator that needs no library (xorshift64*).

@@ -9,11 +9,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use ap_sysfs::{DeviceNumber, Uevent};
-use rustix::fs::{FileType, Mode, mkdir, rmdir, symlink, unlink};
+use rustix::fs::{FileType, Mode, lstat, mkdir, rmdir, symlink, unlink};
 use rustix::mount::{OpenTreeFlags, UnmountFlags, open_tree, unmount};
 
 use super::cover::{Inside, cover, make_file, taken};
-use crate::mounting::{Reach, attach, make_read_only};
+use crate::mounting::{Reach, attach, make_read_only, tmpfs};
 use crate::server::nodes;
 
 /// What a real host with such devices has there itself, or a run around this one.
@@ -33,6 +33,23 @@ pub struct Nodes {
     made: BTreeMap<DeviceNumber, (PathBuf, Option<PathBuf>)>,
 }
 
+/// Covers what a run has itself where the real `/dev` is shown, too: nobody in a run comes by a real host's crypto devices.
+fn hide(real: &Path) -> rustix::io::Result<()> {
+    let empty = Path::new("/dev/.empty");
+    make_file(empty)?;
+    for name in OURS {
+        let place = real.join(name);
+        let Ok(stat) = lstat(&place) else { continue };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => attach(&tmpfs()?, &place)?,
+            // Whoever has the right to make one may as well open what it leads to.
+            FileType::Symlink => {}
+            _ => attach(&taken(empty)?, &place)?,
+        }
+    }
+    unlink(empty)
+}
+
 impl Nodes {
     /// Makes `/dev` private. `tree` is the root of the tree.
     ///
@@ -47,6 +64,7 @@ impl Nodes {
             mkdir(REAL, Mode::from_raw_mode(0o755))?;
             attach(&real, Path::new(REAL))?;
             symlink(Path::new(".real/ptmx"), Path::new(PTMX))?;
+            hide(Path::new(REAL))?;
         }
         for name in ["vfio", "zcrypt"] {
             mkdir(Path::new("/dev").join(name), Mode::from_raw_mode(0o755))?;

@@ -14,6 +14,7 @@ pub fn cases(suite: &mut Suite) {
     suite.case("keys_of_the_terminal", keys);
     suite.case("a_command_on_a_terminal", a_command);
     suite.case("a_terminal_can_be_made_inside", a_terminal_inside);
+    suite.case("what_makes_terminals_does_not_bring_the_hosts_devices_back", no_devices_behind_terminals);
 }
 
 /// A program on a terminal, and what the terminal shows.
@@ -162,5 +163,23 @@ fn a_terminal_inside() -> Result<(), Skip> {
         // By the mount of the device that made it.
         assert!(said.contains("/pts/"), "{said}");
     }
+    Ok(())
+}
+
+/// A run shows the real `/dev` once more, as pseudo-terminals need it: the nodes that a run has itself are covered there.
+fn no_devices_behind_terminals() -> Result<(), Skip> {
+    need_mounts()?;
+    // A `/dev` as that of a host which has such nodes: a directory and a device.
+    let host = "set -e; d=$(mktemp -d); mount -t tmpfs dev $d; \
+                for node in null zero full tty random urandom fuse ptmx; do cp -a /dev/$node $d; done; \
+                mkdir $d/pts $d/vfio; mount --rbind /dev/pts $d/pts; mknod $d/z90crypt c 1 5; touch $d/vfio/7; \
+                mount --move $d /dev; rmdir $d; exec \"$@\"";
+    let look = "ls -d /dev/.real/vfio /dev/.real/z90crypt; ls /dev/.real/vfio; test -c /dev/.real/z90crypt && echo it is there; \
+                test -c /dev/.real/ptmx && echo terminals";
+    let inner = own(&["run", "--", "sh", "-c", look]);
+    let mut outer = Command::new("unshare");
+    outer.args(["--mount", "sh", "-c", host, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    let (said, status) = outcome(&finish(outer));
+    assert_eq!((said.trim(), status), ("/dev/.real/vfio\n/dev/.real/z90crypt\nterminals", 0));
     Ok(())
 }

@@ -8,11 +8,11 @@ use ap_apply::error::ApplyError;
 use ap_apply::lock::LockError;
 use ap_apply::tree::Kind;
 use ap_files::{DesiredFile, FileError, read};
-use ap_plan::notes::doubtful;
+use ap_plan::notes::of_no_plan;
 use ap_plan::{Allow, Plan, Target, notes};
 
 use crate::arguments::number;
-use crate::commands::plan::{Allowed, allow, make, none, tell_notes};
+use crate::commands::plan::{Allowed, make, none, tell_notes};
 use crate::commands::{Root, print_json};
 use crate::control::DIRECTORY;
 use crate::error::{CliError, Outcome};
@@ -59,9 +59,8 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     root: Root,
-    /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere)
-    #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
-    allow: Vec<Allowed>,
+    #[command(flatten)]
+    allow: Allowed,
     /// Take everything back if it is not confirmed in so many seconds, also if the terminal is gone
     #[arg(long, value_name = "SECONDS", value_parser = number(1..=86_400_u64), allow_negative_numbers = true)]
     confirm: Option<u64>,
@@ -101,15 +100,16 @@ pub fn run(args: &Args) -> Outcome {
         .hint("leave `--boot` out; `--etc-dir DIR` writes there what would be written to /etc"));
     }
     let imported = Host::Root(root.clone()).read()?;
+    let (allowed, strange) = args.allow.on(&imported.state)?;
     let (target, allow) = match &wish {
-        Wish::Desired(desired, _) => (Target::of(&imported.state, desired), allow(&args.allow)),
+        Wish::Desired(desired, _) => (Target::of(&imported.state, desired), allowed),
         Wish::Plan(document) => fresh(document, &imported.state, &args.file)?,
     };
-    let ready = match make(&imported, &target, allow)? {
+    let ready = match make(&imported, &target, &allow)? {
         Ok(ready) => ready,
         Err(why) => {
             if let Wish::Desired(desired, _) = &wish {
-                tell_notes(&doubtful(&imported.state, desired))?;
+                tell_notes(&[of_no_plan(&imported.state, desired, &why), strange].concat())?;
             }
             return none(&why, args.json);
         }
@@ -122,7 +122,10 @@ pub fn run(args: &Args) -> Outcome {
             .hint("the file was edited, or written by another version: make the plan anew"));
     }
     if let Wish::Desired(desired, _) = &wish {
-        tell_notes(&notes(&imported.state, desired))?;
+        tell_notes(&[notes(&imported.state, desired), strange].concat())?;
+    }
+    if args.boot {
+        boot::ready(&args.etc_dir)?;
     }
     let outcome = apply_to(root, &args.run, &ready.plan, args.confirm)?;
     // First what became of the host: that is so, whatever becomes of the next boot.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use crate::commands::plan::tell_notes;
 use crate::commands::{Root, print_json};
 use crate::error::{CliError, Outcome};
 use crate::plan::host::Host;
@@ -37,9 +38,7 @@ pub fn run(args: &Args) -> Outcome {
         None => Host::Root(args.root.root.clone()),
     };
     let imported = host.read()?;
-    for note in &imported.notes {
-        writeln!(anstream::stderr(), "note: {note}")?;
-    }
+    tell_notes(&imported.notes)?;
     let text = imported.machine.to_text();
     match (&args.output, args.json) {
         (Some(path), _) => fs::write(path, text).map_err(|error| CliError::unwritten(path, error))?,

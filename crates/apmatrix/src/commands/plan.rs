@@ -10,8 +10,8 @@ use ap_apply::promises::{Rehearsed, rehearse};
 use ap_apply::prove::{Proof, prove};
 use ap_apply::twin::Twin;
 use ap_files::DesiredFile;
-use ap_plan::notes::doubtful;
-use ap_plan::{Allow, NoPlan, Plan, Target, notes, plan};
+use ap_plan::notes::of_no_plan;
+use ap_plan::{Allow, NoPlan, Plan, State, Target, notes, plan};
 use ap_serve::page::Frozen;
 use ap_view::Operation;
 
@@ -24,10 +24,38 @@ use crate::plan::show;
 use crate::terminal::{lines_wrapped, width};
 
 /// What may happen that else must not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Allowed {
-    /// Running guests may lose queues that the desired state takes.
-    Unplug,
+#[derive(Clone, Debug, clap::Args)]
+pub struct Allowed {
+    /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere), or unplug=NAME
+    /// (only that guest, by its name or its mdev's UUID); as often as needed
+    #[arg(long, value_name = "WHAT", value_parser = allowed, add = crate::complete::allowed())]
+    allow: Vec<String>,
+}
+
+/// A word that allows something.
+fn allowed(word: &str) -> Result<String, String> {
+    let parsed = Allow::parse([word]);
+    parsed.map(|_| word.to_owned()).map_err(|error| {
+        format!(
+            "{error}; expected `unplug`, or `unplug=NAME` with the name of a guest or the UUID of its mdev"
+        )
+    })
+}
+
+impl Allowed {
+    /// What that is on that host, and a note for each name that is nobody's there.
+    ///
+    /// # Errors
+    /// A word that allows nothing; none, if the command line was read.
+    pub fn on(&self, state: &State) -> Result<(Allow, Vec<String>), CliError> {
+        let allow = Allow::parse(self.allow.iter().map(String::as_str))
+            .map_err(|error| CliError::usage(error.to_string()).because(error))?;
+        let note = |name: &str| {
+            format!("--allow unplug={name}: no guest that runs is called so, nor is the mdev of one")
+        };
+        let notes = allow.strangers(state).into_iter().map(note).collect();
+        Ok((allow, notes))
+    }
 }
 
 /// Plan what brings a host to a desired state
@@ -49,9 +77,8 @@ pub struct Args {
     /// Plan for a machine, as it is right after boot, instead of this host
     #[arg(long, value_name = "M", conflicts_with = "root", add = crate::complete::machines())]
     machine: Option<String>,
-    /// What may happen that else must not: unplug (running guests lose queues that are wanted elsewhere)
-    #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
-    allow: Vec<Allowed>,
+    #[command(flatten)]
+    allow: Allowed,
     /// Explore what others do at the same time, too, and list how the plan can end then
     #[arg(long)]
     prove: bool,
@@ -69,12 +96,6 @@ pub struct Args {
     json: bool,
 }
 
-/// What may happen, of a command line's words.
-#[must_use]
-pub fn allow(words: &[Allowed]) -> Allow {
-    Allow { unplug: words.contains(&Allowed::Unplug) }
-}
-
 /// A plan that was rehearsed.
 pub struct Ready {
     /// The plan.
@@ -87,7 +108,7 @@ pub struct Ready {
 ///
 /// # Errors
 /// If the twin does not boot, or breaks a promise.
-pub fn make(host: &Imported, target: &Target, allow: Allow) -> Result<Result<Ready, NoPlan>, CliError> {
+pub fn make(host: &Imported, target: &Target, allow: &Allow) -> Result<Result<Ready, NoPlan>, CliError> {
     let plan = match plan(&host.state, target, allow) {
         Ok(plan) => plan,
         Err(none) => return Ok(Err(none)),
@@ -133,12 +154,13 @@ pub fn run(args: &Args) -> Outcome {
         imported.notes.extend(pending(&mut desk).map(str::to_owned));
     }
     let target = Target::of(&imported.state, &desired);
-    let allow = allow(&args.allow);
-    let ready = match make(&imported, &target, allow)? {
+    let (allow, strange) = args.allow.on(&imported.state)?;
+    imported.notes.extend(strange.iter().cloned());
+    let ready = match make(&imported, &target, &allow)? {
         Ok(ready) => ready,
         Err(why) => {
             // What is not there may be why.
-            tell_notes(&doubtful(&imported.state, &desired))?;
+            tell_notes(&[of_no_plan(&imported.state, &desired, &why), strange].concat())?;
             return none(&why, args.json);
         }
     };
@@ -150,7 +172,7 @@ pub fn run(args: &Args) -> Outcome {
     let proof = proof.map_err(|error| CliError::failed(error.to_string()).because(error))?;
     let notes = [imported.notes.clone(), notes(&imported.state, &desired)].concat();
     tell_notes(&notes)?;
-    let document = PlanDocument::of(&ready.plan, &ready.rehearsed, allow, proof.as_ref(), &notes);
+    let document = PlanDocument::of(&ready.plan, &ready.rehearsed, &allow, proof.as_ref(), &notes);
     if let Some(path) = &args.output {
         write(path, &document)?;
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ap_files::desired::{Boot, DesiredFile, DesiredMdev};
 use ap_types::{AdapterId, DomainId};
@@ -14,6 +14,26 @@ use crate::error::CliError;
 /// The unit; packages bring it along.
 const UNIT: &str = include_str!("apmatrix-apply.service");
 const UNIT_NAME: &str = "apmatrix-apply.service";
+
+/// Looks whether there is a systemd that can be told, before anything is written: also the running host stays as it is if not.
+///
+/// # Errors
+/// If there is none.
+pub fn ready(etc: &Path) -> Result<(), CliError> {
+    let mut command = Command::new("systemctl");
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ran = command.status();
+    let why = match ran {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => format!("it ended with {status}"),
+        Err(error) => ap_files::said(&error),
+    };
+    Err(CliError::environment(format!("`systemctl --version`: {why}")).hint(format!(
+        "`--boot` needs systemd, which applies {} at the next boot; nothing was written: leave `--boot` out, and apply the file \
+         by what starts this machine",
+        etc.join("apmatrix/desired.toml").display()
+    )))
+}
 
 /// Writes down what is to be there after the next boot; says what was done, a line each.
 ///
@@ -129,9 +149,9 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, CliErro
     };
     let spawned = Command::new(program)
         .args(arguments)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn();
     let mut child = spawned.map_err(|error| failed(ap_files::said(&error)).because(error))?;
     if let Some(mut stdin) = child.stdin.take() {

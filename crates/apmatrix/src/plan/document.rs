@@ -148,7 +148,7 @@ impl PlanDocument {
     pub fn of(
         plan: &Plan,
         rehearsed: &Rehearsed,
-        allow: Allow,
+        allow: &Allow,
         proof: Option<&Proof>,
         warnings: &[String],
     ) -> PlanDocument {
@@ -171,7 +171,7 @@ impl PlanDocument {
             schema: SCHEMA.to_owned(),
             host: HostDocument { fingerprint: fingerprint(&facts), facts },
             wanted: Wanted::of(&plan.target),
-            allow: allow.unplug.then(|| "unplug".to_owned()).into_iter().collect(),
+            allow: allow.words(),
             writes: plan.steps.len(),
             least: plan.least,
             most: plan.most,
@@ -233,7 +233,7 @@ impl PlanDocument {
     /// What is wanted, and what may happen.
     #[must_use]
     pub fn wanted(&self) -> Option<(Target, Allow)> {
-        Some((self.wanted.target()?, Allow { unplug: self.allow.iter().any(|word| word == "unplug") }))
+        Some((self.wanted.target()?, Allow::parse(self.allow.iter().map(String::as_str)).ok()?))
     }
 
     /// Whether these are its steps.

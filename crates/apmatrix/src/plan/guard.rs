@@ -106,7 +106,7 @@ mod tests {
         let wish = DesiredFile::parse("want.toml", wish).expect("it is right");
         let state = import(&mut session).expect("it can be read").state;
         let target = Target::of(&state, &wish);
-        let plan = plan(&state, &target, Allow::default()).expect("there is a plan");
+        let plan = plan(&state, &target, &Allow::default()).expect("there is a plan");
         (session, plan)
     }
 

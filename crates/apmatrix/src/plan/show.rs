@@ -7,29 +7,15 @@ use ap_apply::promises::{Promise, Rehearsed};
 use ap_apply::prove::Proof;
 use ap_apply::report::Report;
 use ap_plan::plan::Moved;
-use ap_plan::{Fit, NoPlan, Owner, Plan};
+use ap_plan::{Fit, NoPlan, Owner, Plan, Store};
 use ap_types::Apqn;
 
 /// The longest text of a write that is shown whole.
 const MOST_SHOWN: usize = 60;
 
-/// The masks of an `ap_config` in a form that people can read.
-fn shortened(text: &str) -> String {
-    if text == "\n" {
-        return "''".to_owned();
-    }
-    let short = |mask: &str| match mask.strip_prefix("0x") {
-        Some(digits) => {
-            let digits = digits.trim_end_matches('0');
-            if digits.is_empty() { "0x0".to_owned() } else { format!("0x{digits}") }
-        }
-        None => mask.to_owned(),
-    };
-    let text = if text.starts_with("0x") {
-        text.split(',').map(short).collect::<Vec<_>>().join(",")
-    } else {
-        text.to_owned()
-    };
+/// The text of a write in a form that people can read.
+fn shortened(store: &Store) -> String {
+    let text = store.brief().text;
     match text.len() > MOST_SHOWN {
         true => format!("{}…", text.chars().take(MOST_SHOWN).collect::<String>()),
         false => text,
@@ -46,7 +32,7 @@ pub fn plan(plan: &Plan, rehearsed: &Rehearsed, proof: Option<&Proof>) -> String
     for (number, step) in plan.steps.iter().enumerate() {
         let store = step.write.store();
         let _ = writeln!(text, "{:>3}  {}", number + 1, step.why);
-        let _ = writeln!(text, "     {} > {}", shortened(&store.text), store.path);
+        let _ = writeln!(text, "     {} > {}", shortened(&store), store.path);
     }
     if plan.by_way_of_home() {
         text += "\nqueues are to be given in another way: in between all of them are the host's\n";
@@ -110,11 +96,11 @@ pub fn report(report: &Report<'_>) -> Option<String> {
         }
         Report::StaleLock(owner) => format!("process {owner} is gone and left its lock: taken over"),
         Report::Step(number, of, store) => {
-            format!("step {number} of {of}: {} > {}", shortened(&store.text), store.path)
+            format!("step {number} of {of}: {} > {}", shortened(store), store.path)
         }
         Report::Back(why) => format!("taking everything back: {why}"),
         Report::Undo(number, store) => {
-            format!("step {number} back: {} > {}", shortened(&store.text), store.path)
+            format!("step {number} back: {} > {}", shortened(store), store.path)
         }
         Report::Warning(text) => format!("warning: {text}"),
         Report::Ended(text) => (*text).to_owned(),

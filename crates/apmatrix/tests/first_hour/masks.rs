@@ -121,6 +121,24 @@ fn n4_a_range_without_quotation_marks_is_said_to_be_a_text() {
 }
 
 #[test]
+fn a_value_that_toml_does_not_have_is_said_in_words_for_people() {
+    for (value, what, expected) in [
+        ("[1, 2, 010]", "`010` begins with 0", "expected 10"),
+        ("007", "`007` begins with 0", "expected 7"),
+        ("[0x]", "`0x` is no number", "expected digits after 0x"),
+        ("[1 2]", "numbers without a comma between them", "expected 1, 2"),
+        ("prod", "`prod` is not in quotation marks", "expected \"prod\""),
+    ] {
+        let machine = format!("schema = \"apmatrix.machine/1\"\ndomains = {value}\n");
+        let (status, said) = check(&machine);
+        assert_ne!(status, 0, "{value}: {said}");
+        for part in [what, expected] {
+            assert!(said.contains(part), "{value}: {said}");
+        }
+    }
+}
+
+#[test]
 fn n6_a_mask_that_reads_well_and_is_refused_says_what_to_write() {
     let why = |text: &str| {
         let ran = apmatrix_in(std::path::Path::new("/"), &["why", "--machine", "tiny", "apmask", text]);

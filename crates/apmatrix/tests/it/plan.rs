@@ -170,7 +170,9 @@ fn a_plan_says_steps_queues_and_promises() {
       5  fewest writes
          3 writes; 3 there have to be in any case; searched, cheapest first
       6  every prefix can be taken back
-         all 3 steps taken back on the twin, the state compared after each
+         all 3 steps taken back on the twin, the state compared after each; what a
+           failed reset takes from a guest meanwhile no write brings back: a revert
+           names it
     ");
 }
 
@@ -185,7 +187,7 @@ fn there_is_no_plan_and_who_is_in_the_way() {
       queue 0a.0006, which mdev a0000000-0000-4000-8000-000000000001 has and guest
       g1 holds; it is not listed and stays as it is
     hint: list mdev a0000000-0000-4000-8000-000000000001 without domain 6, with
-      --allow unplug or after you stop guest g1
+      --allow unplug=g1 or after you stop guest g1
     ");
     let ran = apmatrix_in(tree.path(), &["plan", "want.toml", "--root", "sys", "--check"]);
     assert_eq!(ran.status, 1, "{}", ran.err);
@@ -314,6 +316,25 @@ fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
     assert!(!at.join("run").exists(), "nothing was done");
 }
 
+/// It was written and applied, and only then found that there is nothing that would read it at the next boot.
+#[test]
+fn without_systemd_nothing_is_applied_for_the_next_boot() {
+    let tree = ls::tree();
+    let at = tree.path();
+    fs::create_dir(at.join("bin")).expect("a directory");
+    wish(at, "[host]\napmask = \"-4,-10,-11,-12\"\n");
+    let before = fs::read_to_string(at.join("sys/bus/ap/apmask")).expect("a mask");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.env_clear().env("PATH", at.join("bin"));
+    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
+    let ran = command.current_dir(at).args(arguments).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ran.stderr).replace("\n  ", " ");
+    assert!(!ran.status.success(), "{said}");
+    assert!(said.contains("`--boot` needs systemd") && said.contains("nothing was written"), "{said}");
+    assert_eq!(fs::read_to_string(at.join("sys/bus/ap/apmask")).expect("a mask"), before);
+    assert!(!at.join("run").exists() && !at.join("etc").exists(), "nothing was done");
+}
+
 #[test]
 fn a_definition_that_is_refused_leaves_the_old_one() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -377,7 +398,7 @@ fn what_is_to_be_there_after_the_next_boot_is_written_down() {
     };
     assert_eq!(
         run(),
-        "mdevctl list --defined --dumpjson --uuid a0000001-0000-4000-8000-000000000002\n\
+        "systemctl --version\nmdevctl list --defined --dumpjson --uuid a0000001-0000-4000-8000-000000000002\n\
          mdevctl undefine --uuid a0000001-0000-4000-8000-000000000002\n\
          mdevctl define --uuid a0000001-0000-4000-8000-000000000002 --parent matrix --jsonfile /dev/stdin\n\
          {\"attrs\":[{\"assign_adapter\":\"11\"},{\"assign_domain\":\"6\"}],\"mdev_type\":\"vfio_ap-passthrough\",\
