@@ -119,7 +119,8 @@ fn each_key_is_explained() {
     let page = fs::read_to_string(page).expect("the page");
     for (name, always, sometimes) in PRINTED {
         let heading = format!("## apmatrix.{}/1\n", if name == "state" { continue } else { name });
-        let section = page.split(&heading).nth(1).unwrap_or_else(|| panic!("no section `{}`", heading.trim()));
+        let section =
+            page.split(&heading).nth(1).unwrap_or_else(|| panic!("no section `{}`", heading.trim()));
         let section = section.split("\n## ").next().expect("a section");
         let silent: Vec<_> =
             always.iter().chain(sometimes).filter(|key| !section.contains(&format!("`{key}`"))).collect();
