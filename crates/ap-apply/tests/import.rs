@@ -3,10 +3,10 @@
 mod support;
 
 use ap_apply::import::{ImportError, import};
-use ap_apply::tree::Tree;
+use ap_apply::tree::{Fault, Opener, Tree};
 use ap_files::{MachineFile, boot};
 use ap_sysfs::Session;
-use support::{Rng, machine, random_host, read, rounds, settle};
+use support::{Rng, machine, random_host, read, rounds, settle, uuid};
 
 fn again(text: &str) -> String {
     let machine = MachineFile::parse("again.toml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -68,4 +68,58 @@ fn what_a_file_cannot_say_is_noted() {
     assert_eq!(imported.notes, ["queue 04.0006 is bound to no driver, which a machine file does not say"]);
     let mut empty = Session::new();
     assert_eq!(import(&mut empty).expect_err("there is no bus"), ImportError::NoBus);
+}
+
+/// A host that says something else of what a guest gets than the rules do.
+struct Says<'s> {
+    host: &'s mut Session,
+    guest_matrix: String,
+}
+
+impl Tree for Says<'_> {
+    fn read(&mut self, path: &str) -> Result<String, Fault> {
+        if path.ends_with("/guest_matrix") {
+            Ok(self.guest_matrix.clone())
+        } else {
+            Tree::read(self.host, path)
+        }
+    }
+
+    fn write(&mut self, path: &str, text: &str) -> Result<(), Fault> {
+        Tree::write(self.host, path, text)
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<String>, Fault> {
+        Tree::list(self.host, path)
+    }
+
+    fn link(&mut self, path: &str) -> Result<String, Fault> {
+        Tree::link(self.host, path)
+    }
+
+    fn openers(&mut self, group: &str) -> Vec<Opener> {
+        Tree::openers(self.host, group)
+    }
+
+    fn sleep(&mut self, milliseconds: u64) {
+        Tree::sleep(self.host, milliseconds);
+    }
+}
+
+#[test]
+fn what_a_guest_gets_is_what_the_host_says_unless_its_file_is_full() {
+    let text = "schema = \"apmatrix.machine/1\"\ndomains = [6, 71]\napmask = \"-4,-5\"\n[[adapter]]\nids = [4, 5]\n\
+                type = \"CEX8P\"\n[[mdev]]\nuuid = \"01010101-0101-0101-0101-010101010101\"\nadapters = [4, 5]\n\
+                domains = [6, 71]\n";
+    let machine = MachineFile::parse("m.toml", text).unwrap_or_else(|error| panic!("{error}"));
+    let mut host = boot(&machine).expect("it boots");
+    let mut shadow = |guest_matrix: String| {
+        let mut tree = Says { host: &mut host, guest_matrix };
+        import(&mut tree).expect("it is read").state.mdevs[&uuid(1)].shadow.queue_count()
+    };
+    let line = "04.0006\n";
+    assert_eq!(shadow(String::new()), 0);
+    assert_eq!(shadow(line.to_owned()), 1);
+    // Lines that had no room are not in the file: the rules tell.
+    assert_eq!(shadow(line.repeat(512)), 4);
 }

@@ -202,3 +202,36 @@ fn hear(stream: &mut impl Read) -> io::Result<(usize, Identity)> {
     let process = process.parse().map_err(|_| strange())?;
     Ok((process, Identity::parse(identity).ok_or_else(strange)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody's host file has other processes before this one: by it two are the same one.
+    #[test]
+    fn whoever_says_that_it_is_this_process_is_refused() {
+        let [zero, one, two] = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let addresses = [&zero, &one, &two].map(|at| at.local_addr().expect("an address").to_string());
+        drop(one);
+        let alphabet = ap_proof::sequences::alphabet("core").expect("it is there");
+        let identity = Identity::of(&alphabet).expect("the program can be read");
+        let hosts = Hosts { addresses: addresses.to_vec(), process: 1 };
+        let error = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut stream, _) = zero.accept().expect("process 1 connects");
+                hear(&mut stream).expect("it greets");
+                say(&mut stream, 0, &identity).expect("it listens");
+                // The others come, the wrong one first; who is refused hears nothing.
+                for process in [1, 2] {
+                    while let Ok(mut stream) = TcpStream::connect(&addresses[1]) {
+                        if say(&mut stream, process, &identity).and_then(|()| hear(&mut stream)).is_ok() {
+                            break;
+                        }
+                    }
+                }
+            });
+            hosts.connect(&identity, &Signs::new(), &mut |_| {}).err().map(|error| error.to_string())
+        });
+        assert_eq!(error.as_deref(), Some("two processes say that they are process 1"));
+    }
+}

@@ -283,3 +283,28 @@ impl MachineConfig {
         HardwareInfo::new(functions, adapter.hwtype, self.qci.nd, adapter.ml, adapter.qd)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ap_types::DomainId;
+
+    use super::*;
+
+    /// A fault of a queue in a domain that the machine has not: by the fault alone it counts among those with a state.
+    #[test]
+    fn a_fault_in_a_domain_that_was_never_seen_goes_and_comes_with_the_state() {
+        let machine = Machine::new();
+        let apqn = Apqn::new(AdapterId(4), DomainId(6));
+        locks::enter(|held| {
+            let mut held = held.at();
+            let none = machine.state(None, &mut held);
+            machine.queue_with(apqn, &mut held, |queue| queue.busy = 3);
+            let faulty = machine.state(None, &mut held);
+            assert_eq!(faulty.queues, [(apqn, HwQueue { busy: 3, ..HwQueue::default() })]);
+            machine.restore(&none, &mut held);
+            assert_eq!(*machine.queue(apqn).lock(&mut held).0, HwQueue::default(), "it is as usual");
+            machine.restore(&faulty, &mut held);
+            assert_eq!(*machine.state(None, &mut held), *faulty, "it is as it was");
+        });
+    }
+}

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ap_files::desired::DesiredFile;
 use ap_files::machine::Mdev as FileMdev;
 use ap_files::{MachineFile, machine::built_in};
-use ap_plan::{Allow, Holder, Kernel, Mdev, State, Target, Unplug, plan};
-use ap_types::{AdapterId, Apqn, DomainId, Matrix, Uuid};
+use ap_plan::state::Driver;
+use ap_plan::{Allow, Holder, Kernel, Masks, Mdev, State, Target, Unplug, Why, Write, plan, why};
+use ap_types::{AdapterId, Apqn, DomainId, Matrix, QueueSet, Uuid};
 
 fn uuid(n: u8) -> Uuid {
     Uuid([n; 16])
@@ -315,5 +316,31 @@ fn queues_are_taken_from_that_guest_only_that_is_named() {
     }
     for word in ["unplg", "unplug=", "", "plug=prod"] {
         assert!(Allow::parse([word]).is_err(), "{word}");
+    }
+}
+
+/// A queue can be bound against the masks by its override, where queues have overrides and masks do not give them already.
+#[test]
+fn what_cannot_be_bound_gets_an_override_only_where_that_is_how_queues_are_given() {
+    let change = |driver_override: bool, masks: bool| {
+        let mut state = host();
+        state.kernel.driver_override = driver_override;
+        state.mdevs.clear();
+        if !masks {
+            (state.masks, state.queues.vfio) = (Masks::ALL, QueueSet::new());
+        }
+        let queue: Apqn = "00.0004".parse().expect("a queue");
+        let state = state.after(&Write::Unbind(queue, Driver::Host)).expect("the host has it");
+        let store = Write::Bind(queue, Driver::Vfio).store();
+        match why(&state, &store) {
+            Why::Refused(because) => because.change.text,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(change(true, false), "let its override name vfio_ap");
+    let by_masks = "let an override or the masks give queue 00.0004 to vfio_ap: echo -4 > /sys/bus/ap/aqmask, and no bind is \
+                    needed";
+    for (driver_override, masks) in [(true, true), (false, true), (false, false)] {
+        assert_eq!(change(driver_override, masks), by_masks, "{driver_override} {masks}");
     }
 }

@@ -243,3 +243,24 @@ fn plans_have_the_fewest_writes_where_in_use_asks_wider() {
     check(1, true, 1);
     check(2, true, step());
 }
+
+/// A mask that only gives queues up, or only takes some, is written once; one that does both may have to stop over.
+#[test]
+fn the_most_writes_of_a_mask_are_two_if_it_gives_and_takes() {
+    let mut state = State::of(
+        &MachineFile::parse("tiny", built_in("tiny").expect("it is there").text).expect("it is right"),
+    );
+    state.kernel.in_use_whole = false;
+    let count = |from: &[u8], to: &[u8]| {
+        let without = |ids: &[u8]| AdapterMask::ALL - AdapterMask::of(ids.iter().copied().map(AdapterId));
+        let mut state = state.clone();
+        state.masks.adapters = without(from);
+        let mut target = Target::exactly(&state);
+        target.masks.adapters = without(to);
+        let plan = plan(&state, &target, &Allow::default()).unwrap_or_else(|none| panic!("{none:?}"));
+        (plan.least, plan.most)
+    };
+    assert_eq!(count(&[], &[4]), (1, 1), "it gives");
+    assert_eq!(count(&[4], &[]), (1, 1), "it takes");
+    assert_eq!(count(&[4], &[10]), (1, 2), "it does both");
+}

@@ -160,6 +160,18 @@ fn mistakes_of_authors_are_told_from_answers_of_the_system() {
 }
 
 #[test]
+fn a_task_that_goes_on_for_very_many_turns_is_named_with_its_line() {
+    let digits = "1 2 3 4 5 6 7 8 9 0";
+    let many = format!(
+        "true\nfor a in {digits}; do for b in {digits}; do for c in {digits}; do for d in 1 2 3; do\n\
+         cat /sys/bus/ap/apmask; done; done; done; done"
+    );
+    let wrong = mistake("", &[("other", "cat /sys/bus/ap/aqmask"), ("many", &many)]);
+    assert_eq!(wrong.what, "the task never ends: it goes on after very many steps");
+    assert_eq!((wrong.part, wrong.line), (Part::Task(1), 3));
+}
+
+#[test]
 fn a_setup_that_fails_names_its_line() {
     let wrong = mistake("true\necho nonsense > /sys/bus/ap/apmask\n", &[("task", "true")]);
     assert_eq!((wrong.part, wrong.line), (Part::Setup, 2));

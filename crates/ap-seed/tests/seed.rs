@@ -1,5 +1,7 @@
 //! The seed at the crate's boundary: the table, the specimens, their traces and schedules.
 
+use std::time::Duration;
+
 use ap_seed::{PATCHES, Place, Question, Series, ask, id_of, specimen, specimens, table};
 use explore::{Explorer, Options, Report, Schedule, Strategy};
 
@@ -31,6 +33,12 @@ fn the_table_is_as_the_history_expects() {
             assert!(replay.findings.iter().any(|f| f.verdict == question.verdict()), "{id}");
         }
     }
+}
+
+#[test]
+fn questions_that_no_time_is_left_for_are_not_answered() {
+    let table = table(|| Some(Duration::ZERO), |_, _| {});
+    assert_eq!(table.unknown().count(), table.rows.len() * Question::ALL.len());
 }
 
 #[test]

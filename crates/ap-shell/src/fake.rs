@@ -276,6 +276,13 @@ impl Operator<FakeTree> for FakeOperator {
     fn events(&mut self, _: &mut FakeTree, args: &str) -> Result<String, OperatorError> {
         self.say("events", args)
     }
+
+    fn why(&mut self, _: &mut FakeTree, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
+        match write {
+            Some((path, text)) => self.say("why", &format!("{path} {text:?}")),
+            None => self.say("why", "the last"),
+        }
+    }
 }
 
 /// The World over a [`FakeTree`].

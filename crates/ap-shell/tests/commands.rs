@@ -47,6 +47,16 @@ fn writing() {
 }
 
 #[test]
+fn why_is_of_the_text_that_echo_would_write_or_of_the_last_write() {
+    check("cd /sys/bus/ap; why apmask +4 -5", "why /sys/bus/ap/apmask \"+4 -5\\n\"\n");
+    check("why", "why the last\n");
+    check(
+        "why /sys/bus/ap/apmask",
+        "! why: a path and a text are needed, or nothing (usage: why [PATH TEXT])\n= 2\n",
+    );
+}
+
+#[test]
 fn writes_that_fail() {
     check(
         "echo 1 > /sys/bus/ap/busy",

@@ -356,6 +356,16 @@ fn what_is_longer_than_the_frame_goes_on_in_the_next_line() {
 }
 
 #[test]
+fn the_last_line_at_the_bottom_counts_the_lines_that_have_no_room() {
+    let mut app = every_app();
+    let answer: Vec<String> = (1..=20).map(|number| format!("answer {number}")).collect();
+    app.said(Answer::Refused(answer.join("\n")));
+    let frame = text(&mut app, (60, 16));
+    assert_eq!(frame.matches("answer ").count(), 7, "{frame}");
+    assert!(frame.contains("… 13 more lines: they need a taller terminal"), "{frame}");
+}
+
+#[test]
 fn n5_a_refused_line_says_who_has_it_and_why_tells_all() {
     let mut app = every_app();
     press(&mut app, ":why Enter");

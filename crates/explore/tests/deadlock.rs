@@ -1,7 +1,7 @@
 //! Deadlocks: found, explained, shrunk, replayed.
 
 use explore::{Explorer, Options, Scene, Schedule, Strategy};
-use locks::{Condvar, Mutex, Unordered};
+use locks::{Condvar, Mutex, RwLock, Unordered};
 
 locks::hierarchy! { mod order { A => B } }
 
@@ -176,4 +176,25 @@ fn what_tasks_say_of_their_steps_is_in_the_trace() {
     let replay = with(Strategy::StateCache).replay(&mut scene, &"0x2".parse().unwrap()).unwrap();
     let notes: Vec<_> = replay.trace.iter().map(|step| (step.step, step.notes.join(", "))).collect();
     assert_eq!(notes, [("lock", "begins, finds 0".to_owned()), ("unlock", "is done".to_owned())]);
+}
+
+/// Explorers that go by one account of who holds what would all be wrong alike.
+#[test]
+fn who_has_tried_to_read_and_let_go_keeps_no_writer_waiting() {
+    for strategy in ALL {
+        let mut scene = Scene::new(|| RwLock::<order::A, u32>::new(0, 0))
+            .task("reads", |lock: &RwLock<order::A, u32>| {
+                let token = Unordered::specimen();
+                lock.try_read_unordered(&token).map_or_else(|| "busy".into(), |value| value.to_string())
+            })
+            .task("writes", |lock| {
+                let token = Unordered::specimen();
+                *lock.write_unordered(&token) += 1;
+                "ok".into()
+            });
+        let report = with(strategy).run(&mut scene);
+        assert_eq!(report.verdict, "clean", "{strategy:?}");
+        let seen: Vec<&str> = report.outcomes.iter().map(|outcome| outcome.results[0].as_str()).collect();
+        assert_eq!(std::collections::BTreeSet::from_iter(seen), ["0", "1", "busy"].into(), "{strategy:?}");
+    }
 }

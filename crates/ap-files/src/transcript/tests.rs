@@ -114,3 +114,15 @@ fn the_first_line_may_name_the_kernel() {
     assert!(wrong(&(note.to_owned() + kernel)).starts_with("t.jsonl:2: "));
     assert!(wrong("{\"op\":\"kernel\"}").starts_with("t.jsonl:1: "));
 }
+
+/// By these names other programs' types are called, and references lead there.
+#[test]
+fn the_schema_names_what_lines_are_made_of() {
+    let schema = schemars::schema_for!(Line);
+    let parts = schema.get("$defs").and_then(serde_json::Value::as_object).expect("definitions");
+    let mut names: Vec<&str> = parts.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let wanted =
+        ["Code", "Entries", "Guest", "Irq", "IrqAnswer", "Kind", "LogLine", "Node", "Text", "Uevent"];
+    assert_eq!(names, wanted);
+}

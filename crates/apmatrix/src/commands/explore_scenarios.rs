@@ -253,12 +253,16 @@ fn progress(play: &Playable) -> Option<OnProgress> {
     Some(Box::new(move |at: &Progress| {
         let Progress { executions, states, elapsed, .. } = at;
         let seconds = elapsed.as_secs();
-        // A line that is longer than the terminal would be a new one each time.
         let (executions, states) = (count(*executions), count(*states));
         let counts = format!(": {executions} interleavings, {states} states, {seconds} s");
-        let room = width().saturating_sub(counts.len() + 4);
-        line.set_message(format!("{}{counts}", cut(&title, room)));
+        line.set_message(in_one_line(&title, &counts, width()));
     }))
+}
+
+/// A title and counts behind what turns round: a line that is longer than the terminal would be a new one each time.
+fn in_one_line(title: &str, counts: &str, width: usize) -> String {
+    let room = width.saturating_sub(counts.len() + 4);
+    format!("{}{counts}", cut(title, room))
 }
 
 fn replay(play: &Playable, schedule: &str, args: &Args) -> Outcome {
@@ -338,4 +342,18 @@ fn explore_after(play: &Playable, ready: &Ready, followed: &Followed, args: &Arg
 /// Writes a page.
 fn write(path: &Path, page: &Page) -> Result<(), CliError> {
     page::write(path, page).map_err(|error| CliError::unwritten(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_title_leaves_room_for_the_counts_and_what_turns_round() {
+        let counts = ": 12 interleavings, 7 states, 3 s";
+        assert_eq!(in_one_line("short", counts, 80), format!("short{counts}"));
+        let line = in_one_line(&"long ".repeat(40), counts, 80);
+        assert!(line.starts_with("long long ") && line.ends_with(&format!("…{counts}")), "{line}");
+        assert_eq!(line.chars().count(), 76);
+    }
 }

@@ -336,3 +336,11 @@ fn completions_and_manual_pages_are_made() {
         assert!(directory.path().join("man1").join(page).is_file(), "{page}");
     }
 }
+
+#[test]
+fn what_why_notes_stands_in_its_document() {
+    let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "4", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).expect("a document");
+    let note = document["note"].as_str().unwrap_or_default();
+    assert!(note.contains("4 is the left end of a mask"), "{document}");
+}

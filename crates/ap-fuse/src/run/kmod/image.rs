@@ -66,4 +66,24 @@ mod tests {
         let (offset, size) = (long(table + 64 + 24), long(table + 64 + 32));
         assert_eq!(&file[offset..offset + size], b"\0name=ap\0license=GPL\0");
     }
+
+    #[test]
+    fn each_section_is_found_by_its_name() {
+        let file = image(&["name=ap".to_owned(), "license=GPL".to_owned()]);
+        let word = |at: usize| u32::from_ne_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
+        let half = |at: usize| usize::from(u16::from_ne_bytes([file[at], file[at + 1]]));
+        let long = |at: usize| u64::from_ne_bytes(file[at..at + 8].try_into().expect("eight bytes")) as usize;
+        let (table, count, names) = (long(40), half(60), half(62));
+        let header = |section: usize| table + section * 64;
+        let content = |section: usize| {
+            let (offset, size) = (long(header(section) + 24), long(header(section) + 32));
+            &file[offset..offset + size]
+        };
+        let name = |section: usize| {
+            let rest = &content(names)[word(header(section))..];
+            rest.split(|byte| *byte == 0).next().map(|name| String::from_utf8_lossy(name).into_owned())
+        };
+        let sections: Vec<_> = (1..count).filter_map(name).collect();
+        assert_eq!(sections, [".modinfo", ".shstrtab"]);
+    }
 }

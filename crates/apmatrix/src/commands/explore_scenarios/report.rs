@@ -98,15 +98,20 @@ pub fn print_line(
     let all = if exhausted { "" } else { ", not all interleavings" };
     let counts = format!("  {}, {:.1} s{all}", several(states, "state"), elapsed.as_secs_f64());
     let file = play.file.path.display().to_string();
-    let room = width.saturating_sub(word.len() + 2 + counts.chars().count());
-    let file = if file.chars().count() > room {
-        let kept: String = file.chars().rev().take(room.saturating_sub(1)).collect();
-        format!("…{}", kept.chars().rev().collect::<String>())
-    } else {
-        file
-    };
+    let file = between(word, &file, &counts, width);
     writeln!(findings(), "{style}{word}{style:#}  {file}{counts}")?;
     Ok(())
+}
+
+/// A file's name as far as a line of that width has room for it between a word and counts; its end says more than its
+/// beginning.
+fn between(word: &str, file: &str, counts: &str, width: usize) -> String {
+    let room = width.saturating_sub(word.len() + 2 + counts.chars().count());
+    if file.chars().count() <= room {
+        return file.to_owned();
+    }
+    let kept: String = file.chars().rev().take(room.saturating_sub(1)).collect();
+    format!("…{}", kept.chars().rev().collect::<String>())
 }
 
 /// Prints how many scenarios there were of each result.
@@ -457,5 +462,22 @@ pub fn replay_document(play: &Playable, replay: &Replay, left: Option<String>) -
         state,
         left,
         trace: steps(&replay.trace),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_is_cut_where_its_line_would_be_longer_than_the_terminal() {
+        let (word, counts) = ("clean", "  1,234 states, 0.5 s");
+        let long = format!("{}/hotplug.toml", "scenarios/".repeat(10));
+        let shown = between(word, &long, counts, 80);
+        assert!(shown.starts_with('…') && shown.ends_with("/hotplug.toml"), "{shown}");
+        assert_eq!(word.len() + 2 + shown.chars().count() + counts.len(), 80);
+        assert_eq!(between(word, "scenarios/theft.toml", counts, 80), "scenarios/theft.toml");
+        let fits = "s".repeat(80 - word.len() - 2 - counts.len());
+        assert_eq!(between(word, &fits, counts, 80), fits);
     }
 }
