@@ -390,7 +390,7 @@ pub fn revert(
     again(tree, desk, options, report, |journal| match journal {
         None => Err(ApplyError::NoApply("revert")),
         Some(journal) if journal.at == At::Ended(End::Before) => Err(over("revert", journal, now)),
-        Some(_) => Ok(Way::Back("it was to be taken back".to_owned())),
+        Some(_) => Ok(Way::Back("`apmatrix revert` was called".to_owned())),
     })
 }
 

@@ -112,4 +112,7 @@ fn a_guest_that_is_left_no_queue_is_noted() {
     };
     assert_eq!(noted(""), [format!("mdev {}: guest prod, which runs, keeps no queue of it", uuid(1))]);
     assert_eq!(noted("domains = 3\n"), [""; 0]);
+    let mistyped = noted("domains = 30\n");
+    let keeps = "guest prod, which runs, keeps no queue of it: those that it is to have are not there";
+    assert!(mistyped.iter().any(|note| note.ends_with(keeps)), "{mistyped:#?}");
 }

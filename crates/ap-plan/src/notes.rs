@@ -78,11 +78,19 @@ pub fn of_no_plan(state: &State, desired: &DesiredFile, none: &NoPlan) -> Vec<St
     notes
 }
 
-/// That a running guest is left no queue at all: a line of its mdev may have been forgotten.
+/// That a running guest is left no queue at all: a line of its mdev may have been forgotten, or an id mistyped.
 fn emptied(state: &State, mdev: &DesiredMdev) -> Option<String> {
     let now = state.mdevs.get(&mdev.uuid)?;
-    let holder = now.holder.as_ref().filter(|_| now.shadow.has_queues() && !mdev.matrix.has_queues())?;
-    Some(format!("mdev {}: {holder}, which runs, keeps no queue of it", mdev.uuid))
+    let cards: AdapterMask = state.cards.keys().copied().collect();
+    let Matrix { adapters, domains, .. } = mdev.matrix;
+    let there = Matrix {
+        adapters: adapters & cards,
+        domains: if state.config_told() { domains & state.config.domains } else { domains },
+        ..Matrix::default()
+    };
+    let holder = now.holder.as_ref().filter(|_| now.shadow.has_queues() && !there.has_queues())?;
+    let why = if mdev.matrix.has_queues() { ": those that it is to have are not there" } else { "" };
+    Some(format!("mdev {}: {holder}, which runs, keeps no queue of it{why}", mdev.uuid))
 }
 
 /// What in a file may be why there is no plan: ids that are not there, and mdevs of which it lists nothing.

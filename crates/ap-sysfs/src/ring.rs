@@ -82,6 +82,14 @@ impl Ring {
         text
     }
 
+    /// The last log line that says how long a queue's reset takes.
+    pub fn last_reset(&self) -> Option<String> {
+        self.kept.borrow().iter().rev().find_map(|event| match event {
+            Event::Log { text, .. } if text.contains("for reset of queue") => Some(text.clone()),
+            _ => None,
+        })
+    }
+
     /// The kept log lines.
     pub fn log_text(&self) -> String {
         let mut text = String::new();

@@ -477,6 +477,19 @@ fn parse_uuid(text: &str) -> Result<Uuid, Errno> {
     ap_types::grammar::uuid(text.as_bytes()).map_err(|_| Errno::ENOENT)
 }
 
+impl Session {
+    /// That a queue's reset does not end, if one is under way: the last that was heard of one.
+    fn waits_for_reset(&self) -> Option<String> {
+        self.runner.next_wake()?;
+        let line = self.ring.last_reset()?;
+        let queue = line.split("of queue ").nth(1)?.split(' ').next()?.to_owned();
+        Some(format!(
+            "a call waits for the reset of queue {queue} to end; the log says `{line}`. If a fault makes the queue answer so, \
+             `apmatrix hw fault {queue} rc=0` ends it"
+        ))
+    }
+}
+
 impl Filesystem for Session {
     fn lookup(&mut self, parent: Ino, name: &str) -> Result<Entry, Errno> {
         let dir = Dir::from_ino(parent)?;
@@ -547,9 +560,13 @@ impl Filesystem for Session {
     }
 
     fn waits_for(&mut self, token: Token) -> Option<String> {
-        let (Late::Shown(_, ino) | Late::Stored(_, ino)) = self.late.get(&TaskId(token.0))?;
+        let task = TaskId(token.0);
+        let (Late::Shown(_, ino) | Late::Stored(_, ino)) = self.late.get(&task)?;
         let ino = *ino;
-        self.look(move |tree, held| Ok(tree.waits_for(ino, held))).ok().flatten()
+        let sleeps = matches!(self.runner.waits(task), Waits::Until(_));
+        let mut guest = || self.look(move |tree, held| Ok(tree.waits_for(ino, held))).ok().flatten();
+        // Whoever waits for a reset holds what others want to look at.
+        if sleeps { None } else { guest() }.or_else(|| self.waits_for_reset())
     }
 
     fn advance(&mut self, milliseconds: u64) {

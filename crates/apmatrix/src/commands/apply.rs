@@ -97,8 +97,9 @@ pub fn run(args: &Args) -> Outcome {
         return Err(CliError::usage(
             "`--boot` is for a real host: this one is emulated, and what would be kept is for the next boot of this machine",
         )
-        .hint("leave `--boot` out; `--etc-dir DIR` writes there what would be written to /etc"));
+        .hint("leave `--boot` out; `--etc-dir DIR` writes there what would be written to /etc, and runs nothing"));
     }
+    let programs = if root.join(DIRECTORY).is_dir() { boot::Programs::Named } else { boot::Programs::Run };
     let imported = Host::Root(root.clone()).read()?;
     let (allowed, strange) = args.allow.on(&imported.state)?;
     let (target, allow) = match &wish {
@@ -122,9 +123,10 @@ pub fn run(args: &Args) -> Outcome {
             .hint("the file was edited, or written by another version: make the plan anew"));
     }
     if let Wish::Desired(desired, _) = &wish {
-        tell_notes(&[notes(&imported.state, desired), strange].concat())?;
+        let contrary = boot::contrary(&args.etc_dir, desired, args.boot);
+        tell_notes(&[notes(&imported.state, desired), strange, contrary].concat())?;
     }
-    if args.boot {
+    if args.boot && programs == boot::Programs::Run {
         boot::ready(&args.etc_dir)?;
     }
     let outcome = apply_to(root, &args.run, &ready.plan, args.confirm)?;
@@ -134,7 +136,7 @@ pub fn run(args: &Args) -> Outcome {
         && args.boot
         && matches!(outcome, Applied::Nothing | Applied::After { .. })
     {
-        for line in boot::keep(&args.etc_dir, desired, text)? {
+        for line in boot::keep(&args.etc_dir, desired, text, programs)? {
             writeln!(anstream::stderr(), "{line}")?;
         }
     }

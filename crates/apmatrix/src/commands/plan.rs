@@ -20,7 +20,7 @@ use crate::error::{CliError, Outcome};
 use crate::plan::desk::{FileDesk, usual_run_directory};
 use crate::plan::document::{NoPlanDocument, PlanDocument};
 use crate::plan::host::Host;
-use crate::plan::show;
+use crate::plan::{boot, show};
 use crate::terminal::{lines_wrapped, width};
 
 /// What may happen that else must not.
@@ -152,6 +152,10 @@ pub fn run(args: &Args) -> Outcome {
     if let Host::Root(root) = &host {
         let mut desk = FileDesk::new(&usual_run_directory(root), root);
         imported.notes.extend(pending(&mut desk).map(str::to_owned));
+        // Definitions are those of the host whose tree `/sys` is.
+        if root == Path::new("/sys") {
+            imported.notes.extend(boot::contrary(Path::new("/etc"), &desired, false));
+        }
     }
     let target = Target::of(&imported.state, &desired);
     let (allow, strange) = args.allow.on(&imported.state)?;

@@ -35,18 +35,37 @@ pub fn ready(etc: &Path) -> Result<(), CliError> {
     )))
 }
 
+/// Whether other programs are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Programs {
+    /// mdevctl and systemctl are run.
+    Run,
+    /// What they would be told is said: the directory is none that they look into, and the host is emulated.
+    Named,
+}
+
 /// Writes down what is to be there after the next boot; says what was done, a line each.
 ///
 /// # Errors
 /// If a file cannot be written, or a command fails.
-pub fn keep(etc: &Path, desired: &DesiredFile, text: &str) -> Result<Vec<String>, CliError> {
+pub fn keep(
+    etc: &Path,
+    desired: &DesiredFile,
+    text: &str,
+    programs: Programs,
+) -> Result<Vec<String>, CliError> {
     let mut done = Vec::new();
     for mdev in &desired.mdevs {
-        match mdev.boot {
-            Some(Boot::Auto) => define(mdev, "auto", &mut done)?,
-            Some(Boot::Manual) => define(mdev, "manual", &mut done)?,
-            Some(Boot::None) => undefine(mdev, &mut done),
-            None => {}
+        match (mdev.boot, programs) {
+            (Some(Boot::Auto), Programs::Run) => define(mdev, "auto", &mut done)?,
+            (Some(Boot::Manual), Programs::Run) => define(mdev, "manual", &mut done)?,
+            (Some(Boot::None), Programs::Run) => undefine(mdev, &mut done),
+            (Some(Boot::Auto), Programs::Named) => done.push(named_definition(mdev, "auto")),
+            (Some(Boot::Manual), Programs::Named) => done.push(named_definition(mdev, "manual")),
+            (Some(Boot::None), Programs::Named) => {
+                done.push(format!("not run: mdevctl undefine --uuid {}", mdev.uuid));
+            }
+            (None, _) => {}
         }
     }
     let file = etc.join("apmatrix/desired.toml");
@@ -55,16 +74,57 @@ pub fn keep(etc: &Path, desired: &DesiredFile, text: &str) -> Result<Vec<String>
     }
     let packaged =
         ["usr/lib", "lib"].map(|lib| etc.join("..").join(lib).join("systemd/system").join(UNIT_NAME));
+    let mut tell = |arguments: &[&str], said: Option<String>| {
+        if programs == Programs::Named {
+            done.push(format!("not run: systemctl {}", arguments.join(" ")));
+            return Ok(());
+        }
+        done.extend(said);
+        run("systemctl", arguments, "").map(drop)
+    };
     if !packaged.iter().any(|path| path.exists()) {
         let unit = etc.join("systemd/system").join(UNIT_NAME);
         if write(&unit, &unit_text())? {
-            done.push(format!("{}: written", unit.display()));
-            run("systemctl", &["daemon-reload"], "")?;
+            tell(&["daemon-reload"], Some(format!("{}: written", unit.display())))?;
         }
     }
-    run("systemctl", &["enable", UNIT_NAME], "")?;
-    done.push(format!("{UNIT_NAME}: enabled"));
+    tell(&["enable", UNIT_NAME], None)?;
+    if programs == Programs::Run {
+        done.push(format!("{UNIT_NAME}: enabled"));
+    }
     Ok(done)
+}
+
+/// mdevctl's definitions that say otherwise than what is wanted, a sentence each: what starts such an mdev next brings them
+/// back. Those that `boot` of the file defines anew are none if it is `kept`.
+#[must_use]
+pub fn contrary(etc: &Path, desired: &DesiredFile, kept: bool) -> Vec<String> {
+    let contrary = |mdev: &DesiredMdev| {
+        let path = etc.join("mdevctl.d/matrix").join(mdev.uuid.to_string());
+        let definition: Value = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
+        let listed = json!([{ "matrix": [{ (mdev.uuid.to_string()): definition }] }]).to_string();
+        let defined = DesiredFile::parse("a definition", &listed).ok()?.mdevs.first()?.matrix;
+        let (wanted, uuid) = (&mdev.matrix, mdev.uuid);
+        let same = (defined.adapters, defined.domains) == (wanted.adapters, wanted.domains);
+        (!same && !(kept && mdev.boot.is_some())).then(|| {
+            format!(
+                "mdev {uuid}: mdevctl has it defined with {}, and its next start brings that back: `boot = \"auto\"` (or \
+                 \"manual\") in the file and `apply --boot` define it anew, or `mdevctl modify` does",
+                ap_plan::meaning::of_matrix(&defined)
+            )
+        })
+    };
+    desired.mdevs.iter().filter_map(contrary).collect()
+}
+
+/// What mdevctl would be told.
+fn named_definition(mdev: &DesiredMdev, start: &str) -> String {
+    let definition = definition(mdev, start);
+    format!("not run: mdevctl define --uuid {} --parent matrix --jsonfile -, with {definition}", mdev.uuid)
+}
+
+fn definition(mdev: &DesiredMdev, start: &str) -> Value {
+    json!({ "mdev_type": "vfio_ap-passthrough", "start": start, "attrs": attributes(mdev) })
 }
 
 /// The unit with the place of this very program.
@@ -92,7 +152,7 @@ fn write(path: &Path, text: &str) -> Result<bool, CliError> {
 
 /// Defines an mdev anew, through mdevctl itself.
 fn define(mdev: &DesiredMdev, start: &str, done: &mut Vec<String>) -> Result<(), CliError> {
-    let definition = json!({ "mdev_type": "vfio_ap-passthrough", "start": start, "attrs": attributes(mdev) });
+    let definition = definition(mdev, start);
     let uuid = mdev.uuid.to_string();
     let define = |definition: &Value| {
         let arguments = ["define", "--uuid", &uuid, "--parent", "matrix", "--jsonfile", "/dev/stdin"];

@@ -65,6 +65,41 @@ fn h5_a_run_says_who_waits_for_whom() {
     assert_eq!(String::from_utf8_lossy(&ended.stdout), "gone\n");
 }
 
+/// An apply was silent for 17 seconds, and only the log knew of which queue.
+#[test]
+fn a_run_says_which_reset_a_call_waits_for() {
+    if !can_run("a reset that does not end") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = format!(
+        "M=/sys/devices/vfio_ap/matrix; echo 0x0 > /sys/bus/ap/apmask\n\
+         echo {UUID} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/{UUID}/assign_adapter; echo 6 > $M/{UUID}/assign_domain\n\
+         echo start g1 {UUID} > /sys/kernel/debug/apmatrix/guests\n\
+         echo fault 04.0006 rc=2 > /sys/kernel/debug/apmatrix/hw\n\
+         echo 4 > $M/{UUID}/unassign_adapter & read told; echo fault 04.0006 rc=0 > /sys/kernel/debug/apmatrix/hw\n\
+         wait $!; echo taken"
+    );
+    let mut command = run(
+        directory.path(),
+        &["run", "--machine", "tiny", "--tell-waits", "1", "--", "bash", "-c", &script],
+    );
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("a line");
+    drop(child.stdin.take());
+    let ended = child.wait_with_output().expect("it ends");
+    assert!(said.starts_with("apmatrix: bash: a call waits for the reset of queue 04.0006 to end"), "{said}");
+    assert!(said.ends_with("`apmatrix hw fault 04.0006 rc=0` ends it\n"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "taken\n");
+}
+
 #[test]
 fn h19_a_running_machine_is_reached_by_its_name() {
     if !can_run("h19") {
@@ -185,7 +220,7 @@ fn an_apply_by_exec_is_taken_back_and_not_confirmed_any_more() {
         assert_eq!(got, Some(status), "{verb:?}: {err}");
         let err = one_line(&err);
         assert!(
-            status == 0 || err.contains("since it was to be taken back; nothing of it is in force"),
+            status == 0 || err.contains("since `apmatrix revert` was called; nothing of it is in force"),
             "{err}"
         );
         assert!(status == 0 || err.contains("hint: `apmatrix apply`") && !err.contains("--confirm"), "{err}");

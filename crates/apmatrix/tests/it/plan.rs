@@ -298,6 +298,11 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
     assert_snapshot!(on("recover").ok(), @"nothing to do");
 }
 
+/// What tells an emulated host from a real one is gone.
+fn as_a_real_host(at: &std::path::Path) {
+    fs::remove_dir_all(at.join("sys/kernel/debug/apmatrix")).expect("it was there");
+}
+
 /// In a run `/etc` and systemd are this machine's own: a rehearsal enabled a unit for its next boot.
 #[test]
 fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
@@ -311,9 +316,54 @@ fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
     error: `--boot` is for a real host: this one is emulated, and what would be kept
       is for the next boot of this machine
     hint: leave `--boot` out; `--etc-dir DIR` writes there what would be written to
-      /etc
+      /etc, and runs nothing
     ");
     assert!(!at.join("run").exists(), "nothing was done");
+    // In a directory of one's own it is written down, and no program is told.
+    wish(
+        at,
+        "[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000002\"\nadapters = 11\ndomains = 6\n\
+         control_domains = []\nboot = \"auto\"\n",
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.env_clear().env("PATH", at.join("none"));
+    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
+    let ran = command.current_dir(at).args(arguments).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    for line in [
+        "not run: mdevctl define --uuid a0000001-0000-4000-8000-000000000002 --parent matrix",
+        "etc/apmatrix/desired.toml: written",
+        "not run: systemctl daemon-reload",
+        "not run: systemctl enable apmatrix-apply.service",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+/// An apply changed the running mdev, and `mdevctl start` brought the old matrix back without a word.
+#[test]
+fn a_definition_of_mdevctl_that_says_otherwise_is_noted() {
+    let tree = ls::tree();
+    let at = tree.path();
+    let uuid = "a0000001-0000-4000-8000-000000000002";
+    wish(at, &format!("[[mdev]]\nuuid = \"{uuid}\"\nadapters = 11\ndomains = 6\ncontrol_domains = []\n"));
+    let defined = at.join("etc/mdevctl.d/matrix");
+    fs::create_dir_all(&defined).expect("a directory");
+    let noted = |adapter: u8| {
+        let attributes = format!("[{{\"assign_adapter\":\"{adapter}\"}},{{\"assign_domain\":\"0x6\"}}]");
+        let text =
+            format!("{{\"mdev_type\":\"vfio_ap-passthrough\",\"start\":\"auto\",\"attrs\":{attributes}}}");
+        fs::write(defined.join(uuid), text).expect("a definition");
+        let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--etc-dir", "etc"];
+        apmatrix_in(at, &arguments).err.replace("\n  ", " ")
+    };
+    let said = noted(5);
+    let expected = format!(
+        "note: mdev {uuid}: mdevctl has it defined with adapter 5, domain 6, and its next start brings that"
+    );
+    assert!(said.contains(&expected), "{said}");
+    assert!(!noted(11).contains("mdevctl"));
 }
 
 /// It was written and applied, and only then found that there is nothing that would read it at the next boot.
@@ -321,6 +371,7 @@ fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
 fn without_systemd_nothing_is_applied_for_the_next_boot() {
     let tree = ls::tree();
     let at = tree.path();
+    as_a_real_host(at);
     fs::create_dir(at.join("bin")).expect("a directory");
     wish(at, "[host]\napmask = \"-4,-10,-11,-12\"\n");
     let before = fs::read_to_string(at.join("sys/bus/ap/apmask")).expect("a mask");
@@ -340,6 +391,7 @@ fn a_definition_that_is_refused_leaves_the_old_one() {
     use std::os::unix::fs::PermissionsExt as _;
     let tree = ls::tree();
     let at = tree.path();
+    as_a_real_host(at);
     fs::create_dir(at.join("bin")).expect("a directory");
     // It knows one definition, and refuses those that name adapter 11.
     let mdevctl = "#!/bin/sh\ncase $1 in list) cat defined;; undefine) rm defined;; \
@@ -376,6 +428,7 @@ fn what_is_to_be_there_after_the_next_boot_is_written_down() {
     use std::os::unix::fs::PermissionsExt as _;
     let tree = ls::tree();
     let at = tree.path();
+    as_a_real_host(at);
     fs::create_dir(at.join("bin")).expect("a directory");
     for program in ["mdevctl", "systemctl"] {
         let path = at.join("bin").join(program);
