@@ -4,6 +4,7 @@
 //! real executions taught; where an edge is missing, one execution is led to that place and takes it. This module
 //! knows nothing of what a step does: `state` walks it.
 
+mod found;
 mod frame;
 mod mend;
 mod midway;
@@ -13,13 +14,10 @@ use rustc_hash::FxHashMap;
 use super::claims::Relied;
 use super::collect::{Collector, End, Limits, Searched, estimate};
 use super::cycles::Cycles;
-use super::deadlock::Deadlock;
 use super::executor::Executor;
-use super::findings;
 use super::futures::Futures;
 use super::log::{Entry, Log, Number};
 use super::mode::Mode;
-use super::model::Phase;
 use super::objects::OpKind;
 use super::persistent;
 use super::state::{Missing, State, follow, walk};
@@ -396,27 +394,6 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
         }
     }
 
-    /// Notes what the last step found.
-    fn report(&mut self) {
-        if self.retraces.is_some() {
-            return;
-        }
-        for (finding, steps) in std::mem::take(&mut self.found) {
-            self.violation(finding, steps);
-        }
-    }
-
-    fn violation(&mut self, finding: u32, steps: usize) {
-        self.collector.violation(finding, &self.path[..steps]);
-    }
-
-    fn livelock(&mut self) {
-        let finding = findings::endless(self.limits.max_steps);
-        let number = self.executor.conductor.control.borrow_mut().learned.finding(finding);
-        self.violation(number, self.path.len());
-        self.collector.cut = true;
-    }
-
     /// Goes on along the steps that every execution begins with. They may lead to a state twice, and what comes after
     /// it the first time is not looked at.
     fn goes_along(&mut self) {
@@ -519,7 +496,12 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
                     let quiet = states - self.taught.1 >= self.patience;
                     if quiet || futures.is_stale(automaton) {
                         futures.renew(automaton, objects, !learned.entangled);
-                        self.again |= quiet && futures.has_more(automaton, objects);
+                        if quiet {
+                            // What nearly always finds nothing is looked for ever more rarely.
+                            self.patience =
+                                self.patience.saturating_mul(1 + u64::from(futures.is_unchecked()));
+                            self.again |= futures.has_more(automaton, objects);
+                        }
                     }
                     frame.todo =
                         persistent::choose(futures, automaton, objects, &frame.state, enabled, frame.last);
@@ -564,37 +546,5 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             drop(control);
             self.collector.violation(number, &endless.path);
         }
-    }
-
-    /// Looks at a state in which no task can go on.
-    fn ended(&mut self, fingerprint: u64) {
-        let frame = &self.frames[self.depth];
-        let unfinished = |&task: &usize| match frame.state.model.phases[task] {
-            Phase::Ended => false,
-            Phase::Waiting(_) => self.executor.daemons() >> task & 1 == 0,
-            _ => true,
-        };
-        let stuck: Tasks =
-            (0..frame.state.model.tasks).filter(unfinished).fold(0, |set, task| set | 1 << task);
-        if stuck != 0 {
-            let mut control = self.executor.conductor.control.borrow_mut();
-            let learned = &mut control.learned;
-            let deadlock = Deadlock::of(&frame.state.model, &frame.state.pending(learned), stuck);
-            let finding = deadlock.finding(&learned.objects, &learned.names);
-            let number = learned.finding(finding);
-            drop(control);
-            return self.violation(number, self.path.len());
-        }
-        if self.mode != Mode::Learn || !self.sync() {
-            return;
-        }
-        let (results, outcome) = self.executor.finish();
-        self.begun = false;
-        for finding in &outcome.findings {
-            let number = self.executor.conductor.control.borrow_mut().learned.finding(finding.clone());
-            self.violation(number, self.path.len());
-        }
-        let index = self.collector.outcome(results, outcome, &self.path);
-        self.terminals.insert(fingerprint, index);
     }
 }

@@ -129,6 +129,11 @@ impl Futures {
         automaton.edges_len() > (self.edges + self.edges / 16).saturating_add(self.reach.edges)
     }
 
+    /// Whether it is not known whether what choices relied on still holds.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        self.unchecked
+    }
+
     /// Whether what choices relied on holds no more.
     pub(crate) fn has_more(&mut self, automaton: &Automaton, objects: &Objects) -> bool {
         if std::mem::take(&mut self.unchecked) && !self.grown {
