@@ -97,6 +97,12 @@ fn a_checkstopped_queue_is_moved_and_said_to_be_broken() {
     assert!(notes.contains(&said), "{notes:?}");
     let mut twin = Twin::of(&before).unwrap_or_else(|error| panic!("{error}"));
     rehearse(&mut twin, &plan).unwrap_or_else(|broken| panic!("{broken}"));
+    // And of one that is switched off.
+    let before = read(&mut self::host("[[queue]]\napqn = \"01.0004\"\nstate = \"deconfigured\"\n"));
+    let notes = ap_plan::notes(&before.state, &wish());
+    let said =
+        "queue 01.0004, which it is to have, is deconfigured: it is switched off, and takes no requests";
+    assert!(notes.contains(&format!("mdev {}: {said}", uuid(2))), "{notes:?}");
 }
 
 /// A forgotten `domains` line left a running guest nothing, without a word.

@@ -3,7 +3,7 @@
 //!
 //! Knows the texts and nothing of the host: not what is there, nor whether it would be refused.
 
-use ap_sysfs::ids::LeadingZero;
+use ap_sysfs::ids::{LeadingZero, listed};
 use ap_types::grammar::{ap_config, mask_write};
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix};
 
@@ -40,6 +40,18 @@ pub fn of_matrix(matrix: &Matrix) -> String {
         all.push(format!("control {}", domains(&matrix.control_domains)));
     }
     if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+}
+
+/// A whole mask as a desired state says it: `all`, `none`, `all but 4, 10`, `4-7`.
+#[must_use]
+pub fn of_mask<M: Mask + std::ops::Not<Output = M>>(mask: M) -> String {
+    let (has, has_not) = (listed(mask.members().map(Into::into)), listed((!mask).members().map(Into::into)));
+    match (has.as_str(), has_not.as_str()) {
+        ("", _) => "none".to_owned(),
+        (_, "") => "all".to_owned(),
+        _ if has_not.len() <= has.len() || mask.has_highest() => format!("all but {has_not}"),
+        _ => has,
+    }
 }
 
 /// That a text is a whole mask, where it looks as if its sign was forgotten.

@@ -7,7 +7,7 @@ use ap_files::DesiredFile;
 use ap_files::desired::{DesiredMdev, MaskWish};
 use ap_sysfs::ids::listed;
 use ap_types::grammar::{mask_write, strict};
-use ap_types::{AdapterId, AdapterMask, DomainId, DomainMask, Mask, Matrix};
+use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mask, Matrix};
 
 use crate::meaning;
 use crate::obstacle::NoPlan;
@@ -116,23 +116,28 @@ fn doubtful(state: &State, desired: &DesiredFile) -> Vec<String> {
             ));
         }
         let Matrix { adapters, domains: usage, .. } = mdev.matrix;
-        let broken: Vec<String> = state
-            .checkstopped
-            .intersection_product(&adapters, &usage)
-            .filter(|apqn| !old.contains(*apqn))
-            .map(|apqn| apqn.to_string())
-            .collect();
-        match broken.as_slice() {
-            [] => {}
-            [queue] => notes.push(format!(
-                "mdev {}: queue {queue}, which it is to have, is checkstopped: it is broken",
-                mdev.uuid
-            )),
-            [first, ..] => notes.push(format!(
-                "mdev {}: {} queues that it is to have, {first} first, are checkstopped: they are broken",
-                mdev.uuid,
-                broken.len()
-            )),
+        for (is_off, what, why) in
+            [(true, "checkstopped", "broken"), (false, "deconfigured", "switched off, and take no requests")]
+        {
+            let had = |apqn: &Apqn| is_off && old.contains(*apqn);
+            let found: Vec<Apqn> = state
+                .off
+                .intersection_product(&adapters, &usage)
+                .filter(|apqn| state.checkstopped.contains(*apqn) == is_off && !had(apqn))
+                .collect();
+            match found.as_slice() {
+                [] => {}
+                [queue] => notes.push(format!(
+                    "mdev {}: queue {queue}, which it is to have, is {what}: it is {}",
+                    mdev.uuid,
+                    why.replace("take ", "takes ")
+                )),
+                [first, ..] => notes.push(format!(
+                    "mdev {}: {} queues that it is to have, {first} first, are {what}: they are {why}",
+                    mdev.uuid,
+                    found.len()
+                )),
+            }
         }
         let absent = (adapters - old.adapters) - there;
         if !absent.is_empty() {

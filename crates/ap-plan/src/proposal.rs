@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ap_sysfs::ids::listed;
+use crate::meaning::of_mask;
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix};
 
 use crate::state::State;
@@ -73,20 +73,9 @@ impl Proposal {
             terms.collect::<Vec<_>>().join(",")
         } else {
             let keeps = if turned { !needed } else { new - needed };
-            said(&listed(keeps.into_iter().map(Into::into)), &listed((!keeps).into_iter().map(Into::into)))
+            of_mask(keeps)
         };
         Proposal { key, text, turned, queues }
-    }
-}
-
-/// A whole mask in words, given the ids that it has and those that it has not.
-fn said(has: &str, has_not: &str) -> String {
-    if has.is_empty() {
-        "none".to_owned()
-    } else if has_not.len() <= has.len() || has.contains("255") {
-        format!("all but {has_not}")
-    } else {
-        has.to_owned()
     }
 }
 

@@ -124,7 +124,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     if let Wish::Desired(desired, _) = &wish {
         let contrary = boot::contrary(&args.etc_dir, desired, args.boot);
-        tell_notes(&[notes(&imported.state, desired), strange, contrary].concat())?;
+        let unsaid = if args.boot { boot::masks(desired, &target)? } else { Vec::new() };
+        tell_notes(&[notes(&imported.state, desired), strange, contrary, unsaid].concat())?;
     }
     if args.boot && programs == boot::Programs::Run {
         boot::ready(&args.etc_dir)?;

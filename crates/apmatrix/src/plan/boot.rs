@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ap_files::desired::{Boot, DesiredFile, DesiredMdev};
-use ap_types::{AdapterId, DomainId};
+use ap_files::desired::{Boot, DesiredFile, DesiredMdev, Give, MaskWish};
+use ap_plan::Target;
+use ap_plan::meaning::of_mask;
+use ap_types::{AdapterId, DomainId, Mask};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -93,6 +95,38 @@ pub fn keep(
         done.push(format!("{UNIT_NAME}: enabled"));
     }
     Ok(done)
+}
+
+/// That the masks of a file are those that the host has after it, also when it boots with others: a note for each that it does not
+/// say.
+///
+/// # Errors
+/// A mask that is said by what changes: after a boot it would change other masks than now.
+pub fn masks(desired: &DesiredFile, target: &Target) -> Result<Vec<String>, CliError> {
+    fn of<M: Mask + std::ops::Not<Output = M>>(
+        key: &str,
+        wish: Option<MaskWish<M>>,
+        is: M,
+    ) -> Result<Option<String>, CliError> {
+        let whole = format!("{key} = \"{}\"", of_mask(is));
+        match wish {
+            Some(MaskWish::Exactly(_)) => Ok(None),
+            Some(MaskWish::Change { .. }) => Err(CliError::usage(format!(
+                "`--boot` needs whole masks: {key} says what changes, and after a boot that would be something else than now"
+            ))
+            .hint(format!("write `{whole}` in [host]"))),
+            None => Ok(Some(format!(
+                "{key} is not in the file: after a boot it is what ap.{key}= of the kernel or a rule of chzdev makes of it; \
+                 write `{whole}` in [host] for what it is to be now"
+            ))),
+        }
+    }
+    if desired.give == Some(Give::Override) {
+        return Ok(Vec::new());
+    }
+    let adapters = of("apmask", desired.apmask, target.masks.adapters)?;
+    let domains = of("aqmask", desired.aqmask, target.masks.domains)?;
+    Ok(adapters.into_iter().chain(domains).collect())
 }
 
 /// mdevctl's definitions that say otherwise than what is wanted, a sentence each: what starts such an mdev next brings them

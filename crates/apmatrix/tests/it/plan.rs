@@ -341,6 +341,22 @@ fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
     }
 }
 
+/// After a boot `-10` was taken from other masks than now, and no mdev was made.
+#[test]
+fn what_is_kept_for_the_next_boot_says_whole_masks() {
+    let tree = ls::tree();
+    let at = tree.path();
+    as_a_real_host(at);
+    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
+    wish(at, "[host]\napmask = \"-4\"\naqmask = \"all\"\n");
+    let ran = apmatrix_in(at, &arguments);
+    let said = ran.err.replace("\n  ", " ");
+    assert_eq!(ran.status, 2, "{said}");
+    assert!(said.contains("`--boot` needs whole masks: apmask says what changes"), "{said}");
+    assert!(said.contains("hint: write `apmask = \"all but"), "{said}");
+    assert!(!at.join("etc").exists() && !at.join("run").exists(), "nothing was done");
+}
+
 /// An apply changed the running mdev, and `mdevctl start` brought the old matrix back without a word.
 #[test]
 fn a_definition_of_mdevctl_that_says_otherwise_is_noted() {
@@ -373,7 +389,7 @@ fn without_systemd_nothing_is_applied_for_the_next_boot() {
     let at = tree.path();
     as_a_real_host(at);
     fs::create_dir(at.join("bin")).expect("a directory");
-    wish(at, "[host]\napmask = \"-4,-10,-11,-12\"\n");
+    wish(at, "[host]\napmask = \"all but 4, 10-12\"\n");
     let before = fs::read_to_string(at.join("sys/bus/ap/apmask")).expect("a mask");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
     command.env_clear().env("PATH", at.join("bin"));
