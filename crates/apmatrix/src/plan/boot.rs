@@ -140,7 +140,8 @@ pub fn contrary(etc: &Path, desired: &DesiredFile, kept: bool) -> Vec<String> {
         let defined = DesiredFile::parse("a definition", &listed).ok()?.mdevs.first()?.matrix;
         let (wanted, uuid) = (&mdev.matrix, mdev.uuid);
         let same = (defined.adapters, defined.domains) == (wanted.adapters, wanted.domains);
-        (!same && !(kept && mdev.boot.is_some())).then(|| {
+        let stays = same || kept && mdev.boot.is_some();
+        (!stays).then(|| {
             format!(
                 "mdev {uuid}: mdevctl has it defined with {}, and its next start brings that back: `boot = \"auto\"` (or \
                  \"manual\") in the file and `apply --boot` define it anew, or `mdevctl modify` does",
