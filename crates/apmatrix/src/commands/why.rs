@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// The file: below /sys, or shorter (apmask, UUID/assign_domain)
-    #[arg(value_name = "PATH", requires = "text", add = complete::attributes())]
+    #[arg(value_name = "PATH", add = complete::attributes())]
     path: Option<String>,
     /// What would be written to it, as `echo` would
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
@@ -42,6 +42,19 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
+    if let (Some(path), None) = (&args.path, &args.text) {
+        let error = CliError::usage(format!(
+            "the following required arguments were not provided: <TEXT>, what would be written to `{path}`"
+        ));
+        return Err(if path.contains('/') || path.ends_with("mask") {
+            error.hint("Usage: apmatrix why [PATH TEXT]; alone it tells of the last write that was refused")
+        } else {
+            error.hint(
+                "`why` is about writes; who has a queue, and what keeps it from a guest, is told by `apmatrix view` at its cell; \
+                 `apmatrix import` and `plan` note a guest that lacks an adapter",
+            )
+        });
+    }
     let root = args.root.root.display().to_string();
     let write = args.path.as_deref().zip(args.text.as_deref());
     let explained = match &args.machine {
