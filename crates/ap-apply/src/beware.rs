@@ -54,7 +54,8 @@ pub fn lacking(state: &State) -> Vec<String> {
         let it = if lacks.count() == 1 { "it" } else { "each" };
         format!(
             "{holder} lacks {} of mdev {uuid}, which perhaps a reset that failed keeps out: to give {it} back write its id \
-             to unassign_adapter (the guest has nothing of it to lose) and then to assign_adapter, and if it does not come reset the guest before",
+             to unassign_adapter (the guest has nothing of it to lose) and then to assign_adapter, and if it does not come \
+             reset the guest before",
             adapters(&lacks)
         )
     };

@@ -210,12 +210,9 @@ impl Bus {
 fn changed<M: OwnershipMask>(old: M, new: M) -> String {
     let terms = |sign: char, mask: M| mask.members().map(move |id| format!("{sign}{}", id.into()));
     let mut all: Vec<String> = terms('-', old - new).chain(terms('+', new - old)).collect();
-    if all.len() > MOST_NOTED {
-        let more = all.len() - MOST_NOTED;
-        all.truncate(MOST_NOTED);
-        all.push(format!("and {more} more"));
-    }
-    all.join(",")
+    let more = all.len().saturating_sub(MOST_NOTED);
+    all.truncate(MOST_NOTED);
+    if more == 0 { all.join(",") } else { format!("{} and {more} more", all.join(",")) }
 }
 
 /// Asks the registered drivers, in that order; the first that says yes has said it. The host's default drivers are

@@ -10,10 +10,11 @@ use ap_types::grammar::{mask_write, strict};
 use ap_types::{AdapterId, AdapterMask, Apqn, DomainId, DomainMask, Mask, Matrix};
 
 use crate::meaning;
-use crate::obstacle::NoPlan;
+use crate::proposal::Proposal;
 use crate::reading::{Reading, read};
 use crate::reason::{adapters, domains};
 use crate::state::State;
+use crate::target::Target;
 use crate::write::Store;
 
 /// How many mdevs a sentence names.
@@ -70,9 +71,10 @@ fn kept(state: &State, desired: &DesiredFile) -> impl Iterator<Item = String> {
 /// What in a file may be why there is no plan: ids that are not there, mdevs of which it lists nothing, and a mask that keeps
 /// little, unless what is in the way says what to write instead.
 #[must_use]
-pub fn of_no_plan(state: &State, desired: &DesiredFile, none: &NoPlan) -> Vec<String> {
+pub fn of_no_plan(state: &State, desired: &DesiredFile) -> Vec<String> {
     let mut notes = doubtful(state, desired);
-    if !none.obstacles.iter().any(|found| found.remedy.contains("what the host keeps")) {
+    let proposal = Proposal::of(state, &Target::of(state, desired));
+    if !proposal.is_some_and(|proposal| proposal.is_turned()) {
         notes.extend(kept(state, desired));
     }
     notes

@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-use crate::meaning::of_mask;
 use ap_types::{AdapterMask, DomainMask, Mask, Matrix};
 
+use crate::meaning::of_mask;
 use crate::state::State;
 use crate::target::Target;
 
@@ -76,6 +76,13 @@ impl Proposal {
             of_mask(keeps)
         };
         Proposal { key, text, turned, queues }
+    }
+}
+
+impl Proposal {
+    /// Whether the file names what the mdevs are to have, and not what the host keeps.
+    pub(crate) fn is_turned(&self) -> bool {
+        self.turned
     }
 }
 

@@ -478,14 +478,15 @@ fn parse_uuid(text: &str) -> Result<Uuid, Errno> {
 }
 
 impl Session {
-    /// That a queue's reset does not end, if one is under way: the last that was heard of one.
+    /// That a queue's reset does not end, as far as the log tells: the last line of one, while something sleeps. That it
+    /// is this reset that is waited for is likely, and not known.
     fn waits_for_reset(&self) -> Option<String> {
         self.runner.next_wake()?;
         let line = self.ring.last_reset()?;
         let queue = line.split("of queue ").nth(1)?.split(' ').next()?.to_owned();
         Some(format!(
-            "a call waits for the reset of queue {queue} to end; the log says `{line}`. If a fault makes the queue answer so, \
-             `apmatrix hw fault {queue} rc=0` ends it"
+            "a call waits, as it seems for the reset of queue {queue} to end: the log's last word of one is `{line}`. If a fault \
+             makes the queue answer so, `apmatrix hw fault {queue} rc=0` ends it"
         ))
     }
 }

@@ -140,22 +140,26 @@ const K: usize = 3;
 const F: usize = 4;
 const LAPS: usize = 5;
 
+/// What one of three tasks does of which each comes to its last section only after another one's.
+fn in_a_ring(task: usize) -> [Section; 4] {
+    match task {
+        0 => [section(L), section(G).sets(1), section(X), section(L).only_if(1).sets(1)],
+        1 => [section(K), section(F), section(G), section(F).only_if(0).sets(1)],
+        _ => [section(X), section(K), section(F), section(X).only_if(1).sets(1)],
+    }
+}
+
 /// Three tasks of which each does its last section only after another one's, and one that waits in a circle for the end.
 ///
 /// That D goes round is possible only after A's last section, which is first met while states are chosen again: before
 /// nobody was known to go round, and the circle was not looked for. The search said `clean`.
 #[test]
 fn a_circle_that_is_learned_while_states_are_chosen_again_is_found() {
-    let goes_through = |task: usize| match task {
-        0 => [section(L), section(G).sets(1), section(X), section(L).only_if(1).sets(1)],
-        1 => [section(K), section(F), section(G), section(F).only_if(0).sets(1)],
-        _ => [section(X), section(K), section(F), section(X).only_if(1).sets(1)],
-    };
     let scene = |order: &[usize]| {
         order.iter().fold(Scene::new(|| world(5)), |scene, &task| {
             scene.task(["A", "B", "C", "D"][task], move |world: &World| {
                 if task < 3 {
-                    return sections(world, &goes_through(task));
+                    return sections(world, &in_a_ring(task));
                 }
                 let token = Unordered::specimen();
                 loop {
@@ -179,16 +183,11 @@ fn a_circle_that_is_learned_while_states_are_chosen_again_is_found() {
 /// another state. So nobody new goes round when the circle is closed, and it is found only as it is looked for.
 #[test]
 fn a_circle_of_one_that_was_known_to_go_round_is_found() {
-    let goes_through = |task: usize| match task {
-        0 => [section(L), section(G).sets(1), section(X), section(L).only_if(1).sets(1)],
-        1 => [section(K), section(F), section(G), section(F).only_if(0).sets(1)],
-        _ => [section(X), section(K), section(F), section(X).only_if(1).sets(1)],
-    };
     let scene = |order: &[usize]| {
         order.iter().fold(Scene::new(|| world(6)), |scene, &task| {
             scene.task(["A", "B", "C", "D"][task], move |world: &World| {
                 if task < 3 {
-                    return sections(world, &goes_through(task));
+                    return sections(world, &in_a_ring(task));
                 }
                 let token = Unordered::specimen();
                 loop {

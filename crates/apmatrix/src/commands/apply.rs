@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Outcome {
         Ok(ready) => ready,
         Err(why) => {
             if let Wish::Desired(desired, _) = &wish {
-                tell_notes(&[of_no_plan(&imported.state, desired, &why), strange].concat())?;
+                tell_notes(&[of_no_plan(&imported.state, desired), strange].concat())?;
             }
             return none(&why, args.json);
         }
@@ -123,7 +123,9 @@ pub fn run(args: &Args) -> Outcome {
             .hint("the file was edited, or written by another version: make the plan anew"));
     }
     if let Wish::Desired(desired, _) = &wish {
-        let contrary = boot::contrary(&args.etc_dir, desired, args.boot);
+        // Definitions are those of the host whose tree `/sys` is, unless others are named.
+        let own = root == Path::new("/sys") || args.etc_dir != Path::new("/etc");
+        let contrary = if own { boot::contrary(&args.etc_dir, desired, args.boot) } else { Vec::new() };
         let unsaid = if args.boot { boot::masks(desired, &target)? } else { Vec::new() };
         tell_notes(&[notes(&imported.state, desired), strange, contrary, unsaid].concat())?;
     }

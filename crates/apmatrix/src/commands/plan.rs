@@ -164,7 +164,7 @@ pub fn run(args: &Args) -> Outcome {
         Ok(ready) => ready,
         Err(why) => {
             // What is not there may be why.
-            tell_notes(&[of_no_plan(&imported.state, &desired, &why), strange].concat())?;
+            tell_notes(&[of_no_plan(&imported.state, &desired), strange].concat())?;
             return none(&why, args.json);
         }
     };

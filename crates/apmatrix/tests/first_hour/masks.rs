@@ -120,6 +120,19 @@ fn n4_a_range_without_quotation_marks_is_said_to_be_a_text() {
     }
 }
 
+/// Without a plan only the mdev in the way was named, and not that three adapters had been meant to be given up.
+#[test]
+fn a_mask_that_keeps_little_is_noted_where_there_is_no_plan_too() {
+    let lent = HOST.replacen("domains", "apmask = \"-4\"\ndomains", 1)
+        + &format!("[[mdev]]\nuuid = \"{ONE}\"\nadapters = 4\ndomains = 0\n");
+    let (status, said) = plan(&lent, &wish("apmask = \"4-6\"", &[]));
+    assert_eq!(status, 1, "{said}");
+    assert_eq!(said.matches("a list is what the host keeps").count(), 1, "{said}");
+    // A proposal that says so is enough.
+    let (_, said) = plan(HOST, &wish("apmask = \"4-6\"", &[(ONE, "adapters = \"4-6\"\ndomains = [0, 1]")]));
+    assert_eq!(said.matches("what the host keeps").count(), 1, "{said}");
+}
+
 #[test]
 fn a_value_that_toml_does_not_have_is_said_in_words_for_people() {
     for (value, what, expected) in [

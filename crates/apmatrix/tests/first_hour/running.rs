@@ -27,6 +27,23 @@ pub(crate) fn can_run(test: &str) -> bool {
     ran.status == 0
 }
 
+/// Runs a script that waits, and lets it go on when a line was said of that; the line, and what it printed.
+fn first_told(directory: &Path, script: &str) -> (String, String) {
+    let arguments = ["run", "--machine", "tiny", "--tell-waits", "1", "--", "bash", "-c", script];
+    let mut command = run(directory, &arguments);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("a line");
+    drop(child.stdin.take());
+    let ended = child.wait_with_output().expect("it ends");
+    (said, String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
 #[test]
 fn h5_a_run_says_who_waits_for_whom() {
     if !can_run("h5") {
@@ -41,20 +58,7 @@ fn h5_a_run_says_who_waits_for_whom() {
          echo start g1 {UUID} > /sys/kernel/debug/apmatrix/guests\n\
          echo 1 > $M/{UUID}/remove & read told; echo stop g1 > /sys/kernel/debug/apmatrix/guests; wait $!; echo gone"
     );
-    let mut command = run(
-        directory.path(),
-        &["run", "--machine", "tiny", "--tell-waits", "1", "--", "bash", "-c", &script],
-    );
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut said = String::new();
-    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("a line");
-    drop(child.stdin.take());
-    let ended = child.wait_with_output().expect("it ends");
+    let (said, printed) = first_told(directory.path(), &script);
     assert_eq!(
         said,
         format!(
@@ -62,7 +66,7 @@ fn h5_a_run_says_who_waits_for_whom() {
              which it has open; `apmatrix guest stop g1` ends that\n"
         )
     );
-    assert_eq!(String::from_utf8_lossy(&ended.stdout), "gone\n");
+    assert_eq!(printed, "gone\n");
 }
 
 /// An apply was silent for 17 seconds, and only the log knew of which queue.
@@ -81,23 +85,13 @@ fn a_run_says_which_reset_a_call_waits_for() {
          echo 4 > $M/{UUID}/unassign_adapter & read told; echo fault 04.0006 rc=0 > /sys/kernel/debug/apmatrix/hw\n\
          wait $!; echo taken"
     );
-    let mut command = run(
-        directory.path(),
-        &["run", "--machine", "tiny", "--tell-waits", "1", "--", "bash", "-c", &script],
+    let (said, printed) = first_told(directory.path(), &script);
+    assert!(
+        said.starts_with("apmatrix: bash: a call waits, as it seems for the reset of queue 04.0006 to end"),
+        "{said}"
     );
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut said = String::new();
-    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut said).expect("a line");
-    drop(child.stdin.take());
-    let ended = child.wait_with_output().expect("it ends");
-    assert!(said.starts_with("apmatrix: bash: a call waits for the reset of queue 04.0006 to end"), "{said}");
     assert!(said.ends_with("`apmatrix hw fault 04.0006 rc=0` ends it\n"), "{said}");
-    assert_eq!(String::from_utf8_lossy(&ended.stdout), "taken\n");
+    assert_eq!(printed, "taken\n");
 }
 
 #[test]

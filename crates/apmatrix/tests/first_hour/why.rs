@@ -438,6 +438,25 @@ fn a_file_without_its_directory_is_asked_which() {
     assert!(asked("tiny", "", "1").contains("the path is empty"));
 }
 
+/// Who asked why a guest lacks a queue was told that an argument is missing.
+#[test]
+fn a_queue_is_no_write_and_where_it_is_told_of_is_said() {
+    for (path, hint) in [
+        ("02.0003", "who has a queue, and what keeps it from a guest, is told by `apmatrix view`"),
+        ("prod", "`apmatrix import` and `plan` note a guest that lacks an adapter"),
+        ("apmask", "Usage: apmatrix why [PATH TEXT]"),
+        ("/sys/bus/ap/apmask", "Usage: apmatrix why [PATH TEXT]"),
+    ] {
+        let ran = apmatrix(&["why", path]);
+        assert_eq!(ran.status, 2, "{path}: {}", ran.err);
+        let said = ran.err.replace("\n  ", " ");
+        assert!(
+            said.contains(&format!("would be written to `{path}`")) && said.contains(hint),
+            "{path}: {said}"
+        );
+    }
+}
+
 #[test]
 fn nothing_that_moves_a_cursor_is_printed() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "\u{1b}[31m4\u{9b}"]);

@@ -44,6 +44,36 @@ fn a_replay_tells_the_script_and_what_became_of_queues() {
     assert_eq!(long, None);
 }
 
+/// A kernel developer missed where the mask is stored, what in-use answered, and what the assign changed.
+#[test]
+fn a_replay_tells_what_calls_ask_write_and_answer() {
+    let (directory, mask_first) = directory();
+    let on = |schedule: &str| {
+        let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--replay", schedule]);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        ran.out
+    };
+    let told = |said: &str, lines: &[&str]| {
+        let notes: Vec<&str> = said.lines().filter_map(|line| line.trim().strip_prefix("= ")).collect();
+        // In this order.
+        let mut left = notes.iter();
+        for line in lines {
+            assert!(left.any(|note| note.starts_with(line)), "{line} in:\n{said}");
+        }
+    };
+    told(&on(&mask_first), &["in use: by nobody", "apmask stored: +4", "answers 0", "answers EADDRNOTAVAIL"]);
+    let ran = apmatrix_in(directory.path(), &["explore", "s.toml", "--json"]);
+    let value: Value = serde_json::from_str(&ran.out).expect("a document");
+    let outcomes = value["outcomes"].as_array().expect("a list");
+    let assigned =
+        outcomes.iter().find(|outcome| outcome["results"]["admin"] == "ok").expect("one goes through");
+    let mdev = "a0000000-0000-4000-8000-000000000001";
+    let said = on(assigned["schedule"].as_str().expect("a schedule"));
+    told(&said, &[&format!("mdev {mdev} has adapter 4; domain 6")]);
+    told(&said, &[&format!("in use: by {mdev} of vfio_ap"), "answers EBUSY"]);
+    assert!(!said.contains("stored"), "{said}");
+}
+
 #[test]
 fn a_stale_schedule_is_followed_and_explored_from_where_it_left() {
     let (directory, schedule) = directory();

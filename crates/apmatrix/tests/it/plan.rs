@@ -298,9 +298,32 @@ fn there_is_nothing_to_confirm_revert_or_recover() {
     assert_snapshot!(on("recover").ok(), @"nothing to do");
 }
 
+#[test]
+fn a_name_that_nobody_has_is_noted_and_a_word_that_allows_nothing_refused() {
+    let tree = ls::tree();
+    let at = tree.path();
+    wish(at, "[host]\napmask = \"-4,-10,-11,-12\"\n");
+    let ran = apmatrix_in(at, &["plan", "want.toml", "--root", "sys", "--allow", "unplug=prd"]);
+    let note = "note: --allow unplug=prd: no guest that runs is called so";
+    assert!(ran.err.replace("\n  ", " ").contains(note), "{}", ran.err);
+    for word in ["plug", "unplug="] {
+        let ran = apmatrix_in(at, &["plan", "want.toml", "--root", "sys", "--allow", word]);
+        assert_eq!(ran.status, 2, "{}", ran.err);
+        assert!(ran.err.contains("unplug=NAME"), "{}", ran.err);
+    }
+}
+
 /// What tells an emulated host from a real one is gone.
 fn as_a_real_host(at: &std::path::Path) {
     fs::remove_dir_all(at.join("sys/kernel/debug/apmatrix")).expect("it was there");
+}
+
+/// `apply --boot`, with programs of that path.
+fn applied_for_boot(at: &std::path::Path, path: impl AsRef<std::ffi::OsStr>) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
+    command.env_clear().env("PATH", path).current_dir(at);
+    command.args(["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"]);
+    command.output().expect("it runs")
 }
 
 /// In a run `/etc` and systemd are this machine's own: a rehearsal enabled a unit for its next boot.
@@ -325,10 +348,7 @@ fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
         "[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000002\"\nadapters = 11\ndomains = 6\n\
          control_domains = []\nboot = \"auto\"\n",
     );
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
-    command.env_clear().env("PATH", at.join("none"));
-    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
-    let ran = command.current_dir(at).args(arguments).output().expect("it runs");
+    let ran = applied_for_boot(at, at.join("none"));
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}");
     for line in [
@@ -391,10 +411,7 @@ fn without_systemd_nothing_is_applied_for_the_next_boot() {
     fs::create_dir(at.join("bin")).expect("a directory");
     wish(at, "[host]\napmask = \"all but 4, 10-12\"\n");
     let before = fs::read_to_string(at.join("sys/bus/ap/apmask")).expect("a mask");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
-    command.env_clear().env("PATH", at.join("bin"));
-    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
-    let ran = command.current_dir(at).args(arguments).output().expect("it runs");
+    let ran = applied_for_boot(at, at.join("bin"));
     let said = String::from_utf8_lossy(&ran.stderr).replace("\n  ", " ");
     assert!(!ran.status.success(), "{said}");
     assert!(said.contains("`--boot` needs systemd") && said.contains("nothing was written"), "{said}");
@@ -425,10 +442,7 @@ fn a_definition_that_is_refused_leaves_the_old_one() {
         "[[mdev]]\nuuid = \"a0000001-0000-4000-8000-000000000002\"\nadapters = 11\ndomains = 6\n\
          control_domains = []\nboot = \"auto\"\n",
     );
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_apmatrix"));
-    command.env_clear().env("PATH", format!("{}:/usr/bin:/bin", at.join("bin").display()));
-    let arguments = ["apply", "want.toml", "--root", "sys", "--run-dir", "run", "--boot", "--etc-dir", "etc"];
-    let ran = command.current_dir(at).args(arguments).output().expect("it runs");
+    let ran = applied_for_boot(at, format!("{}:/usr/bin:/bin", at.join("bin").display()));
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(!ran.status.success(), "{said}");
     assert!(said.contains("mdev a0000001-0000-4000-8000-000000000002 is defined as it was before"), "{said}");
