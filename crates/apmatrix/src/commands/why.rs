@@ -46,14 +46,12 @@ pub fn run(args: &Args) -> Outcome {
         let error = CliError::usage(format!(
             "the following required arguments were not provided: <TEXT>, what would be written to `{path}`"
         ));
-        return Err(if path.contains('/') || path.ends_with("mask") {
-            error.hint("Usage: apmatrix why [PATH TEXT]; alone it tells of the last write that was refused")
-        } else {
-            error.hint(
+        return Err(error
+            .hint("Usage: apmatrix why [PATH TEXT]; alone it tells of the last write that was refused")
+            .hint(
                 "`why` is about writes; who has a queue, and what keeps it from a guest, is told by `apmatrix view` at its cell; \
                  `apmatrix import` and `plan` note a guest that lacks an adapter",
-            )
-        });
+            ));
     }
     let root = args.root.root.display().to_string();
     let write = args.path.as_deref().zip(args.text.as_deref());

@@ -121,7 +121,7 @@ pub fn masks(desired: &DesiredFile, target: &Target) -> Result<Vec<String>, CliE
             ))),
         }
     }
-    if desired.give == Some(Give::Override) {
+    if target.give == Give::Override {
         return Ok(Vec::new());
     }
     let adapters = of("apmask", desired.apmask, target.masks.adapters)?;
@@ -155,7 +155,10 @@ pub fn contrary(etc: &Path, desired: &DesiredFile, kept: bool) -> Vec<String> {
 /// What mdevctl would be told.
 fn named_definition(mdev: &DesiredMdev, start: &str) -> String {
     let definition = definition(mdev, start);
-    format!("not run: mdevctl define --uuid {} --parent matrix --jsonfile -, with {definition}", mdev.uuid)
+    format!(
+        "not run: mdevctl define --uuid {} --parent matrix --jsonfile /dev/stdin, with {definition}",
+        mdev.uuid
+    )
 }
 
 fn definition(mdev: &DesiredMdev, start: &str) -> Value {
