@@ -2,9 +2,9 @@
 //!
 //! Knows states; not trees, plans or writes.
 
-use ap_plan::reason::adapters;
+use ap_plan::reason::{adapters, domains};
 use ap_plan::{Holder, Mdev, State};
-use ap_types::{AdapterMask, Uuid};
+use ap_types::{AdapterMask, DomainMask, Matrix, Uuid};
 
 /// Of more queues than these not every one is named.
 const MOST_NAMED: usize = 8;
@@ -26,6 +26,7 @@ pub fn notes(state: &State) -> Vec<String> {
         ));
     }
     notes.extend(lacking(state));
+    notes.extend(absent(state));
     notes.extend(broken(state));
     if !state.overrides.is_empty() {
         notes.push("queues have a driver_override, which a machine file does not say".to_owned());
@@ -60,6 +61,30 @@ pub fn lacking(state: &State) -> Vec<String> {
         )
     };
     state.lacking().map(said).collect()
+}
+
+/// Ids of mdevs with a running guest that are not there: unplugged, or not there yet.
+fn absent(state: &State) -> impl Iterator<Item = String> + '_ {
+    let cards: AdapterMask = state.cards.keys().copied().collect();
+    state.mdevs.iter().filter_map(move |(uuid, mdev)| {
+        let holder = mdev.holder.as_ref()?;
+        let Matrix { adapters: has, domains: usage, .. } = mdev.matrix;
+        let gone = if state.config_told() { usage - state.config.domains } else { DomainMask::EMPTY };
+        let named: Vec<String> = [
+            Some(has - cards).filter(|gone| !gone.is_empty()).map(|gone| adapters(&gone)),
+            Some(gone).filter(|gone| !gone.is_empty()).map(|gone| domains(&gone)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let (verb, them) = match (has - cards).count() + gone.count() {
+            0 => return None,
+            1 => ("is", "it when it comes"),
+            _ => ("are", "them when they come"),
+        };
+        let named = named.join(" and ");
+        Some(format!("{named} of mdev {uuid} {verb} not there: {holder} gets {them}"))
+    })
 }
 
 /// Queues of mdevs that are broken: whoever gets them can't use them.

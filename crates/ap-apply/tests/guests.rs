@@ -122,3 +122,18 @@ fn a_guest_that_is_left_no_queue_is_noted() {
     let keeps = "guest prod, which runs, keeps no queue of it: those that it is to have are not there";
     assert!(mistyped.iter().any(|note| note.ends_with(keeps)), "{mistyped:#?}");
 }
+
+/// An adapter was unplugged under a running guest, and `plan --check` said that all is well.
+#[test]
+fn what_a_running_guest_lacks_as_it_is_not_there_is_named() {
+    let mut host = host("");
+    host.hw("unplug 2").expect("it goes");
+    ap_apply::tree::Tree::write(&mut host, "bus/ap/scans", "1").expect("it is written");
+    settle(&mut host);
+    let said = format!("adapter 2 of mdev {} is not there: guest prod gets it when it comes", uuid(1));
+    assert!(read(&mut host).notes.contains(&said), "{:?}", read(&mut host).notes);
+    host.hw("plug 2").expect("it comes");
+    ap_apply::tree::Tree::write(&mut host, "bus/ap/scans", "1").expect("it is written");
+    settle(&mut host);
+    assert!(!read(&mut host).notes.contains(&said));
+}

@@ -162,7 +162,7 @@ impl Run<'_> {
             Box::new(graft)
         });
         let layout = options.layout;
-        let tell = move |text: &str| eprintln!("{}", layout(&format!("apmatrix: {text}")));
+        let tell = move |text: &str| eprintln!("{}", layout(&format!("apmatrix run: {text}")));
         let waits = options.tell_waits_after.map(|after| Waits { after, tell: Box::new(tell) });
         let session = DevFuse::new(device)
             .and_then(|channel| Session::start(channel, with_grafts, Some(sink), copy(&self.proc), waits))

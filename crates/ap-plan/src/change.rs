@@ -6,7 +6,7 @@
 use ap_files::desired::Give;
 use ap_types::{AdapterMask, Apqn, DomainMask, Matrix, Uuid};
 
-use crate::cost::{Cost, least_part, least_taken};
+use crate::cost::{Cost, Rather, least_part, least_taken};
 use crate::reading::{Reading, read};
 use crate::reason::{Refusal, Unbindable};
 use crate::remedy::GiveUp;
@@ -53,7 +53,8 @@ pub(crate) struct Way {
     pub(crate) refusals: Vec<Refusal>,
     /// What lets it through.
     pub(crate) change: Change,
-    /// What does so by the other mask, where queues are reserved: who goes on from there may like it better.
+    /// What does so by the other mask, where queues are reserved; or by ids of the other kind, where these cost the same:
+    /// who goes on from there may like it better.
     pub(crate) or: Option<Change>,
 }
 
@@ -107,31 +108,52 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
         Cost::of_change(state, &search.now, write.as_deref(), writes).of_what_is_there()
     };
     let overridden = !state.overrides.is_empty();
-    let (search, words) = found(if overridden { How::Overrides } else { How::Apmask });
+    let [rather, rather_not] = rather(store);
+    let first_choice = How { give: if overridden { By::Overrides } else { By::Apmask }, rather };
+    let (search, words) = found(first_choice);
     let reserved = search.refusals.iter().any(|refusal| matches!(refusal, Refusal::Reserved { .. }));
-    let mut others = Vec::new();
+    let mut gives = vec![first_choice.give];
     if reserved && !overridden {
-        others.push(How::Aqmask);
+        gives.push(By::Aqmask);
         if may_override(state, &search.refusals) {
-            others.push(How::Overrides);
+            gives.push(By::Overrides);
         }
     }
     // No override can be written for a queue that is not there. Masks can name it, once there are no overrides.
     if reserved && overridden && words.is_some() {
-        others.extend([How::Apmask, How::Aqmask]);
+        gives.extend([By::Apmask, By::Aqmask]);
     }
     let refusals = search.refusals.clone();
     let mut ways = vec![(search, words)];
-    ways.extend(others.into_iter().map(found));
+    ways.extend(gives[1..].iter().map(|&give| found(How { give, rather })));
+    ways.extend(gives.iter().map(|&give| found(How { give, rather: rather_not })));
     // Those that writes bring about first, by cost; of equals the first.
-    ways.sort_by_cached_key(|(search, words)| (words.is_some(), words.is_none().then(|| cost(search))));
-    let (search, words) = ways.remove(0);
-    let masks = [How::Apmask, How::Aqmask];
-    let other = |(other, words): &(Search, Option<String>)| {
-        words.is_none() && masks.contains(&other.how) && masks.contains(&search.how)
+    let mut ways: Vec<_> = ways
+        .into_iter()
+        .map(|(search, words)| ((words.is_some(), words.is_none().then(|| cost(&search))), search, words))
+        .collect();
+    ways.sort_by_key(|(cost, ..)| *cost);
+    let (cost, search, words) = ways.remove(0);
+    let change = search.change(words);
+    let masks = [By::Apmask, By::Aqmask];
+    let by_other_mask = |other: &How| {
+        other.give != search.how.give && masks.contains(&other.give) && masks.contains(&search.how.give)
     };
-    let or = ways.into_iter().find(other).map(|(other, _)| other.change(None));
-    Way { change: search.change(words), or, refusals }
+    let others: Vec<_> = ways.into_iter().filter(|(_, _, words)| words.is_none()).collect();
+    let other_mask = others.iter().find(|(_, other, _)| by_other_mask(&other.how));
+    let as_cheap = || {
+        others.iter().find(|(costs, other, _)| *costs == cost && other.change(None).stores != change.stores)
+    };
+    let or = other_mask.or_else(as_cheap).map(|(_, other, _)| other.change(None));
+    Way { change, or, refusals }
+}
+
+/// What mdevs are rather to give up, and what they are not: people who write a domain think in domains.
+fn rather(store: &Store) -> [Rather; 2] {
+    match store.path.rsplit('/').next() {
+        Some("aqmask" | "assign_domain") => [Rather::Domains, Rather::Adapters],
+        _ => [Rather::Adapters, Rather::Domains],
+    }
 }
 
 /// Whether reserved queues can be given by overrides, too: the kernel has them, and the host gives none by its masks.
@@ -143,9 +165,17 @@ fn may_override(state: &State, refusals: &[Refusal]) -> bool {
     few && state.kernel.driver_override && !state.masks_in_use && state.way() != Some(Give::Masks)
 }
 
-/// By what the host gives queues up, where there are several ways.
+/// What is chosen where there are several ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+struct How {
+    give: By,
+    /// What mdevs give up.
+    rather: Rather,
+}
+
+/// By what the host gives queues up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
     /// Adapters leave apmask.
     Apmask,
     /// Domains leave aqmask.
@@ -260,12 +290,12 @@ pub(crate) fn taken(state: &State, mdev: &Uuid, left: &Matrix) -> Option<State> 
 }
 
 /// What takes queues from an mdev, at the least cost.
-fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>) -> Part {
-    let part = least_part(state, &mdev, queues);
+fn take(state: &State, mdev: Uuid, queues: &Matrix, holder: Option<&Holder>, rather: Rather) -> Part {
+    let part = least_part(state, &mdev, queues, rather);
     let Some(found) = state.mdevs.get(&mdev) else {
         return Part::words(format!("take {part} from mdev {mdev}"));
     };
-    let left = least_taken(state, found, queues);
+    let left = least_taken(state, found, queues, rather);
     let loses = found.shadow.shared(&left).queue_count() < found.shadow.queue_count();
     let running = match holder {
         Some(holder) if loses => format!("; {holder} loses what is taken while it runs"),
@@ -331,16 +361,18 @@ fn unprotected(state: &State, write: &Write, mdev: &Uuid) -> Matrix {
 }
 
 /// What takes one refusal of a write out of the way.
-fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
+fn part(state: &State, write: &Write, refusal: &Refusal, choice: How) -> Part {
     let words = || Part::words(refusal.remedy(state).to_string());
     let mask = |give_up: GiveUp| Part::of(give_up.to_string(), [give_up.write()]);
     match refusal {
-        Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref()),
-        Refusal::Shared { queues, other, holder, .. } => take(state, *other, queues, holder.as_ref()),
-        Refusal::Reserved { queues, .. } if how == How::Apmask => {
+        Refusal::InUse { queues, mdev, holder } => take(state, *mdev, queues, holder.as_ref(), choice.rather),
+        Refusal::Shared { queues, other, holder, .. } => {
+            take(state, *other, queues, holder.as_ref(), choice.rather)
+        }
+        Refusal::Reserved { queues, .. } if choice.give == By::Apmask => {
             mask(GiveUp::adapters(state, queues.adapters))
         }
-        Refusal::Reserved { queues, .. } if how == How::Aqmask => {
+        Refusal::Reserved { queues, .. } if choice.give == By::Aqmask => {
             mask(GiveUp::domains(state, queues.domains))
         }
         Refusal::Reserved { queues, .. } => {
@@ -380,7 +412,7 @@ fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
             Part::of(format!("clear {count}"), writes)
         }
         Refusal::Unprotected { queue, mdev, holder } => {
-            let taken = take(state, *mdev, &unprotected(state, write, mdev), holder.as_ref());
+            let taken = take(state, *mdev, &unprotected(state, write, mdev), holder.as_ref(), choice.rather);
             Part { text: format!("give queue {queue} its override again, or {}", taken.text), ..taken }
         }
         Refusal::MasksInUse => {
@@ -389,8 +421,9 @@ fn part(state: &State, write: &Write, refusal: &Refusal, how: How) -> Part {
             let domains = Delta::between(state.masks.domains, all.domains);
             // No mdev may have a queue then: the masks would take it.
             let having = state.mdevs.iter().filter(|(_, mdev)| mdev.matrix.has_queues());
-            let taken =
-                having.map(|(uuid, mdev)| (uuid, take(state, *uuid, &mdev.matrix, mdev.holder.as_ref())));
+            let taken = having.map(|(uuid, mdev)| {
+                (uuid, take(state, *uuid, &mdev.matrix, mdev.holder.as_ref(), choice.rather))
+            });
             let masks = [
                 (adapters != Delta::default()).then_some(Write::Apmask(adapters)),
                 (domains != Delta::default()).then_some(Write::Aqmask(domains)),

@@ -2,6 +2,7 @@
 //!
 //! Knows states before and after; not what a change is for.
 
+use std::cmp::Ordering;
 use std::ops::AddAssign;
 
 use ap_types::{AdapterId, DomainMask, Matrix, Uuid};
@@ -109,16 +110,28 @@ fn takings(state: &State, mdev: &Mdev, queues: &Matrix) -> [(Matrix, Cost); 2] {
     [by_adapters, by_domains].map(|left| (left, Cost::of_taking(state, mdev, &left)))
 }
 
+/// What goes where adapters and domains cost the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rather {
+    Adapters,
+    Domains,
+}
+
 /// What is left of an mdev that gives up some queues at the least cost: all their adapters go, or all their domains.
-pub(crate) fn least_taken(state: &State, mdev: &Mdev, queues: &Matrix) -> Matrix {
+pub(crate) fn least_taken(state: &State, mdev: &Mdev, queues: &Matrix, rather: Rather) -> Matrix {
     let [(by_adapters, adapters), (by_domains, domains)] = takings(state, mdev, queues);
-    if adapters <= domains { by_adapters } else { by_domains }
+    match adapters.cmp(&domains) {
+        Ordering::Less => by_adapters,
+        Ordering::Greater => by_domains,
+        Ordering::Equal if rather == Rather::Adapters => by_adapters,
+        Ordering::Equal => by_domains,
+    }
 }
 
 /// What an mdev gives up at the least cost so that it has none of some queues: `adapter 4`, `domains 6, 71`.
-pub(crate) fn least_part(state: &State, mdev: &Uuid, queues: &Matrix) -> String {
+pub(crate) fn least_part(state: &State, mdev: &Uuid, queues: &Matrix, rather: Rather) -> String {
     let Some(mdev) = state.mdevs.get(mdev) else { return smaller_part(queues) };
-    let left = least_taken(state, mdev, queues);
+    let left = least_taken(state, mdev, queues, rather);
     match mdev.matrix.adapters - left.adapters {
         gone if !gone.is_empty() => adapters(&gone),
         _ if mdev.matrix.domains == left.domains => smaller_part(queues),

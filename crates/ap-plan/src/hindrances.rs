@@ -4,7 +4,7 @@ use ap_files::desired::Give;
 use ap_types::{Apqn, Matrix, Uuid};
 
 use crate::allow::Allow;
-use crate::cost::least_part;
+use crate::cost::{Rather, least_part};
 use crate::obstacle::{Lack, Obstacle, What};
 use crate::overrides::{self, changes_way};
 use crate::proposal::Proposal;
@@ -88,7 +88,7 @@ fn reserved(
         let holder = state.mdevs.get(&mdev).and_then(|mdev| mdev.holder.clone());
         let remedy = format!(
             "list mdev {mdev} without {}{}; or leave them out of the masks",
-            least_part(state, &mdev, &queues),
+            least_part(state, &mdev, &queues, Rather::Adapters),
             and_stop(mdev, &holder)
         );
         found.push(Obstacle { what: What::KeptFromHost { mdev, queues, holder }, remedy });
@@ -110,7 +110,7 @@ fn shared(state: &State, target: &Target, found: &mut Vec<Obstacle>) {
             let holder = state.mdevs.get(other).and_then(|mdev| mdev.holder.clone());
             let remedy = format!(
                 "list mdev {other} without {}{}",
-                least_part(state, other, &queues),
+                least_part(state, other, &queues, Rather::Adapters),
                 and_stop(**other, &holder)
             );
             let what = What::KeptFromMdev { mdev: *mdev, queues, other: **other, holder };

@@ -204,12 +204,14 @@ fn control_domains<'a>(state: &'a State, desired: &'a DesiredFile) -> impl Itera
                 (format!("mdevs {}{rest}", named.join(", ")), "their", "they have")
             }
         };
+        let instead_of_none;
         let (which, instead) = match (kind, mdevs.as_slice()) {
             (Unsaid::NoDomains, _) => {
                 (format!("none, as {it_has} no domains"), "`control_domains = []` for none")
             }
-            (Unsaid::MachineFile, _) => {
-                ("none, as in a machine file".to_owned(), "`control_domains = [6]` for domain 6")
+            (Unsaid::MachineFile, mdevs) => {
+                instead_of_none = own_domain(mdevs);
+                ("none, as in a machine file".to_owned(), instead_of_none.as_str())
             }
             (Unsaid::Domains, mdevs) => {
                 let those = match mdevs {
@@ -225,8 +227,14 @@ fn control_domains<'a>(state: &'a State, desired: &'a DesiredFile) -> impl Itera
     })
 }
 
-/// What to beware of in a write to a host in that state: ids that name nothing, and that it changes
-/// nothing. Sentences without full stop.
+/// How an mdev gets a control domain that it could mean: one of its own domains.
+fn own_domain(mdevs: &[&DesiredMdev]) -> String {
+    let domain = mdevs.iter().find_map(|mdev| mdev.matrix.domains.iter().next()).unwrap_or(DomainId(6));
+    format!("`control_domains = [{0}]` for domain {0}", domain.0)
+}
+
+/// What to beware of in a write to a host in that state: ids that name nothing, that it changes nothing, and what stays
+/// though people may think that it goes. Sentences without full stop.
 #[must_use]
 pub fn of_write(state: &State, store: &Store) -> Vec<String> {
     let file = store.path.rsplit('/').next().unwrap_or_default();
@@ -251,6 +259,15 @@ pub fn of_write(state: &State, store: &Store) -> Vec<String> {
     };
     if nothing {
         notes.push("it changes nothing, as it is so already".to_owned());
+    } else if let Reading::Takes(uuid, left) = read(state, store)
+        && let Some(mdev) = state.mdevs.get(&uuid)
+    {
+        let stays = (mdev.matrix.domains - left.domains) & left.control_domains;
+        if !stays.is_empty() {
+            let (verb, each) =
+                if stays.count() == 1 { ("stays", "it, too") } else { ("stay", "each of them, too") };
+            notes.push(format!("control {} {verb}: unassign_control_domain takes {each}", domains(&stays)));
+        }
     }
     notes
 }

@@ -12,11 +12,17 @@ use crate::target::Target;
 
 /// A mask in place of the one that a desired file says, or beside what it says.
 pub(crate) struct Proposal {
-    key: &'static str,
-    /// As a desired file says it.
-    text: String,
+    first: Said,
     /// The file names what the mdevs are to have.
     turned: bool,
+    /// The other mask, where the file says nothing of either.
+    or: Option<Said>,
+}
+
+/// A mask as a desired file says it.
+struct Said {
+    key: &'static str,
+    text: String,
     /// How many queues the host loses by it.
     queues: usize,
 }
@@ -49,13 +55,13 @@ impl Proposal {
             (false, true) => false,
             _ => by_adapter <= by_domain,
         };
-        Some(if of_adapters {
-            let (old, new): (AdapterMask, _) = (state.masks.adapters, target.masks.adapters);
-            Proposal::mask("apmask", old, new, needed.adapters, by_adapter)
-        } else {
-            let (old, new): (DomainMask, _) = (state.masks.domains, target.masks.domains);
-            Proposal::mask("aqmask", old, new, needed.domains, by_domain)
-        })
+        let (old, new): (AdapterMask, _) = (state.masks.adapters, target.masks.adapters);
+        let apmask = Proposal::mask("apmask", old, new, needed.adapters, by_adapter);
+        let (old, new): (DomainMask, _) = (state.masks.domains, target.masks.domains);
+        let aqmask = Proposal::mask("aqmask", old, new, needed.domains, by_domain);
+        let (mut proposal, other) = if of_adapters { (apmask, aqmask) } else { (aqmask, apmask) };
+        proposal.or = (changes == (false, false)).then_some(other.first);
+        Some(proposal)
     }
 
     fn mask<M>(key: &'static str, old: M, new: M, needed: M, queues: usize) -> Proposal
@@ -75,7 +81,7 @@ impl Proposal {
             let keeps = if turned { !needed } else { new - needed };
             of_mask(keeps)
         };
-        Proposal { key, text, turned, queues }
+        Proposal { first: Said { key, text, queues }, turned, or: None }
     }
 }
 
@@ -88,17 +94,18 @@ impl Proposal {
 
 impl fmt::Display for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Proposal { key, text, turned, queues } = self;
+        let Proposal { first: Said { key, text, queues }, turned, or } = self;
         write!(f, "[host] {key} = \"{text}\"")?;
-        let count = match queues {
-            0 => None,
-            1 => Some("1 queue".to_owned()),
-            more => Some(format!("{more} queues")),
-        };
-        match (turned, count) {
-            (true, _) => write!(f, ": {key} is what the host keeps, and not what the mdevs are to have"),
-            (false, Some(count)) => write!(f, " (the host gives up {count})"),
-            (false, None) => Ok(()),
+        let count =
+            |queues: &usize| if *queues == 1 { "1 queue".to_owned() } else { format!("{queues} queues") };
+        match (turned, queues) {
+            (true, _) => write!(f, ": {key} is what the host keeps, and not what the mdevs are to have")?,
+            (false, 0) => {}
+            (false, queues) => write!(f, " (the host gives up {})", count(queues))?,
+        }
+        match or {
+            Some(Said { key, text, queues }) => write!(f, ", or {key} = \"{text}\" ({})", count(queues)),
+            None => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use ap_files::desired::Give;
 use ap_types::{AdapterMask, DomainMask, Matrix};
 
-use crate::cost::least_part;
+use crate::cost::{Rather, least_part};
 use crate::reason::{Refusal, Unbindable, adapters, domains};
 use crate::state::{Driver, State};
 use crate::write::{Delta, Write};
@@ -21,13 +21,13 @@ impl Refusal {
             Refusal::Overridden(_) => return Remedy::Give(Give::Override, "clear all overrides"),
             Refusal::MasksInUse => return Remedy::Give(Give::Masks, "set both masks to all ones"),
             Refusal::InUse { queues, mdev, holder } => {
-                let part = least_part(state, mdev, queues);
+                let part = least_part(state, mdev, queues, Rather::Adapters);
                 // Assigned it stays, whether its guest runs or not.
                 let held = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
                 format!("take {part} from mdev {mdev}{held}")
             }
             Refusal::Shared { queues, other, holder, .. } => {
-                let part = least_part(state, other, queues);
+                let part = least_part(state, other, queues, Rather::Adapters);
                 let stop = holder.as_ref().map_or_else(String::new, |h| format!(" (held by {h})"));
                 format!("take {part} from mdev {other}{stop}")
             }
@@ -139,6 +139,8 @@ pub struct GiveUp {
     pub leave: Leave,
     /// How many queues the host loses by it.
     pub queues: usize,
+    /// The adapters that it loses them of.
+    of: AdapterMask,
 }
 
 impl GiveUp {
@@ -157,15 +159,21 @@ impl GiveUp {
     pub fn adapters(state: &State, adapters: AdapterMask) -> GiveUp {
         let host = &state.queues.host;
         let queues = adapters.iter().map(|adapter| host.row(adapter).count()).sum();
-        GiveUp { leave: Leave::Apmask(adapters), queues }
+        GiveUp { leave: Leave::Apmask(adapters), queues, of: adapters }
     }
 
     /// Domains leave aqmask.
     #[must_use]
     pub fn domains(state: &State, domains: DomainMask) -> GiveUp {
         let host = &state.queues.host;
-        let queues = domains.iter().map(|domain| host.column(domain).count()).sum();
-        GiveUp { leave: Leave::Aqmask(domains), queues }
+        let mut of = AdapterMask::EMPTY;
+        let columns = domains.iter().map(|domain| {
+            let column = host.column(domain);
+            of |= column;
+            column.count()
+        });
+        let queues = columns.sum();
+        GiveUp { leave: Leave::Aqmask(domains), queues, of }
     }
 
     /// What it costs the host, in parentheses; nothing, if it costs nothing.
@@ -193,7 +201,11 @@ impl fmt::Display for GiveUp {
                 write!(f, "take {} out of aqmask, which costs the host no queue", domains(ids))
             }
             (1, _) => f.write_str("the host gives up 1 queue"),
-            (queues, _) => write!(f, "the host gives up {queues} queues"),
+            // A domain leaves with the queues of all adapters, which nobody has named.
+            (queues, Leave::Aqmask(_)) => {
+                write!(f, "the host gives up {queues} queues, of {}", adapters(&self.of))
+            }
+            (queues, Leave::Apmask(_)) => write!(f, "the host gives up {queues} queues"),
         }
     }
 }

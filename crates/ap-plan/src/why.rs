@@ -48,7 +48,8 @@ pub struct Because {
     pub rule: Rule,
     /// What lets it through.
     pub change: Change,
-    /// What does so by the other mask, where queues are reserved: it costs more for this write, and perhaps less for the next.
+    /// What does so by the other mask, where queues are reserved: it costs more for this write, and perhaps less for the
+    /// next. Or what costs the same and takes ids of the other kind from mdevs.
     pub or: Option<Change>,
 }
 

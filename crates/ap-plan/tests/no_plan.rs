@@ -86,7 +86,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         no,
         &[format!(
             "mdev {NINE} is to have queue 00.0004, which apmask and aqmask reserve for the host | [host] aqmask = \
-             \"-4\" (the host gives up 4 queues)"
+             \"-4\" (the host gives up 4 queues), or apmask = \"-0\" (6 queues)"
         )],
     );
     check(
@@ -95,7 +95,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         no,
         &[format!(
             "mdev {NINE} is to have queues 00.0004, 00.0006, 00.0016, which apmask and aqmask reserve for the host | \
-             [host] apmask = \"-0\" (the host gives up 6 queues)"
+             [host] apmask = \"-0\" (the host gives up 6 queues), or aqmask = \"-4,-6,-22\" (12 queues)"
         )],
     );
     // 3: by the masks that are wanted.
@@ -115,7 +115,7 @@ fn each_of_twenty_says_who_is_in_the_way_and_the_smallest_change() {
         no,
         &[format!(
             "mdev {NINE} is to have queues 00.0004, 00.0006, 01.0004 and 1 more, which apmask and aqmask reserve for \
-             the host | [host] aqmask = \"-4,-6\" (the host gives up 8 queues)"
+             the host | [host] aqmask = \"-4,-6\" (the host gives up 8 queues), or apmask = \"-0,-1\" (12 queues)"
         )],
     );
     // 5, 6, 7: another mdev has it, that is not listed; nobody, a guest, a process that holds it.

@@ -114,7 +114,7 @@ impl MaskSlip {
     pub fn find(text: &str) -> Option<MaskSlip> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         if text.contains(char::is_whitespace) {
-            let meant: String = text.split_whitespace().collect();
+            let meant = without_blanks(text);
             let meant = match LeadingZero::find(&meant).filter(|zero| zero.octal.is_none()) {
                 Some(zero) => meant.replacen(zero.text, &zero.decimal.to_string(), 1),
                 None => meant,
@@ -133,6 +133,19 @@ impl MaskSlip {
             instead: Some(text.replacen(zero.text, &zero.decimal.to_string(), 1)),
         })
     }
+}
+
+/// A text for a mask without its blanks. Before a sign a blank ends a term, as a comma does: `-6 -11` is not `-6-11`.
+fn without_blanks(text: &str) -> String {
+    let mut meant = String::new();
+    for word in text.split_whitespace() {
+        let new_term = word.starts_with(['+', '-']) && meant.ends_with(|last: char| last.is_ascii_hexdigit());
+        if new_term {
+            meant.push(',');
+        }
+        meant.push_str(word);
+    }
+    meant
 }
 
 fn hex(digits: &str) -> Option<u8> {
@@ -231,6 +244,9 @@ mod tests {
         let instead = |text: &str| MaskSlip::find(text).and_then(|slip| slip.instead);
         assert_eq!(instead("+4, -10"), Some("+4,-10".to_owned()));
         assert_eq!(instead("+4, +09"), Some("+4,+9".to_owned()));
+        assert_eq!(instead("-6 -11"), Some("-6,-11".to_owned()));
+        assert_eq!(instead("+3 +0xa -11\n"), Some("+3,+0xa,-11".to_owned()));
+        assert_eq!(instead("-4 ,-10"), Some("-4,-10".to_owned()));
         for none in ["-5 --x", "+4 --json", "0x f", "+4 10 x"] {
             assert!(MaskSlip::find(none).is_some_and(|slip| slip.instead.is_none()), "{none}");
         }

@@ -61,10 +61,11 @@ impl Host {
         if self.marks.deconfigured.contains(apqn) {
             reasons.push("The machine has it deconfigured.".to_owned());
         }
-        if self.marks.resetting.contains(apqn) {
-            reasons.push("A reset of it runs.".to_owned());
-        }
         let usable = !self.marks.checkstopped.contains(apqn) && !self.marks.deconfigured.contains(apqn);
+        if self.marks.resetting.contains(apqn) {
+            let until = if usable { "" } else { ", and does not end before it can be used again" };
+            reasons.push(format!("A reset of it runs{until}."));
+        }
         if self.marks.offline.contains(apqn) && usable {
             reasons.push("It is offline: somebody wrote 0 to `online` of it or its card.".to_owned());
         }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ap_apply::tree::{Fault, Tree};
-use ap_types::{AdapterId, Apqn};
+use ap_types::{AdapterId, Apqn, DomainId};
 use serde::Serialize;
 
 use crate::control;
@@ -20,6 +20,22 @@ pub struct Inventory {
     pub schema: &'static str,
     /// Ascending.
     pub cards: Vec<Card>,
+    /// The mediated devices, by name; scripts see them at the queues.
+    #[serde(skip)]
+    pub mdevs: Vec<Mdev>,
+}
+
+/// A mediated device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mdev {
+    /// Its name.
+    pub uuid: String,
+    /// The guest that has it open, if the host tells it.
+    pub guest: Option<String>,
+    /// How many queues it has.
+    pub queues: usize,
+    /// Those of them that are not there.
+    pub absent: Vec<Apqn>,
 }
 
 /// A card.
@@ -76,6 +92,12 @@ pub struct Queue {
     pub owner: Owner,
 }
 
+impl Queue {
+    fn apqn(&self) -> Apqn {
+        Apqn::new(AdapterId(self.adapter), DomainId(self.domain))
+    }
+}
+
 /// Whose a queue is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -103,6 +125,17 @@ pub enum Owner {
     None,
 }
 
+impl Owner {
+    /// The mediated device that has it assigned.
+    #[must_use]
+    pub fn mdev(&self) -> Option<&str> {
+        match self {
+            Owner::Mdev { mdev, .. } | Owner::Guest { mdev, .. } => Some(mdev),
+            Owner::Host | Owner::Free | Owner::None => None,
+        }
+    }
+}
+
 impl Inventory {
     /// Reads a tree.
     ///
@@ -124,7 +157,9 @@ impl Inventory {
                 card.queues.push(queue(device, apqn, &assigned));
             }
         }
-        Ok(Inventory { schema: "apmatrix.ls/1", cards: cards.into_values().collect() })
+        let mdevs =
+            assigned.mdevs(&cards.values().flat_map(|card| card.queues.iter().map(Queue::apqn)).collect());
+        Ok(Inventory { schema: "apmatrix.ls/1", cards: cards.into_values().collect(), mdevs })
     }
 
     /// Keeps one card, or one queue of it; says whether it is there.
@@ -220,14 +255,15 @@ fn queue(device: &mut Device<'_>, apqn: Apqn, assigned: &Assigned) -> Queue {
 
 /// Which mediated device has which queue.
 struct Assigned {
+    names: BTreeSet<String>,
     /// And whether its guest does not get it.
-    mdevs: BTreeMap<Apqn, (String, bool)>,
+    queues: BTreeMap<Apqn, (String, bool)>,
     guests: BTreeMap<String, String>,
 }
 
 impl Assigned {
     fn read(tree: &mut dyn Tree) -> Assigned {
-        let mut mdevs = BTreeMap::new();
+        let (mut names, mut all) = (BTreeSet::new(), BTreeMap::new());
         for uuid in tree.list(MATRIX).unwrap_or_default() {
             let Ok(matrix) = tree.read(&format!("{MATRIX}/{uuid}/matrix")) else { continue };
             // Older kernels filter nothing.
@@ -235,7 +271,8 @@ impl Assigned {
             let queues =
                 |text: &str| text.lines().filter_map(|line| line.parse().ok()).collect::<BTreeSet<Apqn>>();
             let shadow = shadow.as_deref().map(queues);
-            mdevs.extend(queues(&matrix).into_iter().map(|apqn| {
+            names.insert(uuid.clone());
+            all.extend(queues(&matrix).into_iter().map(|apqn| {
                 let filtered = shadow.as_ref().is_some_and(|shadow| !shadow.contains(&apqn));
                 (apqn, (uuid.clone(), filtered))
             }));
@@ -244,11 +281,27 @@ impl Assigned {
         let lines = list.lines().filter_map(|line| line.split_once(' '));
         let guests =
             lines.flat_map(|(name, uuids)| uuids.split(',').map(|uuid| (uuid.to_owned(), name.to_owned())));
-        Assigned { mdevs, guests: guests.collect() }
+        Assigned { names, queues: all, guests: guests.collect() }
+    }
+
+    /// All mediated devices, of a host that has these queues.
+    fn mdevs(&self, there: &BTreeSet<Apqn>) -> Vec<Mdev> {
+        let mut mdevs: BTreeMap<&str, Mdev> = BTreeMap::new();
+        for uuid in &self.names {
+            let guest = self.guests.get(uuid).cloned();
+            mdevs.insert(uuid, Mdev { uuid: uuid.clone(), guest, queues: 0, absent: Vec::new() });
+        }
+        for (apqn, (uuid, _)) in &self.queues {
+            if let Some(mdev) = mdevs.get_mut(uuid.as_str()) {
+                mdev.queues += 1;
+                mdev.absent.extend((!there.contains(apqn)).then_some(*apqn));
+            }
+        }
+        mdevs.into_values().collect()
     }
 
     fn owner(&self, apqn: Apqn, status: Option<&str>) -> Owner {
-        match self.mdevs.get(&apqn) {
+        match self.queues.get(&apqn) {
             None => Owner::Free,
             Some((mdev, _)) if status == Some("in use") => {
                 Owner::Guest { mdev: mdev.clone(), guest: self.guests.get(mdev).cloned() }

@@ -10,6 +10,7 @@
 //! | `show` | plans and outcomes as text |
 //! | `boot` | what is to be there after the next boot |
 //! | `guard` | the process that takes back what nobody confirms |
+//! | `watch` | what a terminal hears of a write that does not return, and on ^C |
 
 pub mod archive;
 pub mod boot;
@@ -19,3 +20,4 @@ pub mod guard;
 pub mod host;
 pub mod show;
 pub mod tree;
+pub mod watch;

@@ -421,7 +421,8 @@ pub struct Document<'a> {
     more_queues: usize,
     /// The smallest change that lets it through.
     change: Option<ChangeDocument<'a>>,
-    /// The smallest by the other mask, where queues are reserved for the host.
+    /// The smallest by the other mask, where queues are reserved for the host; or one that costs the same and takes ids of
+    /// the other kind.
     or: Option<ChangeDocument<'a>>,
 }
 

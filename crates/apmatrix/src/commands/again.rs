@@ -11,6 +11,7 @@ use crate::plan::desk::FileDesk;
 use crate::plan::document::AppliedDocument;
 use crate::plan::guard::{self, Watched};
 use crate::plan::tree::FileTree;
+use crate::plan::watch::{Ends, watched};
 
 /// Confirm the last apply: it stays
 #[derive(Debug, clap::Args)]
@@ -108,7 +109,8 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
     journaled(&args.run, "revert")?;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
-    let outcome = revert(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
+    let outcome = watched(Ends::Recovery, tell, |tell| revert(&mut tree, &mut desk, &options, tell))
+        .map_err(|error| refused(error, root))?;
     ended(&outcome, args.json).map(|_| u8::from(!whole(&outcome)))
 }
 
@@ -118,6 +120,7 @@ pub fn run_recover(args: &RecoverArgs) -> Outcome {
     journaled(&args.run, "recover")?;
     let (mut tree, mut desk) = (FileTree::new(root), FileDesk::new(&args.run.directory(root), root));
     let options = Options { wait: args.run.wait, ..Options::default() };
-    let outcome = recover(&mut tree, &mut desk, &options, &mut tell).map_err(|error| refused(error, root))?;
+    let outcome = watched(Ends::Recovery, tell, |tell| recover(&mut tree, &mut desk, &options, tell))
+        .map_err(|error| refused(error, root))?;
     ended(&outcome, args.json)
 }

@@ -20,6 +20,7 @@ use crate::plan::desk::{FileDesk, usual_run_directory};
 use crate::plan::document::{AppliedDocument, PlanDocument};
 use crate::plan::host::{Host, unreadable};
 use crate::plan::tree::FileTree;
+use crate::plan::watch::{Ends, watched};
 use crate::plan::{boot, guard, show};
 use crate::terminal::{lines_wrapped, width, wrapped};
 
@@ -104,7 +105,10 @@ pub fn run(args: &Args) -> Outcome {
     let (allowed, strange) = args.allow.on(&imported.state)?;
     let (target, allow) = match &wish {
         Wish::Desired(desired, _) => (Target::of(&imported.state, desired), allowed),
-        Wish::Plan(document) => fresh(document, &imported.state, &args.file)?,
+        Wish::Plan(document) => {
+            tell_notes(args.allow.beside_a_plan().as_slice())?;
+            fresh(document, &imported.state, &args.file)?
+        }
     };
     let ready = match make(&imported, &target, &allow)? {
         Ok(ready) => ready,
@@ -185,7 +189,8 @@ fn apply_to(root: &Path, run: &Run, plan: &Plan, confirm: Option<u64>) -> Result
         guard::start(&directory, root, &id)?;
     }
     let options = Options { id: Some(id), wait: run.wait, confirm };
-    let applied = apply::apply(&mut tree, &mut desk, plan, &options, &mut tell);
+    let ends = if confirm.is_some() { Ends::Guard } else { Ends::Recovery };
+    let applied = watched(ends, tell, |tell| apply::apply(&mut tree, &mut desk, plan, &options, &mut *tell));
     applied.map_err(|error| denied(plan, error, root))
 }
 

@@ -1,5 +1,6 @@
 //! `apmatrix ls`: cards, queues, drivers, owners.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -12,10 +13,13 @@ use ap_types::AdapterId;
 use crate::commands::{MachineArgs, Root, print_json, write_page};
 use crate::complete;
 use crate::error::{CliError, Outcome};
-use crate::inventory::{Card, Inventory, Owner, Queue};
+use crate::inventory::{Card, Inventory, Mdev, Owner, Queue};
 use crate::plan::host::unreadable;
 use crate::plan::tree::FileTree;
-use crate::terminal::{Table, width};
+use crate::terminal::{Table, width, wrapped};
+
+/// Of more queues that are not there not every one is named.
+const MOST_NAMED: usize = 8;
 
 /// List cards, queues, drivers and owners, of an emulated or a real host
 ///
@@ -26,6 +30,7 @@ use crate::terminal::{Table, width};
     apmatrix ls 04\n  \
     apmatrix ls --machine mine.toml                     of a machine file, as it comes up\n  \
     apmatrix ls 04.0006 --json\n  \
+    apmatrix ls --json | jq -r '.cards[].queues[] | select(.owner.guest == \"prod\").queue'\n  \
     apmatrix ls --html matrix.html                      a page to look at, or to send to somebody\n  \
     apmatrix ls --root /mnt/ap")]
 pub struct Args {
@@ -109,7 +114,45 @@ fn read(tree: &mut dyn Tree, root: &str, only: Option<Only>) -> Result<Inventory
 }
 
 fn shown(inventory: &Inventory, only: Option<Only>, width: usize) -> String {
-    table(&inventory.cards, only.is_some_and(|(_, domain)| domain.is_some()), width)
+    let queues_only = only.is_some_and(|(_, domain)| domain.is_some());
+    let (in_full, lines) = table(&inventory.cards, queues_only, &|uuid| uuid.to_owned(), width);
+    let mut text = in_full;
+    if text.lines().count() > lines {
+        // One line for each queue, for `grep`: mdevs are told below, by their numbers.
+        let number = |uuid: &str| match inventory.mdevs.iter().position(|mdev| mdev.uuid == uuid) {
+            Some(before) => (before + 1).to_string(),
+            None => uuid.to_owned(),
+        };
+        text = table(&inventory.cards, queues_only, &number, width).0;
+        let owners =
+            inventory.cards.iter().flat_map(|card| &card.queues).filter_map(|queue| queue.owner.mdev());
+        let named: BTreeSet<&str> = owners.collect();
+        let mut below = Table::indented(0);
+        for mdev in inventory.mdevs.iter().filter(|mdev| named.contains(mdev.uuid.as_str())) {
+            let guest = mdev.guest.as_ref().map_or_else(String::new, |guest| format!("guest {guest}"));
+            below.row([format!("mdev {}", number(&mdev.uuid)), mdev.uuid.clone(), guest]);
+        }
+        text = text + "\n" + &below.render(width);
+    }
+    if only.is_none() {
+        inventory.mdevs.iter().filter_map(absent).for_each(|line| text += &(wrapped(&line, width, 2) + "\n"));
+    }
+    text
+}
+
+/// That queues of an mdev are not there: they have no line of their own.
+fn absent(mdev: &Mdev) -> Option<String> {
+    let named: Vec<String> = mdev.absent.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let more = if mdev.absent.len() > MOST_NAMED { ", …" } else { "" };
+    let named = named.join(", ");
+    match (mdev.absent.len(), mdev.queues) {
+        (0, _) => None,
+        (1, 1) => Some(format!("mdev {}: its queue is not there: {named}", mdev.uuid)),
+        (1, all) => Some(format!("mdev {}: 1 of its {all} queues is not there: {named}", mdev.uuid)),
+        (absent, all) => {
+            Some(format!("mdev {}: {absent} of its {all} queues are not there: {named}{more}", mdev.uuid))
+        }
+    }
 }
 
 /// A card (`4`, `0x04`, `card04`, `04` and `0a` as the table has it) or a queue (`04.0006`).
@@ -129,18 +172,25 @@ fn parse(text: &str) -> Result<Only, CliError> {
     })
 }
 
-fn table(cards: &[Card], queues_only: bool, width: usize) -> String {
+/// The table, in which mdevs are called so; and how many rows it has.
+fn table(
+    cards: &[Card],
+    queues_only: bool,
+    called: &dyn Fn(&str) -> String,
+    width: usize,
+) -> (String, usize) {
     let heading = ["CARD.DOM", "TYPE", "MODE", "DRIVER", "STATE", "OWNER"].map(str::to_owned);
     let mut rows = vec![heading];
     for card in cards {
         if !queues_only {
             rows.push(card_row(card));
         }
-        rows.extend(card.queues.iter().map(|queue| queue_row(card, queue)));
+        rows.extend(card.queues.iter().map(|queue| queue_row(card, queue, called)));
     }
+    let count = rows.len();
     let mut table = Table::indented(0);
     rows.into_iter().for_each(|row| table.row(row));
-    table.render(width)
+    (table.render(width), count)
 }
 
 fn or_dash(text: Option<&str>) -> String {
@@ -159,13 +209,13 @@ fn card_row(card: &Card) -> [String; 6] {
     ]
 }
 
-fn queue_row(card: &Card, queue: &Queue) -> [String; 6] {
+fn queue_row(card: &Card, queue: &Queue, called: &dyn Fn(&str) -> String) -> [String; 6] {
     let mut owner = match &queue.owner {
         Owner::Host => "host".to_owned(),
-        Owner::Mdev { mdev, filtered: false } => format!("mdev {mdev}"),
-        Owner::Mdev { mdev, filtered: true } => format!("filtered out, mdev {mdev}"),
-        Owner::Guest { mdev, guest: None } => format!("guest, mdev {mdev}"),
-        Owner::Guest { mdev, guest: Some(guest) } => format!("guest {guest}, mdev {mdev}"),
+        Owner::Mdev { mdev, filtered: false } => format!("mdev {}", called(mdev)),
+        Owner::Mdev { mdev, filtered: true } => format!("filtered out, mdev {}", called(mdev)),
+        Owner::Guest { mdev, guest: None } => format!("guest, mdev {}", called(mdev)),
+        Owner::Guest { mdev, guest: Some(guest) } => format!("guest {guest}, mdev {}", called(mdev)),
         Owner::Free => "free".to_owned(),
         Owner::None => "-".to_owned(),
     };

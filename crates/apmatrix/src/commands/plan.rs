@@ -43,6 +43,15 @@ fn allowed(word: &str) -> Result<String, String> {
 }
 
 impl Allowed {
+    /// A note for whoever says it where a plan is given, which says itself what may happen.
+    pub fn beside_a_plan(&self) -> Option<String> {
+        (!self.allow.is_empty()).then(|| {
+            "`--allow` changes nothing here: a plan allows what it was made with; `apmatrix plan DESIRED --allow … -o PLAN` \
+             makes another one"
+                .to_owned()
+        })
+    }
+
     /// What that is on that host, and a note for each name that is nobody's there.
     ///
     /// # Errors
@@ -82,7 +91,7 @@ pub struct Args {
     /// Explore what others do at the same time, too, and list how the plan can end then
     #[arg(long)]
     prove: bool,
-    /// Print nothing but whether there is something to do: exit status 1 if there is
+    /// Print no plan: exit status 1 says that there is something to do, 0 that there is nothing
     #[arg(long)]
     check: bool,
     /// Write the plan to this file, for `apmatrix apply`
@@ -149,9 +158,11 @@ pub fn run(args: &Args) -> Outcome {
         None => Host::Root(args.root.root.clone()),
     };
     let mut imported = host.read()?;
+    let mut under_way = None;
     if let Host::Root(root) = &host {
         let mut desk = FileDesk::new(&usual_run_directory(root), root);
-        imported.notes.extend(pending(&mut desk).map(str::to_owned));
+        under_way = pending(&mut desk).map(str::to_owned);
+        imported.notes.extend(under_way.clone());
         // Definitions are those of the host whose tree `/sys` is.
         if root == Path::new("/sys") {
             imported.notes.extend(boot::contrary(Path::new("/etc"), &desired, false));
@@ -164,7 +175,8 @@ pub fn run(args: &Args) -> Outcome {
         Ok(ready) => ready,
         Err(why) => {
             // What is not there may be why.
-            tell_notes(&[of_no_plan(&imported.state, &desired), strange].concat())?;
+            let under_way = under_way.into_iter().collect();
+            tell_notes(&[under_way, of_no_plan(&imported.state, &desired), strange].concat())?;
             return none(&why, args.json);
         }
     };

@@ -62,7 +62,7 @@ fn h5_a_run_says_who_waits_for_whom() {
     assert_eq!(
         said,
         format!(
-            "apmatrix: bash: a call below /sys/devices/vfio_ap/matrix/{UUID} waits until guest g1 lets mdev {UUID} go, \
+            "apmatrix run: bash: a call below /sys/devices/vfio_ap/matrix/{UUID} waits until guest g1 lets mdev {UUID} go, \
              which it has open; `apmatrix guest stop g1` ends that\n"
         )
     );
@@ -87,11 +87,53 @@ fn a_run_says_which_reset_a_call_waits_for() {
     );
     let (said, printed) = first_told(directory.path(), &script);
     assert!(
-        said.starts_with("apmatrix: bash: a call waits, as it seems for the reset of queue 04.0006 to end"),
+        said.starts_with(
+            "apmatrix run: bash: a call waits, as it seems for the reset of queue 04.0006 to end"
+        ),
         "{said}"
     );
     assert!(said.ends_with("`apmatrix hw fault 04.0006 rc=0` ends it\n"), "{said}");
     assert_eq!(printed, "taken\n");
+}
+
+/// ^C in a reset that lasts: nothing was said, and a plan that is refused then advised to stop a guest.
+#[test]
+fn an_apply_that_is_interrupted_says_what_ends_it_and_so_does_a_plan_that_is_refused() {
+    if !can_run("an interrupted apply") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let want = |domain: u8| {
+        format!(
+            "schema = \"apmatrix.desired/1\"\n[[mdev]]\nuuid = \"{UUID}\"\nadapters = [4]\ndomains = [{domain}]\n"
+        )
+    };
+    std::fs::write(at.join("want.toml"), want(71)).expect("a file");
+    std::fs::write(at.join("none.toml"), want(71).replace("[4]", "[10]")).expect("a file");
+    let script = format!(
+        "set -m; M=/sys/devices/vfio_ap/matrix; echo 0x0 > /sys/bus/ap/apmask\n\
+         echo {UUID} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/{UUID}/assign_adapter; echo 6 > $M/{UUID}/assign_domain\n\
+         echo start g1 {UUID} > /sys/kernel/debug/apmatrix/guests; cd {}\n\
+         echo fault 04.0006 rc=2 > /sys/kernel/debug/apmatrix/hw\n\
+         apmatrix apply want.toml --allow unplug 2> told & \n\
+         until grep -sq doing /sys/kernel/debug/apmatrix/run/apmatrix/journal; do sleep 0.1; done\n\
+         kill -INT $!\n\
+         for i in $(seq 200); do if grep -q interrupted told; then break; fi; sleep 0.1; done; cat told\n\
+         echo fault 04.0006 rc=0 > /sys/kernel/debug/apmatrix/hw; wait $!; echo status $?\n\
+         apmatrix plan none.toml 2>&1; apmatrix recover 2>&1",
+        at.display()
+    );
+    let mut command =
+        run(at, &["run", "--machine", "tiny", "--tell-waits", "60", "--", "bash", "-c", &script]);
+    let ended = command.stderr(Stdio::null()).stdout(Stdio::piped()).output().expect("it starts");
+    let said = one_line(&String::from_utf8_lossy(&ended.stdout));
+    assert!(said.contains("interrupted at step 1, a write that may still take effect"), "{said}");
+    assert!(said.contains("`apmatrix recover` ends it, forward or back status 130"), "{said}");
+    let note = "note: an apply is under way, or was interrupted: then `apmatrix recover` ends it";
+    let refused = said.find("error: there is no plan").expect("there is no plan");
+    assert!(said[..refused].contains(note), "{said}");
 }
 
 #[test]

@@ -37,6 +37,10 @@ fn h9_the_shell_says_line_file_and_reason() {
             loses what is taken while it runs
             cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
             echo 4 > unassign_adapter
+    or      take domain 6 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
+            loses what is taken while it runs
+            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
+            echo 6 > unassign_domain
     ");
 }
 
@@ -78,7 +82,7 @@ fn why_is_about_the_mdev_as_it_was_when_it_is_gone_since() {
             docs/reference/rules.md#reserved
     change  the host gives up 2 queues
             echo -4 > /sys/bus/ap/apmask
-    or      the host gives up 2 queues
+    or      the host gives up 2 queues, of adapters 4, 10
             echo -6 > /sys/bus/ap/aqmask
     ");
 }
@@ -148,7 +152,51 @@ fn h9_all_mdevs_that_are_in_the_way_are_named_and_the_change_helps() {
             echo 4 > unassign_adapter
             cd /sys/devices/vfio_ap/matrix/72177883-f1bb-47f0-914d-32a22e3a8804
             echo 4 > unassign_adapter
+    or      take domain 6 from mdev 62177883-f1bb-47f0-914d-32a22e3a8804; guest g1
+            loses what is taken while it runs; then take domain 71 from mdev
+            72177883-f1bb-47f0-914d-32a22e3a8804
+            cd /sys/devices/vfio_ap/matrix/62177883-f1bb-47f0-914d-32a22e3a8804
+            echo 6 > unassign_domain
+            cd /sys/devices/vfio_ap/matrix/72177883-f1bb-47f0-914d-32a22e3a8804
+            echo 71 > unassign_domain
     ");
+}
+
+/// Adapter 4 or domain 6 of the other mdev: each costs one queue. Who assigns a domain is told of the domain first.
+#[test]
+fn what_costs_the_same_is_told_too_and_ids_of_the_kind_that_is_written_come_first() {
+    let other = "72177883-f1bb-47f0-914d-32a22e3a8804";
+    let text = format!(
+        "M=/sys/devices/vfio_ap/matrix\necho -4 > /sys/bus/ap/apmask\n\
+         for u in {UUID} {other}; do echo $u > $M/mdev_supported_types/vfio_ap-passthrough/create; done\n\
+         echo 4 > $M/{UUID}/assign_adapter\necho 6 > $M/{UUID}/assign_domain\n"
+    );
+    let domain = format!("take domain 6 from mdev {UUID}");
+    let adapter = format!("take adapter 4 from mdev {UUID}");
+    let both = |first: &str, or: &str| {
+        format!(
+            "change {first} cd /sys/devices/vfio_ap/matrix/{UUID} echo {} > unassign_{} \
+             or {or} cd /sys/devices/vfio_ap/matrix/{UUID} echo {} > unassign_{}",
+            first.split(' ').nth(2).unwrap(),
+            first.split(' ').nth(1).unwrap(),
+            or.split(' ').nth(2).unwrap(),
+            or.split(' ').nth(1).unwrap()
+        )
+    };
+    let why = said(
+        "tiny",
+        &format!(
+            "{text}echo 4 > $M/{other}/assign_adapter; why devices/vfio_ap/matrix/{other}/assign_domain 6"
+        ),
+    );
+    assert!(why.contains(&both(&domain, &adapter)), "{why}");
+    let why = said(
+        "tiny",
+        &format!(
+            "{text}echo 6 > $M/{other}/assign_domain; why devices/vfio_ap/matrix/{other}/assign_adapter 4"
+        ),
+    );
+    assert!(why.contains(&both(&adapter, &domain)), "{why}");
 }
 
 #[test]

@@ -47,22 +47,23 @@ fn a_table_tells_cards_queues_drivers_and_owners() {
     04.0006   CEX8P  ep11  cex4queue  online        host
     04.0047   CEX8P  ep11  cex4queue  deconfigured  host
     0a        CEX7C  cca   cex4card   online
-    0a.0006   CEX7C  cca   vfio_ap    in use
-        guest g1, mdev a0000000-0000-4000-8000-000000000001
-    0a.0047   CEX7C  cca   vfio_ap    in use
-        guest g1, mdev a0000000-0000-4000-8000-000000000001
+    0a.0006   CEX7C  cca   vfio_ap    in use        guest g1, mdev 1
+    0a.0047   CEX7C  cca   vfio_ap    in use        guest g1, mdev 1
     0b        CEX7C  cca   cex4card   online
-    0b.0006   CEX7C  cca   vfio_ap    assigned
-        mdev a0000001-0000-4000-8000-000000000002
+    0b.0006   CEX7C  cca   vfio_ap    assigned      mdev 2
     0b.0047   CEX7C  cca   vfio_ap    unassigned    free
     0c        CEX7C  cca   cex4card   online
     0c.0006   CEX7C  cca   vfio_ap    unassigned    free
     0c.0047   CEX7C  cca   -          -             -
+
+    mdev 1  a0000000-0000-4000-8000-000000000001  guest g1
+    mdev 2  a0000001-0000-4000-8000-000000000002
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "0a.0006"]).ok(), @r"
     CARD.DOM  TYPE   MODE  DRIVER   STATE   OWNER
-    0a.0006   CEX7C  cca   vfio_ap  in use  guest g1, mdev
-                                            a0000000-0000-4000-8000-000000000001
+    0a.0006   CEX7C  cca   vfio_ap  in use  guest g1, mdev 1
+
+    mdev 1  a0000000-0000-4000-8000-000000000001  guest g1
     ");
     assert_snapshot!(apmatrix_in(tree.path(), &["ls", "--root", "sys", "04"]).ok(), @r"
     CARD.DOM  TYPE   MODE  DRIVER     STATE         OWNER
@@ -227,4 +228,22 @@ fn a_verb_is_a_line_in_a_control_file() {
     assert_eq!(line("hw"), "control plug 4-6\n");
     let _ = apmatrix_in(tree.path(), &["guest", "--root", "sys", "aqic", "g1", "0a.0006", "on"]).ok();
     assert_eq!(line("guests"), "aqic g1 0a.0006 on\n");
+}
+
+/// An adapter that vanished under a running guest was told by nobody but `view`.
+#[test]
+fn queues_of_an_mdev_that_are_not_there_are_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let machine = "schema = \"apmatrix.machine/1\"\ndomains = [3, 4]\napmask = \"-1,-2\"\n[[adapter]]\nids = [0, 1]\n\
+                   type = \"CEX8C\"\n[[mdev]]\nuuid = \"11111111-1111-4111-8111-111111111111\"\nadapters = [1, 2]\n\
+                   domains = [3, 4]\n[[guest]]\nname = \"prod\"\nmdev = \"11111111-1111-4111-8111-111111111111\"\n";
+    fs::write(directory.path().join("m.toml"), machine).expect("a file");
+    let ran = apmatrix_in(directory.path(), &["ls", "--machine", "m.toml"]).ok();
+    assert!(
+        ran.ends_with(
+            "mdev 11111111-1111-4111-8111-111111111111: 2 of its 4 queues are not there:\n  02.0003, 02.0004\n"
+        ),
+        "{ran}"
+    );
+    assert!(ran.contains("\n01.0003   CEX8C  cca   vfio_ap    in use  guest prod, mdev 1\n"), "{ran}");
 }

@@ -237,6 +237,19 @@ fn a_stale_or_edited_plan_is_refused() {
 }
 
 #[test]
+fn what_is_allowed_beside_a_plan_is_said_to_change_nothing() {
+    let tree = ls::tree();
+    let at = tree.path();
+    wish(at, "[host]\napmask = \"-4\"\n");
+    assert_eq!(apmatrix_in(at, &["plan", "want.toml", "--root", "sys", "-o", "plan.json"]).status, 0);
+    let apply = ["apply", "plan.json", "--root", "sys", "--run-dir", "run"];
+    let said = "note: `--allow` changes nothing here: a plan allows what it was made with";
+    let ran = apmatrix_in(at, &[apply.as_slice(), &["--allow", "unplug"]].concat());
+    assert!(one_line(&ran.err).starts_with(said), "{}", ran.err);
+    assert!(!apmatrix_in(at, &apply).err.contains("--allow"));
+}
+
+#[test]
 fn what_is_otherwise_than_on_the_twin_is_taken_back() {
     // A tree of files: what is written to apmask is what it says then, which is no mask.
     let tree = ls::tree();

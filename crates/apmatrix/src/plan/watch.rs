@@ -1,0 +1,179 @@
+//! Whoever changes a host and waits is told what is waited for; and on ^C, what becomes of it.
+//!
+//! A write to a host may not return for as long as a reset takes, and cannot be called off: it ends in the kernel, whether
+//! somebody waits for it or not. Knows what is told while it is under way ([`Report`]); not how a host is changed.
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ap_apply::report::Report;
+use signal_hook::consts::SIGINT;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::terminal::{width, wrapped};
+
+/// How often it is looked whether ^C was pressed.
+const LOOK: Duration = Duration::from_millis(100);
+/// After so long without a word it is told what is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What ends an apply that is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Somebody calls `recover`.
+    Recovery,
+    /// The process that watches over it takes it back.
+    Guard,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// The host is read; nothing is written yet.
+    Reading,
+    /// This step is written.
+    Step(usize),
+    /// This step is taken back.
+    Undo(usize),
+}
+
+impl At {
+    fn of(report: &Report<'_>) -> Option<At> {
+        match report {
+            Report::Step(number, ..) => Some(At::Step(*number)),
+            Report::Undo(number, _) => Some(At::Undo(*number)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Reading => f.write_str("reading the host"),
+            At::Step(number) => write!(f, "step {number}"),
+            At::Undo(number) => write!(f, "taking back step {number}"),
+        }
+    }
+}
+
+/// What is said of something that does not return.
+fn waits(at: At) -> String {
+    let seconds = PATIENCE.as_secs();
+    match at {
+        At::Reading => format!(
+            "{at} has taken {seconds} s so far: a file does not answer, as long as a change of the host goes on, or a reset"
+        ),
+        _ => format!(
+            "{at} has not returned for {seconds} s: it waits for something of the host, mostly for the reset of a queue. \
+             The kernel's log says of which one (`dmesg`; of an emulated host `apmatrix events`)"
+        ),
+    }
+}
+
+/// What becomes of it after ^C.
+fn interrupted(at: At, ends: Ends) -> String {
+    let so_far = match at {
+        At::Reading => return "interrupted before anything was written".to_owned(),
+        at => format!("interrupted at {at}, a write that may still take effect"),
+    };
+    match ends {
+        Ends::Guard => {
+            format!("{so_far}: all is taken back when it is over; `apmatrix recover` says how it ended")
+        }
+        Ends::Recovery => {
+            format!("{so_far}: what was done stays until `apmatrix recover` ends it, forward or back")
+        }
+    }
+}
+
+/// Does something that tells how far it is, and passes that on to `tell`. Meanwhile the terminal hears what is waited
+/// for; and ^C ends this process, as ever, but not without a word.
+///
+/// The work is done by a thread of its own: a signal goes to the main thread first, and would never be seen there while
+/// a write does not return.
+pub fn watched<R: Send>(
+    ends: Ends,
+    tell: fn(Report<'_>),
+    work: impl FnOnce(&mut dyn FnMut(Report<'_>)) -> R + Send,
+) -> R {
+    let (pressed, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    // Where they can't be had ^C ends the process without a word. In the background of a script nobody presses it.
+    if !ignored() {
+        let _ = signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&over));
+        let _ = signal_hook::flag::register(SIGINT, Arc::clone(&pressed));
+    }
+    let (says, heard) = channel();
+    let result = thread::scope(|scope| {
+        let worker = scope.spawn(move || {
+            work(&mut |report| {
+                if let Some(at) = At::of(&report) {
+                    let _ = says.send(at);
+                }
+                tell(report);
+            })
+        });
+        watch(ends, &pressed, &heard);
+        worker.join()
+    });
+    over.store(true, Ordering::Relaxed);
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether this process was started so that ^C does nothing to it.
+fn ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (SIGINT - 1) & 1 == 1)
+}
+
+fn watch(ends: Ends, pressed: &AtomicBool, heard: &Receiver<At>) {
+    let (mut at, mut since, mut told) = (At::Reading, Instant::now(), false);
+    loop {
+        match heard.recv_timeout(LOOK) {
+            Ok(next) => (at, since, told) = (next, Instant::now(), false),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if pressed.load(Ordering::Relaxed) {
+            say(&interrupted(at, ends));
+            let _ = emulate_default_handler(SIGINT);
+        }
+        if !told && since.elapsed() >= PATIENCE {
+            say(&waits(at));
+            told = true;
+        }
+    }
+}
+
+fn say(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{}", wrapped(line, width(), 2));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_says_what_stays_and_what_ends_it() {
+        assert_eq!(interrupted(At::Reading, Ends::Recovery), "interrupted before anything was written");
+        assert_eq!(
+            interrupted(At::Step(3), Ends::Recovery),
+            "interrupted at step 3, a write that may still take effect: what was done stays until `apmatrix recover` ends it, \
+             forward or back"
+        );
+        assert_eq!(
+            interrupted(At::Undo(2), Ends::Guard),
+            "interrupted at taking back step 2, a write that may still take effect: all is taken back when it is over; \
+             `apmatrix recover` says how it ended"
+        );
+        assert!(waits(At::Step(3)).starts_with("step 3 has not returned for 10 s"));
+        assert!(waits(At::Reading).starts_with("reading the host has taken 10 s so far"));
+    }
+}
