@@ -1,10 +1,12 @@
 //! Writing apmask and aqmask: the question, the store, the revision. (Specification, page 2, "Writing a mask".)
 
+use std::hash::Hash;
+
 use ap_task::order::Perms;
 use ap_task::{Action, DriverName, Flag, Notice, Subject, Task};
 use ap_types::grammar::mask_write;
 use ap_types::{AdapterMask, Apqn, DomainMask, Mask, MaskError};
-use locks::hook::{fingerprint, note};
+use locks::hook::note;
 use locks::{Nothing, marked};
 
 use crate::asked::{Asked, Holder};
@@ -16,7 +18,7 @@ use crate::ownership::Ownership;
 const MOST_NOTED: usize = 6;
 
 /// Why a mask was not changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum MaskWriteError {
     /// The text is not one (`EINVAL`).
     #[error(transparent)]
@@ -35,7 +37,7 @@ pub enum MaskWriteError {
 }
 
 /// One of the two masks: what a write to it is about.
-trait OwnershipMask: Mask + Copy + PartialEq + std::ops::Sub<Output = Self> + std::fmt::Display {
+trait OwnershipMask: Mask + Copy + Hash + PartialEq + std::ops::Sub<Output = Self> + std::fmt::Display {
     /// The variable of its uevent.
     const VARIABLE: &'static str;
     /// The mask.
@@ -127,8 +129,7 @@ impl Bus {
             // Whether "bindings complete" was announced is nothing to a revision.
             Ok(Some((new, Ownership { announced: false, ..ownership.clone() })))
         };
-        let counts = |asked: &Result<Option<(M, Ownership)>, _>| fingerprint(&format!("{asked:?}"));
-        let Some((new, stored)) = locks::only_by(asked, counts)? else { return Ok(()) };
+        let Some((new, stored)) = locks::only(asked)? else { return Ok(()) };
         locks::only(|| self.revise_bindings(&stored, task));
         task.uevent_with(Action::Change, Subject::ApRoot, vec![(M::VARIABLE.into(), format!("{new}\n"))]);
         Ok(())

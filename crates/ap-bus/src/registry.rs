@@ -1,6 +1,7 @@
 //! The bus's lists: its devices, and what it knows about the machine.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use ap_task::state::{Counted, Unhashed};
@@ -53,6 +54,18 @@ pub struct Registry {
     pub generations: Unhashed<BTreeMap<DeviceName, u32>>,
     /// Additional device nodes of zcrypt.
     pub zcrypt_nodes: ZcryptNodes,
+}
+
+/// Devices in the order in which they were made, told apart over time.
+struct Made<'r>(&'r BTreeMap<u64, DeviceRef>);
+
+impl Hash for Made<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_usize(self.0.len());
+        for device in self.0.values() {
+            (device.name(), device.generation()).hash(hasher);
+        }
+    }
 }
 
 impl Default for Registry {
@@ -110,9 +123,7 @@ impl Registry {
             generations,
             zcrypt_nodes,
         } = self;
-        let order: Vec<(DeviceName, u32)> =
-            order.values().map(|device| (device.name(), device.generation())).collect();
-        let devices = (cards, queues, order, &generations.0);
+        let devices = (cards, queues, Made(&order.0), &generations.0);
         let machine = (config, max_adapter, max_domain, default_domain, interrupts, secure_execution);
         // Else it is only ever reported.
         let count = count_shown.then_some(complete_count.0);

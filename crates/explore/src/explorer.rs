@@ -290,10 +290,7 @@ fn show(
 
 /// Executes a path for its schedule with a checksum, and for what is wrong with it.
 fn told(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Schedule, Vec<Finding>) {
-    match replay::follow(executor, path) {
-        Ok(replay) => (replay.schedule, replay.findings),
-        Err(_) => (Schedule::new(path.to_vec(), None), Vec::new()),
-    }
+    replay::told(executor, path).unwrap_or_else(|| (Schedule::new(path.to_vec(), None), Vec::new()))
 }
 
 fn lock_order(learned: &Learned) -> LockOrder {

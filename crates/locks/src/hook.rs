@@ -408,11 +408,15 @@ impl std::hash::Hasher for Fingerprint {
         x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         x ^ (x >> 32)
     }
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.mix(u64::from_le_bytes(word) ^ ((chunk.len() as u64) << 56));
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word) ^ 8 << 56);
+        }
+        if !rest.is_empty() {
+            let word = rest.iter().rfold(0, |word, &byte| word << 8 | u64::from(byte));
+            self.mix(word ^ (rest.len() as u64) << 56);
         }
     }
     #[inline]

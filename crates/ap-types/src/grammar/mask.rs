@@ -9,7 +9,7 @@ use crate::bits::{self, Words};
 use crate::mask::Mask;
 
 /// Why a text is not a mask; the errno is always `EINVAL`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MaskError {
     /// A byte that may not stand where it does; where a term must start, anything but a sign.
     Unexpected {

@@ -314,7 +314,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     }
 
     fn execute(&mut self, task: usize) -> bool {
-        if self.executor.enabled() >> task & 1 == 0 {
+        if !self.executor.can_go_on(task) {
             self.problem(
                 "an execution took another way than before: the program is not deterministic".to_owned(),
             );

@@ -10,7 +10,7 @@ use locks::Object;
 use locks::hook::{Hook, Observed, Step};
 
 use super::control::Control;
-use super::objects::{self, Op, OpKind};
+use super::objects::{self, ObjectId, Op, OpKind};
 use super::run::Note;
 use crate::program::{Finding, Listener, Program};
 
@@ -65,18 +65,17 @@ impl Hook for Conductor<'_> {
         if control.run.is_bypassed() || std::mem::take(&mut control.run.relocked) {
             return true;
         }
-        self.meet(&mut control, step.object);
+        let object = self.meet(&mut control, step.object);
         let kind = OpKind::from(step.kind);
         let (task, forced) = (control.run.current, std::thread::panicking());
         if forced && kind.is_release() {
             // A panicking task can't be suspended: it takes this step when it is unwound.
-            let object = control.learned.object(step.object);
             control.run.forced = false;
             control.run.unwound.push((task, Op { kind, object, mutex: object, at: step.at }));
             return true;
         }
         control.run.forced = forced;
-        let op = control.announce(kind, step.object, None, &step);
+        let op = control.announce(kind, object, None, step.at);
         if !forced && control.stops_before(task, &op) {
             drop(control);
             fibers::suspend();
@@ -109,17 +108,18 @@ impl Hook for Conductor<'_> {
         if control.run.is_bypassed() {
             return;
         }
-        self.meet(&mut control, condvar.object);
+        let condition = self.meet(&mut control, condvar.object);
+        let mutex = control.learned.object(mutex);
         if std::thread::panicking() {
             // A destructor waits: it finds itself woken at once, as conditions may.
             control.run.forced = true;
-            control.announce(OpKind::Unlock, mutex, None, &condvar);
+            control.announce(OpKind::Unlock, mutex, None, condvar.at);
             let task = control.run.current;
             control.perform(task);
             control.run.forced = false;
             return;
         }
-        control.announce(OpKind::Wait, condvar.object, Some(mutex), &condvar);
+        control.announce(OpKind::Wait, condition, Some(mutex), condvar.at);
         drop(control);
         fibers::suspend();
         self.control.borrow_mut().run.relocked = true;
@@ -140,7 +140,7 @@ impl Hook for Conductor<'_> {
     fn published(&self, object: Object, fingerprint: u64) {
         let mut control = self.control.borrow_mut();
         if !control.run.is_bypassed() {
-            self.meet(&mut control, object);
+            let object = self.meet(&mut control, object);
             control.published(object, fingerprint);
         }
     }
@@ -173,7 +173,7 @@ impl Hook for Conductor<'_> {
 
     fn wants_notes(&self) -> bool {
         let control = self.control.borrow();
-        control.mode.stops_everywhere() && !control.run.is_bypassed()
+        control.mode.notes() && !control.run.is_bypassed()
     }
 
     fn note(&self, text: String) {
@@ -229,9 +229,10 @@ impl Hook for Conductor<'_> {
 }
 
 impl Conductor<'_> {
-    /// Numbers an object that is met for the first time, and asks the program whether it watches it and how it calls it.
+    /// The object's number. Of one that is met for the first time the program is asked whether it watches it and how it
+    /// calls it.
     #[inline]
-    fn meet(&self, control: &mut Control, object: Object) {
+    fn meet(&self, control: &mut Control, object: Object) -> ObjectId {
         let (id, new) = control.learned.objects.id(object);
         if new {
             // `settled` is never active here: tasks don't run inside it.
@@ -243,5 +244,6 @@ impl Conductor<'_> {
                 control.learned.objects.call(id, name);
             }
         }
+        id
     }
 }

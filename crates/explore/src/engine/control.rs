@@ -4,14 +4,14 @@
 //! them. This module knows nothing of stacks or programs, nor of who chooses the steps.
 
 use locks::Object;
-use locks::hook::{Observed, Step};
+use locks::hook::Observed;
 
 use super::automaton::{Edge, NodeId};
 use super::learned::Learned;
 use super::mistakes::Mistake;
 use super::mode::Mode;
 use super::model::Phase;
-use super::objects::{ObjectId, Op, OpKind};
+use super::objects::{At, ObjectId, Op, OpKind};
 use super::past::Past;
 use super::problem::{self, Differs, Problem};
 use super::run::{Open, Run, Taken};
@@ -44,7 +44,7 @@ impl Control {
         if self.mode.audits(task) {
             counts = super::past::Whole::new().mark(counts);
         }
-        self.learned.automaton.node(task, counts, None, true, std::iter::empty())
+        self.learned.automaton.node(task, counts, None, true, std::iter::empty(), None)
     }
 
     /// Begins the first segment of a task, before its first step.
@@ -53,8 +53,9 @@ impl Control {
         self.run.eager = 0;
         if self.mode.learns() {
             self.run.nodes[task] = self.root(task);
+            let counts = Past::new(task).counts;
             self.run.plain[task] =
-                self.learned.automaton.node(task, Past::new(task).counts, None, true, std::iter::empty());
+                self.learned.automaton.node(task, counts, None, true, std::iter::empty(), None);
             self.open(task, 0);
         }
     }
@@ -66,10 +67,8 @@ impl Control {
     }
 
     /// The task is about to take this step.
-    pub(super) fn announce(&mut self, kind: OpKind, object: Object, mutex: Option<Object>, at: &Step) -> Op {
-        let object = self.learned.object(object);
-        let mutex = mutex.map_or(object, |mutex| self.learned.object(mutex));
-        let op = Op { kind, object, mutex, at: at.at };
+    pub(super) fn announce(&mut self, kind: OpKind, object: ObjectId, mutex: Option<ObjectId>, at: At) -> Op {
+        let op = Op { kind, object, mutex: mutex.unwrap_or(object), at };
         self.announce_op(op);
         op
     }
@@ -114,13 +113,15 @@ impl Control {
         let task = run.current;
         let counts = run.pasts[task].counts;
         let held = run.held[task].iter().map(|held| (held.object, held.read));
-        let plain = automaton.node(task, counts, op, run.forced, held.clone());
+        let before = run.open.as_ref().and_then(|open| automaton.edge(open.plain, open.input));
+        let before = before.map(|edge| edge.next);
+        let plain = automaton.node(task, counts, op, run.forced, held.clone(), before);
         run.plain[task] = plain;
         run.nodes[task] = plain;
         let Some(mut open) = run.open.take() else { return };
         open.edge.next = plain;
         if self.mode.audits(task) {
-            let node = automaton.node(task, run.whole.mark(counts), op, run.forced, held);
+            let node = automaton.node(task, run.whole.mark(counts), op, run.forced, held, None);
             run.nodes[task] = node;
             let edge = Edge { next: node, ..open.edge.clone() };
             if let Err(edge) = automaton.learn(open.node, open.input, edge) {
@@ -203,12 +204,14 @@ impl Control {
     pub(crate) fn perform(&mut self, task: usize) -> bool {
         let op = self.run.pending[task].expect("an enabled task has a pending step");
         let woken = self.run.model.phases[task] == Phase::Woken;
-        if !self.run.forced && self.is_point(task, &op) {
+        // Where automata are learned nobody asks clocks.
+        let clocked = !self.mode.learns();
+        if clocked && !self.run.forced && self.is_point(task, &op) {
             self.run.clocks.turn(task);
         }
         let run = &mut self.run;
         run.started |= 1 << task;
-        if op.kind == OpKind::Notify && !woken {
+        if clocked && op.kind == OpKind::Notify && !woken {
             for other in 0..run.model.tasks {
                 if run.model.phases[other] == Phase::Waiting(op.object) {
                     run.clocks.wakes(task, other);
@@ -219,7 +222,7 @@ impl Control {
         self.learned.steps += 1;
         let taken = Taken { task: task as u8, op, ok, woken };
         run.taken.push(taken);
-        if !self.mode.learns() {
+        if clocked {
             self.order(&taken);
         }
         self.run.hold(task, &taken);
@@ -346,8 +349,7 @@ impl Control {
     }
 
     /// The task made the object, or is about to release it; its contents have this fingerprint.
-    pub(super) fn published(&mut self, object: Object, fingerprint: u64) {
-        let id: ObjectId = self.learned.object(object);
+    pub(super) fn published(&mut self, id: ObjectId, fingerprint: u64) {
         let content = self.learned.normal(id, fingerprint.max(1));
         // (Only what the task holds: something that it makes may be made anew with contents that it had before.)
         let held = self.run.held[self.run.current].iter().any(|holding| holding.object == id)

@@ -101,6 +101,12 @@ impl<'c, 'p> Executor<'c, 'p> {
         self.conductor.control.borrow().run.enabled()
     }
 
+    /// Whether the task can take its pending step.
+    pub(crate) fn can_go_on(&self, task: usize) -> bool {
+        let run = &self.conductor.control.borrow().run;
+        run.pending[task].as_ref().is_some_and(|op| run.model.enabled(task, op))
+    }
+
     /// The tasks that have not ended, but for those that may be left waiting and do.
     pub(crate) fn unfinished(&self) -> Tasks {
         let control = self.conductor.control.borrow();

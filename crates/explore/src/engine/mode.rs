@@ -19,8 +19,11 @@ pub(crate) enum Mode {
     /// The same as [`Mode::Plain`]; clocks also tell which steps depend on each other, for a search that leaves out
     /// executions that differ in the order of independent steps only.
     Reduced,
-    /// Every step is one that others may go before, clocks find races, and what tasks say of their steps is kept.
-    Follow,
+    /// Every step is one that others may go before, and clocks find races.
+    Follow {
+        /// What tasks say of their steps is kept.
+        noting: bool,
+    },
 }
 
 impl Mode {
@@ -39,7 +42,13 @@ impl Mode {
     /// Whether others may go before every step.
     #[inline]
     pub(crate) fn stops_everywhere(self) -> bool {
-        self == Mode::Follow
+        matches!(self, Mode::Follow { .. })
+    }
+
+    /// Whether what tasks say of their steps is kept.
+    #[inline]
+    pub(crate) fn notes(self) -> bool {
+        matches!(self, Mode::Follow { noting: true })
     }
 
     /// Whether this task's pasts are told apart.

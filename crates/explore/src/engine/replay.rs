@@ -11,6 +11,7 @@ use super::mode::Mode;
 use super::model::Phase;
 use super::tasks::members;
 use super::trace;
+use crate::program::Finding;
 use crate::report::Replay;
 use crate::schedule::Schedule;
 
@@ -160,7 +161,7 @@ impl Scheduler for Along<'_> {
 
 /// Replays a path as far as it can be followed; it need not be complete. Also says why it was left, if it was.
 fn walked(executor: &mut Executor<'_, '_>, path: &[u8]) -> (Replay, Option<ReplayError>) {
-    let mut along = Along::new(path, Mode::Follow);
+    let mut along = Along::new(path, Mode::Follow { noting: true });
     executor.set_mode(along.mode());
     execute(executor, &mut along, usize::MAX);
     let replay = trace::look(executor);
@@ -237,6 +238,17 @@ fn comes_back(executor: &mut Executor<'_, '_>, path: &[u8]) -> bool {
 pub(crate) fn follow(executor: &mut Executor<'_, '_>, path: &[u8]) -> Result<Replay, ReplayError> {
     let (replay, left) = walked(executor, path);
     left.map_or(Ok(replay), Err)
+}
+
+/// Executes a path, which can be followed and leads to an end, for its schedule with a checksum and for what is wrong with
+/// it. `None` if it can't be followed.
+pub(crate) fn told(executor: &mut Executor<'_, '_>, path: &[u8]) -> Option<(Schedule, Vec<Finding>)> {
+    let mut along = Along::new(path, Mode::Follow { noting: false });
+    executor.set_mode(along.mode());
+    execute(executor, &mut along, usize::MAX);
+    let told = along.failed.is_none().then(|| trace::told(executor));
+    executor.abandon();
+    told
 }
 
 /// Replays a schedule as far as it fits the program, and says why not further: it must be complete or show a

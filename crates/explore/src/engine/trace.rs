@@ -19,14 +19,7 @@ pub(crate) fn look(executor: &mut Executor<'_, '_>) -> Replay {
         let control = executor.conductor.control.borrow();
         let (run, learned) = (&control.run, &control.learned);
         let (trace, held) = trace(run, learned);
-        let mut findings: Vec<Finding> = Vec::new();
-        for (finding, _) in &run.found {
-            let finding = learned.findings.get(*finding);
-            if !findings.contains(finding) {
-                findings.push(finding.clone());
-            }
-        }
-        let schedule = Schedule::new(run.path(), Some(checksum(run, learned)));
+        let (schedule, findings) = (schedule(run, learned), found(run, learned));
         let mut replay = Replay { trace, findings, deadlock: None, outcome: None, schedule };
         let stuck = executor.unfinished();
         if run.enabled() == 0 && stuck != 0 {
@@ -42,6 +35,34 @@ pub(crate) fn look(executor: &mut Executor<'_, '_>) -> Replay {
         replay.outcome = Some((results, outcome.state));
     }
     replay
+}
+
+/// Of an execution that has come to its end, its schedule and what is wrong with it, without its steps in words.
+pub(crate) fn told(executor: &mut Executor<'_, '_>) -> (Schedule, Vec<Finding>) {
+    let control = executor.conductor.control.borrow();
+    let (schedule, mut findings) =
+        (schedule(&control.run, &control.learned), found(&control.run, &control.learned));
+    drop(control);
+    if executor.unfinished() == 0 {
+        findings.extend(executor.finish().1.findings);
+    }
+    (schedule, findings)
+}
+
+fn schedule(run: &Run, learned: &Learned) -> Schedule {
+    Schedule::new(run.path(), Some(checksum(run, learned)))
+}
+
+/// What was found on the way, each once.
+fn found(run: &Run, learned: &Learned) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for (finding, _) in &run.found {
+        let finding = learned.findings.get(*finding);
+        if !findings.contains(finding) {
+            findings.push(finding.clone());
+        }
+    }
+    findings
 }
 
 /// The trace, and what each task holds at its end.
