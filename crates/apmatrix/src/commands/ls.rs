@@ -30,7 +30,7 @@ const MOST_NAMED: usize = 8;
     apmatrix ls 04\n  \
     apmatrix ls --machine mine.toml                     of a machine file, as it comes up\n  \
     apmatrix ls 04.0006 --json\n  \
-    apmatrix ls --json | jq -r '.cards[].queues[] | select(.owner.guest == \"prod\").queue'\n  \
+    apmatrix ls --json | jq '.cards[].queues[] | select(.owner.guest)'\n  \
     apmatrix ls --html matrix.html                      a page to look at, or to send to somebody\n  \
     apmatrix ls --root /mnt/ap")]
 pub struct Args {
