@@ -2,7 +2,7 @@
 //!
 //! Knows states; not trees, plans or writes.
 
-use ap_plan::reason::{adapters, domains};
+use ap_plan::reason::{Queues, adapters, domains};
 use ap_plan::{Holder, Mdev, State};
 use ap_types::{AdapterMask, DomainMask, Matrix, Uuid};
 
@@ -53,11 +53,14 @@ pub fn notes(state: &State) -> Vec<String> {
 pub fn lacking(state: &State) -> Vec<String> {
     let said = |(uuid, holder, lacks): (Uuid, &Holder, AdapterMask)| {
         let it = if lacks.count() == 1 { "it" } else { "each" };
+        let usage = state.mdevs.get(&uuid).map(|mdev| mdev.matrix.domains).unwrap_or_default();
+        let queues = Matrix { adapters: lacks, domains: usage, ..Matrix::default() };
         format!(
             "{holder} lacks {} of mdev {uuid}, which perhaps a reset that failed keeps out: to give {it} back write its id \
-             to unassign_adapter (the guest has nothing of it to lose) and then to assign_adapter, and if it does not come \
-             reset the guest before",
-            adapters(&lacks)
+             to unassign_adapter (the guest has nothing of it to lose) and then to assign_adapter; if it does not come, unbind \
+             {} and bind them again (/sys/bus/ap/drivers/vfio_ap); last of all reset the guest",
+            adapters(&lacks),
+            Queues(&queues)
         )
     };
     state.lacking().map(said).collect()

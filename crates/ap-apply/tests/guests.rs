@@ -57,7 +57,8 @@ fn a_guest_that_lacks_what_it_had_after_a_revert_is_named() {
     let Outcome::Before { lacking, .. } = outcome else { panic!("{outcome:?}") };
     let said = format!(
         "guest prod lacks adapter 1 of mdev {}, which perhaps a reset that failed keeps out: to give it back write its id \
-         to unassign_adapter (the guest has nothing of it to lose) and then to assign_adapter, and if it does not come reset the guest before",
+         to unassign_adapter (the guest has nothing of it to lose) and then to assign_adapter; if it does not come, unbind \
+         queues 01.0003, 01.0004 and bind them again (/sys/bus/ap/drivers/vfio_ap); last of all reset the guest",
         uuid(1)
     );
     assert_eq!(lacking, [said.as_str()]);

@@ -148,6 +148,14 @@ fn looks_like_an_id(part: &str) -> bool {
 
 /// What to write to `ap_config` where every part looks as if an id was meant; `None`: that is not so.
 pub(crate) fn meant_as_ids(store: &Store) -> Option<String> {
+    let file = store.path.rsplit('/').next().unwrap_or_default();
+    let id = store.text.trim();
+    if unsigned(file, id).is_some() && looks_like_an_id(id) && id.parse::<u8>().is_ok() {
+        let what = if file == "apmask" { "adapter" } else { "domain" };
+        return Some(format!(
+            "write -{id} if the host is to give {what} {id} up, +{id} if it is to have it; a whole mask has 0x and 64 digits"
+        ));
+    }
     let (_, parts) = store.path.ends_with("/ap_config").then(|| parts(&store.text))?;
     let [adapter, domain, control] = *parts.as_slice() else { return None };
     let mask = |part: &str| {
@@ -186,6 +194,18 @@ mod tests {
         );
         for other in ["0x4,6,6", "4,6", "4,,6", "4,6,6,6", "4,6,300", "0,6,6"] {
             assert_eq!(meant_as_ids(&store(other)), None, "{other}");
+        }
+        let mask =
+            |text: &str| meant_as_ids(&Store { path: "bus/ap/apmask".into(), text: format!("{text}\n") });
+        assert_eq!(
+            mask("10"),
+            Some(
+                "write -10 if the host is to give adapter 10 up, +10 if it is to have it; a whole mask has 0x and 64 digits"
+                    .to_owned()
+            )
+        );
+        for other in ["-10", "0x10", "999", "0x0", "+10"] {
+            assert_eq!(mask(other), None, "{other}");
         }
         assert_eq!(
             noted("0x08,0x02"),

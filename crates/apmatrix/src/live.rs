@@ -36,6 +36,16 @@ use crate::plan::host::unreadable;
 /// How long the thread sleeps at most before it listens again.
 const TURN: Duration = Duration::from_millis(20);
 
+/// After how long everything is read again at the soonest: not all that happens is told by the host.
+const SOONEST: Duration = Duration::from_secs(2);
+/// How many times as long as it takes to read everything it is left alone before.
+const LEFT_ALONE: u32 = 20;
+
+/// After how long everything is read again, where that takes so long; `longest` at the latest.
+fn due(takes: Duration, longest: Duration) -> Duration {
+    (takes * LEFT_ALONE).clamp(SOONEST.min(longest), longest)
+}
+
 /// A host that lives.
 pub struct Hosted {
     shared: Arc<Shared>,
@@ -149,6 +159,8 @@ struct Engine<B> {
     trouble: Option<String>,
     few: Instant,
     everything: Instant,
+    /// How long it took to read everything.
+    takes: Duration,
 }
 
 impl<B: Backend> Engine<B> {
@@ -163,6 +175,7 @@ impl<B: Backend> Engine<B> {
             trouble: None,
             few: now,
             everything: now,
+            takes: Duration::ZERO,
         }
     }
 
@@ -189,7 +202,7 @@ impl<B: Backend> Engine<B> {
         }
         let lines = self.backend.happened(&mut touched);
         let (few, everything) = self.backend.rhythm();
-        touched.everything |= self.everything.elapsed() >= everything;
+        touched.everything |= self.everything.elapsed() >= due(self.takes, everything);
         let resets = !self.host.marks.resetting.is_empty();
         if !(operated.is_some()
             || resets
@@ -202,10 +215,11 @@ impl<B: Backend> Engine<B> {
         // What was touched when a reading failed has not been read; and what was read before may be half of a host.
         touched.everything |= self.trouble.is_some();
         let before = self.host.clone();
+        let began = Instant::now();
         let read = read::refresh(self.backend.tree(), &mut self.host, &touched);
         self.few = Instant::now();
         if touched.everything {
-            self.everything = self.few;
+            (self.everything, self.takes) = (self.few, self.few - began);
         }
         let trouble = read.err().map(|error| error.to_string());
         let same = trouble == self.trouble && before == self.host;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use ap_apply::beware::lacking;
 use ap_apply::import::import;
 use ap_apply::tree::Tree;
 use ap_plan::notes::of_write;
@@ -22,8 +23,8 @@ use crate::terminal::{Table, wrapped};
 /// The page that says all rules.
 pub const PAGE: &str = "docs/reference/rules.md";
 
-/// What is said where no write was refused. One to a file that is not there reaches no attribute.
-pub const NOTHING: &str = "nothing was refused so far: only writes to attributes that exist are counted, so if one failed, look \
+/// One to a file that is not there reaches no attribute.
+const NOTHING: &str = "nothing was refused so far: only writes to attributes that exist are counted, so if one failed, look \
                            for a typing error in its path";
 
 /// What was asked, and what there is to say.
@@ -69,6 +70,16 @@ pub fn last(tree: &mut dyn Tree, root: &str) -> Result<Option<Explained>, CliErr
         explained.note = Some(explained.note.map_or(is_gone.clone(), |note| format!("{is_gone}; {note}")));
     }
     Ok(Some(Explained { since: refused.since, ..explained }))
+}
+
+/// What is said where no write was refused: that, and who lost something all the same, by a reset that failed.
+///
+/// # Errors
+/// If the host cannot be read.
+pub fn nothing(tree: &mut dyn Tree, root: &str, width: usize) -> Result<String, CliError> {
+    let state = import(tree).map_err(|error| unreadable(root, error))?.state;
+    let lines = lacking(&state).into_iter().map(|line| format!("note: {line}"));
+    Ok([NOTHING.to_owned()].into_iter().chain(lines).map(|line| wrapped(&line, width, 2) + "\n").collect())
 }
 
 /// Explains a write that somebody may do.

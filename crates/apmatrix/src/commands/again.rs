@@ -1,12 +1,16 @@
 //! `apmatrix confirm`, `revert`, `recover`: of the last apply.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert};
 
 use crate::commands::apply::{Run, ended, refused, tell};
+use crate::commands::plan::tell_notes;
 use crate::commands::{Root, print_json};
+use crate::control::DIRECTORY;
 use crate::error::{CliError, Outcome};
+use crate::plan::boot;
 use crate::plan::desk::FileDesk;
 use crate::plan::document::AppliedDocument;
 use crate::plan::guard::{self, Watched};
@@ -27,6 +31,8 @@ pub struct ConfirmArgs {
 }
 
 /// Take the last apply back
+///
+/// On the host as it runs; what `apply --boot` has kept for the next boot stays.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  apmatrix revert")]
 pub struct RevertArgs {
@@ -40,6 +46,9 @@ pub struct RevertArgs {
     /// The process that applies
     #[arg(long, value_name = "PID", hide = true, requires = "guard")]
     parent: Option<u32>,
+    /// Where the files for the next boot are
+    #[arg(long, value_name = "DIR", default_value = "/etc", hide = true)]
+    etc_dir: PathBuf,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -111,7 +120,12 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = watched(Ends::Recovery, tell, |tell| revert(&mut tree, &mut desk, &options, tell))
         .map_err(|error| refused(error, root))?;
-    ended(&outcome, args.json).map(|_| u8::from(!whole(&outcome)))
+    let status = ended(&outcome, args.json).map(|_| u8::from(!whole(&outcome)))?;
+    // What an emulated host boots with is in its machine file.
+    if !root.join(DIRECTORY).is_dir() {
+        tell_notes(boot::stays(&args.etc_dir).as_slice())?;
+    }
+    Ok(status)
 }
 
 /// Runs `recover`.

@@ -65,8 +65,8 @@ pub struct Args {
     /// Take everything back if it is not confirmed in so many seconds, also if the terminal is gone
     #[arg(long, value_name = "SECONDS", value_parser = number(1..=86_400_u64), allow_negative_numbers = true)]
     confirm: Option<u64>,
-    /// Also after the next boot: mdevs as mdevctl's definitions, masks by the unit apmatrix-apply.service. Not with
-    /// --confirm: confirm first, then apply again with --boot
+    /// Also after the next boot: the unit apmatrix-apply.service applies the file again, and mdevctl is told of the mdevs
+    /// that have `boot` in it. Not with --confirm: confirm first, then apply again with --boot
     #[arg(long, conflicts_with = "confirm")]
     boot: bool,
     #[command(flatten)]

@@ -16,7 +16,7 @@ use rustyline::error::ReadlineError;
 use crate::commands::{MachineArgs, events, ls, verbs, why};
 use crate::editor::{Prompt, Read, Sitting};
 use crate::error::{CliError, Kind, Outcome};
-use crate::terminal::{told, width, wrapped};
+use crate::terminal::{told, width};
 
 /// Operate a machine in this process: no FUSE, no privileges, machine time
 ///
@@ -133,7 +133,7 @@ impl Operator<Session> for Verbs {
     fn why(&mut self, session: &mut Session, write: Option<(&str, &str)>) -> Result<String, OperatorError> {
         match why::explain(session, "/sys", write) {
             Ok(Some(explained)) => Ok(explained.text(width())),
-            Ok(None) => Ok(wrapped(crate::why::NOTHING, width(), 2) + "\n"),
+            Ok(None) => crate::why::nothing(session, "/sys", width()).map_err(|error| answer(&error)),
             Err(error) => Err(answer(&error)),
         }
     }

@@ -6,8 +6,8 @@ use crate::commands::{MachineArgs, Root, print_json};
 use crate::complete;
 use crate::error::{CliError, Outcome};
 use crate::plan::tree::FileTree;
-use crate::terminal::{width, wrapped};
-use crate::why::{Document, Explained, NOTHING, asked, last};
+use crate::terminal::width;
+use crate::why::{Document, Explained, asked, last, nothing};
 use ap_apply::tree::Tree;
 use ap_files::boot;
 
@@ -55,18 +55,20 @@ pub fn run(args: &Args) -> Outcome {
     }
     let root = args.root.root.display().to_string();
     let write = args.path.as_deref().zip(args.text.as_deref());
-    let explained = match &args.machine {
+    let mut booted;
+    let mut files = FileTree::new(&args.root.root);
+    let (tree, root): (&mut dyn Tree, &str) = match &args.machine {
         Some(name) => {
-            let machine = MachineArgs::named(name).load()?;
-            explain(&mut boot(&machine)?, "/sys", write)?
+            booted = boot(&MachineArgs::named(name).load()?)?;
+            (&mut booted, "/sys")
         }
-        None => explain(&mut FileTree::new(&args.root.root), &root, write)?,
+        None => (&mut files, &root),
     };
-    let Some(explained) = explained else {
+    let Some(explained) = explain(tree, root, write)? else {
         if args.json {
             print_json(&Document::nothing())?;
         } else {
-            writeln!(anstream::stdout(), "{}", wrapped(NOTHING, width(), 2))?;
+            write!(anstream::stdout(), "{}", nothing(tree, root, width())?)?;
         }
         return Ok(0);
     };

@@ -8,7 +8,7 @@ use ap_view::{Answer, Live as _, Operation, Selection, Touched, Whose, read};
 
 use super::backend::Backend;
 use super::machine::Machine;
-use super::{Engine, Hosted, Shared};
+use super::{Engine, Hosted, Shared, due};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -209,4 +209,13 @@ fn what_waits_is_answered() {
     assert_eq!(live.operate(&remove), Answer::Waits);
     operate(&live, "guest stop g1").expect("it stops");
     assert!(live.now().host.state.mdevs.is_empty(), "and then it is removed");
+}
+
+/// Another terminal's checkstop, of which the kernel tells nothing, was not shown for half a minute.
+#[test]
+fn everything_is_read_again_the_sooner_the_less_it_takes() {
+    let longest = Duration::from_secs(30);
+    let seconds = |takes: u64| due(Duration::from_millis(takes), longest).as_secs();
+    assert_eq!((seconds(0), seconds(50), seconds(500), seconds(3000)), (2, 2, 10, 30));
+    assert_eq!(due(Duration::from_secs(3), Duration::from_secs(1)), Duration::from_secs(1));
 }

@@ -70,6 +70,12 @@ pub fn keep(
             (None, _) => {}
         }
     }
+    if let unsaid @ 1.. = desired.mdevs.iter().filter(|mdev| mdev.boot.is_none()).count() {
+        let mdevs = if unsaid == 1 { "1 mdev has".to_owned() } else { format!("{unsaid} mdevs have") };
+        done.push(format!(
+            "{mdevs} no `boot` in the file: the unit makes what is missing, mdevctl is told nothing"
+        ));
+    }
     let file = etc.join("apmatrix/desired.toml");
     if write(&file, text)? {
         done.push(format!("{}: written", file.display()));
@@ -94,7 +100,20 @@ pub fn keep(
     if programs == Programs::Run {
         done.push(format!("{UNIT_NAME}: enabled"));
     }
+    done.extend(stays(etc));
     Ok(done)
+}
+
+/// That what was kept for the next boot comes back with it, whatever is taken back until then; `None`: nothing is kept.
+#[must_use]
+pub fn stays(etc: &Path) -> Option<String> {
+    let file = etc.join("apmatrix/desired.toml");
+    file.exists().then(|| {
+        format!(
+            "the next boot applies {}, whatever is reverted until then: `systemctl disable {UNIT_NAME}` calls that off",
+            file.display()
+        )
+    })
 }
 
 /// That the masks of a file are those that the host has after it, also when it boots with others: a note for each that it does not
@@ -262,4 +281,21 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, CliErro
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(failed(said.lines().next_back().unwrap_or("it failed").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `revert` said that the host is as before, and the next boot would have brought back what was reverted.
+    #[test]
+    fn what_is_kept_for_the_next_boot_is_told_as_long_as_it_is_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        assert_eq!(stays(directory.path()), None);
+        let file = directory.path().join("apmatrix/desired.toml");
+        assert!(write(&file, "").expect("it is written"));
+        let said = stays(directory.path()).expect("it is there");
+        assert!(said.starts_with(&format!("the next boot applies {}", file.display())), "{said}");
+        assert!(said.ends_with("`systemctl disable apmatrix-apply.service` calls that off"), "{said}");
+    }
 }

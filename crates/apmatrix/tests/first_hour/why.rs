@@ -199,6 +199,33 @@ fn what_costs_the_same_is_told_too_and_ids_of_the_kind_that_is_written_come_firs
     assert!(why.contains(&both(&adapter, &domain)), "{why}");
 }
 
+/// Nothing is refused, and the guest has lost an adapter by a reset that failed.
+#[test]
+fn why_tells_of_a_guest_that_lost_something_without_a_refusal() {
+    let text = format!(
+        "{}echo 71 > $M/$U/assign_domain\nhw fault 04.0047 zrc=0x10:1\necho 71 > $M/$U/unassign_domain\n\
+         echo 71 > $M/$U/assign_domain\nwhy",
+        guest()
+    );
+    let why = said("tiny", &text);
+    assert!(why.starts_with("nothing was refused so far"), "{why}");
+    assert!(
+        why.contains(&format!("note: guest g1 lacks adapter 4 of mdev {UUID}, which perhaps a reset")),
+        "{why}"
+    );
+    assert!(!said("tiny", &format!("{}why", guest())).contains("note"));
+}
+
+/// `10` is no id but a mask, of which the change was to take adapter 3 from a running guest.
+#[test]
+fn a_mask_that_looks_like_an_id_is_answered_with_what_is_meant() {
+    let why = said("tiny", &format!("{}why apmask 18", guest()));
+    assert!(
+        why.contains("change write -18 if the host is to give adapter 18 up, +18 if it is to have it"),
+        "{why}"
+    );
+}
+
 #[test]
 fn octal_numbers_are_noted() {
     let ran = apmatrix(&["why", "--machine", "tiny", "apmask", "-010"]);

@@ -369,6 +369,7 @@ fn nothing_of_an_emulated_host_is_kept_for_the_next_boot_of_this_one() {
         "etc/apmatrix/desired.toml: written",
         "not run: systemctl daemon-reload",
         "not run: systemctl enable apmatrix-apply.service",
+        "the next boot applies etc/apmatrix/desired.toml, whatever is reverted until then",
     ] {
         assert!(said.contains(line), "{line}: {said}");
     }
