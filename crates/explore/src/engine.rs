@@ -38,6 +38,8 @@ pub(crate) mod effects;
 pub(crate) mod futures;
 pub(crate) mod log;
 pub(crate) mod persistent;
+pub(crate) mod print;
+pub(crate) mod rules;
 pub(crate) mod state;
 pub(crate) mod transactions;
 // Searches.
@@ -53,3 +55,4 @@ pub(crate) mod replay;
 pub(crate) mod rounds;
 pub(crate) mod shrink;
 pub(crate) mod tree;
+pub(crate) mod ways;

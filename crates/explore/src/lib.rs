@@ -111,17 +111,20 @@
 mod cross;
 mod engine;
 mod explorer;
+mod met;
 mod options;
 mod program;
 mod report;
 mod scene;
 mod schedule;
 pub mod verdict;
+mod ways;
 
 pub use cross::CrossCheck;
 pub use engine::replay::{Followed, ReplayError};
 pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
+pub use met::{Came, Found, Met};
 pub use options::{Audit, Options, Strategy};
 #[doc(hidden)]
 pub use options::{Mistake, Reach};
@@ -132,6 +135,7 @@ pub use report::{
 };
 pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleError};
+pub use ways::{Walked, Ways};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -23,6 +23,8 @@ pub(crate) struct Node {
     /// It takes the step at once, whatever the step is (it is panicking).
     pub forced: bool,
     pub task: usize,
+    /// The fingerprint of what it observed, as far as it counts.
+    pub history: u64,
     /// The locks that it holds there.
     pub held: HeldId,
     /// The first edge that was learned, and its input: most places have no other.
@@ -45,6 +47,8 @@ pub(crate) struct Edge {
     pub published: Vec<(ObjectId, u64)>,
     /// What its oracles found.
     pub findings: Vec<u32>,
+    /// It passed a checkpoint: it may come to a place where it was.
+    pub returns: bool,
 }
 
 #[derive(Default)]
@@ -75,7 +79,7 @@ impl Automaton {
         });
         let hash = mix(mix(history, step), task as u64);
         *self.by_hash.entry(hash).or_insert_with(|| {
-            self.nodes.push(Node { op, forced, task, held: self.locks.number(held), first: None });
+            self.nodes.push(Node { op, forced, task, history, held: self.locks.number(held), first: None });
             u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 places")
         })
     }

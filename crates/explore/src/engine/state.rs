@@ -16,18 +16,26 @@ use super::tasks::{MAX_TASKS, Tasks};
 pub(crate) struct State {
     pub nodes: [NodeId; MAX_TASKS],
     pub model: Model,
-    knowledge: Knowledge,
+    pub knowledge: Knowledge,
+    /// A step on the way passed a checkpoint; whoever asks clears it before.
+    pub returns: bool,
 }
 
 impl State {
     pub(crate) fn new(tasks: usize) -> Self {
-        State { nodes: [0; MAX_TASKS], model: Model::new(tasks), knowledge: Knowledge::new(tasks) }
+        State {
+            nodes: [0; MAX_TASKS],
+            model: Model::new(tasks),
+            knowledge: Knowledge::new(tasks),
+            returns: false,
+        }
     }
 
     pub(crate) fn copy(&mut self, from: &State) {
         self.nodes = from.nodes;
         self.model.clone_from(&from.model);
         self.knowledge.clone_from(&from.knowledge);
+        self.returns = from.returns;
     }
 
     pub(crate) fn fingerprint(&mut self) -> u64 {
@@ -150,6 +158,7 @@ pub(crate) fn follow(
     }
     found.extend(edge.findings.iter().map(|&finding| (finding, path.len())));
     state.nodes[task] = edge.next;
+    state.returns |= edge.returns;
     let next = learned.automaton.get(edge.next);
     let Some(op) = &next.op else {
         state.model.phases[task] = Phase::Ended;

@@ -1,0 +1,359 @@
+//! States by the ways that lead to them: what a search that is shared out by several explorations needs of each.
+//!
+//! A way is the tasks that were chosen, one after the other, from the state in which all stand before their first step. Ways
+//! come in ascending order mostly, and the states along the last one are kept, so that what two of them begin with is walked
+//! once. What comes of each task's step is told: the fingerprint of the state after it ([`Prints`](super::print::Prints)),
+//! and what was found. Steps are walked on what was learned; where an edge is missing an execution is led there and takes
+//! it.
+//!
+//! # What follows from the state and the rules alone
+//! Several explorations each learn in their own order. So that they mean the same by a state and its steps, they agree on
+//! *rules* ([`Rules`](super::rules::Rules)): who is known to use which object and how (and so before which steps others can
+//! go), and whether anything may be put off. These are *frozen* while a search is walked: what is learned meanwhile does
+//! not count ([`Objects::freeze`](super::objects::Objects::freeze)), and is told to all afterwards
+//! ([`Ways::lesson`], [`Ways::learn`]). If all of it together would tell other steps apart, or says that what was put off
+//! could be put off for ever, the search begins anew by rules that know it ([`Ways::begin`]).
+//!
+//! So, by induction over the length of ways: which states there are after so many steps, what is found on the way there, and
+//! what is learned, is the same whoever walks them. It follows that the search that does not begin anew any more is the same
+//! however it is shared out, if its rules are: and these are the least ones that contain what the warm-up learned, which is
+//! the same for all, and what a search by them learns. (Each search learns what is so in real executions, of which those by
+//! larger rules are more. So whatever is learned on the way, and when, belongs to them.)
+//!
+//! # What is put off
+//! Only steps beside a sleep, which touches nothing, as in a walk over every state (`cache`). There a cycle is met along the
+//! stack. Here there is none: where the tasks that can go round at all, by everybody's automata, lead back
+//! to a state is looked at from each state to which one of them came by a checkpoint (only checkpoints make cycles, so
+//! each has such a step). If they do, the search begins anew with nothing put off; and a group of states that all tasks go
+//! round in and none leaves is an execution that never ends.
+//!
+//! This module knows nothing of who walks the other ways, nor of which states were met before.
+
+mod found;
+mod round;
+
+use super::executor::Executor;
+use super::learned::Learned;
+use super::mode::Mode;
+use super::objects::OpKind;
+use super::print::Prints;
+use super::rules::{Common, Rules};
+use super::state::{Missing, State, follow, walk};
+use super::tasks::{Tasks, members};
+use crate::met::{Came, Found};
+
+/// A state of the way.
+struct Frame {
+    state: State,
+    /// The task whose step led there.
+    task: u8,
+    /// The length of the path up to here.
+    steps: usize,
+}
+
+/// Goes to states by their ways.
+pub(crate) struct Ways<'e, 'c, 'p> {
+    pub executor: &'e mut Executor<'c, 'p>,
+    max_steps: usize,
+    frames: Vec<Frame>,
+    /// How many of the frames are those of the present way.
+    depth: usize,
+    path: Vec<u8>,
+    /// What the real execution did so far, if one was begun.
+    live: Vec<u8>,
+    begun: bool,
+    found: Vec<(u32, usize)>,
+    prints: Prints,
+    rules: Rules,
+    /// What all know.
+    common: Common,
+    /// What all were told of what was learned here.
+    told: super::rules::Told,
+    /// Anything was put off, and a cycle was met.
+    slept: bool,
+    round: bool,
+    /// What was found before anybody took a step.
+    beginning: Vec<u32>,
+    /// The longest path to a state that was explored from.
+    pub deepest: usize,
+}
+
+impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
+    pub(crate) fn new(executor: &'e mut Executor<'c, 'p>, max_steps: usize) -> Self {
+        Ways {
+            executor,
+            max_steps,
+            frames: Vec::new(),
+            depth: 0,
+            path: Vec::new(),
+            live: Vec::new(),
+            begun: false,
+            found: Vec::new(),
+            prints: Prints::default(),
+            rules: Rules::default(),
+            common: Common::default(),
+            told: super::rules::Told::default(),
+            slept: false,
+            round: false,
+            beginning: Vec::new(),
+            deepest: 0,
+        }
+    }
+
+    /// What was learned since this was asked last.
+    pub(crate) fn lesson(&mut self) -> Vec<u8> {
+        let control = self.executor.conductor.control.borrow();
+        self.prints.renew(&control.learned);
+        self.told.lesson(&control.learned, &self.prints, &self.common, (self.slept, self.round))
+    }
+
+    /// Takes over what all have learned; whether the search is to begin anew.
+    ///
+    /// # Errors
+    /// If somebody's lesson is not one.
+    pub(crate) fn learn(&mut self, lessons: &[Vec<u8>]) -> Result<bool, String> {
+        lessons.iter().try_for_each(|lesson| self.common.add(lesson))?;
+        Ok(self.common.outgrows(&self.rules))
+    }
+
+    /// All that all know by now, as one lesson.
+    pub(crate) fn knowledge(&self) -> Vec<u8> {
+        self.common.lesson()
+    }
+
+    /// Begins a search by what is known by now; gives the fingerprint of the state that it begins in.
+    pub(crate) fn begin(&mut self) -> Result<u128, String> {
+        self.rules = self.common.rules();
+        (self.slept, self.round) = (false, false);
+        self.abandon();
+        self.executor.set_mode(Mode::Learn);
+        let mut control = self.executor.conductor.control.borrow_mut();
+        control.learned.restart = false;
+        control.learned.objects.freeze();
+        control.learned.objects.tell(&self.rules.facts);
+        drop(control);
+        (self.depth, self.frames) = (0, Vec::new());
+        self.root()
+    }
+
+    /// Ends the search: what was learned counts, and executions are as they always are.
+    pub(crate) fn end(&mut self) {
+        self.abandon();
+        let control = &mut *self.executor.conductor.control.borrow_mut();
+        control.learned.restart = false;
+        control.learned.objects.thaw();
+        if let Some(problem) = self.common.problem() {
+            control.learned.complain(|| problem.to_owned());
+        }
+    }
+
+    fn abandon(&mut self) {
+        self.executor.abandon();
+        self.begun = false;
+    }
+
+    /// Walks to the state in which every task stands before its first step.
+    fn root(&mut self) -> Result<u128, String> {
+        self.start();
+        let tasks = self.executor.tasks();
+        let mut state = State::new(tasks);
+        self.path.clear();
+        self.found.clear();
+        let mut control = self.executor.conductor.control.borrow_mut();
+        for task in 0..tasks {
+            let root = control.root(task);
+            state.nodes[task] = root;
+            let walked =
+                follow(&control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
+            if walked.is_err() {
+                return Err("the tasks begin in different ways: the program is not deterministic".to_owned());
+            }
+        }
+        self.prints.renew(&control.learned);
+        let print = self.prints.state(&mut state, &control.learned.objects);
+        drop(control);
+        self.frames.push(Frame { state, task: 0, steps: 0 });
+        self.beginning = self.found.iter().map(|(finding, _)| *finding).collect();
+        Ok(print)
+    }
+
+    fn start(&mut self) {
+        self.executor.begin();
+        self.live.clear();
+        self.begun = true;
+    }
+
+    /// Goes to a state.
+    fn reach(&mut self, way: &[u8]) -> Result<(), String> {
+        if self.frames.is_empty() {
+            self.root()?;
+        }
+        let same = self.frames[1..=self.depth].iter().zip(way).take_while(|(on, task)| on.task == **task);
+        self.depth = same.count();
+        for &task in &way[self.depth..] {
+            let can = self.enabled() & Tasks::checked_shl(1, task.into()).unwrap_or(0) != 0;
+            if !can || !self.advance(task.into())? {
+                return Err(format!(
+                    "an execution does not go as it went before: the program is not deterministic, or the way {way:?} is \
+                     another program's"
+                ));
+            }
+            self.depth += 1;
+        }
+        self.path.truncate(self.frames[self.depth].steps);
+        Ok(())
+    }
+
+    fn enabled(&self) -> Tasks {
+        self.frames[self.depth].state.enabled(&self.executor.conductor.control.borrow().learned)
+    }
+
+    /// Tells what comes of each task's step in the state to which a way leads, or of the state itself if no task can go
+    /// on there.
+    ///
+    /// # Errors
+    /// If the way does not lead where it led.
+    pub(crate) fn expand(&mut self, way: &[u8], tell: &mut dyn FnMut(Came<'_>)) -> Result<(), String> {
+        self.reach(way)?;
+        self.deepest = self.deepest.max(self.path.len());
+        if self.path.len() > self.max_steps {
+            let found = [self.endless()];
+            tell(Came { task: None, to: None, found: &found, endless: true });
+            return Ok(());
+        }
+        if way.is_empty() && !self.beginning.is_empty() {
+            let control = self.executor.conductor.control.borrow();
+            let of = |number: &u32| Found::of(control.learned.findings.get(*number));
+            let found: Vec<Found> = self.beginning.iter().map(of).collect();
+            let print = self.prints.state(&mut self.frames[0].state, &control.learned.objects);
+            drop(control);
+            tell(Came { task: None, to: Some(print), found: &found, endless: false });
+        }
+        let enabled = self.enabled();
+        if enabled == 0 {
+            let found = self.ended()?;
+            tell(Came { task: None, to: None, found: &found, endless: false });
+            return Ok(());
+        }
+        for task in members(self.chosen(enabled)) {
+            let ends = self.advance(task)?;
+            let mut found = self.findings();
+            if !ends {
+                found.push(self.endless());
+                tell(Came { task: Some(task as u8), to: None, found: &found, endless: true });
+                continue;
+            }
+            found.extend(self.goes_round(task)?);
+            let print = self.print();
+            tell(Came { task: Some(task as u8), to: Some(print), found: &found, endless: false });
+        }
+        Ok(())
+    }
+
+    /// The tasks whose steps are taken: a sleep is taken alone, if nothing can come again.
+    fn chosen(&mut self, enabled: Tasks) -> Tasks {
+        if self.rules.cyclic {
+            return enabled;
+        }
+        let control = self.executor.conductor.control.borrow();
+        let state = &self.frames[self.depth].state;
+        let sleeps = |&task: &usize| {
+            let node = control.learned.automaton.get(state.nodes[task]);
+            node.op.is_some_and(|op| op.kind == OpKind::Sleep)
+        };
+        let chosen = members(enabled).find(sleeps).map_or(enabled, |task| 1 << task);
+        self.slept |= chosen != enabled;
+        chosen
+    }
+
+    /// The fingerprint of the state after the present one.
+    fn print(&mut self) -> u128 {
+        let control = self.executor.conductor.control.borrow();
+        let Learned { objects, .. } = &control.learned;
+        self.prints.renew(&control.learned);
+        self.prints.state(&mut self.frames[self.depth + 1].state, objects)
+    }
+
+    /// What the last step found.
+    fn findings(&self) -> Vec<Found> {
+        let control = self.executor.conductor.control.borrow();
+        self.found.iter().map(|(finding, _)| Found::of(control.learned.findings.get(*finding))).collect()
+    }
+
+    /// Walks a step of the task from the present state into the next frame; executes it if it is not known. Says whether the
+    /// step ends.
+    fn advance(&mut self, task: usize) -> Result<bool, String> {
+        if self.frames.len() == self.depth + 1 {
+            let state = State::new(self.frames[0].state.model.tasks);
+            self.frames.push(Frame { state, task: 0, steps: 0 });
+        }
+        let mut executed = false;
+        loop {
+            let (before, after) = self.frames.split_at_mut(self.depth + 1);
+            let (frame, next) = (&before[self.depth], &mut after[0]);
+            next.state.copy(&frame.state);
+            next.state.returns = false;
+            next.task = task as u8;
+            self.path.truncate(frame.steps);
+            self.found.clear();
+            let mut control = self.executor.conductor.control.borrow_mut();
+            let bounds = (self.max_steps, usize::MAX, &mut 0);
+            let (learned, path, found) = (&mut control.learned, &mut self.path, &mut self.found);
+            let walked = walk(learned, None, &mut next.state, task, path, found, bounds);
+            drop(control);
+            match walked {
+                Ok(()) => {
+                    next.steps = self.path.len();
+                    return Ok(true);
+                }
+                Err(Missing::Endless) => {
+                    next.steps = self.path.len();
+                    return Ok(false);
+                }
+                Err(Missing::Edge) => {}
+            }
+            if executed {
+                return Err(
+                    "a step that was just executed is not known: this is a defect of the explorer".to_owned()
+                );
+            }
+            self.sync()?;
+            self.execute(task)?;
+            executed = true;
+            if self.executor.conductor.control.borrow().run.overrun {
+                let next = &mut self.frames[self.depth + 1];
+                (next.task, next.steps) = (task as u8, self.path.len());
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Leads the real execution to the present state.
+    fn sync(&mut self) -> Result<(), String> {
+        let on = &self.frames[1..=self.depth];
+        let fits = self.begun
+            && self.live.len() <= on.len()
+            && self.live.iter().zip(on).all(|(task, frame)| *task == frame.task);
+        if !fits {
+            if self.begun {
+                self.executor.drain(self.max_steps.min(1000));
+            }
+            self.start();
+        }
+        for index in self.live.len()..self.depth {
+            self.execute(self.frames[index + 1].task.into())?;
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, task: usize) -> Result<(), String> {
+        if self.executor.enabled() >> task & 1 == 0 {
+            return Err(
+                "an execution took another way than before: the program is not deterministic".to_owned()
+            );
+        }
+        self.executor.step(task);
+        self.live.push(task as u8);
+        Ok(())
+    }
+}
