@@ -62,6 +62,22 @@ impl Signs {
         Ok(())
     }
 
+    /// Has a worker do what is to be done, and `work` in between, until that says that all is done.
+    pub(crate) fn step_while(
+        &self,
+        worker: &mut Worker,
+        mut work: impl FnMut() -> Busy,
+    ) -> Result<(), ClusterError> {
+        loop {
+            match work() {
+                Busy::Works => worker.step(),
+                Busy::Waits => worker.step_or_park(Some(LOOK)),
+                Busy::Done => return Ok(()),
+            };
+            self.check()?;
+        }
+    }
+
     /// Has a worker do what is left to be done.
     pub(crate) fn step_until_idle(&self, worker: &mut Worker) -> Result<(), ClusterError> {
         while worker.has_dataflows() {
@@ -70,6 +86,17 @@ impl Signs {
         }
         Ok(())
     }
+}
+
+/// What a worker does besides what timely has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// It has more to do.
+    Works,
+    /// It has nothing to do before something comes.
+    Waits,
+    /// All is done.
+    Done,
 }
 
 /// Tells the other threads if its own one panics.

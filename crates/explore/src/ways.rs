@@ -151,10 +151,9 @@ impl Ways<'_, '_, '_> {
         self.ways.expand(way, tell)
     }
 
-    /// The most steps of a path to a state from which this exploration told what comes.
-    #[must_use]
-    pub fn deepest(&self) -> u64 {
-        self.ways.deepest as u64
+    /// The most steps of a path to a state from which this exploration told what comes, since this was asked last.
+    pub fn take_deepest(&mut self) -> u64 {
+        std::mem::take(&mut self.ways.deepest) as u64
     }
 
     /// How many executions were run so far, and how many steps were executed.

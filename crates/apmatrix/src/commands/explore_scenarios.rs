@@ -1,6 +1,7 @@
 //! `apmatrix explore SCENARIO…`: scenario files.
 
 mod audit;
+mod levels;
 mod report;
 mod results;
 mod telling;
@@ -105,18 +106,15 @@ pub fn run(args: &Args) -> Outcome {
         };
         return replay(play, schedule, args);
     }
+    if levels::are_meant(args, plays.len()) {
+        return levels::run(&plays, args);
+    }
     if args.html.is_some() && plays.len() > 1 {
         return Err(CliError::usage("`--html` writes the page of one scenario: name that one"));
     }
-    let told = Mutex::new(Told {
-        waiting: BTreeMap::new(),
-        next: 0,
-        documents: Vec::new(),
-        sums: BTreeMap::new(),
-        status: Ok(0),
-    });
+    let told = Mutex::new(Told::new());
     let (next, started) = (AtomicUsize::new(0), Instant::now());
-    let threads = jobs::wanted(args.jobs).min(plays.len());
+    let threads = jobs::wanted(args.threads()).min(plays.len());
     let work = |_| {
         while let Some((index, play)) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -134,20 +132,7 @@ pub fn run(args: &Args) -> Outcome {
     if jobs::run(threads, &work).is_err() {
         work(0);
     }
-    let Told { mut documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let status = status?;
-    if args.json {
-        match documents.as_mut_slice() {
-            [document] => {
-                document.memory_bytes = jobs::memory();
-                super::print_json(document)?;
-            }
-            scenarios => super::print_json(&report::Several::new(scenarios))?,
-        }
-    } else if plays.len() > 1 {
-        report::print_sum(plays.len(), &sums, started.elapsed())?;
-    }
-    Ok(status)
+    told.into_inner().unwrap_or_else(PoisonError::into_inner).end(args, plays.len(), started)
 }
 
 /// What was said of scenarios, in their order.
@@ -162,6 +147,35 @@ struct Told {
 }
 
 impl Told {
+    /// Nothing yet.
+    fn new() -> Told {
+        Told {
+            waiting: BTreeMap::new(),
+            next: 0,
+            documents: Vec::new(),
+            sums: BTreeMap::new(),
+            status: Ok(0),
+        }
+    }
+
+    /// Says what is to be said of all together.
+    fn end(self, args: &Args, plays: usize, started: Instant) -> Outcome {
+        let Told { mut documents, sums, status, .. } = self;
+        let status = status?;
+        if args.json {
+            match documents.as_mut_slice() {
+                [document] => {
+                    document.memory_bytes = jobs::memory();
+                    super::print_json(document)?;
+                }
+                scenarios => super::print_json(&report::Several::new(scenarios))?,
+            }
+        } else if plays > 1 {
+            report::print_sum(plays, &sums, started.elapsed())?;
+        }
+        Ok(status)
+    }
+
     /// Says what is known of the next ones.
     fn tell(&mut self, plays: &[Playable], args: &Args) {
         while let (Ok(status), Some(seen)) = (&self.status, self.waiting.remove(&self.next)) {
