@@ -1,7 +1,9 @@
 //! A scenario that is ready to be explored, and what explorations of it say.
 
 use ap_sysfs::Session;
-use explore::{CrossCheck, Explorer, Followed, Options, Progress, Replay, ReplayError, Report, Schedule, Ways};
+use explore::{
+    CrossCheck, Explorer, Followed, Options, Progress, Replay, ReplayError, Report, Schedule, Ways,
+};
 
 use crate::oracle::Verdict;
 use crate::scenario::definition::{Scenario, SetupError};

@@ -15,8 +15,8 @@ use serde::Serialize;
 use super::explore::cluster::{self, Asked};
 use super::explore::report::{count, several};
 use crate::error::{CliError, Outcome};
-use crate::schema::{Named, of};
 use crate::jobs;
+use crate::schema::{Named, of};
 use crate::terminal::{command, findings, width, wrapped};
 
 /// The alphabet that is explored if none is named: it closes.

@@ -76,7 +76,12 @@ impl Explores for Worker<'_, '_, '_, '_> {
         Ok(vec![(ROOT, self.ways.begin()?)])
     }
 
-    fn expand(&mut self, way: &[u8], share: &mut Share, send: &mut dyn FnMut(u8, u128)) -> Result<(), String> {
+    fn expand(
+        &mut self,
+        way: &[u8],
+        share: &mut Share,
+        send: &mut dyn FnMut(u8, u128),
+    ) -> Result<(), String> {
         let tasks = way.get(1..).unwrap_or_default();
         self.ways.expand(tasks, &mut |came| {
             share.transitions += u64::from(came.task.is_some());
