@@ -59,6 +59,15 @@ pub trait Explores {
         Ok(false)
     }
 
+    /// No states are left to be explored from, and all have learned what all have learned: whether the search begins anew all the
+    /// same. All decide alike.
+    ///
+    /// # Errors
+    /// In words why it can't be said.
+    fn close(&mut self) -> Result<bool, String> {
+        Ok(false)
+    }
+
     /// All that all know, as a lesson.
     fn knowledge(&self) -> Vec<u8> {
         Vec::new()

@@ -222,6 +222,9 @@ impl<'j, 'e, S: Space> Search<'j, 'e, S> {
         }
         self.tally.add(level);
         self.tally.time = self.before + job.started.elapsed();
+        if self.tally.closed() && self.expander.explorer().close().map_err(ClusterError::Astray)? {
+            return self.begin_anew(worker);
+        }
         if self.tally.cut.is_none() {
             self.frontier = self.shared_out(Borders::between(&samples, length), length, worker)?;
             self.save(&lessons, worker)?;

@@ -35,7 +35,9 @@ pub(crate) mod trace;
 // Which states need not be looked at.
 pub(crate) mod claims;
 pub(crate) mod effects;
+pub(crate) mod frozen;
 pub(crate) mod futures;
+pub(crate) mod lessons;
 pub(crate) mod log;
 pub(crate) mod persistent;
 pub(crate) mod print;

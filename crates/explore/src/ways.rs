@@ -45,6 +45,7 @@
 //!         let lessons = [ways.lesson()];
 //!         assert!(!ways.learn(&lessons)?, "the warm-up has taught all that there is");
 //!     }
+//!     assert!(!ways.close());
 //!     let met: Vec<Met> = met.into_values().collect();
 //!     let states = seen.len() as u64;
 //!     ways.report(&met, &Walked { states, transitions, ends, ..Walked::default() })
@@ -63,7 +64,7 @@ use crate::engine::executor::Executor;
 use crate::engine::{warm, ways};
 use crate::explorer::{Explored, Explorer};
 use crate::met::{Came, Met};
-use crate::options::Options;
+use crate::options::{Options, Strategy};
 use crate::program::Program;
 use crate::report::Report;
 
@@ -97,8 +98,8 @@ pub struct Ways<'e, 'c, 'p> {
 
 impl Explorer {
     /// Gives `f` what a search needs that goes to states by ways. Some executions are run before, the same ones whoever runs
-    /// them, to learn what tasks share. The strategy, the budget, and whether the first violation ends the search, are the
-    /// caller's concern; there is no audit.
+    /// them, to learn what tasks share. As few steps are told of as are enough; with [`Strategy::EveryState`] all of them. The
+    /// budget, and whether the first violation ends the search, are the caller's concern; there is no audit.
     pub fn by_ways<R>(&mut self, program: &mut dyn Program, f: impl FnOnce(&mut Ways<'_, '_, '_>) -> R) -> R {
         let options = self.options().clone();
         let conductor = Conductor::new(program, options.max_steps);
@@ -107,7 +108,9 @@ impl Explorer {
             let mut limits = Limits::new(&options, None);
             warm::up(&mut executor, &mut limits, options.reach);
             let warm_up = limits.warm_up;
-            f(&mut Ways { ways: ways::Ways::new(&mut executor, options.max_steps), options, warm_up })
+            let every = options.strategy == Strategy::EveryState;
+            let ways = ways::Ways::new(&mut executor, options.max_steps, every);
+            f(&mut Ways { ways, options, warm_up })
         })
     }
 }
@@ -126,6 +129,12 @@ impl Ways<'_, '_, '_> {
     /// If somebody's lesson can't be read.
     pub fn learn(&mut self, lessons: &[Vec<u8>]) -> Result<bool, String> {
         self.ways.learn(lessons)
+    }
+
+    /// To be asked when no states are left to be explored from, and all have learned what all have learned: whether the search is to
+    /// [`begin`](Ways::begin) anew, because what it left out relied on what is not so.
+    pub fn close(&mut self) -> bool {
+        self.ways.close()
     }
 
     /// All that all know by now, as one lesson.

@@ -47,7 +47,7 @@ impl Space for States {
             ("scenario", format!("{} {text:016x}", scenario.title.replace('\n', " "))),
             ("booted", format!("{booted:016x}")),
             ("kernel", machine.kernel.kernel.to_string()),
-            ("steps", self.options.max_steps.to_string()),
+            ("strategy", format!("{:?}", self.options.strategy)),
         ]
     }
 
@@ -108,6 +108,10 @@ impl Explores for Worker<'_, '_, '_, '_> {
 
     fn learn(&mut self, lessons: &[Vec<u8>]) -> Result<bool, String> {
         self.ways.learn(lessons)
+    }
+
+    fn close(&mut self) -> Result<bool, String> {
+        Ok(self.ways.close())
     }
 
     fn knowledge(&self) -> Vec<u8> {

@@ -56,8 +56,9 @@ pub(crate) struct Automaton {
     nodes: Vec<Node>,
     by_hash: FxHashMap<u64, NodeId>,
     edges: Vec<Edge>,
-    /// Where each edge begins.
+    /// Where each edge begins, and what the step there let the task observe.
     from: Vec<NodeId>,
+    inputs: Vec<u64>,
     /// All edges but the first of each place.
     by_input: FxHashMap<(NodeId, u64), EdgeId>,
     locks: LockSets,
@@ -113,6 +114,11 @@ impl Automaton {
         self.from.iter().copied().zip(&self.edges)
     }
 
+    /// What the step of the place where an edge begins let the task observe.
+    pub(crate) fn input(&self, edge: usize) -> u64 {
+        self.inputs[edge]
+    }
+
     /// How many edges there are.
     pub(crate) fn edges_len(&self) -> usize {
         self.edges.len()
@@ -139,6 +145,7 @@ impl Automaton {
         let number = u32::try_from(self.edges.len()).expect("fewer than 2^32 edges");
         self.edges.push(edge);
         self.from.push(node);
+        self.inputs.push(input);
         match &mut self.nodes[node as usize].first {
             first @ None => *first = Some((number, input)),
             Some(_) => drop(self.by_input.insert((node, input), number)),

@@ -144,6 +144,7 @@ pub(crate) struct Facts {
     /// See [`Info`].
     pub tried: bool,
     pub racy: bool,
+    pub watched: bool,
     pub users: Tasks,
     pub changers: Tasks,
 }
@@ -154,6 +155,7 @@ impl Facts {
         Facts {
             tried: self.tried | other.tried,
             racy: self.racy | other.racy,
+            watched: self.watched | other.watched,
             users: self.users | other.users,
             changers: self.changers | other.changers,
         }
@@ -173,11 +175,12 @@ impl Facts {
 
 impl Info {
     fn known(&self) -> Facts {
-        let Info { tried, racy, users, changers, news, .. } = *self;
-        news.or(Facts { tried, racy, users, changers })
+        let Info { tried, racy, watched, users, changers, news, .. } = *self;
+        news.or(Facts { tried, racy, watched, users, changers })
     }
 
-    fn set(&mut self, Facts { tried, racy, users, changers }: Facts) {
+    /// (Whether it is watched is the program's to say.)
+    fn set(&mut self, Facts { tried, racy, users, changers, .. }: Facts) {
         (self.tried, self.racy, self.users, self.changers) = (tried, racy, users, changers);
     }
 }
@@ -189,6 +192,7 @@ pub(crate) struct Objects {
     /// By the address of the level's name: quick, but one name may have several addresses.
     quick: FxHashMap<(usize, u16, Key), ObjectId>,
     exact: FxHashMap<Object, ObjectId>,
+    names: FxHashMap<u64, ObjectId>,
     trackeds: Vec<ObjectId>,
     watched: Vec<ObjectId>,
     /// What is learned counts from [`Objects::thaw`] on only.
@@ -210,28 +214,42 @@ impl Objects {
 
     #[cold]
     fn id_slow(&mut self, quick: (usize, u16, Key), object: Object) -> (ObjectId, bool) {
-        let mut new = false;
-        let id = *self.exact.entry(object).or_insert_with(|| {
-            new = true;
+        let known = self.exact.get(&object).copied();
+        let id = known.unwrap_or_else(|| {
             let name = locks::hook::fingerprint(&object);
-            let Facts { tried, racy, users, changers } = self.foretold.remove(&name).unwrap_or_default();
-            let info = Info {
-                object,
+            let id = self.named(name, Facts::default());
+            let info = &mut self.infos[id as usize];
+            (info.object, info.watched) = (object, false);
+            self.exact.insert(object, id);
+            id
+        });
+        self.quick.insert(quick, id);
+        (id, known.is_none())
+    }
+
+    /// The number of the object of that name; of one that was not met yet others know this.
+    pub(crate) fn named(&mut self, name: u64, known: Facts) -> ObjectId {
+        let Objects { infos, names, foretold, .. } = self;
+        *names.entry(name).or_insert_with(|| {
+            let Facts { tried, racy, users, changers, .. } = foretold.remove(&name).unwrap_or_default();
+            infos.push(Info {
+                object: Object {
+                    level: "an object that only others met",
+                    rank: u16::MAX,
+                    key: Key::default(),
+                },
                 name,
                 tried,
                 racy,
                 news: Facts::default(),
-                watched: false,
+                watched: known.watched,
                 called: None,
                 tracked: None,
                 users,
                 changers,
-            };
-            self.infos.push(info);
-            ObjectId::try_from(self.infos.len() - 1).expect("fewer than 2^32 objects")
-        });
-        self.quick.insert(quick, id);
-        (id, new)
+            });
+            ObjectId::try_from(infos.len() - 1).expect("fewer than 2^32 objects")
+        })
     }
 
     /// How many objects there are.

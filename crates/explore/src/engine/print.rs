@@ -20,6 +20,7 @@
 
 use super::automaton::{Automaton, Node, NodeId};
 use super::learned::Learned;
+use super::lessons::{Edge, Place, Step};
 use super::mix::mix;
 use super::model::{Cell, Phase};
 use super::objects::{At, ObjectId, Objects, Op};
@@ -38,6 +39,11 @@ impl Prints {
         for node in self.places.len()..automaton.len() {
             self.places.push(place(automaton.get(node as NodeId), objects));
         }
+    }
+
+    /// The fingerprints of all places from one on.
+    pub(crate) fn all(&self, from: usize) -> &[u64] {
+        &self.places[from..]
     }
 
     /// The fingerprint of a place that was taken note of.
@@ -69,16 +75,25 @@ impl Prints {
     }
 }
 
-/// All edges of an automaton from one on, each with its task and the fingerprints of the places at its ends.
-pub(crate) fn edges(
-    automaton: &Automaton,
-    prints: &Prints,
-    from: usize,
-) -> impl Iterator<Item = (u8, u64, u64)> {
-    automaton
-        .edges()
-        .skip(from)
-        .map(|(place, edge)| (automaton.get(place).task as u8, prints.place(place), prints.place(edge.next)))
+/// All edges of an automaton from one on: where each begins, what is observed, and where it ends.
+pub(crate) fn edges(automaton: &Automaton, prints: &Prints, from: usize) -> impl Iterator<Item = Edge> {
+    automaton.edges().enumerate().skip(from).map(|(number, (place, edge))| {
+        (prints.place(place), automaton.input(number), prints.place(edge.next))
+    })
+}
+
+/// All places from one on, by their fingerprints.
+pub(crate) fn places(learned: &Learned, prints: &Prints, from: usize) -> impl Iterator<Item = (u64, Place)> {
+    let (automaton, objects) = (&learned.automaton, &learned.objects);
+    let name = |id: ObjectId| objects.get(id).name;
+    (from..automaton.len()).map(move |node| {
+        let place = automaton.get(node as NodeId);
+        let step = place.op.map(|op| Step { kind: op.kind, object: name(op.object), mutex: name(op.mutex) });
+        let mut held: Vec<_> =
+            automaton.locks().get(place.held).iter().map(|&(id, read)| (name(id), read)).collect();
+        held.sort_unstable();
+        (prints.place(node as NodeId), Place { task: place.task as u8, forced: place.forced, step, held })
+    })
 }
 
 fn place(node: &Node, objects: &Objects) -> u64 {

@@ -20,12 +20,17 @@
 //! the same for all, and what a search by them learns. (Each search learns what is so in real executions, of which those by
 //! larger rules are more. So whatever is learned on the way, and when, belongs to them.)
 //!
-//! # What is put off
-//! Only steps beside a sleep, which touches nothing, as in a walk over every state (`cache`). There a cycle is met along the
-//! stack. Here there is none: where the tasks that can go round at all, by everybody's automata, lead back
-//! to a state is looked at from each state to which one of them came by a checkpoint (only checkpoints make cycles, so
-//! each has such a step). If they do, the search begins anew with nothing put off; and a group of states that all tasks go
-//! round in and none leaves is an execution that never ends.
+//! # What is left out
+//! Steps beside a sleep, which touches nothing; what is inside a transaction; and the tasks without which those that are taken
+//! are enough, by what all knew when the search began ([`Frozen`](super::frozen::Frozen), which says why that is right and
+//! follows from the state alone). What was relied on is looked at again when the search has ended, and now and then before: if
+//! it does not hold by what is known then, or locks are taken in a circle, the search begins anew.
+//!
+//! That is enough where executions come to no state again. In the ordinary search a cycle is met along its stack. Here there is
+//! none: where the tasks that can go round at all, by everybody's automata, lead back to a state is looked at from each state to
+//! which one of them came by a checkpoint (only checkpoints make cycles, so each has such a step). If they do, and anything was
+//! left out, the search begins anew and leaves nothing out; and a group of states that all tasks go round in and none leaves is
+//! an execution that never ends.
 //!
 //! This module knows nothing of who walks the other ways, nor of which states were met before.
 
@@ -33,10 +38,12 @@ mod found;
 mod round;
 
 use super::executor::Executor;
+use super::frozen::Frozen;
 use super::learned::Learned;
 use super::mode::Mode;
 use super::objects::OpKind;
 use super::print::Prints;
+use super::reach::Reach;
 use super::rules::{Common, Rules};
 use super::state::{Missing, State, follow, walk};
 use super::tasks::{Tasks, members};
@@ -47,14 +54,16 @@ struct Frame {
     state: State,
     /// The task whose step led there.
     task: u8,
-    /// The length of the path up to here.
+    /// The length of the path up to here, and how many places before which others could go the last step ran through.
     steps: usize,
+    points: usize,
 }
 
 /// Goes to states by their ways.
 pub(crate) struct Ways<'e, 'c, 'p> {
     pub executor: &'e mut Executor<'c, 'p>,
     max_steps: usize,
+    every: bool,
     frames: Vec<Frame>,
     /// How many of the frames are those of the present way.
     depth: usize,
@@ -65,6 +74,10 @@ pub(crate) struct Ways<'e, 'c, 'p> {
     found: Vec<(u32, usize)>,
     prints: Prints,
     rules: Rules,
+    /// What is chosen by, unless nothing is left out.
+    frozen: Option<Frozen>,
+    /// The places that one step may run through: a transaction may go round for ever, which is noticed between steps.
+    most_points: usize,
     /// What all know.
     common: Common,
     /// What all were told of what was learned here.
@@ -79,10 +92,12 @@ pub(crate) struct Ways<'e, 'c, 'p> {
 }
 
 impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
-    pub(crate) fn new(executor: &'e mut Executor<'c, 'p>, max_steps: usize) -> Self {
+    /// `every`: nothing is left out but steps beside a sleep.
+    pub(crate) fn new(executor: &'e mut Executor<'c, 'p>, max_steps: usize, every: bool) -> Self {
         Ways {
             executor,
             max_steps,
+            every,
             frames: Vec::new(),
             depth: 0,
             path: Vec::new(),
@@ -91,6 +106,8 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
             found: Vec::new(),
             prints: Prints::default(),
             rules: Rules::default(),
+            frozen: None,
+            most_points: Reach::default().most_points(),
             common: Common::default(),
             told: super::rules::Told::default(),
             slept: false,
@@ -104,7 +121,9 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     pub(crate) fn lesson(&mut self) -> Vec<u8> {
         let control = self.executor.conductor.control.borrow();
         self.prints.renew(&control.learned);
-        self.told.lesson(&control.learned, &self.prints, &self.common, (self.slept, self.round))
+        let claims = self.frozen.as_mut().map(|frozen| frozen.claims(&control.learned.objects));
+        let met = (self.slept, self.round);
+        self.told.lesson(&control.learned, &self.prints, &self.common, met, claims.unwrap_or_default())
     }
 
     /// Takes over what all have learned; whether the search is to begin anew.
@@ -112,8 +131,28 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     /// # Errors
     /// If somebody's lesson is not one.
     pub(crate) fn learn(&mut self, lessons: &[Vec<u8>]) -> Result<bool, String> {
+        let before = worth_looking(self.common.edges_len());
         lessons.iter().try_for_each(|lesson| self.common.add(lesson))?;
-        Ok(self.common.outgrows(&self.rules))
+        let looks = worth_looking(self.common.edges_len()) > before;
+        Ok(self.common.outgrows(&self.rules) || looks && self.holds_no_more())
+    }
+
+    /// All have come to the end of the search; whether it is to begin anew.
+    pub(crate) fn close(&mut self) -> bool {
+        self.holds_no_more()
+    }
+
+    /// Whether what was left out relied on what does not hold by what all know now.
+    fn holds_no_more(&mut self) -> bool {
+        let Some(frozen) = &self.frozen else { return false };
+        let objects = &mut self.executor.conductor.control.borrow_mut().learned.objects;
+        let tasks = self.frames.first().map_or(0, |frame| frame.state.model.tasks);
+        if !self.rules.entangled && self.common.is_entangled(objects, tasks) {
+            self.common.entangled = true;
+            return true;
+        }
+        let mut now = Frozen::new(&self.common, objects, !self.rules.entangled);
+        !now.bears(frozen, &self.common, objects)
     }
 
     /// All that all know by now, as one lesson.
@@ -123,6 +162,10 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
 
     /// Begins a search by what is known by now; gives the fingerprint of the state that it begins in.
     pub(crate) fn begin(&mut self) -> Result<u128, String> {
+        let mut control = self.executor.conductor.control.borrow_mut();
+        let Learned { objects, names, .. } = &mut control.learned;
+        self.common.entangled |= self.common.is_entangled(objects, names.len());
+        drop(control);
         self.rules = self.common.rules();
         (self.slept, self.round) = (false, false);
         self.abandon();
@@ -131,6 +174,9 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
         control.learned.restart = false;
         control.learned.objects.freeze();
         control.learned.objects.tell(&self.rules.facts);
+        let objects = &mut control.learned.objects;
+        let (common, rules) = (&self.common, &self.rules);
+        self.frozen = (!rules.cyclic && !self.every).then(|| Frozen::new(common, objects, !rules.entangled));
         drop(control);
         (self.depth, self.frames) = (0, Vec::new());
         self.root()
@@ -170,9 +216,12 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
             }
         }
         self.prints.renew(&control.learned);
+        if let Some(frozen) = &mut self.frozen {
+            frozen.renew(&self.prints);
+        }
         let print = self.prints.state(&mut state, &control.learned.objects);
         drop(control);
-        self.frames.push(Frame { state, task: 0, steps: 0 });
+        self.frames.push(Frame { state, task: 0, steps: 0, points: 0 });
         self.beginning = self.found.iter().map(|(finding, _)| *finding).collect();
         Ok(print)
     }
@@ -250,7 +299,7 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
         Ok(())
     }
 
-    /// The tasks whose steps are taken: a sleep is taken alone, if nothing can come again.
+    /// The tasks whose steps are taken.
     fn chosen(&mut self, enabled: Tasks) -> Tasks {
         if self.rules.cyclic {
             return enabled;
@@ -261,7 +310,15 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
             let node = control.learned.automaton.get(state.nodes[task]);
             node.op.is_some_and(|op| op.kind == OpKind::Sleep)
         };
-        let chosen = members(enabled).find(sleeps).map_or(enabled, |task| 1 << task);
+        let chosen = match members(enabled).find(sleeps) {
+            Some(task) => 1 << task,
+            None => match &mut self.frozen {
+                Some(frozen) if enabled & (enabled - 1) != 0 => {
+                    frozen.choose(state, enabled, &control.learned.objects)
+                }
+                _ => enabled,
+            },
+        };
         self.slept |= chosen != enabled;
         chosen
     }
@@ -270,7 +327,6 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     fn print(&mut self) -> u128 {
         let control = self.executor.conductor.control.borrow();
         let Learned { objects, .. } = &control.learned;
-        self.prints.renew(&control.learned);
         self.prints.state(&mut self.frames[self.depth + 1].state, objects)
     }
 
@@ -285,9 +341,9 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     fn advance(&mut self, task: usize) -> Result<bool, String> {
         if self.frames.len() == self.depth + 1 {
             let state = State::new(self.frames[0].state.model.tasks);
-            self.frames.push(Frame { state, task: 0, steps: 0 });
+            self.frames.push(Frame { state, task: 0, steps: 0, points: 0 });
         }
-        let mut executed = false;
+        let mut executed = 0;
         loop {
             let (before, after) = self.frames.split_at_mut(self.depth + 1);
             let (frame, next) = (&before[self.depth], &mut after[0]);
@@ -296,52 +352,64 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
             next.task = task as u8;
             self.path.truncate(frame.steps);
             self.found.clear();
+            let mut points = 0;
             let mut control = self.executor.conductor.control.borrow_mut();
-            let bounds = (self.max_steps, usize::MAX, &mut 0);
+            self.prints.renew(&control.learned);
+            let inside = match &mut self.frozen {
+                None => None,
+                Some(frozen) => {
+                    frozen.renew(&self.prints);
+                    Some(frozen.inside())
+                }
+            };
+            let bounds = (self.max_steps, self.most_points, &mut points);
             let (learned, path, found) = (&mut control.learned, &mut self.path, &mut self.found);
-            let walked = walk(learned, None, &mut next.state, task, path, found, bounds);
+            let walked = walk(learned, inside, &mut next.state, task, path, found, bounds);
             drop(control);
             match walked {
                 Ok(()) => {
-                    next.steps = self.path.len();
+                    (next.steps, next.points) = (self.path.len(), points + 1);
                     return Ok(true);
                 }
                 Err(Missing::Endless) => {
-                    next.steps = self.path.len();
+                    (next.steps, next.points) = (self.path.len(), points + 1);
                     return Ok(false);
                 }
                 Err(Missing::Edge) => {}
             }
-            if executed {
+            // As far as it is known, and one step further.
+            if points < executed {
                 return Err(
                     "a step that was just executed is not known: this is a defect of the explorer".to_owned()
                 );
             }
-            self.sync()?;
-            self.execute(task)?;
-            executed = true;
+            if executed == 0 {
+                self.sync()?;
+            }
+            for _ in executed..=points {
+                self.execute(task)?;
+            }
+            executed = points + 1;
             if self.executor.conductor.control.borrow().run.overrun {
                 let next = &mut self.frames[self.depth + 1];
-                (next.task, next.steps) = (task as u8, self.path.len());
+                (next.task, next.steps, next.points) = (task as u8, self.path.len(), executed);
                 return Ok(false);
             }
         }
     }
 
     /// Leads the real execution to the present state.
+    ///
+    /// One that is left is not gone on with, though that would be quicker and teach something: what is learned must not depend on
+    /// who left what when.
     fn sync(&mut self) -> Result<(), String> {
-        let on = &self.frames[1..=self.depth];
-        let fits = self.begun
-            && self.live.len() <= on.len()
-            && self.live.iter().zip(on).all(|(task, frame)| *task == frame.task);
-        if !fits {
-            if self.begun {
-                self.executor.drain(self.max_steps.min(1000));
-            }
+        let on = self.frames[1..=self.depth].iter();
+        let way: Vec<u8> = on.flat_map(|frame| std::iter::repeat_n(frame.task, frame.points)).collect();
+        if !self.begun || !way.starts_with(&self.live) {
             self.start();
         }
-        for index in self.live.len()..self.depth {
-            self.execute(self.frames[index + 1].task.into())?;
+        for &task in &way[self.live.len()..] {
+            self.execute(task.into())?;
         }
         Ok(())
     }
@@ -356,4 +424,15 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
         self.live.push(task as u8);
         Ok(())
     }
+}
+
+/// Of so many edges how often there were a quarter more: whenever there are, it is worth looking whether what was relied on still
+/// holds. (It follows from their number alone, also when the search was ended and goes on.)
+fn worth_looking(edges: usize) -> u32 {
+    let (mut times, mut most) = (0, 64);
+    while most < edges {
+        most += most / 4;
+        times += 1;
+    }
+    times
 }

@@ -11,6 +11,7 @@ enum Ask {
     Lesson,
     Learn(Vec<Vec<u8>>),
     Begin,
+    Close,
     /// To explore from these states, the last one first if that is said.
     Expand(Vec<Vec<u8>>, bool),
     Report(Vec<Met>, Box<Walked>),
@@ -46,6 +47,7 @@ fn serve(ways: &mut Ways<'_, '_, '_>, asked: &Receiver<Ask>, answers: &Sender<Re
             Ask::End => return,
             Ask::Lesson => Ok(Answer::Lesson(ways.lesson())),
             Ask::Learn(lessons) => ways.learn(&lessons).map(Answer::Anew),
+            Ask::Close => Ok(Answer::Anew(ways.close())),
             Ask::Begin => ways.begin().map(Answer::Root),
             Ask::Expand(mut all, backwards) => {
                 if backwards {
@@ -94,7 +96,12 @@ impl Crew {
             .into_iter()
             .map(|answer| if let Answer::Lesson(lesson) = answer { lesson } else { Vec::new() })
             .collect();
-        let anew = self.all(|_| Ask::Learn(lessons.clone()))?;
+        self.alike(|_| Ask::Learn(lessons.clone()))
+    }
+
+    /// Asks all whether the search is to begin anew.
+    fn alike(&self, ask: impl FnMut(usize) -> Ask) -> Result<bool, String> {
+        let anew = self.all(ask)?;
         let anew: Vec<bool> = anew.iter().map(|answer| matches!(answer, Answer::Anew(true))).collect();
         assert!(anew.iter().all(|one| *one == anew[0]), "all decide alike");
         Ok(anew[0])
@@ -156,6 +163,9 @@ impl Crew {
                     }
                 }
                 assert!(before > 0);
+            }
+            if whole.is_none() && self.alike(|_| Ask::Close)? {
+                continue;
             }
             let met: Vec<Met> = met.into_values().collect();
             let states = seen.len() as u64;

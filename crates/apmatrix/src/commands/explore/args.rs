@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
     #[arg(value_parser = number(1..=256_u16), allow_negative_numbers = true)]
     pub jobs: Option<u16>,
-    /// How many threads share out sequences, or every state of one scenario file, level by level; with several files the same
+    /// How many threads share out sequences, or the states of one scenario file, level by level; with several files the same
     /// as --jobs
     #[arg(long, value_name = "N", conflicts_with_all = ["specimen", "replay", "list", "jobs"])]
     #[arg(value_parser = number(1..=256_u16), allow_negative_numbers = true)]

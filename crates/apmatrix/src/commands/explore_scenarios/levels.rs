@@ -1,4 +1,4 @@
-//! One scenario by several workers: every state, level by level.
+//! One scenario by several workers: its states, level by level.
 //!
 //! This module knows nothing of how states are shared out, nor of what a report looks like.
 
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ap_cluster::Progress;
-use explore::{Audit, Options};
+use explore::{Audit, Options, Strategy};
 
 use super::{Seen, Told, report, telling, write};
 use crate::commands::explore::args::{Args, Engine};
@@ -51,7 +51,8 @@ pub fn run(plays: &[Playable], args: &Args) -> Outcome {
     let budget = args.budget.map(Duration::from_secs);
     let ready = play.ready(budget)?;
     let left = budget.map(|budget| budget.saturating_sub(started.elapsed()));
-    let options = Options { budget: left, audit: Audit::Off, ..Options::default() };
+    let strategy = if args.engine == Engine::Every { Strategy::EveryState } else { Strategy::StateCache };
+    let options = Options { strategy, budget: left, audit: Audit::Off, ..Options::default() };
     let states = Arc::new(States::new(play, &ready, options));
     let asked = Asked {
         budget: left,
