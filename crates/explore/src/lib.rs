@@ -67,6 +67,10 @@
 //! state again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
 //! [`Strategy::EveryState`] leaves nothing out: the fuzzer in the tests compares both, DPOR and DFS.
 //!
+//! *Shared out.* [`Explorer::by_ways`] gives a caller what a search needs that goes to states by the ways that lead to them. Several
+//! of them, in threads, processes and machines, can share out one search: they call states by the same fingerprints, and choose
+//! the same steps in a state, though each learns in its own order (`engine/ways`).
+//!
 //! *Checkpoints, marks and looks* are promises: what the task does from there on depends on the key alone. A key that
 //! leaves something out hides executions from the state cache, without a word. The audit ([`Audit`]) checks it,
 //! for one task at a time: pasts that led to the same key are told apart, what the task does up to the

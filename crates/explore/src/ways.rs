@@ -106,7 +106,7 @@ impl Explorer {
         hook::install_scoped(&conductor, || {
             let mut executor = Executor::new(&conductor, options.stack);
             let mut limits = Limits::new(&options, None);
-            warm::up(&mut executor, &mut limits, options.reach);
+            warm::up(&mut executor, &mut limits, options.reach, warm::LEAST);
             let warm_up = limits.warm_up;
             let every = options.strategy == Strategy::EveryState;
             let ways = ways::Ways::new(&mut executor, options.max_steps, every);

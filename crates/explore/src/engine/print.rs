@@ -22,7 +22,7 @@ use super::automaton::{Automaton, Node, NodeId};
 use super::learned::Learned;
 use super::lessons::{Edge, Place, Step};
 use super::mix::mix;
-use super::model::{Cell, Phase};
+use super::model::{Cell, Model, Phase};
 use super::objects::{At, ObjectId, Objects, Op};
 use super::state::State;
 
@@ -51,9 +51,26 @@ impl Prints {
         self.places[node as usize]
     }
 
-    /// The fingerprint of a state whose places were all taken note of.
-    pub(crate) fn state(&self, state: &mut State, objects: &Objects) -> u128 {
-        let mut sum = Sum::default();
+    /// The sum of what objects contain and who holds them.
+    pub(crate) fn cells(&self, model: &Model, objects: &Objects) -> Sum {
+        self.moved(Sum::default(), &Model::new(0), model, objects)
+    }
+
+    /// The same after steps, by the sum before them: few objects have changed.
+    pub(crate) fn moved(&self, mut sum: Sum, from: &Model, to: &Model, objects: &Objects) -> Sum {
+        for id in 0..from.cells.len().max(to.cells.len()) {
+            let (before, after) = (from.cell(id as ObjectId), to.cell(id as ObjectId));
+            if before != after {
+                let name = objects.get(id as ObjectId).name;
+                sum.leave(cell(name, &before));
+                sum.add(cell(name, &after));
+            }
+        }
+        sum
+    }
+
+    /// The fingerprint of a state whose places were all taken note of, with the sum of its cells.
+    pub(crate) fn state(&self, state: &mut State, mut sum: Sum, objects: &Objects) -> u128 {
         // Drops what makes no difference.
         state.knowledge.normalise(&state.model);
         for (task, phase) in state.model.phases.iter().enumerate().take(state.model.tasks) {
@@ -64,15 +81,19 @@ impl Prints {
             };
             sum.add(mix(self.place(state.nodes[task]), phase + 0x7A5C));
         }
-        for (id, cell) in state.model.cells.iter().enumerate().filter(|(_, cell)| **cell != Cell::default()) {
-            let name = objects.get(id as ObjectId).name;
-            let held = mix(mix(name, u64::from(cell.writer)), cell.content);
-            sum.add(if cell.readers == 0 { held } else { mix(held, cell.readers) });
-        }
         let object = |id: ObjectId| objects.get(id).name;
         state.knowledge.words(object, |tracked| objects.tracked_name(tracked), |word| sum.add(word));
         sum.end()
     }
+}
+
+/// The word of an object's state; 0 is that of every object not touched yet.
+fn cell(name: u64, cell: &Cell) -> u64 {
+    if *cell == Cell::default() {
+        return 0;
+    }
+    let held = mix(mix(name, u64::from(cell.writer)), cell.content);
+    if cell.readers == 0 { held } else { mix(held, cell.readers) }
 }
 
 /// All edges of an automaton from one on: where each begins, what is observed, and where it ends.
@@ -112,15 +133,25 @@ pub(crate) fn at(at: At) -> u64 {
     locks::hook::fingerprint(&(at.file(), at.line(), at.column()))
 }
 
-/// A sum of words in any order, of twice their size.
-#[derive(Default)]
-struct Sum(u64, u64);
+/// A sum of words in any order, of twice their size; 0 adds nothing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sum(u64, u64);
 
 impl Sum {
+    fn halves(word: u64) -> (u64, u64) {
+        if word == 0 { (0, 0) } else { (mix(word, 0x51A7E), mix(word, 0xF1005)) }
+    }
+
     #[inline]
     fn add(&mut self, word: u64) {
-        self.0 = self.0.wrapping_add(mix(word, 0x51A7E));
-        self.1 = self.1.wrapping_add(mix(word, 0xF1005));
+        let (one, other) = Sum::halves(word);
+        (self.0, self.1) = (self.0.wrapping_add(one), self.1.wrapping_add(other));
+    }
+
+    #[inline]
+    fn leave(&mut self, word: u64) {
+        let (one, other) = Sum::halves(word);
+        (self.0, self.1) = (self.0.wrapping_sub(one), self.1.wrapping_sub(other));
     }
 
     fn end(self) -> u128 {

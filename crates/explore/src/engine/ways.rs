@@ -14,11 +14,12 @@
 //! ([`Ways::lesson`], [`Ways::learn`]). If all of it together would tell other steps apart, or says that what was put off
 //! could be put off for ever, the search begins anew by rules that know it ([`Ways::begin`]).
 //!
-//! So, by induction over the length of ways: which states there are after so many steps, what is found on the way there, and
-//! what is learned, is the same whoever walks them. It follows that the search that does not begin anew any more is the same
-//! however it is shared out, if its rules are: and these are the least ones that contain what the warm-up learned, which is
-//! the same for all, and what a search by them learns. (Each search learns what is so in real executions, of which those by
-//! larger rules are more. So whatever is learned on the way, and when, belongs to them.)
+//! So, by induction over the length of ways: which states there are after so many steps, what is found there, and what is learned
+//! there, is the same whoever walks them; for an execution goes along a way, takes a step that is told of, and is left then. So
+//! it is the same, too, whether the search begins anew, and by which rules; and all searches are the same up to the one that
+//! counts, however they are shared out. (Only by which of several executions it is known that a lock is asked for while another
+//! is held may differ.) There is such a one: whenever a search begins anew, more is known than when the last one began, and of
+//! a program that comes to an end there is only so much to know.
 //!
 //! # What is left out
 //! Steps beside a sleep, which touches nothing; what is inside a transaction; and the tasks without which those that are taken
@@ -42,7 +43,7 @@ use super::frozen::Frozen;
 use super::learned::Learned;
 use super::mode::Mode;
 use super::objects::OpKind;
-use super::print::Prints;
+use super::print::{Prints, Sum};
 use super::reach::Reach;
 use super::rules::{Common, Rules};
 use super::state::{Missing, State, follow, walk};
@@ -57,6 +58,14 @@ struct Frame {
     /// The length of the path up to here, and how many places before which others could go the last step ran through.
     steps: usize,
     points: usize,
+    /// The sum of its cells, for fingerprints.
+    cells: Sum,
+}
+
+impl Frame {
+    fn new(state: State) -> Frame {
+        Frame { state, task: 0, steps: 0, points: 0, cells: Sum::default() }
+    }
 }
 
 /// Goes to states by their ways.
@@ -219,9 +228,11 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
         if let Some(frozen) = &mut self.frozen {
             frozen.renew(&self.prints);
         }
-        let print = self.prints.state(&mut state, &control.learned.objects);
+        let objects = &control.learned.objects;
+        let cells = self.prints.cells(&state.model, objects);
+        let print = self.prints.state(&mut state, cells, objects);
         drop(control);
-        self.frames.push(Frame { state, task: 0, steps: 0, points: 0 });
+        self.frames.push(Frame { cells, ..Frame::new(state) });
         self.beginning = self.found.iter().map(|(finding, _)| *finding).collect();
         Ok(print)
     }
@@ -274,7 +285,8 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
             let control = self.executor.conductor.control.borrow();
             let of = |number: &u32| Found::of(control.learned.findings.get(*number));
             let found: Vec<Found> = self.beginning.iter().map(of).collect();
-            let print = self.prints.state(&mut self.frames[0].state, &control.learned.objects);
+            let Frame { state, cells, .. } = &mut self.frames[0];
+            let print = self.prints.state(state, *cells, &control.learned.objects);
             drop(control);
             tell(Came { task: None, to: Some(print), found: &found, endless: false });
         }
@@ -326,8 +338,8 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     /// The fingerprint of the state after the present one.
     fn print(&mut self) -> u128 {
         let control = self.executor.conductor.control.borrow();
-        let Learned { objects, .. } = &control.learned;
-        self.prints.state(&mut self.frames[self.depth + 1].state, objects)
+        let Frame { state, cells, .. } = &mut self.frames[self.depth + 1];
+        self.prints.state(state, *cells, &control.learned.objects)
     }
 
     /// What the last step found.
@@ -341,7 +353,7 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     fn advance(&mut self, task: usize) -> Result<bool, String> {
         if self.frames.len() == self.depth + 1 {
             let state = State::new(self.frames[0].state.model.tasks);
-            self.frames.push(Frame { state, task: 0, steps: 0, points: 0 });
+            self.frames.push(Frame::new(state));
         }
         let mut executed = 0;
         loop {
@@ -369,6 +381,9 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
             match walked {
                 Ok(()) => {
                     (next.steps, next.points) = (self.path.len(), points + 1);
+                    let objects = &self.executor.conductor.control.borrow().learned.objects;
+                    next.cells =
+                        self.prints.moved(frame.cells, &frame.state.model, &next.state.model, objects);
                     return Ok(true);
                 }
                 Err(Missing::Endless) => {

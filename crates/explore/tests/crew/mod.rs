@@ -73,8 +73,11 @@ fn serve(ways: &mut Ways<'_, '_, '_>, asked: &Receiver<Ask>, answers: &Sender<Re
     }
 }
 
+/// What comes from one of them.
+type Answers = Receiver<Result<Answer, String>>;
+
 /// The others' ends of what is asked and answered.
-struct Crew(Vec<(Sender<Ask>, Receiver<Result<Answer, String>>)>);
+struct Crew(Vec<(Sender<Ask>, Answers)>);
 
 impl Crew {
     fn one(&self, worker: usize, ask: Ask) -> Result<Answer, String> {

@@ -36,12 +36,12 @@ pub fn run(plays: &[Playable], args: &Args) -> Outcome {
         ));
     };
     if matches!(args.engine, Engine::Dpor | Engine::Both) {
-        return Err(CliError::usage(format!(
-            "`{option}` visits every state, and `--engine` says another way"
-        ))
-        .hint(format!(
-            "leave one of the two out: without `{option}` one thread explores as `--engine` says"
-        )));
+        let hint = format!(
+            "leave one of the two out, or say `--engine every`; without `{option}` one thread does what `--engine` says"
+        );
+        return Err(
+            CliError::usage(format!("`{option}` visits states, and `--engine` says another way")).hint(hint)
+        );
     }
     if args.audit.is_some() {
         return Err(CliError::usage(format!("`--audit` is done by one thread, and `{option}` says several"))

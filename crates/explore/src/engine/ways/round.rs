@@ -94,7 +94,7 @@ impl Ways<'_, '_, '_> {
         cycles.enter(print, enabled);
         if self.frames.len() == self.depth + 1 {
             let state = State::new(self.frames[0].state.model.tasks);
-            self.frames.push(Frame { state, task: 0, steps: 0, points: 0 });
+            self.frames.push(Frame::new(state));
         }
         enabled & self.rules.rounders
     }
