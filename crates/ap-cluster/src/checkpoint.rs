@@ -19,6 +19,7 @@
 //!
 //! This module knows nothing of workers' talk: who calls it sees to the order.
 
+mod at;
 mod durable;
 mod error;
 mod level;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 use crate::identity::Identity;
 use crate::ways::Ways;
 
+pub(crate) use at::At;
 pub use error::CheckpointError;
 pub(crate) use level::Level;
 
@@ -267,21 +269,6 @@ impl Checkpoint {
             part.map_or_else(String::new, |Part { worker, of }| format!(" of worker {worker} of {of}"));
         let pass = if pass == 1 { String::new() } else { format!(" of pass {pass}") };
         format!("{VERSION} {:08x} {what} of level {number}{pass}{part}", self.search)
-    }
-}
-
-/// A level of a pass. A number alone is one of the first pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct At {
-    /// Which pass, counted from 1.
-    pub pass: u32,
-    /// Which level.
-    pub number: u32,
-}
-
-impl From<u32> for At {
-    fn from(number: u32) -> At {
-        At { pass: 1, number }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Scenarios as they are played: a scenario file with its shell text parsed.
 
-mod space;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,8 +8,6 @@ use ap_files::{FileError, KernelChoice, ScenarioFile, boot, read};
 use ap_proof::scenario::{BACKGROUND, MAX_TASKS, Mistake, Part, Ready, Scenario, SetupError, Task};
 
 use crate::error::CliError;
-
-pub use space::States;
 
 /// A scenario that can be played.
 #[derive(Clone, Debug)]

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use ap_cluster::{Wanted, search};
 use ap_proof::scenario::Explored;
-use apmatrix::scenario::{Playable, States};
+use apmatrix::scenario::Playable;
+use apmatrix::states::States;
 use explore::{Audit, Options, Strategy};
 
 /// Scenarios of all kinds that are small: two to four tasks, guests, removals that wait, resets, modules, both kernels.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::At;
+use super::at::At;
 use crate::tally::{Kind, Met, Tally};
 
 /// What is known of a level that is whole.

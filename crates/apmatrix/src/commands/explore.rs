@@ -48,6 +48,9 @@ pub fn run(args: &Args) -> Outcome {
         return specimen::run(id, args);
     }
     if !args.scenarios.is_empty() {
+        if super::explore_levels::are_meant(args) {
+            return super::explore_levels::run(args);
+        }
         return super::explore_scenarios::run(args);
     }
     if args.sequences {

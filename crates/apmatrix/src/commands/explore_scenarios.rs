@@ -1,7 +1,6 @@
 //! `apmatrix explore SCENARIO…`: scenario files.
 
 mod audit;
-mod levels;
 mod report;
 mod results;
 mod telling;
@@ -78,13 +77,39 @@ fn near(argument: &Path) -> Option<String> {
 }
 
 /// The scenario that an argument means, on the kernel that was asked for.
-fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
+pub(super) fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
     let path = find(argument);
     let read = Playable::read(&path).map_err(|error| match near(argument) {
         Some(near) if !path.exists() => error.hint(format!("did you mean the scenario `{near}`?")),
         _ => error,
     });
     Ok(read?.with_kernel(args.kernel.as_ref()))
+}
+
+/// Says what was seen of one scenario.
+///
+/// # Errors
+/// If it can't be printed, or the page not be written.
+pub(super) fn print(
+    play: &Playable,
+    ready: &Ready,
+    explored: Explored,
+    args: &Args,
+    started: Instant,
+) -> Outcome {
+    let wrong = report::unexpected(play, &explored);
+    if let Some(path) = &args.html {
+        write(path, &telling::page(play, ready, &explored, wrong.as_deref()))?;
+    }
+    let mut told = Told::new();
+    let seen = Seen { beginning: ready.picture(), explored, wrong, other: None };
+    told.status = told.tell_one(play, seen, args, 1);
+    told.end(args, 1, started)
+}
+
+/// Whether what was seen of a scenario is not what its author expects.
+pub(super) fn is_unexpected(play: &Playable, explored: &Explored) -> bool {
+    report::unexpected(play, explored).is_some() || explored.report.verdict != expected(play)
 }
 
 /// Explores scenarios, as many at once as there are processors; they are told of in their order.
@@ -105,9 +130,6 @@ pub fn run(args: &Args) -> Outcome {
             return Err(CliError::usage("`--replay` follows a schedule of one scenario: name that one"));
         };
         return replay(play, schedule, args);
-    }
-    if levels::are_meant(args, plays.len()) {
-        return levels::run(&plays, args);
     }
     if args.html.is_some() && plays.len() > 1 {
         return Err(CliError::usage("`--html` writes the page of one scenario: name that one"));
@@ -274,7 +296,7 @@ fn progress(play: &Playable) -> Option<OnProgress> {
 }
 
 /// A title and counts behind what turns round: a line that is longer than the terminal would be a new one each time.
-fn in_one_line(title: &str, counts: &str, width: usize) -> String {
+pub(super) fn in_one_line(title: &str, counts: &str, width: usize) -> String {
     let room = width.saturating_sub(counts.len() + 4);
     format!("{}{counts}", cut(title, room))
 }

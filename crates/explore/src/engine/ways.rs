@@ -35,8 +35,8 @@
 //!
 //! This module knows nothing of who walks the other ways, nor of which states were met before.
 
-mod found;
 mod round;
+mod telling;
 
 use super::executor::Executor;
 use super::frozen::Frozen;

@@ -11,7 +11,7 @@ use ap_files::boot;
 use ap_proof::scenario::{Explored, Ready, Serial};
 use explore::{Options, Report, Walked, Ways};
 
-use super::Playable;
+use crate::scenario::Playable;
 
 /// A scenario, and what all workers need to know of it.
 pub struct States {
