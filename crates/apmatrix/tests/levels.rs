@@ -17,22 +17,18 @@ use apmatrix::states::States;
 use explore::{Audit, Options, Strategy};
 
 /// Scenarios of all kinds that are small: two to four tasks, guests, removals that wait, resets, modules, both kernels.
-const SAMPLE: [&str; 16] = [
+const SAMPLE: [&str; 12] = [
     "ap-config-in-one-piece",
     "bind-against-mask",
     "blocked-remove",
     "cleared-override-against-drivers-probe",
     "create-against-remove",
-    "default-domain-against-aqmask",
     "fault-against-reset",
     "module-unload-against-guest",
     "override-against-mask",
     "override-against-scan",
     "protected-guest",
     "removal-asks",
-    "remove-then-create",
-    "switch-card-and-queue",
-    "two-masks-give-back",
     "unbind-against-scan",
 ];
 
