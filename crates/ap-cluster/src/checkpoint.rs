@@ -1,7 +1,7 @@
 //! What a search has found, level by level, in files: a search that is killed goes on from its last level.
 //!
 //! ```text
-//! DIR/search                        what is searched: alphabet, kernel, build, machine
+//! DIR/search                        what is searched: alphabet or scenario, kernel, build, machine
 //! DIR/process-0.lock                held while process 0 runs
 //! DIR/level-7/worker-1-of-4.states  the fingerprints of the states first met at that level that the worker remembers
 //! DIR/level-7/worker-1-of-4.ways    the ways to those that it explores from next
@@ -13,8 +13,13 @@
 //! the folder, or have one each. If they share it (or there is one), the number of workers may be another one when the
 //! search goes on.
 //!
+//! A search that learns what it should have known from the beginning begins anew: its second *pass* has folders
+//! `pass-2-level-0`, which holds what is known by now and no states, and so on. When all processes have written that one, the
+//! folders of the pass before go. Whatever is left of them after a kill does not count.
+//!
 //! This module knows nothing of workers' talk: who calls it sees to the order.
 
+mod at;
 mod durable;
 mod error;
 mod level;
@@ -27,6 +32,7 @@ use std::path::{Path, PathBuf};
 use crate::identity::Identity;
 use crate::ways::Ways;
 
+pub(crate) use at::At;
 pub use error::CheckpointError;
 pub(crate) use level::Level;
 
@@ -77,18 +83,33 @@ impl Checkpoint {
 
     /// The last level that is whole, of those up to `limit`, as far as this folder knows.
     pub(crate) fn last(&self, limit: u32) -> Result<Option<Level>, CheckpointError> {
-        let mut last: Option<Level> = None;
-        for number in 1..=limit {
-            match self.level(number)? {
-                Some(level) => last = Some(level),
-                None => break,
-            }
+        let failed = |why| CheckpointError::io(&self.folder, why);
+        let mut passes = vec![1];
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            let begins = name.strip_prefix("pass-").and_then(|rest| rest.strip_suffix("-level-0"));
+            passes.extend(begins.and_then(|pass| pass.parse::<u32>().ok()));
         }
-        Ok(last)
+        passes.sort_unstable();
+        for pass in passes.into_iter().rev() {
+            let mut last = self.level(At { pass, number: 0 })?;
+            if pass > 1 && last.is_none() {
+                continue;
+            }
+            for number in 1..=limit {
+                match self.level(At { pass, number })? {
+                    Some(level) => last = Some(level),
+                    None => break,
+                }
+            }
+            return Ok(last);
+        }
+        Ok(None)
     }
 
     /// What is known of a level; `None` if nobody has written its tally here.
-    pub(crate) fn level(&self, number: u32) -> Result<Option<Level>, CheckpointError> {
+    pub(crate) fn level(&self, number: impl Into<At>) -> Result<Option<Level>, CheckpointError> {
+        let number = number.into();
         let folder = self.folder_of(number);
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -113,11 +134,12 @@ impl Checkpoint {
     /// Writes a worker's part of a level.
     pub(crate) fn write_part(
         &self,
-        number: u32,
+        number: impl Into<At>,
         part: Part,
         prints: &[u128],
         ways: &Ways,
     ) -> Result<(), CheckpointError> {
+        let number = number.into();
         let folder = self.folder_of(number);
         fs::create_dir_all(&folder).map_err(|why| CheckpointError::io(&folder, why))?;
         let label = self.label("states", number, Some(part));
@@ -128,18 +150,48 @@ impl Checkpoint {
     }
 
     /// Says that a level is whole; the ways of the one before it, whoever wrote them, are not needed any more.
-    pub(crate) fn write_tally(&self, number: u32, level: &Level) -> Result<(), CheckpointError> {
-        let file = self.folder_of(number).join(format!("tally-{}", self.process));
+    pub(crate) fn write_tally(&self, number: impl Into<At>, level: &Level) -> Result<(), CheckpointError> {
+        let number = number.into();
+        let folder = self.folder_of(number);
+        fs::create_dir_all(&folder).map_err(|why| CheckpointError::io(&folder, why))?;
+        let file = folder.join(format!("tally-{}", self.process));
         let label = self.label("tally", number, None);
         records::write(&file, &label, self.process, [level.to_text()])?;
         for folder in [self.folder_of(number), self.folder.clone()] {
             let durable = File::open(&folder).and_then(|folder| folder.sync_all());
             durable.map_err(|why| CheckpointError::io(&folder, why))?;
         }
-        self.remove_ways(number - 1)
+        match number.number.checked_sub(1) {
+            Some(before) => self.remove_ways(At { number: before, ..number }),
+            None => Ok(()),
+        }
     }
 
-    fn remove_ways(&self, number: u32) -> Result<(), CheckpointError> {
+    /// Removes what passes before that one have written, whoever did.
+    pub(crate) fn forget_before(&self, pass: u32) -> Result<(), CheckpointError> {
+        let failed = |why| CheckpointError::io(&self.folder, why);
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let of = match name.strip_prefix("pass-").and_then(|rest| rest.split_once("-level-")) {
+                Some((of, _)) => of.parse().unwrap_or(pass),
+                None if name.starts_with("level-") => 1,
+                None => pass,
+            };
+            if of < pass {
+                match fs::remove_dir_all(entry.path()) {
+                    // Who shares it may be removing the same.
+                    Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                        return Err(CheckpointError::io(&entry.path(), why));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_ways(&self, number: At) -> Result<(), CheckpointError> {
         let folder = self.folder_of(number);
         let failed = |why| CheckpointError::io(&folder, why);
         // Level 0 has no folder, and who shares it may be removing the same.
@@ -162,7 +214,13 @@ impl Checkpoint {
     }
 
     /// Which workers' parts of a level one of now needs, if so many wrote it: its own, or all of them.
-    pub(crate) fn parts(&self, level: u32, me: Part, workers: usize) -> Result<Vec<Part>, CheckpointError> {
+    pub(crate) fn parts(
+        &self,
+        level: impl Into<At>,
+        me: Part,
+        workers: usize,
+    ) -> Result<Vec<Part>, CheckpointError> {
+        let level = level.into();
         if me.of == workers {
             return Ok(vec![me]);
         }
@@ -171,11 +229,12 @@ impl Checkpoint {
         if parts.iter().all(|part| part.file(&folder, "states").exists()) {
             return Ok(parts);
         }
-        Err(CheckpointError::NotWhole { folder: self.folder.clone(), level, workers })
+        Err(CheckpointError::NotWhole { folder: self.folder.clone(), level: level.number, workers })
     }
 
     /// The fingerprints that a worker of a level remembered.
-    pub(crate) fn states(&self, number: u32, part: Part) -> Result<Vec<u128>, CheckpointError> {
+    pub(crate) fn states(&self, number: impl Into<At>, part: Part) -> Result<Vec<u128>, CheckpointError> {
+        let number = number.into();
         let file = part.file(&self.folder_of(number), "states");
         let bytes = records::read(&file, &self.label("states", number, Some(part)))?;
         let (prints, rest) = bytes.as_chunks();
@@ -186,25 +245,30 @@ impl Checkpoint {
     }
 
     /// The ways from which a worker of a level would have explored next.
-    pub(crate) fn ways(&self, number: u32, part: Part) -> Result<Ways, CheckpointError> {
+    pub(crate) fn ways(&self, number: impl Into<At>, part: Part) -> Result<Ways, CheckpointError> {
+        let number = number.into();
         let file = part.file(&self.folder_of(number), "ways");
         let bytes = records::read(&file, &self.label("ways", number, Some(part)))?;
-        let length = number as usize + 1;
+        let length = number.number as usize + 1;
         if bytes.len() % length != 0 {
             return Err(CheckpointError::Torn { file });
         }
         Ok(Ways::from_bytes(length, bytes))
     }
 
-    fn folder_of(&self, number: u32) -> PathBuf {
-        self.folder.join(format!("level-{number}"))
+    fn folder_of(&self, At { pass, number }: At) -> PathBuf {
+        self.folder.join(match pass {
+            1 => format!("level-{number}"),
+            _ => format!("pass-{pass}-level-{number}"),
+        })
     }
 
     /// What a file says that it is.
-    fn label(&self, what: &str, number: u32, part: Option<Part>) -> String {
+    fn label(&self, what: &str, At { pass, number }: At, part: Option<Part>) -> String {
         let part =
             part.map_or_else(String::new, |Part { worker, of }| format!(" of worker {worker} of {of}"));
-        format!("{VERSION} {:08x} {what} of level {number}{part}", self.search)
+        let pass = if pass == 1 { String::new() } else { format!(" of pass {pass}") };
+        format!("{VERSION} {:08x} {what} of level {number}{pass}{part}", self.search)
     }
 }
 

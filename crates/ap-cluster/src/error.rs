@@ -1,7 +1,5 @@
 //! Why a search could not be done.
 
-use ap_proof::sequences::Astray;
-
 use crate::checkpoint::CheckpointError;
 use crate::meeting::HostsError;
 
@@ -29,9 +27,9 @@ pub enum ClusterError {
     /// No worker can be started.
     #[error("the workers can't be started: {0}")]
     Start(String),
-    /// A way does not lead where it led.
-    #[error(transparent)]
-    Astray(#[from] Astray),
+    /// What is explored says why it can't be: a way does not lead where it led, for instance.
+    #[error("{0}")]
+    Astray(String),
     /// The checkpoint can't be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

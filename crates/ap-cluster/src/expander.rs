@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ap_proof::sequences::{Astray, Share, Walker};
-
 use crate::pool::Pool;
 use crate::progress::Counters;
 use crate::seen::owner;
+use crate::space::Explores;
+use crate::tally::Share;
 
 /// What goes to another worker, the number of which comes first: fingerprints, and a way to each.
 pub(crate) type Parcel = (u64, Vec<u128>, Vec<u8>);
@@ -18,29 +18,29 @@ pub(crate) type Parcel = (u64, Vec<u128>, Vec<u8>);
 const FULL: usize = 512;
 
 /// A worker's work in a level, and what came of it.
-pub(crate) struct Expander {
-    walker: Walker,
+pub(crate) struct Expander<'e, R> {
+    explorer: &'e mut dyn Explores<Report = R>,
     workers: usize,
     /// Where it takes states from, and its number there.
     pool: (Arc<Pool>, usize),
     counters: Counters,
     deadline: Option<Instant>,
     share: Share,
-    astray: Option<Astray>,
+    astray: Option<String>,
     parcels: Vec<(Vec<u128>, Vec<u8>)>,
 }
 
-impl Expander {
+impl<'e, R> Expander<'e, R> {
     /// One of so many workers, which takes states from that pool.
     pub(crate) fn new(
-        walker: Walker,
+        explorer: &'e mut dyn Explores<Report = R>,
         workers: usize,
         pool: (Arc<Pool>, usize),
         counters: Counters,
         deadline: Option<Instant>,
-    ) -> Expander {
+    ) -> Expander<'e, R> {
         Expander {
-            walker,
+            explorer,
             workers,
             pool,
             counters,
@@ -51,9 +51,9 @@ impl Expander {
         }
     }
 
-    /// The machine.
-    pub(crate) fn walker(&mut self) -> &mut Walker {
-        &mut self.walker
+    /// What it explores with.
+    pub(crate) fn explorer(&mut self) -> &mut dyn Explores<Report = R> {
+        self.explorer
     }
 
     /// Explores from a few states; whether some may be left.
@@ -85,19 +85,16 @@ impl Expander {
     }
 
     fn expand(&mut self, way: &[u8], send: &mut impl FnMut(Parcel)) {
-        let Expander { walker, workers, share, parcels, .. } = self;
+        let Expander { explorer, workers, share, parcels, .. } = self;
         let mut full = Vec::new();
-        let walked = walker.expand(way, |came| {
-            let good = share.count(way, &came);
-            if let Some(print) = came.to.filter(|_| good) {
-                let to = owner(print, *workers);
-                let (prints, ways) = &mut parcels[to];
-                prints.push(print);
-                ways.extend_from_slice(way);
-                ways.push(came.operation);
-                if prints.len() == FULL {
-                    full.push(to);
-                }
+        let walked = explorer.expand(way, share, &mut |number, print| {
+            let to = owner(print, *workers);
+            let (prints, ways) = &mut parcels[to];
+            prints.push(print);
+            ways.extend_from_slice(way);
+            ways.push(number);
+            if prints.len() == FULL {
+                full.push(to);
             }
         });
         self.astray = walked.err();
@@ -112,7 +109,7 @@ impl Expander {
     }
 
     /// What was counted in the level.
-    pub(crate) fn end(&mut self) -> Result<Share, Astray> {
+    pub(crate) fn end(&mut self) -> Result<Share, String> {
         match self.astray.take() {
             Some(astray) => Err(astray),
             None => Ok(std::mem::take(&mut self.share)),

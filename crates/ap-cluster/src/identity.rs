@@ -4,24 +4,20 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 
-use ap_proof::sequences::Alphabet;
+use crate::space::Space;
 
 /// Facts, each with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(Vec<(String, String)>);
 
 impl Identity {
-    /// Of sequences of an alphabet as this program explores them. Its fingerprints are those of this build on this kind
+    /// Of a space as this program explores it. Its fingerprints are those of this build on this kind
     /// of machine: another build may tell other states apart, and other machines order bytes in other ways.
-    pub(crate) fn of(alphabet: &Alphabet) -> io::Result<Identity> {
+    pub(crate) fn of(space: &impl Space) -> io::Result<Identity> {
         let order = if cfg!(target_endian = "big") { "big" } else { "little" };
         let machine = format!("{} {order}-endian {}-bit", std::env::consts::ARCH, usize::BITS);
-        let facts = [
-            ("alphabet", alphabet.name.to_owned()),
-            ("kernel", alphabet.kernel.to_string()),
-            ("build", build()?),
-            ("machine", machine),
-        ];
+        let mut facts = space.facts();
+        facts.extend([("build", build()?), ("machine", machine)]);
         Ok(Identity(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 

@@ -5,8 +5,8 @@
 //!   new states' ways ──by stretch──► the next level's ways ──► probe
 //! ```
 //!
-//! Each worker runs all operations from its states ([`Expander`]) and sends what they lead to, as fingerprint and way, to
-//! the worker that remembers that state. There the least way to each new state is kept ([`Seen`]), until timely says that
+//! Each worker takes all steps from its states ([`Expander`](crate::expander::Expander)), between the turns of the dataflow, and
+//! sends what they lead to, as fingerprint and way, to the worker that remembers that state. There the least way to each new state is kept ([`Seen`]), until timely says that
 //! nobody sends any more. Then the ways go to the workers that will explore from there ([`Borders`]); the level is over
 //! when timely says that all have arrived.
 //!
@@ -16,15 +16,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::operator::source;
-use timely::dataflow::operators::probe::Handle;
-use timely::dataflow::operators::{Operator, Probe};
-use timely::dataflow::{Scope, StreamVec};
+use timely::dataflow::operators::{Input, Operator, Probe, probe};
 use timely::worker::Worker;
 
 use crate::borders::Borders;
-use crate::expander::{Expander, Parcel};
+use crate::expander::Parcel;
 use crate::seen::Seen;
 use crate::ways::Ways;
 
@@ -34,61 +33,38 @@ const TURN: usize = 4096;
 /// Ways that go to a worker, the number of which comes first.
 type Bundle = (u64, Vec<u8>);
 
-/// What one worker's part of a level is made of.
-#[derive(Clone)]
-pub(crate) struct Station {
-    /// Explores from states.
-    pub expander: Rc<RefCell<Expander>>,
-    /// The states that it remembers.
-    pub seen: Rc<RefCell<Seen>>,
-}
+/// Where a worker puts what its states lead to.
+pub(crate) type Successors = InputHandle<(), CapacityContainerBuilder<Vec<Parcel>>>;
 
-impl Station {
-    /// Sets up the exploration of a level, to ways of that length. It goes on as the worker steps, and is over when the
-    /// probe is done.
-    pub(crate) fn explore(&self, length: usize, worker: &mut Worker) -> Handle<()> {
-        self.seen.borrow_mut().begin(length);
-        worker.dataflow(|scope| {
-            let (successors, seen) = (self.successors(scope), self.seen.clone());
-            let by_number = Exchange::new(|parcel: &Parcel| parcel.0);
-            let distinct = successors.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
-                by_number,
-                "distinct",
-                move |_, _| {
-                    move |input, _| {
-                        let mut seen = seen.borrow_mut();
-                        input.for_each(|_, parcels: &mut Vec<Parcel>| {
-                            for (_, prints, ways) in parcels.drain(..) {
-                                let ways = ways.chunks_exact(length);
-                                prints.iter().zip(ways).for_each(|(print, way)| seen.meet(*print, way));
-                            }
-                        });
-                    }
-                },
-            );
-            distinct.probe().0
-        })
-    }
-
-    fn successors<'scope>(&self, scope: Scope<'scope, ()>) -> StreamVec<'scope, (), Parcel> {
-        let expander = self.expander.clone();
-        source(scope, "successors", |capability, info| {
-            let activator = scope.activator_for(info.address);
-            let mut capability = Some(capability);
-            move |output| {
-                let Some(held) = &capability else { return };
-                let left = {
-                    let mut session = output.session(held);
-                    expander.borrow_mut().turn(|parcel| session.give(parcel))
-                };
-                if left {
-                    activator.activate();
-                } else {
-                    capability = None;
+/// Sets up the exploration of a level, to ways of that length: the states that come are met by `seen`. It goes on as the
+/// worker steps, and is over when the probe is done, after the successors were closed.
+pub(crate) fn explore(
+    seen: &Rc<RefCell<Seen>>,
+    length: usize,
+    worker: &mut Worker,
+) -> (Successors, probe::Handle<()>) {
+    seen.borrow_mut().begin(length);
+    let seen = seen.clone();
+    worker.dataflow(|scope| {
+        let (input, successors) = scope.new_input::<Vec<Parcel>>();
+        let by_number = Exchange::new(|parcel: &Parcel| parcel.0);
+        let distinct = successors.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            by_number,
+            "distinct",
+            move |_, _| {
+                move |input, _| {
+                    let mut seen = seen.borrow_mut();
+                    input.for_each(|_, parcels: &mut Vec<Parcel>| {
+                        for (_, prints, ways) in parcels.drain(..) {
+                            let ways = ways.chunks_exact(length);
+                            prints.iter().zip(ways).for_each(|(print, way)| seen.meet(*print, way));
+                        }
+                    });
                 }
-            }
-        })
-    }
+            },
+        );
+        (input, distinct.probe().0)
+    })
 }
 
 /// Sends these ways to whom they belong; what comes for this worker goes to `next`. It goes on as the worker steps, and is
@@ -98,7 +74,7 @@ pub(crate) fn share_out(
     borders: Borders,
     next: &Rc<RefCell<Ways>>,
     worker: &mut Worker,
-) -> Handle<()> {
+) -> probe::Handle<()> {
     let (next, workers) = (next.clone(), worker.peers());
     worker.dataflow::<(), _, _>(|scope| {
         let sent = source(scope, "the new states' ways", |capability, info| {

@@ -11,6 +11,25 @@ use crate::error::ClusterError;
 /// After how long a worker that waits looks whether it waits in vain.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// After how long it looks first: a worker that is done with its part a little sooner than the others is not always woken
+/// when they are done with theirs, and a level may take less than a millisecond.
+const GLANCE: Duration = Duration::from_micros(20);
+
+/// For how long a worker parks that waits: twice as long each time.
+struct Patience(Duration);
+
+impl Patience {
+    fn new() -> Patience {
+        Patience(GLANCE)
+    }
+
+    fn next(&mut self) -> Option<Duration> {
+        let now = self.0;
+        self.0 = (now * 2).min(LOOK);
+        Some(now)
+    }
+}
+
 /// Nobody.
 const NONE: usize = usize::MAX;
 
@@ -54,22 +73,52 @@ impl Signs {
         is_so: impl Fn() -> bool,
         mut meanwhile: impl FnMut(),
     ) -> Result<(), ClusterError> {
+        let mut patience = Patience::new();
         while !is_so() {
-            worker.step_or_park(Some(LOOK));
+            worker.step_or_park(patience.next());
             self.check()?;
             meanwhile();
         }
         Ok(())
     }
 
+    /// Has a worker do what is to be done, and `work` in between, until that says that all is done.
+    pub(crate) fn step_while(
+        &self,
+        worker: &mut Worker,
+        mut work: impl FnMut() -> Busy,
+    ) -> Result<(), ClusterError> {
+        let mut patience = Patience::new();
+        loop {
+            match work() {
+                Busy::Works => worker.step(),
+                Busy::Waits => worker.step_or_park(patience.next()),
+                Busy::Done => return Ok(()),
+            };
+            self.check()?;
+        }
+    }
+
     /// Has a worker do what is left to be done.
     pub(crate) fn step_until_idle(&self, worker: &mut Worker) -> Result<(), ClusterError> {
+        let mut patience = Patience::new();
         while worker.has_dataflows() {
-            worker.step_or_park(Some(LOOK));
+            worker.step_or_park(patience.next());
             self.check()?;
         }
         Ok(())
     }
+}
+
+/// What a worker does besides what timely has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// It has more to do.
+    Works,
+    /// It has nothing to do before something comes.
+    Waits,
+    /// All is done.
+    Done,
 }
 
 /// Tells the other threads if its own one panics.

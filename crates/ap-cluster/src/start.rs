@@ -7,7 +7,6 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ap_proof::sequences::{Alphabet, Report};
 use timely::WorkerConfig;
 use timely::communication::allocator::thread::Thread;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -23,14 +22,15 @@ use crate::link::Link;
 use crate::pool::Pool;
 use crate::progress::{Counters, Progress};
 use crate::signs::Signs;
+use crate::space::Space;
 use crate::worker::{Job, work};
 
 /// What to search, and by whom.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// The operations.
-    pub alphabet: Arc<Alphabet>,
-    /// Sequences of at most this length; `None`: the alphabet's own depth.
+#[derive(Debug)]
+pub struct Wanted<S> {
+    /// What is explored.
+    pub space: Arc<S>,
+    /// Ways of at most this length; `None`: the space's own depth.
     pub depth: Option<u32>,
     /// At most this long.
     pub budget: Option<Duration>,
@@ -42,11 +42,11 @@ pub struct Wanted {
     pub checkpoint: Option<PathBuf>,
 }
 
-impl Wanted {
-    /// All sequences to the alphabet's own depth, in this process alone.
+impl<S: Space> Wanted<S> {
+    /// All of it to its own depth, in this process alone.
     #[must_use]
-    pub fn of(alphabet: Arc<Alphabet>) -> Wanted {
-        Wanted { alphabet, depth: None, budget: None, workers: None, hosts: None, checkpoint: None }
+    pub fn of(space: Arc<S>) -> Wanted<S> {
+        Wanted { space, depth: None, budget: None, workers: None, hosts: None, checkpoint: None }
     }
 }
 
@@ -59,16 +59,19 @@ pub enum News<'a> {
     Progress(Progress),
 }
 
-/// Explores every sequence. Each process of a search has the whole report.
+/// Explores a space. Each process of a search has the whole report.
 ///
 /// # Errors
 /// If the workers can't be started, the processes don't find each other or one of them goes, or a checkpoint can't be used.
-pub fn search(wanted: Wanted, tell: &mut dyn FnMut(News<'_>)) -> Result<Report, ClusterError> {
-    let Wanted { alphabet, depth, budget, workers, hosts, checkpoint } = wanted;
+pub fn search<S: Space>(
+    wanted: Wanted<S>,
+    tell: &mut dyn FnMut(News<'_>),
+) -> Result<S::Report, ClusterError> {
+    let Wanted { space, depth, budget, workers, hosts, checkpoint } = wanted;
     let asked = workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get)).max(1);
-    let limit = depth.or(alphabet.depth).unwrap_or(u32::MAX);
+    let limit = depth.or(space.depth()).unwrap_or(u32::MAX);
     let signs = Signs::new();
-    let identity = Identity::of(&alphabet).map_err(|why| ClusterError::Start(why.to_string()))?;
+    let identity = Identity::of(&*space).map_err(|why| ClusterError::Start(why.to_string()))?;
     let process = hosts.as_ref().map_or(0, Hosts::process);
     let kept = checkpoint.is_some();
     let checkpoint = checkpoint.map(|folder| Checkpoint::open(&folder, &identity, process)).transpose()?;
@@ -93,7 +96,7 @@ pub fn search(wanted: Wanted, tell: &mut dyn FnMut(News<'_>)) -> Result<Report, 
     let first = process * threads;
     let (sender, receiver) = mpsc::channel();
     let job = Job {
-        alphabet,
+        space,
         limit,
         deadline: budget.and_then(|budget| started.checked_add(budget)),
         started,
@@ -149,7 +152,12 @@ impl Crew {
     }
 
     /// Runs the workers, and `listen` until they have ended.
-    fn run(self, job: Job, signs: &Signs, listen: impl FnOnce()) -> Result<Report, ClusterError> {
+    fn run<S: Space>(
+        self,
+        job: Job<S>,
+        signs: &Signs,
+        listen: impl FnOnce(),
+    ) -> Result<S::Report, ClusterError> {
         let Crew { workers, between } = self;
         if workers.is_empty() {
             // No thread can be started: this one does it all.

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ap_cluster::{ClusterError, Hosts, HostsError, Wanted, search};
-use ap_proof::sequences::{Alphabet, Operation, Report, ResetFault, Share, Tally, Walker, alphabet};
+use ap_cluster::{ClusterError, Explores, Hosts, HostsError, Share, Space, Tally, Wanted, search};
+use ap_proof::sequences::{Alphabet, Operation, Report, ResetFault, alphabet};
 use ap_types::{AdapterId, Apqn, DomainId};
 use ap_vfio::VFIO_AP;
 
-fn wanted(name: &str, depth: u32, workers: usize) -> Wanted {
+fn wanted(name: &str, depth: u32, workers: usize) -> Wanted<Alphabet> {
     wanted_of(alphabet(name).expect("it is there"), depth, workers)
 }
 
-fn wanted_of(alphabet: Alphabet, depth: u32, workers: usize) -> Wanted {
+fn wanted_of(alphabet: Alphabet, depth: u32, workers: usize) -> Wanted<Alphabet> {
     Wanted { depth: Some(depth), workers: Some(workers), ..Wanted::of(Arc::new(alphabet)) }
 }
 
@@ -31,9 +31,14 @@ fn told(report: &Report) -> String {
 
 /// Breadth first by a queue and a set: the second opinion.
 fn plain(alphabet: &Alphabet, depth: u32) -> Report {
-    let mut walker = Walker::new(Arc::new(alphabet.clone()));
+    let mut report = None;
+    alphabet.enter(&mut |explorer| report = Some(breadth_first(explorer, depth))).expect("it boots");
+    report.expect("it was entered")
+}
+
+fn breadth_first<R>(explorer: &mut dyn Explores<Report = R>, depth: u32) -> R {
     let (mut seen, mut level) = (HashSet::new(), Vec::new());
-    for (root, print) in walker.beginnings() {
+    for (root, print) in explorer.begin().expect("it begins") {
         if seen.insert(print) {
             level.push(vec![root]);
         }
@@ -42,13 +47,9 @@ fn plain(alphabet: &Alphabet, depth: u32) -> Report {
     while tally.goes_on(depth) {
         let (mut share, mut next) = (Share::default(), Vec::new());
         for way in &level {
-            let expanded = walker.expand(way, |came| {
-                let good = share.count(way, &came);
-                if let Some(print) = came.to
-                    && good
-                    && seen.insert(print)
-                {
-                    next.push([way.as_slice(), &[came.operation]].concat());
+            let expanded = explorer.expand(way, &mut share, &mut |number, print| {
+                if seen.insert(print) {
+                    next.push([way.as_slice(), &[number]].concat());
                 }
             });
             expanded.expect("the same again");
@@ -57,7 +58,7 @@ fn plain(alphabet: &Alphabet, depth: u32) -> Report {
         tally.add(share);
         level = next;
     }
-    tally.report(&mut walker).expect("the same again")
+    explorer.report(&tally, true).expect("the same again")
 }
 
 #[test]

@@ -7,9 +7,9 @@
 //! An [`Operation`] is carried out by `perform` on the machine of `tiny`, alone (`alone`) and recorded (`recorder`);
 //! `bench` puts that together and knows `state`s. What it did is judged by `answers` (the answer that sets alone give),
 //! `rules` (of pages 2 and 3), the invariants, and `hands` (what the oracle of clean hand-over is told). A [`Walker`] goes to a
-//! state and runs every operation of an [`Alphabet`] from there; a [`Tally`] sums up what came of it, level by level, and
-//! makes a [`Report`]. How states are remembered, and how the work is shared by threads, processes and machines, is no
-//! concern of this module: the crate `ap-cluster` does that.
+//! state and runs every operation of an [`Alphabet`] from there; a [`Report`] says what came of all of it. How states are
+//! remembered, what is counted level by level, and how the work is shared by threads, processes and machines, is no concern of
+//! this module: the crate `ap-cluster` does that.
 
 mod alone;
 mod alphabet;
@@ -24,7 +24,6 @@ mod report;
 mod rules;
 mod single;
 mod state;
-mod tally;
 mod tiny;
 mod walker;
 
@@ -32,5 +31,4 @@ pub use alphabet::{Alphabet, alphabet, alphabets};
 pub use operation::{Operation, Plugged, ResetFault};
 pub use report::{Report, Violation};
 pub use single::{judge, judge_on};
-pub use tally::{Cut, Share, Tally, Wrong};
 pub use walker::{Astray, Came, Walker};

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod events;
 pub mod exec;
 pub mod explore;
+pub mod explore_levels;
 pub mod explore_scenarios;
 pub mod explore_sequences;
 pub mod fits;

@@ -21,6 +21,7 @@ pub mod running;
 pub mod scenario;
 pub mod schema;
 pub mod stand_ins;
+pub mod states;
 pub mod terminal;
 pub mod timeline;
 pub mod why;

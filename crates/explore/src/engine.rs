@@ -35,9 +35,13 @@ pub(crate) mod trace;
 // Which states need not be looked at.
 pub(crate) mod claims;
 pub(crate) mod effects;
+pub(crate) mod frozen;
 pub(crate) mod futures;
+pub(crate) mod lessons;
 pub(crate) mod log;
 pub(crate) mod persistent;
+pub(crate) mod print;
+pub(crate) mod rules;
 pub(crate) mod state;
 pub(crate) mod transactions;
 // Searches.
@@ -53,3 +57,4 @@ pub(crate) mod replay;
 pub(crate) mod rounds;
 pub(crate) mod shrink;
 pub(crate) mod tree;
+pub(crate) mod ways;

@@ -37,14 +37,14 @@ pub struct Explorer {
 }
 
 /// What is known when the search and the audit have ended.
-struct Explored {
-    searched: Searched,
+pub(crate) struct Explored {
+    pub searched: Searched,
     /// How many executions were run, and how many steps executed, without the audit's.
-    runs: u64,
-    warm_up: u64,
-    chosen_again: u64,
-    steps: u64,
-    audit: Option<AuditReport>,
+    pub runs: u64,
+    pub warm_up: u64,
+    pub chosen_again: u64,
+    pub steps: u64,
+    pub audit: Option<AuditReport>,
 }
 
 impl Explorer {
@@ -152,7 +152,13 @@ impl Explorer {
         }
     }
 
-    fn report(&self, executor: &mut Executor<'_, '_>, explored: Explored, started: Instant) -> Report {
+    /// Puts what was explored into a report; it shows each violation by its shortest execution.
+    pub(crate) fn report(
+        &self,
+        executor: &mut Executor<'_, '_>,
+        explored: Explored,
+        started: Instant,
+    ) -> Report {
         let Explored { searched, runs, warm_up, chosen_again, steps, audit } = explored;
         let Searched { collector, end, states, .. } = searched;
         audit::locate(executor);

@@ -67,6 +67,10 @@
 //! state again, or locks are taken in a circle, the search is repeated without what relies on the contrary.
 //! [`Strategy::EveryState`] leaves nothing out: the fuzzer in the tests compares both, DPOR and DFS.
 //!
+//! *Shared out.* [`Explorer::by_ways`] gives a caller what a search needs that goes to states by the ways that lead to them. Several
+//! of them, in threads, processes and machines, can share out one search: they call states by the same fingerprints, and choose
+//! the same steps in a state, though each learns in its own order (`engine/ways`).
+//!
 //! *Checkpoints, marks and looks* are promises: what the task does from there on depends on the key alone. A key that
 //! leaves something out hides executions from the state cache, without a word. The audit ([`Audit`]) checks it,
 //! for one task at a time: pasts that led to the same key are told apart, what the task does up to the
@@ -111,17 +115,20 @@
 mod cross;
 mod engine;
 mod explorer;
+mod met;
 mod options;
 mod program;
 mod report;
 mod scene;
 mod schedule;
 pub mod verdict;
+mod ways;
 
 pub use cross::CrossCheck;
 pub use engine::replay::{Followed, ReplayError};
 pub use engine::tasks::MAX_TASKS;
 pub use explorer::Explorer;
+pub use met::{Came, Found, Met};
 pub use options::{Audit, Options, Strategy};
 #[doc(hidden)]
 pub use options::{Mistake, Reach};
@@ -132,6 +139,7 @@ pub use report::{
 };
 pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleError};
+pub use ways::{Walked, Ways};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

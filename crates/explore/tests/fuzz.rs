@@ -6,6 +6,7 @@
 //! Some programs say what they remember (checkpoints, marks and looks). The audit must accuse none of them. In a second
 //! form they leave something out: then the audit must say so, unless it makes no difference.
 
+mod crew;
 #[path = "fuzz/generate.rs"]
 mod generate;
 #[path = "fuzz/interpret.rs"]
@@ -76,6 +77,7 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
         work.warm_up += other.warm_up;
         work.chosen_again += other.chosen_again;
     }
+    by_ways(program, &every)?;
     if program.cycles() {
         let how = third_opinion(program, &said(&cache))?;
         return Ok((how, work));
@@ -113,6 +115,43 @@ fn compare(program: &Program, mistake: Option<Mistake>) -> Result<(&'static str,
         _ => "none",
     };
     Ok((how, work))
+}
+
+/// Compares a walk over every state with the same by ways, and with one over as few states as are enough: by one explorer and
+/// by three that share it out and learn in other orders.
+fn by_ways(program: &Program, every: &Report) -> Result<(), String> {
+    for strategy in [Strategy::EveryState, Strategy::StateCache] {
+        let options =
+            Options { strategy, max_steps: 500, audit: Audit::Off, shrink: false, ..Options::default() };
+        let mut first: Option<crew::Searched> = None;
+        for workers in [1, 3] {
+            let searched = crew::search(workers, &options, || interpret::scene(program.clone()))?;
+            let report = &searched.report;
+            if said(report) != said(every) || report.exhausted != every.exhausted {
+                let (said, whole) = (said(report), said(every));
+                return Err(format!("by ways {said:#?} {:?}\nevery state {whole:#?}", report.why));
+            }
+            replays(program, report)?;
+            if let Some(first) = &first
+                && (searched.levels != first.levels || searched.sum != first.sum)
+            {
+                let (levels, others) = (&searched.levels, &first.levels);
+                return Err(format!(
+                    "{strategy:?}, {workers} workers: levels {levels:?} instead of {others:?}"
+                ));
+            }
+            let fewer = (report.states, report.executions) < (every.states, every.executions);
+            let differs = (report.states, report.executions) != (every.states, every.executions);
+            if differs && !program.cycles() && !(fewer && strategy == Strategy::StateCache) {
+                return Err(format!(
+                    "{strategy:?}: {} states and {} executions instead of {} and {}",
+                    report.states, report.executions, every.states, every.executions
+                ));
+            }
+            first.get_or_insert(searched);
+        }
+    }
+    Ok(())
 }
 
 /// Compares what was said of a program with cycles with what real executions come to; says whether they could be asked.

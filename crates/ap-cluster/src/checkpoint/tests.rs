@@ -1,6 +1,7 @@
-use ap_proof::sequences::{Tally, alphabet};
+use ap_proof::sequences::alphabet;
 
 use super::*;
+use crate::tally::Tally;
 
 fn identity(name: &str) -> Identity {
     Identity::of(&alphabet(name).expect("it is there")).expect("the program can be read")
@@ -8,7 +9,12 @@ fn identity(name: &str) -> Identity {
 
 fn level(number: u32) -> Level {
     let levels: Vec<u64> = (0..=number).map(|level| u64::from(level) + 1).collect();
-    Level { tally: Tally { states: levels.iter().sum(), levels, ..Tally::default() }, workers: 1 }
+    Level {
+        tally: Tally { states: levels.iter().sum(), levels, ..Tally::default() },
+        workers: 1,
+        pass: 0,
+        lesson: Vec::new(),
+    }
 }
 
 const ONE: Part = Part { worker: 0, of: 1 };
@@ -42,6 +48,27 @@ fn a_level_without_a_tally_does_not_count() {
     let checkpoint = written(folder.path());
     checkpoint.write_part(3, ONE, &[1], &Ways::of_length(4)).expect("it is written");
     assert_eq!(checkpoint.last(9).expect("whole"), Some(level(2)));
+}
+
+/// Once a second pass has begun the first one does not count, whatever is left of it.
+#[test]
+fn the_last_pass_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = written(folder.path());
+    let begun = Level { pass: 1, lesson: vec![3], ..level(0) };
+    fs::create_dir(folder.path().join("pass-2-level-0")).expect("as if it was killed just now");
+    assert_eq!(checkpoint.last(9).expect("whole"), Some(level(2)));
+    checkpoint.write_tally(begun.at(), &begun).expect("it is written");
+    assert_eq!(checkpoint.last(9).expect("whole"), Some(begun.clone()));
+    checkpoint.forget_before(2).expect("they are there");
+    checkpoint.forget_before(2).expect("it does no harm");
+    assert_eq!(checkpoint.last(9).expect("whole"), Some(begun));
+    let next = Level { pass: 1, ..level(1) };
+    checkpoint.write_part(next.at(), ONE, &[8], &Ways::from_bytes(2, vec![7, 7])).expect("it is written");
+    checkpoint.write_tally(next.at(), &next).expect("it is written");
+    assert_eq!(checkpoint.last(9).expect("whole"), Some(next.clone()));
+    assert_eq!(checkpoint.states(next.at(), ONE).expect("whole"), [8]);
+    assert!(!folder.path().join("level-1").exists());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A scenario that is ready to be explored, and what explorations of it say.
 
 use ap_sysfs::Session;
-use explore::{CrossCheck, Explorer, Followed, Options, Progress, Replay, ReplayError, Report, Schedule};
+use explore::{
+    CrossCheck, Explorer, Followed, Options, Progress, Replay, ReplayError, Report, Schedule, Ways,
+};
 
 use crate::oracle::Verdict;
 use crate::scenario::definition::{Scenario, SetupError};
@@ -71,6 +73,14 @@ impl Ready {
         Ok(Ready { stage, serial })
     }
 
+    /// The same over another session, when the outcomes of one-after-the-other orders are known.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn knowing(scenario: &Scenario, session: Session, serial: Serial) -> Result<Ready, SetupError> {
+        Ok(Ready { stage: Stage::new(scenario, session)?, serial })
+    }
+
     /// The outcomes of one-after-the-other orders.
     #[must_use]
     pub fn serial(&self) -> &Serial {
@@ -101,7 +111,18 @@ impl Ready {
         Interleavings::new(&self.stage, &self.serial, options.budget)
     }
 
-    fn judged(&self, mut report: Report, decided: bool) -> Explored {
+    /// Has `f` go to states by the ways that lead to them ([`Explorer::by_ways`]). Also says whether all outcomes that it came to
+    /// could be compared with what orders end in.
+    pub fn by_ways<R>(&self, options: Options, f: impl FnOnce(&mut Ways<'_, '_, '_>) -> R) -> (R, bool) {
+        let mut program = self.program(&options);
+        let came = explorer(options, None).by_ways(&mut program, f);
+        (came, program.decided())
+    }
+
+    /// What the explorer says, judged by what it does not know. `decided`: all outcomes could be compared with what orders end
+    /// in.
+    #[must_use]
+    pub fn judged(&self, mut report: Report, decided: bool) -> Explored {
         if !decided && report.exhausted {
             report.exhausted = false;
             report.why = Some("not all one-after-the-other orders could be played".to_owned());

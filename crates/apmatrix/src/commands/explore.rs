@@ -1,6 +1,7 @@
 //! `apmatrix explore`: every interleaving, every sequence.
 
 pub(super) mod args;
+pub(super) mod cluster;
 pub(super) mod json;
 mod list;
 pub(super) mod report;
@@ -46,14 +47,10 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(id) = &args.specimen {
         return specimen::run(id, args);
     }
-    let only = [("--hosts", args.hosts.is_some()), ("--checkpoint", args.checkpoint.is_some())];
-    if let Some((option, _)) = only.iter().find(|(_, given)| *given && !args.sequences) {
-        return Err(CliError::usage(format!(
-            "`{option}` is for `--sequences`: one process explores a scenario, from its beginning to its end"
-        ))
-        .hint("several scenario files are explored at once, as many as `--jobs` says"));
-    }
     if !args.scenarios.is_empty() {
+        if super::explore_levels::are_meant(args) {
+            return super::explore_levels::run(args);
+        }
         return super::explore_scenarios::run(args);
     }
     if args.sequences {
@@ -62,11 +59,15 @@ pub fn run(args: &Args) -> Outcome {
             kernel: args.kernel.as_ref().map(|choice| choice.kernel),
             depth: args.depth,
             budget: args.budget,
-            jobs: args.jobs,
+            jobs: args.threads(),
             hosts: args.hosts.as_deref().zip(args.process),
             checkpoint: args.checkpoint.as_deref(),
             json: args.json,
         });
+    }
+    if args.hosts.is_some() || args.checkpoint.is_some() || args.workers.is_some() {
+        return Err(CliError::usage("say what the workers are to explore: a scenario, or `--sequences`")
+            .hint("`apmatrix explore --list` says what there is"));
     }
     Err(CliError::usage("say what to explore: a scenario, or `--specimen ID`")
         .hint("`apmatrix explore --list` says what there is"))

@@ -77,13 +77,39 @@ fn near(argument: &Path) -> Option<String> {
 }
 
 /// The scenario that an argument means, on the kernel that was asked for.
-fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
+pub(super) fn read(argument: &Path, args: &Args) -> Result<Playable, CliError> {
     let path = find(argument);
     let read = Playable::read(&path).map_err(|error| match near(argument) {
         Some(near) if !path.exists() => error.hint(format!("did you mean the scenario `{near}`?")),
         _ => error,
     });
     Ok(read?.with_kernel(args.kernel.as_ref()))
+}
+
+/// Says what was seen of one scenario.
+///
+/// # Errors
+/// If it can't be printed, or the page not be written.
+pub(super) fn print(
+    play: &Playable,
+    ready: &Ready,
+    explored: Explored,
+    args: &Args,
+    started: Instant,
+) -> Outcome {
+    let wrong = report::unexpected(play, &explored);
+    if let Some(path) = &args.html {
+        write(path, &telling::page(play, ready, &explored, wrong.as_deref()))?;
+    }
+    let mut told = Told::new();
+    let seen = Seen { beginning: ready.picture(), explored, wrong, other: None };
+    told.status = told.tell_one(play, seen, args, 1);
+    told.end(args, 1, started)
+}
+
+/// Whether what was seen of a scenario is not what its author expects.
+pub(super) fn is_unexpected(play: &Playable, explored: &Explored) -> bool {
+    report::unexpected(play, explored).is_some() || explored.report.verdict != expected(play)
 }
 
 /// Explores scenarios, as many at once as there are processors; they are told of in their order.
@@ -108,15 +134,9 @@ pub fn run(args: &Args) -> Outcome {
     if args.html.is_some() && plays.len() > 1 {
         return Err(CliError::usage("`--html` writes the page of one scenario: name that one"));
     }
-    let told = Mutex::new(Told {
-        waiting: BTreeMap::new(),
-        next: 0,
-        documents: Vec::new(),
-        sums: BTreeMap::new(),
-        status: Ok(0),
-    });
+    let told = Mutex::new(Told::new());
     let (next, started) = (AtomicUsize::new(0), Instant::now());
-    let threads = jobs::wanted(args.jobs).min(plays.len());
+    let threads = jobs::wanted(args.threads()).min(plays.len());
     let work = |_| {
         while let Some((index, play)) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -134,20 +154,7 @@ pub fn run(args: &Args) -> Outcome {
     if jobs::run(threads, &work).is_err() {
         work(0);
     }
-    let Told { mut documents, sums, status, .. } = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let status = status?;
-    if args.json {
-        match documents.as_mut_slice() {
-            [document] => {
-                document.memory_bytes = jobs::memory();
-                super::print_json(document)?;
-            }
-            scenarios => super::print_json(&report::Several::new(scenarios))?,
-        }
-    } else if plays.len() > 1 {
-        report::print_sum(plays.len(), &sums, started.elapsed())?;
-    }
-    Ok(status)
+    told.into_inner().unwrap_or_else(PoisonError::into_inner).end(args, plays.len(), started)
 }
 
 /// What was said of scenarios, in their order.
@@ -162,6 +169,35 @@ struct Told {
 }
 
 impl Told {
+    /// Nothing yet.
+    fn new() -> Told {
+        Told {
+            waiting: BTreeMap::new(),
+            next: 0,
+            documents: Vec::new(),
+            sums: BTreeMap::new(),
+            status: Ok(0),
+        }
+    }
+
+    /// Says what is to be said of all together.
+    fn end(self, args: &Args, plays: usize, started: Instant) -> Outcome {
+        let Told { mut documents, sums, status, .. } = self;
+        let status = status?;
+        if args.json {
+            match documents.as_mut_slice() {
+                [document] => {
+                    document.memory_bytes = jobs::memory();
+                    super::print_json(document)?;
+                }
+                scenarios => super::print_json(&report::Several::new(scenarios))?,
+            }
+        } else if plays > 1 {
+            report::print_sum(plays, &sums, started.elapsed())?;
+        }
+        Ok(status)
+    }
+
     /// Says what is known of the next ones.
     fn tell(&mut self, plays: &[Playable], args: &Args) {
         while let (Ok(status), Some(seen)) = (&self.status, self.waiting.remove(&self.next)) {
@@ -260,7 +296,7 @@ fn progress(play: &Playable) -> Option<OnProgress> {
 }
 
 /// A title and counts behind what turns round: a line that is longer than the terminal would be a new one each time.
-fn in_one_line(title: &str, counts: &str, width: usize) -> String {
+pub(super) fn in_one_line(title: &str, counts: &str, width: usize) -> String {
     let room = width.saturating_sub(counts.len() + 4);
     format!("{}{counts}", cut(title, room))
 }

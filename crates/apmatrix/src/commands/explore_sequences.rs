@@ -5,18 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ap_cluster::{CheckpointError, ClusterError, Hosts, HostsError, News, Progress, search};
+use ap_cluster::Progress;
 use ap_proof::oracle::Known;
 use ap_proof::sequences::{Alphabet, Report, Violation, alphabet, alphabets};
 use ap_sysfs::nearest::meant;
 use ap_task::Kernel;
 use serde::Serialize;
 
+use super::explore::cluster::{self, Asked};
 use super::explore::report::{count, several};
 use crate::error::{CliError, Outcome};
+use crate::jobs;
 use crate::schema::{Named, of};
-use crate::terminal::{command, cut, findings, width, wrapped};
-use crate::{jobs, progress};
+use crate::terminal::{command, findings, width, wrapped};
 
 /// The alphabet that is explored if none is named: it closes.
 const DEFAULT: &str = "core";
@@ -109,35 +110,16 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
         }
         alphabet.kernel = kernel;
     }
-    let hosts = wanted.hosts.map(|(file, process)| Hosts::read(file, process)).transpose();
-    let hosts = hosts.map_err(|error| refused(error.into()))?;
-    let (process, alphabet) = (hosts.as_ref().map_or(0, Hosts::process), Arc::new(alphabet));
-    let bar = progress::line();
-    let mut waiting = None;
-    let report = search(
-        ap_cluster::Wanted {
-            alphabet: alphabet.clone(),
-            depth: wanted.depth,
-            budget: wanted.budget.map(Duration::from_secs),
-            workers: wanted.jobs.map(usize::from),
-            hosts,
-            checkpoint: wanted.checkpoint.map(Path::to_owned),
-        },
-        &mut |news| {
-            let waits = matches!(news, News::Waiting(_));
-            let line = said(news);
-            // Whoever starts a process by a script sees nothing else until all are there.
-            if waits && bar.is_hidden() && waiting.as_ref() != Some(&line) {
-                eprintln!("{line}");
-                waiting = Some(line.clone());
-            }
-            bar.set_message(cut(&line, width().saturating_sub(4)));
-        },
-    );
-    bar.finish_and_clear();
-    let report = report.map_err(refused)?;
+    let alphabet = Arc::new(alphabet);
+    let asked = Asked {
+        budget: wanted.budget.map(Duration::from_secs),
+        workers: wanted.jobs,
+        hosts: wanted.hosts,
+        checkpoint: wanted.checkpoint,
+    };
+    let (report, process) = cluster::search(alphabet.clone(), wanted.depth, asked, &said)?;
     if process > 0 {
-        eprintln!("process {process} is done, verdict: {}; process 0 has the report", report.verdict());
+        cluster::print_done(process, report.verdict());
     } else if wanted.json {
         document(&alphabet, &report)?;
     } else {
@@ -146,57 +128,15 @@ pub fn run(wanted: &Wanted<'_>) -> Outcome {
     Ok(u8::from(report.verdict() != "clean"))
 }
 
-fn said(news: News<'_>) -> String {
-    match news {
-        News::Waiting(address) => format!("waiting for the process at {address}"),
-        News::Progress(Progress { depth, transitions, states, done: (done, of), .. }) => {
-            format!(
-                "sequences of {depth}: {} of {} states done; {} transitions, {} states",
-                count(done),
-                count(of),
-                count(transitions),
-                count(states)
-            )
-        }
-    }
-}
-
-/// What kind of error it is that nothing was explored, and what to do.
-fn refused(error: ClusterError) -> CliError {
-    let message = error.to_string();
-    match &error {
-        ClusterError::Hosts(
-            HostsError::NoAddress { .. } | HostsError::NoSuchProcess { .. } | HostsError::Unreadable { .. },
-        ) => CliError::input(message)
-            .hint("the host file has a line HOST:PORT for each process, and --process counts them from 0"),
-        ClusterError::Hosts(HostsError::Differs { .. } | HostsError::Twice { .. }) => CliError::environment(
-            message,
-        )
-        .hint("start the same program with the same options on all machines, and an own --process each"),
-        ClusterError::Hosts(_) => CliError::environment(message),
-        ClusterError::Lost { .. } | ClusterError::Other { .. } => CliError::environment(message).hint(
-            "start all processes again; with --checkpoint they go on from the last level that was finished",
-        ),
-        ClusterError::Checkpoint(error) => {
-            let hint = match error {
-                CheckpointError::Torn { .. } | CheckpointError::Foreign { .. } => {
-                    "remove the folder to begin anew, or put the file back as it was"
-                }
-                CheckpointError::NotOurs { .. }
-                | CheckpointError::Other { .. }
-                | CheckpointError::Version { .. } => "give another folder, or remove this one to begin anew",
-                CheckpointError::InUse { .. } => "wait for that search, or give another folder",
-                _ => "give another folder, or mend this one",
-            };
-            match error {
-                CheckpointError::Io { .. } | CheckpointError::InUse { .. } => CliError::environment(message),
-                _ => CliError::input(message),
-            }
-            .hint(hint)
-        }
-        ClusterError::Start(_) => CliError::environment(message).hint("give fewer workers with --workers"),
-        _ => CliError::failed(message),
-    }
+fn said(progress: &Progress) -> String {
+    let Progress { depth, transitions, states, done: (done, of), .. } = *progress;
+    format!(
+        "sequences of {depth}: {} of {} states done; {} transitions, {} states",
+        count(done),
+        count(of),
+        count(transitions),
+        count(states)
+    )
 }
 
 fn wrong(violation: &Violation) -> Wrong {

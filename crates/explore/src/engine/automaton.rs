@@ -23,6 +23,8 @@ pub(crate) struct Node {
     /// It takes the step at once, whatever the step is (it is panicking).
     pub forced: bool,
     pub task: usize,
+    /// The fingerprint of what it observed, as far as it counts.
+    pub history: u64,
     /// The locks that it holds there.
     pub held: HeldId,
     /// What it is found by.
@@ -47,6 +49,8 @@ pub(crate) struct Edge {
     pub published: Vec<(ObjectId, u64)>,
     /// What its oracles found.
     pub findings: Vec<u32>,
+    /// It passed a checkpoint: it may come to a place where it was.
+    pub returns: bool,
 }
 
 impl PartialEq for Edge {
@@ -54,8 +58,9 @@ impl PartialEq for Edge {
     /// byte: where that is done by a masked load, as on processors with AVX-512, an address with nothing behind it costs
     /// 70 ns.
     fn eq(&self, other: &Self) -> bool {
-        let Edge { next, published, findings } = other;
+        let Edge { next, published, findings, returns } = other;
         self.next == *next
+            && self.returns == *returns
             && self.published == *published
             && self.findings.len() == findings.len()
             && (findings.is_empty() || self.findings == *findings)
@@ -67,8 +72,9 @@ pub(crate) struct Automaton {
     nodes: Vec<Node>,
     by_hash: FxHashMap<u64, NodeId>,
     edges: Vec<Edge>,
-    /// Where each edge begins.
+    /// Where each edge begins, and what the step there let the task observe.
     from: Vec<NodeId>,
+    inputs: Vec<u64>,
     /// All edges but the first of each place.
     by_input: FxHashMap<(NodeId, u64), EdgeId>,
     locks: LockSets,
@@ -95,7 +101,8 @@ impl Automaton {
             return likely;
         }
         *self.by_hash.entry(hash).or_insert_with(|| {
-            self.nodes.push(Node { op, forced, task, held: self.locks.number(held), hash, first: None });
+            let held = self.locks.number(held);
+            self.nodes.push(Node { op, forced, task, history, held, hash, first: None });
             u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 places")
         })
     }
@@ -129,6 +136,11 @@ impl Automaton {
         self.from.iter().copied().zip(&self.edges)
     }
 
+    /// What the step of the place where an edge begins let the task observe.
+    pub(crate) fn input(&self, edge: usize) -> u64 {
+        self.inputs[edge]
+    }
+
     /// How many edges there are.
     pub(crate) fn edges_len(&self) -> usize {
         self.edges.len()
@@ -155,6 +167,7 @@ impl Automaton {
         let number = u32::try_from(self.edges.len()).expect("fewer than 2^32 edges");
         self.edges.push(edge);
         self.from.push(node);
+        self.inputs.push(input);
         match &mut self.nodes[node as usize].first {
             first @ None => *first = Some((number, input)),
             Some(_) => drop(self.by_input.insert((node, input), number)),

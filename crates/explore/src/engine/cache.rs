@@ -351,7 +351,7 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
             let mut control = self.executor.conductor.control.borrow_mut();
             match walk(
                 &mut control.learned,
-                self.futures.as_ref(),
+                self.futures.as_ref().map(Futures::inside),
                 &mut next.state,
                 task,
                 &mut self.path,

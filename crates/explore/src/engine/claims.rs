@@ -112,6 +112,11 @@ impl Claims {
         self.last
     }
 
+    /// All claims that were relied on, in the order in which they were first.
+    pub(crate) fn all(&self) -> &[Claim] {
+        &self.all
+    }
+
     /// The claims that choices may rely on.
     pub(crate) fn in_use(&self) -> impl Iterator<Item = (ClaimId, &Claim)> {
         let dropped = |number: usize| self.dropped.get(number).copied().unwrap_or(false);

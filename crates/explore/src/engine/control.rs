@@ -264,6 +264,9 @@ impl Control {
     pub(super) fn checkpoint(&mut self, key: u64) {
         let (task, steps) = (self.run.current, self.run.taken.len());
         self.learned.returns();
+        if let Some(open) = &mut self.run.open {
+            open.edge.returns = true;
+        }
         self.run.pasts[task].checkpoint(task, key, steps);
         self.forget(task);
     }
@@ -289,7 +292,8 @@ impl Control {
         let run = &mut self.run;
         for held in &run.held[task] {
             let content = if held.kept { 0 } else { run.model.cell(held.object).content };
-            run.pasts[task].holds(held.object, held.read, content);
+            let name = self.learned.objects.get(held.object).name;
+            run.pasts[task].holds(name, held.read, content);
         }
         if let Mode::Audit { task: audited, pasts } = self.mode
             && audited == task

@@ -64,6 +64,11 @@ impl Cycles {
         self.open.contains_key(&fingerprint)
     }
 
+    /// Whether a step leads back to the state on top, or to one below it.
+    pub(crate) fn comes_back(&self) -> bool {
+        self.marks.last().is_some_and(|mark| mark.low < mark.index || mark.path.is_some())
+    }
+
     /// A step by the task leads from the state on top to one that was entered before.
     pub(crate) fn meets(&mut self, fingerprint: u64, task: usize, path: &[u8]) {
         let Some(&index) = self.open.get(&fingerprint) else { return };

@@ -24,12 +24,14 @@
 //!
 //! This module knows nothing of states.
 
+mod asked;
+
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
 use super::automaton::{Automaton, EdgeId, NodeId};
-use super::claims::{Claim, ClaimId, Claims, Doing, Later};
+use super::claims::{ClaimId, Claims, Later};
 use super::effects::{Row, Shared, merge};
 use super::lock_sets::{HeldId, LockSets};
 use super::mistakes::Mistake;
@@ -204,20 +206,7 @@ impl Futures {
     /// What was relied on and is not so.
     fn broken(&mut self, automaton: &Automaton, objects: &Objects) -> Vec<ClaimId> {
         let claims = std::mem::take(&mut self.claims);
-        let broken = claims.in_use().filter(|(_, claim)| match **claim {
-            Claim::Apart { step, later, oracle } => {
-                let step = match step {
-                    Doing::Edge(edge) => self.steps[edge as usize],
-                    Doing::Place(node) => self.own(node),
-                };
-                let later = self.later(automaton, objects, later);
-                self.conflict(step, later, oracle)
-            }
-            Claim::Silent { later, condition } => {
-                let later = self.later(automaton, objects, later);
-                self.notifies(later, condition)
-            }
-        });
+        let broken = claims.in_use().filter(|(_, claim)| !self.holds(claim, automaton, objects));
         let broken = broken.map(|(number, _)| number).collect();
         self.claims = claims;
         broken

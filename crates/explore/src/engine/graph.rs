@@ -43,6 +43,15 @@ pub(crate) struct Cycle {
 pub(crate) struct Graph {
     seen: FxHashSet<u64>,
     edges: FxHashMap<(ObjectId, ObjectId), Vec<Asking>>,
+    asked: Vec<Asked>,
+}
+
+/// That a task asked for a lock while it held others, and the tasks of the steps that led there.
+pub(crate) struct Asked {
+    pub task: usize,
+    pub op: Op,
+    pub held: Vec<Holding>,
+    pub witness: Vec<u8>,
 }
 
 /// The most locks of a cycle that is looked for.
@@ -79,6 +88,12 @@ impl Graph {
             };
             self.edges.entry((holding.object, op.object)).or_default().push(asking);
         }
+        self.asked.push(Asked { task, op: *op, held: held.to_vec(), witness });
+    }
+
+    /// All that was noted, in the order in which it was.
+    pub(crate) fn asked(&self) -> &[Asked] {
+        &self.asked
     }
 
     /// All edges.

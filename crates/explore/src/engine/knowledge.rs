@@ -156,6 +156,29 @@ impl Knowledge {
         races
     }
 
+    /// All that is known, as words that are the same in every exploration: by the names of objects (`object`) and of
+    /// tracked ones by their numbers (`tracked`). What all tasks know must have been dropped before.
+    pub(crate) fn words(
+        &self,
+        object: impl Fn(ObjectId) -> u64,
+        tracked: impl Fn(usize) -> u64,
+        mut tell: impl FnMut(u64),
+    ) {
+        for (index, row) in self.rows.iter().enumerate().filter(|(_, row)| **row != Records::default()) {
+            let whose = match index.checked_sub(self.tasks) {
+                None => mix(index as u64, 0x7A5),
+                Some(index) => mix(object((index / 2) as ObjectId), 0x10C + (index % 2) as u64),
+            };
+            for record in (0..RECORDS as usize).filter(|record| has(row, *record)) {
+                let slot = (record % (self.tasks + 1)) as u64;
+                tell(mix(mix(whose, tracked(record / (self.tasks + 1))), slot));
+            }
+        }
+        for (index, &(writer, frees)) in self.writers.iter().enumerate().filter(|(_, of)| of.0 != 0) {
+            tell(mix(tracked(index), (u64::from(writer) << 1 | u64::from(frees)) + (1 << 40)));
+        }
+    }
+
     fn forget(&mut self, record: usize) {
         for row in &mut self.rows {
             row[record / 64] &= !(1 << (record % 64));

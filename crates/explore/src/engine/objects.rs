@@ -7,7 +7,7 @@ use locks::hook::{Key, Kind};
 use rustc_hash::FxHashMap;
 use std::panic::Location;
 
-use super::tasks::Tasks;
+use super::tasks::{Tasks, members};
 
 /// A place in the source.
 pub(crate) type At = &'static Location<'static>;
@@ -119,10 +119,14 @@ pub(crate) struct Op {
 /// What is known of an object.
 pub(crate) struct Info {
     pub object: Object,
+    /// What it is called in every exploration: a fingerprint of the object itself, and not of when it was met.
+    pub name: u64,
     /// It was try-locked once: its release is a step of its own (somebody can tell held from free).
     pub tried: bool,
     /// Accesses to it are not ordered: each is a step of its own.
     pub racy: bool,
+    /// What is known besides that does not count yet, because what is known is frozen.
+    news: Facts,
     /// The program's oracle looks at it.
     pub watched: bool,
     /// What sentences call it, if the program says so.
@@ -134,6 +138,53 @@ pub(crate) struct Info {
     changers: Tasks,
 }
 
+/// What is learned of how tasks use an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// See [`Info`].
+    pub tried: bool,
+    pub racy: bool,
+    pub watched: bool,
+    pub users: Tasks,
+    pub changers: Tasks,
+}
+
+impl Facts {
+    /// All that one of them says.
+    pub(crate) fn or(self, other: Facts) -> Facts {
+        Facts {
+            tried: self.tried | other.tried,
+            racy: self.racy | other.racy,
+            watched: self.watched | other.watched,
+            users: self.users | other.users,
+            changers: self.changers | other.changers,
+        }
+    }
+
+    /// Whether steps are told apart by this, which says more, in the same way as by `before`: for each task that is known
+    /// to use the object [`Objects::is_point`] says the same of each step that it is known to take.
+    pub(crate) fn tells_apart_as(self, before: Facts) -> bool {
+        let others = |set: Tasks, task: usize| set & !(1 << task) != 0;
+        let users = |&task: &usize| others(self.users, task) == others(before.users, task);
+        let changers = |&task: &usize| others(self.changers, task) == others(before.changers, task);
+        (self.tried, self.racy) == (before.tried, before.racy)
+            && members(self.changers).all(|task| users(&task))
+            && members(self.users).all(|task| changers(&task))
+    }
+}
+
+impl Info {
+    fn known(&self) -> Facts {
+        let Info { tried, racy, watched, users, changers, news, .. } = *self;
+        news.or(Facts { tried, racy, watched, users, changers })
+    }
+
+    /// (Whether it is watched is the program's to say.)
+    fn set(&mut self, Facts { tried, racy, users, changers, .. }: Facts) {
+        (self.tried, self.racy, self.users, self.changers) = (tried, racy, users, changers);
+    }
+}
+
 /// All objects, numbered as they are met. Numbers stay the same over all executions of one exploration.
 #[derive(Default)]
 pub(crate) struct Objects {
@@ -141,8 +192,13 @@ pub(crate) struct Objects {
     /// By the address of the level's name: quick, but one name may have several addresses.
     quick: FxHashMap<(usize, u16, Key), ObjectId>,
     exact: FxHashMap<Object, ObjectId>,
-    trackeds: u32,
+    names: FxHashMap<u64, ObjectId>,
+    trackeds: Vec<ObjectId>,
     watched: Vec<ObjectId>,
+    /// What is learned counts from [`Objects::thaw`] on only.
+    frozen: bool,
+    /// What others know of objects that were not met yet, by their names.
+    foretold: FxHashMap<u64, Facts>,
 }
 
 impl Objects {
@@ -158,24 +214,42 @@ impl Objects {
 
     #[cold]
     fn id_slow(&mut self, quick: (usize, u16, Key), object: Object) -> (ObjectId, bool) {
-        let mut new = false;
-        let id = *self.exact.entry(object).or_insert_with(|| {
-            new = true;
-            let info = Info {
-                object,
-                tried: false,
-                racy: false,
-                watched: false,
-                called: None,
-                tracked: None,
-                users: 0,
-                changers: 0,
-            };
-            self.infos.push(info);
-            ObjectId::try_from(self.infos.len() - 1).expect("fewer than 2^32 objects")
+        let known = self.exact.get(&object).copied();
+        let id = known.unwrap_or_else(|| {
+            let name = locks::hook::fingerprint(&object);
+            let id = self.named(name, Facts::default());
+            let info = &mut self.infos[id as usize];
+            (info.object, info.watched) = (object, false);
+            self.exact.insert(object, id);
+            id
         });
         self.quick.insert(quick, id);
-        (id, new)
+        (id, known.is_none())
+    }
+
+    /// The number of the object of that name; of one that was not met yet others know this.
+    pub(crate) fn named(&mut self, name: u64, known: Facts) -> ObjectId {
+        let Objects { infos, names, foretold, .. } = self;
+        *names.entry(name).or_insert_with(|| {
+            let Facts { tried, racy, users, changers, .. } = foretold.remove(&name).unwrap_or_default();
+            infos.push(Info {
+                object: Object {
+                    level: "an object that only others met",
+                    rank: u16::MAX,
+                    key: Key::default(),
+                },
+                name,
+                tried,
+                racy,
+                news: Facts::default(),
+                watched: known.watched,
+                called: None,
+                tracked: None,
+                users,
+                changers,
+            });
+            ObjectId::try_from(infos.len() - 1).expect("fewer than 2^32 objects")
+        })
     }
 
     /// How many objects there are.
@@ -222,11 +296,19 @@ impl Objects {
 
     /// Notes that the object was try-locked; says whether this is new, so that its releases become points.
     pub(crate) fn tries(&mut self, id: ObjectId) -> bool {
+        if self.frozen {
+            self.get_mut(id).news.tried = true;
+            return false;
+        }
         !std::mem::replace(&mut self.get_mut(id).tried, true)
     }
 
     /// Notes that accesses to the object race; says whether this is new, so that they become points.
     pub(crate) fn races(&mut self, id: ObjectId) -> bool {
+        if self.frozen {
+            self.get_mut(id).news.racy = true;
+            return false;
+        }
         !std::mem::replace(&mut self.get_mut(id).racy, true)
     }
 
@@ -234,9 +316,14 @@ impl Objects {
     pub(crate) fn track(&mut self, id: ObjectId) {
         let info = &mut self.infos[id as usize];
         if info.tracked.is_none() {
-            info.tracked = Some(self.trackeds);
-            self.trackeds += 1;
+            info.tracked = Some(self.trackeds.len() as u32);
+            self.trackeds.push(id);
         }
+    }
+
+    /// The name of the tracked object of that number.
+    pub(crate) fn tracked_name(&self, tracked: usize) -> u64 {
+        self.get(self.trackeds[tracked]).name
     }
 
     /// Notes that a task uses an object; says whether steps on it become points that were none before.
@@ -244,14 +331,20 @@ impl Objects {
     pub(crate) fn uses(&mut self, task: usize, op: &Op) -> bool {
         let info = &mut self.infos[op.object as usize];
         let (users, changers) = (info.users, info.changers);
-        match op.kind {
-            OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look => info.users |= 1 << task,
+        let (uses, changes): (Tasks, Tasks) = match op.kind {
+            OpKind::ReadLock | OpKind::TryReadLock | OpKind::Look => (1 << task, 0),
             OpKind::Lock | OpKind::TryLock | OpKind::Wait | OpKind::Notify | OpKind::Ghost => {
-                info.users |= 1 << task;
-                info.changers |= 1 << task;
+                (1 << task, 1 << task)
             }
-            _ => {}
+            _ => return false,
+        };
+        if self.frozen {
+            info.news.users |= uses;
+            info.news.changers |= changes;
+            return false;
         }
+        info.users |= uses;
+        info.changers |= changes;
         if (info.users, info.changers) == (users, changers) || info.changers == 0 {
             return false;
         }
@@ -263,6 +356,14 @@ impl Objects {
     /// Notes that a task takes this step again and again; says whether it becomes a point by that.
     pub(crate) fn spun(&mut self, op: &Op) -> bool {
         let info = &mut self.infos[op.object as usize];
+        if self.frozen {
+            if op.kind.is_access() {
+                info.news.racy = true;
+            } else {
+                (info.news.users, info.news.changers) = (Tasks::MAX, Tasks::MAX);
+            }
+            return false;
+        }
         let before = (info.racy, info.users, info.changers);
         if op.kind.is_access() {
             info.racy = true;
@@ -270,6 +371,38 @@ impl Objects {
             (info.users, info.changers) = (Tasks::MAX, Tasks::MAX);
         }
         before != (info.racy, info.users, info.changers)
+    }
+
+    /// What is learned from now on does not count until [`Objects::thaw`]: which steps others may go before stays as it
+    /// is.
+    pub(crate) fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// All that was learned counts.
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = false;
+        for info in &mut self.infos {
+            info.set(info.known());
+        }
+    }
+
+    /// What is known by now of each object, counting or not, by the objects' names and in their order.
+    pub(crate) fn facts(&self) -> Vec<(u64, Facts)> {
+        let mut facts: Vec<(u64, Facts)> = self.infos.iter().map(|info| (info.name, info.known())).collect();
+        facts.extend(self.foretold.iter().map(|(name, facts)| (*name, *facts)));
+        facts.retain(|(_, facts)| *facts != Facts::default());
+        facts.sort_unstable_by_key(|(name, _)| *name);
+        facts
+    }
+
+    /// What counts from now on.
+    pub(crate) fn tell(&mut self, facts: &FxHashMap<u64, Facts>) {
+        self.foretold.clone_from(facts);
+        for info in &mut self.infos {
+            info.news = Facts::default();
+            info.set(self.foretold.remove(&info.name).unwrap_or_default());
+        }
     }
 
     /// Whether others may go first when a task is about to take this step.

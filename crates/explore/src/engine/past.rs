@@ -50,8 +50,9 @@ impl Past {
     }
 
     /// Adds an object that the task holds, for reading or not, and its contents: they count whatever it forgets.
-    pub(crate) fn holds(&mut self, object: u32, read: bool, content: u64) {
-        self.counts = mix(mix(self.counts, u64::from(object) << 1 | u64::from(read)), content);
+    /// (By its name: what counts is the same in every exploration.)
+    pub(crate) fn holds(&mut self, object: u64, read: bool, content: u64) {
+        self.counts = mix(mix(self.counts, object << 1 | u64::from(read)), content);
     }
 
     /// Replaces all that was observed by the key of a checkpoint.

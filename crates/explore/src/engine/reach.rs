@@ -26,6 +26,11 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// The most places before which others could go that one walk runs through.
+    pub(crate) fn most_points(self) -> usize {
+        self.points
+    }
+
     /// As by default, however few states there are.
     pub const ALWAYS: Reach = Reach {
         points: 32,

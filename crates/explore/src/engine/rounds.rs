@@ -41,7 +41,7 @@ pub(crate) fn search(
         }
         if searched.end == End::Cut && !warm && searched.states >= reach.cold {
             keep(executor, limits, searched.collector);
-            warm::up(executor, limits, reach);
+            warm::up(executor, limits, reach, warm::LITTLE);
             warm = true;
             continue;
         }

@@ -4,7 +4,6 @@
 //! states are walked to.
 
 use super::automaton::NodeId;
-use super::futures::Futures;
 use super::knowledge::{self, Knowledge};
 use super::learned::Learned;
 use super::mix::mix;
@@ -16,18 +15,26 @@ use super::tasks::{MAX_TASKS, Tasks};
 pub(crate) struct State {
     pub nodes: [NodeId; MAX_TASKS],
     pub model: Model,
-    knowledge: Knowledge,
+    pub knowledge: Knowledge,
+    /// A step on the way passed a checkpoint; whoever asks clears it before.
+    pub returns: bool,
 }
 
 impl State {
     pub(crate) fn new(tasks: usize) -> Self {
-        State { nodes: [0; MAX_TASKS], model: Model::new(tasks), knowledge: Knowledge::new(tasks) }
+        State {
+            nodes: [0; MAX_TASKS],
+            model: Model::new(tasks),
+            knowledge: Knowledge::new(tasks),
+            returns: false,
+        }
     }
 
     pub(crate) fn copy(&mut self, from: &State) {
         self.nodes = from.nodes;
         self.model.clone_from(&from.model);
         self.knowledge.clone_from(&from.knowledge);
+        self.returns = from.returns;
     }
 
     pub(crate) fn fingerprint(&mut self) -> u64 {
@@ -84,10 +91,11 @@ pub(crate) enum Next {
 }
 
 /// Walks the task's pending step and all that follow at once, to the end of its transaction. Counts in `points` the
-/// places on the way before which others could have gone, and ends at the most of them.
+/// places on the way before which others could have gone, and ends at the most of them. `inside` says of each place whether it
+/// is inside a transaction; without it none is.
 pub(crate) fn walk(
     learned: &mut Learned,
-    futures: Option<&Futures>,
+    inside: Option<&[bool]>,
     state: &mut State,
     task: usize,
     path: &mut Vec<u8>,
@@ -113,7 +121,7 @@ pub(crate) fn walk(
             return Ok(());
         }
         let input = state.model.input(op, ok, woken);
-        match follow(learned, futures, state, task, (node, input), found, path)? {
+        match follow(learned, inside, state, task, (node, input), found, path)? {
             Next::Stands => return Ok(()),
             Next::GoesOn => {}
             Next::Inside => {
@@ -137,7 +145,7 @@ fn pending(learned: &Learned, node: NodeId) -> &Op {
 /// Follows an edge; says whether the task goes on at once.
 pub(crate) fn follow(
     learned: &Learned,
-    futures: Option<&Futures>,
+    inside: Option<&[bool]>,
     state: &mut State,
     task: usize,
     (node, input): (NodeId, u64),
@@ -150,6 +158,7 @@ pub(crate) fn follow(
     }
     found.extend(edge.findings.iter().map(|&finding| (finding, path.len())));
     state.nodes[task] = edge.next;
+    state.returns |= edge.returns;
     let next = learned.automaton.get(edge.next);
     let Some(op) = &next.op else {
         state.model.phases[task] = Phase::Ended;
@@ -161,10 +170,10 @@ pub(crate) fn follow(
     if !state.model.enabled(task, op) {
         return Ok(Next::Stands);
     }
-    Ok(match futures {
+    Ok(match inside {
         _ if path.len() < learned.single => Next::Stands,
         _ if !learned.objects.is_point(task, op, false) => Next::GoesOn,
-        Some(futures) if futures.is_inside(edge.next) => Next::Inside,
+        Some(inside) if inside.get(edge.next as usize).copied().unwrap_or(false) => Next::Inside,
         _ => Next::Stands,
     })
 }

@@ -15,8 +15,14 @@ use crate::report::Progress;
 /// The executions after which it is looked at how much they taught.
 const BATCH: u64 = 50;
 
-/// Runs executions by chance until they teach next to nothing.
-pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, reach: Reach) {
+/// What is next to nothing for a search that goes back to where it knew too little: one of so many edges.
+pub(crate) const LITTLE: usize = 50;
+
+/// The same for a search that begins anew then.
+pub(crate) const LEAST: usize = 1_000;
+
+/// Runs executions by chance until a batch of them teaches next to nothing.
+pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, reach: Reach, nothing: usize) {
     let mut chance = Chance::learning(7, reach.warm);
     executor.set_mode(chance.mode());
     let (mut known, mut left) = (0, reach.warm);
@@ -37,7 +43,7 @@ pub(crate) fn up(executor: &mut Executor<'_, '_>, limits: &mut Limits<'_>, reach
             }
         }
         let edges = executor.conductor.control.borrow().learned.automaton.edges_len();
-        if !restarts && edges - known <= edges / 50 {
+        if !restarts && edges - known <= edges / nothing {
             return;
         }
         known = edges;

@@ -55,17 +55,22 @@ pub struct Args {
     pub budget: Option<u64>,
     /// How many threads, 256 at most: of sequences the workers, of scenario files how many are explored at once (each by
     /// one thread); else as many as there are processors
-    #[arg(long, visible_alias = "workers", value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["specimen", "replay", "list"])]
     #[arg(value_parser = number(1..=256_u16), allow_negative_numbers = true)]
     pub jobs: Option<u16>,
-    /// Sequences by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
-    #[arg(long, value_name = "FILE", requires = "process", conflicts_with_all = ["specimen", "list"])]
+    /// How many threads share out sequences, or with --hosts or --checkpoint the states of one scenario file; else the same as
+    /// --jobs
+    #[arg(long, value_name = "N", conflicts_with_all = ["specimen", "replay", "list", "jobs"])]
+    #[arg(value_parser = number(1..=256_u16), allow_negative_numbers = true)]
+    pub workers: Option<u16>,
+    /// Sequences, or one scenario file, by several processes: their addresses, HOST:PORT in each line; each is started with its own --process
+    #[arg(long, value_name = "FILE", requires = "process", conflicts_with_all = ["specimen", "list", "replay"])]
     pub hosts: Option<PathBuf>,
     /// Which of them this one is: a line of the file, counted from 0; process 0 reports
     #[arg(long, value_name = "I", requires = "hosts", value_parser = whole::<usize>)]
     pub process: Option<usize>,
-    /// Keep each finished level of sequences in this folder, and go on from the last one that is there
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["specimen", "list"], value_hint = clap::ValueHint::DirPath)]
+    /// Keep each finished level of sequences, or of one scenario file, in this folder, and go on from the last one that is there
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["specimen", "list", "replay"], value_hint = clap::ValueHint::DirPath)]
     pub checkpoint: Option<PathBuf>,
     /// Follow this schedule, as a report names it, step by step: 0x13.1x2 is 13 steps of the first task, then 2 of the second, and what follows a ~ a checksum
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "sequences")]
@@ -79,6 +84,14 @@ pub struct Args {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+impl Args {
+    /// How many threads were asked for, by either name.
+    #[must_use]
+    pub fn threads(&self) -> Option<u16> {
+        self.workers.or(self.jobs)
+    }
 }
 
 /// An explorer of interleavings.

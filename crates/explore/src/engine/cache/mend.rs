@@ -136,7 +136,8 @@ impl Walk<'_, '_, '_, '_, '_> {
                 return false;
             }
             let bounds = (self.limits.max_steps, futures.reach().points, &mut 0);
-            if walk(learned, Some(futures), &mut state, task, &mut path, &mut found, bounds).is_err() {
+            if walk(learned, Some(futures.inside()), &mut state, task, &mut path, &mut found, bounds).is_err()
+            {
                 return false;
             }
             if state.fingerprint() == fingerprint {

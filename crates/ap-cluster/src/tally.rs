@@ -1,125 +1,115 @@
 //! What a search has found so far: what workers count in a level, and what all of it comes to.
 //!
-//! Whatever the number of workers, the sums are the same; and of what does not hold the least way is kept, in the order
-//! of bytes: the one that a single worker meets first. What is wrong is kept as the way that shows it, which is short and
-//! can go to another process; whoever reports it has it happen again.
+//! Whatever the number of workers, the sums are the same; and of what was met the least way is kept, the shortest and of these
+//! the first in the order of bytes: the one that a single worker meets first. What was met is kept as the way that shows it,
+//! which is short and can go to another process; whoever reports it has it happen again.
 //!
-//! This module knows nothing of how the work is shared out.
+//! This module knows nothing of how the work is shared out, nor of what runs.
 
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use crate::oracle::{Broken, Known};
-use crate::sequences::alphabet::Alphabet;
-use crate::sequences::report::{Report, Violation};
-use crate::sequences::walker::{Astray, Came, Walker};
-
 /// How many different violations are told apart at the most.
 const VIOLATIONS: usize = 64;
 
-/// Something that does not hold.
+/// What kind of thing was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something does not hold.
+    Wrong,
+    /// Something does not hold, which is a known deviation.
+    Known,
+    /// An execution ends in a way of its own.
+    Ends,
+}
+
+/// Something that was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct Met {
     /// What it is told apart by.
     pub key: u64,
-    /// Whether it is a known deviation.
-    pub known: bool,
+    /// What kind of thing it is.
+    pub kind: Kind,
     /// How often it was met.
     pub count: u64,
-    /// The least way that shows it: the beginning's number and the operations'.
+    /// The least way that shows it: the beginning's number and those of what was done from there.
     pub way: Vec<u8>,
-    /// Which of the things that are wrong there it is.
+    /// Which of the things that are met there it is.
     pub place: u32,
 }
 
-impl Wrong {
-    fn first(&self) -> (&[u8], u32) {
-        (&self.way, self.place)
+impl Met {
+    fn first(&self) -> (usize, &[u8], u32) {
+        (self.way.len(), &self.way, self.place)
     }
 }
 
 /// What is counted in a part of a level.
 #[derive(Clone, Debug, Default)]
 pub struct Share {
-    /// Operations that were run.
+    /// Steps that were taken.
     pub transitions: u64,
     /// States that were met first.
     pub states: u64,
-    /// The least way whose last operation did not return: what comes after it was not looked at.
+    /// States in which nothing can be done any more.
+    pub ends: u64,
+    /// The most of whatever the space counts along a way.
+    pub deepest: u64,
+    /// The least way whose last step did not end: what comes after it was not looked at.
     pub stuck: Option<Vec<u8>>,
     /// Whether the time was up before the part was done.
     pub late: bool,
-    wrong: FxHashMap<u64, Wrong>,
+    met: FxHashMap<u64, Met>,
 }
 
 impl Share {
-    /// Of the same counts, with what does not hold.
+    /// Of the same counts, with what was met.
     #[must_use]
-    pub fn with(mut self, wrong: impl IntoIterator<Item = Wrong>) -> Share {
-        wrong.into_iter().for_each(|wrong| self.meet(wrong));
+    pub fn with(mut self, met: impl IntoIterator<Item = Met>) -> Share {
+        met.into_iter().for_each(|met| self.meet(met));
         self
-    }
-
-    /// Counts what came of an operation after `way`; whether the state is worth going on from.
-    pub fn count(&mut self, way: &[u8], came: &Came<'_>) -> bool {
-        self.transitions += 1;
-        let mut good = came.to.is_some();
-        for (place, broken) in (0..).zip(came.found) {
-            let known = Known::of(broken);
-            good &= known.is_some();
-            let (key, way) = (key(broken, known), [way, &[came.operation]].concat());
-            self.meet(Wrong { key, known: known.is_some(), count: 1, way, place });
-        }
-        if came.to.is_none() {
-            self.stick([way, &[came.operation]].concat());
-        }
-        good
     }
 
     /// Takes over another part.
     pub fn add(&mut self, other: Share) {
         self.transitions += other.transitions;
         self.states += other.states;
+        self.ends += other.ends;
+        self.deepest = self.deepest.max(other.deepest);
         self.late |= other.late;
         if let Some(way) = other.stuck {
             self.stick(way);
         }
-        other.wrong.into_values().for_each(|wrong| self.meet(wrong));
+        other.met.into_values().for_each(|met| self.meet(met));
     }
 
-    /// What does not hold, in the order of ways.
+    /// What was met, in the order of ways.
     #[must_use]
-    pub fn wrong(&self) -> Vec<&Wrong> {
-        let mut all: Vec<&Wrong> = self.wrong.values().collect();
-        all.sort_by_key(|wrong| wrong.first());
+    pub fn met(&self) -> Vec<&Met> {
+        let mut all: Vec<&Met> = self.met.values().collect();
+        all.sort_by_key(|met| met.first());
         all
     }
 
-    fn stick(&mut self, way: Vec<u8>) {
-        if self.stuck.as_ref().is_none_or(|least| way < *least) {
+    /// The last step of a way does not end.
+    pub fn stick(&mut self, way: Vec<u8>) {
+        if self.stuck.as_ref().is_none_or(|least| (way.len(), &way) < (least.len(), least)) {
             self.stuck = Some(way);
         }
     }
 
-    fn meet(&mut self, wrong: Wrong) {
-        let Some(same) = self.wrong.get_mut(&wrong.key) else {
-            self.wrong.insert(wrong.key, wrong);
+    /// Something was met.
+    pub fn meet(&mut self, met: Met) {
+        let Some(same) = self.met.get_mut(&met.key) else {
+            self.met.insert(met.key, met);
             return;
         };
-        let count = same.count + wrong.count;
-        if wrong.first() < same.first() {
-            *same = wrong;
+        let count = same.count + met.count;
+        if met.first() < same.first() {
+            *same = met;
         }
         same.count = count;
-    }
-}
-
-/// Known deviations are one each, whatever they say; all else is told apart by what it says.
-fn key(broken: &Broken, known: Option<Known>) -> u64 {
-    match known {
-        Some(known) => locks::hook::fingerprint(&(true, known)),
-        None => locks::hook::fingerprint(&(false, broken)),
     }
 }
 
@@ -128,19 +118,8 @@ fn key(broken: &Broken, known: Option<Known>) -> u64 {
 pub enum Cut {
     /// The budget is used up.
     Late,
-    /// An operation did not return.
+    /// A step did not end.
     Stuck,
-}
-
-impl Cut {
-    /// In words.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Cut::Late => "the time is up",
-            Cut::Stuck => "an operation did not return",
-        }
-    }
 }
 
 /// What a search has found, as far as its levels are complete.
@@ -148,14 +127,18 @@ impl Cut {
 pub struct Tally {
     /// States first met at each depth.
     pub levels: Vec<u64>,
-    /// Operations that were run.
+    /// Steps that were taken.
     pub transitions: u64,
     /// States that were found.
     pub states: u64,
+    /// States in which nothing can be done any more.
+    pub ends: u64,
+    /// The most of whatever the space counts along a way.
+    pub deepest: u64,
     /// How long that took.
     pub time: Duration,
-    /// What does not hold, in the order in which it was found.
-    pub wrong: Vec<Wrong>,
+    /// What was met, in the order in which it was.
+    pub met: Vec<Met>,
     /// Why it ended before its time.
     pub cut: Option<Cut>,
 }
@@ -167,7 +150,7 @@ impl Tally {
         Tally { levels: vec![states], states, ..Tally::default() }
     }
 
-    /// How long the longest sequences are all of which were explored.
+    /// How many steps the longest ways have all of which were explored.
     #[must_use]
     pub fn depth(&self) -> u32 {
         let levels = self.levels.iter().filter(|states| **states > 0).count() as u32;
@@ -190,9 +173,10 @@ impl Tally {
     pub fn add(&mut self, mut level: Share) {
         if let Some(stuck) = &level.stuck {
             // What comes after it was not looked at by all; what comes before was.
-            level.wrong.retain(|_, wrong| wrong.way <= *stuck);
-            for wrong in level.wrong.values_mut() {
-                wrong.count = 1;
+            let stuck = (stuck.len(), stuck.as_slice(), u32::MAX);
+            level.met.retain(|_, met| met.first() <= stuck);
+            for met in level.met.values_mut() {
+                met.count = 1;
             }
             self.meet(&level, |_, _| {});
             self.cut = Some(Cut::Stuck);
@@ -200,6 +184,8 @@ impl Tally {
         }
         self.transitions += level.transitions;
         self.states += level.states;
+        self.ends += level.ends;
+        self.deepest = self.deepest.max(level.deepest);
         self.meet(&level, |known, new| known.count += new.count);
         if level.late {
             self.cut = Some(Cut::Late);
@@ -208,68 +194,31 @@ impl Tally {
         self.levels.push(level.states);
     }
 
-    fn meet(&mut self, level: &Share, again: impl Fn(&mut Wrong, &Wrong)) {
-        for new in level.wrong() {
-            if let Some(known) = self.wrong.iter_mut().find(|known| known.key == new.key) {
-                again(known, new);
-            } else if self.wrong.len() < VIOLATIONS {
-                self.wrong.push(new.clone());
+    fn meet(&mut self, level: &Share, again: impl Fn(&mut Met, &Met)) {
+        let mut places: FxHashMap<u64, usize> = (0..).zip(&self.met).map(|(at, met)| (met.key, at)).collect();
+        let mut wrong = self.met.iter().filter(|met| met.kind != Kind::Ends).count();
+        for new in level.met() {
+            if let Some(&at) = places.get(&new.key) {
+                again(&mut self.met[at], new);
+            } else if new.kind == Kind::Ends || wrong < VIOLATIONS {
+                wrong += usize::from(new.kind != Kind::Ends);
+                places.insert(new.key, self.met.len());
+                self.met.push(new.clone());
             }
         }
     }
-
-    /// In full: what does not hold is made to happen again on the walker's machine.
-    ///
-    /// # Errors
-    /// If it does not happen again.
-    pub fn report(&self, walker: &mut Walker) -> Result<Report, Astray> {
-        let mut violations = Vec::new();
-        for wrong in &self.wrong {
-            violations.push(violation(wrong, walker)?);
-        }
-        let alphabet = walker.alphabet();
-        Ok(Report {
-            alphabet: alphabet.name,
-            operations: alphabet.operations.len(),
-            transitions: self.transitions,
-            states: self.states,
-            depth: self.depth(),
-            closed: self.closed(),
-            cut: self.cut.map(Cut::word),
-            levels: self.levels.iter().copied().filter(|states| *states > 0).collect(),
-            time: self.time,
-            violations,
-        })
-    }
-}
-
-fn violation(wrong: &Wrong, walker: &mut Walker) -> Result<Violation, Astray> {
-    let mut found = walker.wrong(&wrong.way)?;
-    let alphabet: &Alphabet = walker.alphabet();
-    let place = wrong.place as usize;
-    if place >= found.len() {
-        return Err(Astray::on(&wrong.way, alphabet));
-    }
-    let broken = found.swap_remove(place);
-    let (beginning, operations) = wrong.way.split_first().expect("a way begins somewhere");
-    Ok(Violation {
-        known: Known::of(&broken),
-        broken,
-        count: wrong.count,
-        beginning: alphabet.beginnings[usize::from(*beginning)].clone(),
-        sequence: operations.iter().map(|number| alphabet.operations[usize::from(*number)]).collect(),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wrong(key: u64, known: bool, count: u64, way: &[u8]) -> Wrong {
-        Wrong { key, known, count, way: way.to_vec(), place: 0 }
+    fn wrong(key: u64, known: bool, count: u64, way: &[u8]) -> Met {
+        let kind = if known { Kind::Known } else { Kind::Wrong };
+        Met { key, kind, count, way: way.to_vec(), place: 0 }
     }
 
-    fn share(transitions: u64, wrong: &[Wrong]) -> Share {
+    fn share(transitions: u64, wrong: &[Met]) -> Share {
         Share { transitions, states: 1, ..Share::default() }.with(wrong.iter().cloned())
     }
 
@@ -291,7 +240,7 @@ mod tests {
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
             let tally = sum(order);
             assert_eq!((tally.transitions, &tally.levels), (12, &vec![1, 3]));
-            assert_eq!(tally.wrong, expected, "in the order of ways");
+            assert_eq!(tally.met, expected, "in the order of ways");
         }
     }
 
@@ -300,7 +249,7 @@ mod tests {
         let mut tally = Tally::beginning(1);
         tally.add(share(1, &[wrong(1, true, 1, &[0, 9])]));
         tally.add(share(1, &[wrong(1, true, 2, &[0, 1, 1]), wrong(4, false, 1, &[0, 0, 0])]));
-        assert_eq!(tally.wrong, [wrong(1, true, 3, &[0, 9]), wrong(4, false, 1, &[0, 0, 0])]);
+        assert_eq!(tally.met, [wrong(1, true, 3, &[0, 9]), wrong(4, false, 1, &[0, 0, 0])]);
         assert_eq!(
             (tally.depth(), tally.closed(), tally.goes_on(3), tally.goes_on(2)),
             (2, false, true, false)
@@ -319,7 +268,7 @@ mod tests {
             let (mut tally, mut level) = (Tally::beginning(1), stuck(&[0, 5]));
             others.into_iter().for_each(|other| level.add(other));
             tally.add(level);
-            assert_eq!(tally.wrong, [wrong(1, true, 1, &[0, 2]), wrong(9, false, 1, &[0, 5])]);
+            assert_eq!(tally.met, [wrong(1, true, 1, &[0, 2]), wrong(9, false, 1, &[0, 5])]);
             assert_eq!((tally.transitions, tally.cut, tally.depth()), (0, Some(Cut::Stuck), 0));
             assert!(!tally.goes_on(9));
         }
