@@ -18,15 +18,24 @@ pub(super) fn check(
     written: (bool, bool),
     mistakes: &mut Mistakes,
 ) {
-    let mut needed = Matrix::default();
+    let (mut needed, mut wanted) = (Matrix::default(), Matrix::default());
+    for (mdev, _) in mdevs.iter() {
+        let Matrix { adapters, domains, .. } = mdev.matrix;
+        if !(domains & reserved.domains).is_empty() {
+            wanted.adapters |= adapters;
+        }
+        if !(adapters & reserved.adapters).is_empty() {
+            wanted.domains |= domains;
+        }
+    }
     for (mdev, _) in mdevs.iter().filter(|(mdev, _)| mdev.matrix.shares_queue(reserved)) {
         let both = mdev.matrix.shared(reserved);
         needed.adapters |= both.adapters;
         needed.domains |= both.domains;
     }
     let mut help = match written {
-        (false, true) => Some(proposal("aqmask", reserved.domains, needed.domains)),
-        _ => Some(proposal("apmask", reserved.adapters, needed.adapters)),
+        (false, true) => Some(proposal("aqmask", reserved.domains, needed.domains, wanted.domains)),
+        _ => Some(proposal("apmask", reserved.adapters, needed.adapters, wanted.adapters)),
     };
     mdevs.retain(|(mdev, span)| {
         let both = mdev.matrix.shared(reserved);
@@ -42,20 +51,29 @@ pub(super) fn check(
     });
 }
 
-/// The mask with which the host keeps nothing that is needed.
-fn proposal<M>(key: &str, mask: M, needed: M) -> String
+/// The mask with which the host keeps nothing that is needed; `wanted` is what no mask may keep.
+fn proposal<M>(key: &str, mask: M, needed: M, wanted: M) -> String
 where
     M: Mask
+        + Copy
         + IntoIterator<Item = M::Id>
         + std::ops::Not<Output = M>
         + std::ops::Sub<Output = M>
         + std::ops::BitOr<Output = M>,
 {
     let of = |mask: M| listed(mask.into_iter().map(Into::into));
-    // Who lists a few, and some of them are needed, has listed what is to be given away.
-    if !mask.has_highest() {
+    // Who lists what the mdevs are to have has listed what is to be given away.
+    if !mask.has_highest() && of(wanted - mask).is_empty() {
         return format!(
             "{key} is what the host keeps, and not what the mdevs are to have: did you mean `{key} = \"all but {}\"`?",
+            of(mask)
+        );
+    }
+    if !mask.has_highest() {
+        let left = Some(of(mask - needed)).filter(|left| !left.is_empty()).unwrap_or("none".to_owned());
+        return format!(
+            "the host keeps {} by this {key} (in hex the first digit is that of the ids 0-3); for example `{key} = \"{left}\"`, \
+             with which all mdevs of this file are right",
             of(mask)
         );
     }

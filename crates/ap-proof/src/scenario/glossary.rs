@@ -20,7 +20,7 @@ pub fn object(object: &Object) -> String {
         "Vms" => "the list of guests".to_owned(),
         "Switches" => "the switches".to_owned(),
         "Devices" => match object.key.id {
-            2 => "what is loaded".to_owned(),
+            2 => "the list of modules".to_owned(),
             _ => "the list of devices".to_owned(),
         },
         "Queue" => format!("A of {}", device(object.key.id)),

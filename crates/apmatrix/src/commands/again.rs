@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert};
 
-use crate::commands::apply::{Run, ended, refused, tell};
+use crate::commands::apply::{Run, ended, lacking, refused, tell};
 use crate::commands::plan::tell_notes;
 use crate::commands::{Root, print_json};
 use crate::control::DIRECTORY;
@@ -136,5 +136,9 @@ pub fn run_recover(args: &RecoverArgs) -> Outcome {
     let options = Options { wait: args.run.wait, ..Options::default() };
     let outcome = watched(Ends::Recovery, tell, |tell| recover(&mut tree, &mut desk, &options, tell))
         .map_err(|error| refused(error, root))?;
-    ended(&outcome, args.json)
+    let status = ended(&outcome, args.json)?;
+    // It may have been taken back when nobody was there to be told.
+    let lacking = if outcome == Applied::Nothing { lacking(root) } else { Vec::new() };
+    tell_notes(&lacking)?;
+    Ok(if lacking.is_empty() { status } else { 1 })
 }

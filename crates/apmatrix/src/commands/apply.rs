@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ap_apply::apply::{self, Options, Outcome as Applied};
+use ap_apply::beware;
 use ap_apply::error::ApplyError;
 use ap_apply::lock::LockError;
 use ap_apply::tree::Kind;
@@ -222,6 +223,19 @@ fn denied(plan: &Plan, error: ApplyError, root: &Path) -> CliError {
 #[must_use]
 pub fn refused(error: ApplyError, root: &Path) -> CliError {
     let text = error.to_string();
+    let taken_back = matches!(error, ApplyError::TakenBack { .. });
+    let said = why_refused(error, text, root);
+    // Who took it back could tell nobody.
+    if taken_back { lacking(root).into_iter().fold(said, CliError::hint) } else { said }
+}
+
+/// Guests that have less than they should, a sentence each: whoever comes after something was taken back is told.
+pub fn lacking(root: &Path) -> Vec<String> {
+    let host = Host::Root(root.to_owned()).read();
+    host.map(|imported| beware::lacking(&imported.state)).unwrap_or_default()
+}
+
+fn why_refused(error: ApplyError, text: String, root: &Path) -> CliError {
     match error {
         ApplyError::Import(error) => unreadable(&root.display().to_string(), error),
         ApplyError::Stale(_) => CliError::failed(text).hint("plan anew"),

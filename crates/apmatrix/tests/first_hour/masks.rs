@@ -100,6 +100,27 @@ fn n3_one_proposal_for_the_masks_of_a_whole_machine_file_leads_to_a_machine() {
     }
 }
 
+/// A mask in hex with id 0 at the right: what was proposed was its inverse, which is another mistake.
+#[test]
+fn a_mask_in_the_wrong_order_is_not_answered_with_its_inverse() {
+    for mask in ["0x0fd1", "0xd1ff"] {
+        let file = |mask: &str| {
+            let head = HOST.replacen('\n', &format!("\napmask = \"{mask}\"\n"), 1);
+            format!(
+                "{head}[[mdev]]\nuuid = \"{ONE}\"\nadapters = [1, 2]\ndomains = [0, 1]\n\
+                 [[mdev]]\nuuid = \"{TWO}\"\nadapters = [3, 5]\ndomains = 3\n"
+            )
+        };
+        let (status, said) = check(&file(mask));
+        let said = said.replace("\n        ", " ");
+        assert_ne!(status, 0, "{mask}: {said}");
+        assert!(said.contains("in hex the first digit is that of the ids 0-3"), "{mask}: {said}");
+        assert!(!said.contains("all but"), "{mask}: {said}");
+        let hint = proposed(&said, "apmask").last().copied().expect("a proposal").to_owned();
+        assert_eq!(check(&file(&hint)).0, 0, "{hint}");
+    }
+}
+
 #[test]
 fn n4_a_range_without_quotation_marks_is_said_to_be_a_text() {
     for ids in ["0-19", "[0-4, 9]", "[9, 0 - 4]", "[\n  0-4,\n]", "00-13"] {

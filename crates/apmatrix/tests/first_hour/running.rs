@@ -136,6 +136,38 @@ fn an_apply_that_is_interrupted_says_what_ends_it_and_so_does_a_plan_that_is_ref
     assert!(said[..refused].contains(note), "{said}");
 }
 
+/// An apply was taken back at night, and a guest lacked an adapter by it: `recover` said that there is nothing to do.
+#[test]
+fn who_comes_after_an_apply_was_taken_back_is_told_what_a_guest_lacks() {
+    if !can_run("after an apply was taken back") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = directory.path();
+    let want = "schema = \"apmatrix.desired/1\"\n[host]\napmask = \"-10\"\n";
+    std::fs::write(at.join("want.toml"), want).expect("a file");
+    let script = format!(
+        "M=/sys/devices/vfio_ap/matrix; echo -4 > /sys/bus/ap/apmask\n\
+         echo {UUID} > $M/mdev_supported_types/vfio_ap-passthrough/create\n\
+         echo 4 > $M/{UUID}/assign_adapter; echo 6 > $M/{UUID}/assign_domain; echo 71 > $M/{UUID}/assign_domain\n\
+         echo start g1 {UUID} > /sys/kernel/debug/apmatrix/guests; cd {}\n\
+         apmatrix apply want.toml --confirm 1 2> /dev/null\n\
+         until grep -q ended /sys/kernel/debug/apmatrix/run/apmatrix/journal; do sleep 0.1; done\n\
+         apmatrix recover 2>&1; echo status $?\n\
+         echo fault 04.0047 zrc=0x10:1 > /sys/kernel/debug/apmatrix/hw\n\
+         echo 71 > $M/{UUID}/unassign_domain; echo 71 > $M/{UUID}/assign_domain\n\
+         apmatrix confirm 2>&1; echo status $?; apmatrix recover 2>&1; echo status $?",
+        at.display()
+    );
+    let mut command = run(at, &["run", "--machine", "tiny", "--", "bash", "-c", &script]);
+    let ended = command.stderr(Stdio::null()).stdout(Stdio::piped()).output().expect("it starts");
+    let said = one_line(&String::from_utf8_lossy(&ended.stdout));
+    let lacks = format!("guest g1 lacks adapter 4 of mdev {UUID}");
+    assert_eq!(said.matches(&lacks).count(), 2, "{said}");
+    assert_eq!(said.matches("status 1").count(), 2, "{said}");
+    assert!(said.contains(&format!("hint: {lacks}")) && said.contains(&format!("note: {lacks}")), "{said}");
+}
+
 #[test]
 fn h19_a_running_machine_is_reached_by_its_name() {
     if !can_run("h19") {
