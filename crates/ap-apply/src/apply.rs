@@ -205,6 +205,12 @@ fn journal(desk: &mut dyn Desk) -> Result<Option<Journal>, ApplyError> {
     Ok(Journal::parse(&text)?)
 }
 
+/// Whether the last apply was taken back.
+pub fn was_taken_back(desk: &mut dyn Desk) -> bool {
+    let found = journal(desk).ok().flatten();
+    found.is_some_and(|found| matches!(found.at, At::Ended(End::Before)))
+}
+
 /// What an earlier apply leaves to be done before there can be another one, a sentence; `None`: nothing.
 pub fn pending(desk: &mut dyn Desk) -> Option<&'static str> {
     match journal(desk).ok()??.at {

@@ -53,7 +53,9 @@ pub fn notes(state: &State) -> Vec<String> {
 pub fn lacking(state: &State) -> Vec<String> {
     let said = |(uuid, holder, lacks): (Uuid, &Holder, AdapterMask)| {
         let it = if lacks.count() == 1 { "it" } else { "each" };
-        let usage = state.mdevs.get(&uuid).map(|mdev| mdev.matrix.domains).unwrap_or_default();
+        // Those that the guest would get: others are not there, and can't be unbound.
+        let usage =
+            state.mdevs.get(&uuid).map(|mdev| state.filtered(&mdev.matrix).domains).unwrap_or_default();
         let queues = Matrix { adapters: lacks, domains: usage, ..Matrix::default() };
         format!(
             "{holder} lacks {} of mdev {uuid}, which perhaps a reset that failed keeps out: to give {it} back write its id \

@@ -118,13 +118,15 @@ impl<'j, 'e, S: Space> Search<'j, 'e, S> {
         let lesson = explorer.lesson();
         let mut lessons = agree(worker, &job.signs, Ok(lesson))?;
         if let Some(last) = &last {
-            // What the search knew when it began, and nothing else.
+            // What the search knew when it began: the levels that are kept were explored by that, and by nothing else.
             let first = job.checkpoint.as_ref().map(|kept| kept.level(At { number: 0, ..last.at() }));
             let first = first.transpose().map(Option::flatten).map_err(ClusterError::from);
             let first = first.map(|first| first.map(|first| first.lesson));
             let known = agree(worker, &job.signs, first)?;
-            let own = Some(last.lesson.clone()).filter(|_| last.number() == 0);
-            if let Some(first) = own.or_else(|| known.into_iter().flatten().next()) {
+            if last.number() == 0 {
+                // Nothing was explored by it: whoever has warmed up for longer knows more, and that counts, too.
+                lessons.push(last.lesson.clone());
+            } else if let Some(first) = known.into_iter().flatten().next() {
                 lessons = vec![first];
             }
         }

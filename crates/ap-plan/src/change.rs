@@ -126,7 +126,10 @@ pub(crate) fn way_through(state: &State, store: &Store, first: &Refusal) -> Way 
     let refusals = search.refusals.clone();
     let mut ways = vec![(search, words)];
     ways.extend(gives[1..].iter().map(|&give| found(How { give, rather })));
-    ways.extend(gives.iter().map(|&give| found(How { give, rather: rather_not })));
+    // Where nothing is taken from an mdev there is nothing to be taken rather.
+    let taking = ways.iter().filter(|(search, _)| search.parts.iter().any(Part::takes));
+    let taking: Vec<How> = taking.map(|(search, _)| How { rather: rather_not, ..search.how }).collect();
+    ways.extend(taking.into_iter().map(found));
     // Those that writes bring about first, by cost; of equals the first.
     let mut ways: Vec<_> = ways
         .into_iter()

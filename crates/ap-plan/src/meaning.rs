@@ -146,7 +146,7 @@ fn looks_like_an_id(part: &str) -> bool {
         && part.bytes().any(|b| b != b'0')
 }
 
-/// What to write to `ap_config` where every part looks as if an id was meant; `None`: that is not so.
+/// What to write to a mask, or to `ap_config`, where it looks as if ids were meant; `None`: that is not so.
 pub(crate) fn meant_as_ids(store: &Store) -> Option<String> {
     let file = store.path.rsplit('/').next().unwrap_or_default();
     let id = store.text.trim();

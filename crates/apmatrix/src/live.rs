@@ -41,9 +41,13 @@ const SOONEST: Duration = Duration::from_secs(2);
 /// How many times as long as it takes to read everything it is left alone before.
 const LEFT_ALONE: u32 = 20;
 
-/// After how long everything is read again, where that takes so long; `longest` at the latest.
+/// After how long everything is read again, where that takes so long; `longest` at the latest. Of a host of which all is heard
+/// that is never.
 fn due(takes: Duration, longest: Duration) -> Duration {
-    (takes * LEFT_ALONE).clamp(SOONEST.min(longest), longest)
+    match longest {
+        Duration::MAX => Duration::MAX,
+        _ => takes.saturating_mul(LEFT_ALONE).clamp(SOONEST.min(longest), longest),
+    }
 }
 
 /// A host that lives.
@@ -88,14 +92,15 @@ impl Hosted {
         thread::spawn(move || {
             let begun = open().and_then(|mut backend| {
                 let (name, place) = (backend.name(), backend.place());
+                let began = Instant::now();
                 let host = read::read(backend.tree(), &name).map_err(|error| unreadable(&place, error))?;
-                Ok((backend, host))
+                Ok((backend, host, began.elapsed()))
             });
             match begun {
-                Ok((backend, host)) => {
+                Ok((backend, host, takes)) => {
                     let shared = Arc::new(Shared::new(&host, operable));
                     if ready.send(Ok(shared.clone())).is_ok() {
-                        Engine::new(backend, host, shared).run(&asked);
+                        Engine { takes, ..Engine::new(backend, host, shared) }.run(&asked);
                     }
                 }
                 Err(error) => drop(ready.send(Err(error))),

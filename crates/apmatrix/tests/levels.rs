@@ -204,6 +204,18 @@ fn a_search_that_is_killed_goes_on_from_its_last_level() {
     assert!(text.contains("of another search"), "{text}");
 }
 
+/// What a search with no time had learned before was taken for all that there is to know.
+#[test]
+fn a_search_that_had_no_time_to_warm_up_knows_as_much_as_any_when_it_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = in_one_go(folder.path());
+    let levels = folder.path().join("levels");
+    let search = [LONGER, "--workers", "2", "--checkpoint", levels.to_str().expect("text")];
+    let cut = apmatrix(&[search.as_slice(), &["--budget", "0"]].concat()).output().expect("it runs");
+    assert_eq!(cut.status.code(), Some(1), "{}", String::from_utf8_lossy(&cut.stderr));
+    assert_eq!(told(&apmatrix(&search).output().expect("it runs")), whole);
+}
+
 #[test]
 fn two_processes_of_which_one_is_killed_go_on_together() {
     let folder = tempfile::tempdir().expect("a folder");

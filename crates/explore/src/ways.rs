@@ -199,7 +199,9 @@ impl Ways<'_, '_, '_> {
         let options = Options { shrink: self.options.shrink && walked.shrink, ..self.options.clone() };
         let mut report = Explorer::new(options).report(self.ways.executor, explored, started);
         report.elapsed += walked.elapsed;
+        // What keeps the search from being trusted is worse than that it is not whole.
         if report.why.is_some()
+            && !self.ways.has_problem()
             && let Some(why) = &walked.whole
         {
             report.why = Some(why.clone());

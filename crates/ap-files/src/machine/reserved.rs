@@ -70,10 +70,15 @@ where
         );
     }
     if !mask.has_highest() {
-        let left = Some(of(mask - needed)).filter(|left| !left.is_empty()).unwrap_or("none".to_owned());
+        // A text of digits alone would be the kernel's mask.
+        let left = match of(mask - needed) {
+            none if none.is_empty() => "\"none\"".to_owned(),
+            one if one.bytes().all(|byte| byte.is_ascii_digit()) => format!("[{one}]"),
+            ids => format!("\"{ids}\""),
+        };
         return format!(
-            "the host keeps {} by this {key} (in hex the first digit is that of the ids 0-3); for example `{key} = \"{left}\"`, \
-             with which all mdevs of this file are right",
+            "the host keeps {} by this {key}; for example `{key} = {left}`, with which all mdevs of this file are right. Of a mask \
+             in hex the first digit is that of the ids 0-3",
             of(mask)
         );
     }

@@ -114,7 +114,8 @@ impl Ready {
     /// Has `f` go to states by the ways that lead to them ([`Explorer::by_ways`]). Also says whether all outcomes that it came to
     /// could be compared with what orders end in.
     pub fn by_ways<R>(&self, options: Options, f: impl FnOnce(&mut Ways<'_, '_, '_>) -> R) -> (R, bool) {
-        let mut program = self.program(&options);
+        // What one worker found out in time, who reports must find out again, though the time is up then.
+        let mut program = Interleavings::new(&self.stage, &self.serial, None);
         let came = explorer(options, None).by_ways(&mut program, f);
         (came, program.decided())
     }

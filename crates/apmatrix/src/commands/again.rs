@@ -1,9 +1,9 @@
 //! `apmatrix confirm`, `revert`, `recover`: of the last apply.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert};
+use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert, was_taken_back};
 
 use crate::commands::apply::{Run, ended, lacking, refused, tell};
 use crate::commands::plan::tell_notes;
@@ -121,8 +121,8 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
     let outcome = watched(Ends::Recovery, tell, |tell| revert(&mut tree, &mut desk, &options, tell))
         .map_err(|error| refused(error, root))?;
     let status = ended(&outcome, args.json).map(|_| u8::from(!whole(&outcome)))?;
-    // What an emulated host boots with is in its machine file.
-    if !root.join(DIRECTORY).is_dir() {
+    // Files are those of the host whose tree `/sys` is; what an emulated one boots with is in its machine file.
+    if root == Path::new("/sys") && !root.join(DIRECTORY).is_dir() {
         tell_notes(boot::stays(&args.etc_dir).as_slice())?;
     }
     Ok(status)
@@ -138,7 +138,8 @@ pub fn run_recover(args: &RecoverArgs) -> Outcome {
         .map_err(|error| refused(error, root))?;
     let status = ended(&outcome, args.json)?;
     // It may have been taken back when nobody was there to be told.
-    let lacking = if outcome == Applied::Nothing { lacking(root) } else { Vec::new() };
+    let unheard = outcome == Applied::Nothing && was_taken_back(&mut desk);
+    let lacking = if unheard { lacking(root) } else { Vec::new() };
     tell_notes(&lacking)?;
     Ok(if lacking.is_empty() { status } else { 1 })
 }

@@ -1,6 +1,6 @@
 //! `apmatrix ls`: cards, queues, drivers, owners.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -118,11 +118,10 @@ fn shown(inventory: &Inventory, only: Option<Only>, width: usize) -> String {
     let (in_full, lines) = table(&inventory.cards, queues_only, &|uuid| uuid.to_owned(), width);
     let mut text = in_full;
     if text.lines().count() > lines {
-        // One line for each queue, for `grep`: mdevs are told below, by their numbers.
-        let number = |uuid: &str| match inventory.mdevs.iter().position(|mdev| mdev.uuid == uuid) {
-            Some(before) => (before + 1).to_string(),
-            None => uuid.to_owned(),
-        };
+        // One line for each queue where it fits, for `grep`: mdevs are told below, by their numbers.
+        let numbers: BTreeMap<&str, usize> =
+            inventory.mdevs.iter().map(|mdev| mdev.uuid.as_str()).zip(1..).collect();
+        let number = |uuid: &str| numbers.get(uuid).map_or_else(|| uuid.to_owned(), ToString::to_string);
         text = table(&inventory.cards, queues_only, &number, width).0;
         let owners =
             inventory.cards.iter().flat_map(|card| &card.queues).filter_map(|queue| queue.owner.mdev());

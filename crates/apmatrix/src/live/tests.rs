@@ -218,4 +218,5 @@ fn everything_is_read_again_the_sooner_the_less_it_takes() {
     let seconds = |takes: u64| due(Duration::from_millis(takes), longest).as_secs();
     assert_eq!((seconds(0), seconds(50), seconds(500), seconds(3000)), (2, 2, 10, 30));
     assert_eq!(due(Duration::from_secs(3), Duration::from_secs(1)), Duration::from_secs(1));
+    assert_eq!(due(Duration::ZERO, Duration::MAX), Duration::MAX);
 }

@@ -100,20 +100,24 @@ pub fn keep(
     if programs == Programs::Run {
         done.push(format!("{UNIT_NAME}: enabled"));
     }
-    done.extend(stays(etc));
+    done.push(comes_back(etc));
     Ok(done)
 }
 
-/// That what was kept for the next boot comes back with it, whatever is taken back until then; `None`: nothing is kept.
+fn comes_back(etc: &Path) -> String {
+    format!(
+        "the next boot applies {}, whatever is reverted until then: `systemctl disable {UNIT_NAME}` calls that off",
+        etc.join("apmatrix/desired.toml").display()
+    )
+}
+
+/// That what was kept for the next boot comes back with it, whatever is taken back until then; `None`: nothing is kept, or its
+/// unit is not enabled.
 #[must_use]
 pub fn stays(etc: &Path) -> Option<String> {
-    let file = etc.join("apmatrix/desired.toml");
-    file.exists().then(|| {
-        format!(
-            "the next boot applies {}, whatever is reverted until then: `systemctl disable {UNIT_NAME}` calls that off",
-            file.display()
-        )
-    })
+    let enabled =
+        etc.join("systemd/system/multi-user.target.wants").join(UNIT_NAME).symlink_metadata().is_ok();
+    (enabled && etc.join("apmatrix/desired.toml").exists()).then(|| comes_back(etc))
 }
 
 /// That the masks of a file are those that the host has after it, also when it boots with others: a note for each that it does not
@@ -294,6 +298,9 @@ mod tests {
         assert_eq!(stays(directory.path()), None);
         let file = directory.path().join("apmatrix/desired.toml");
         assert!(write(&file, "").expect("it is written"));
+        assert_eq!(stays(directory.path()), None, "the unit is not enabled");
+        let unit = directory.path().join("systemd/system/multi-user.target.wants").join(UNIT_NAME);
+        assert!(write(&unit, "").expect("it is written"));
         let said = stays(directory.path()).expect("it is there");
         assert!(said.starts_with(&format!("the next boot applies {}", file.display())), "{said}");
         assert!(said.ends_with("`systemctl disable apmatrix-apply.service` calls that off"), "{said}");

@@ -3,7 +3,6 @@
 //! A write to a host may not return for as long as a reset takes, and cannot be called off: it ends in the kernel, whether
 //! somebody waits for it or not. Knows what is told while it is under way ([`Report`]); not how a host is changed.
 
-use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,51 +35,69 @@ pub enum Ends {
 enum At {
     /// The host is read; nothing is written yet.
     Reading,
+    /// It waits for the lock, which was told.
+    Lock,
     /// This step is written.
     Step(usize),
+    /// This step was written, and it is looked what came of it.
+    After(usize),
+    /// All is to be taken back.
+    Back,
     /// This step is taken back.
     Undo(usize),
 }
 
 impl At {
-    fn of(report: &Report<'_>) -> Option<At> {
-        match report {
-            Report::Step(number, ..) => Some(At::Step(*number)),
-            Report::Undo(number, _) => Some(At::Undo(*number)),
-            _ => None,
+    /// Where it is after a report.
+    fn of(self, report: &Report<'_>) -> At {
+        match (report, self) {
+            (Report::WaitsForLock(..), _) => At::Lock,
+            (Report::StaleLock(_), _) => At::Reading,
+            (Report::Step(number, ..), _) => At::Step(*number),
+            (Report::Done(number), _) => At::After(*number),
+            (Report::Resetting(_), At::Step(number)) => At::After(number),
+            (Report::Back(_), _) => At::Back,
+            (Report::Undo(number, _), _) => At::Undo(*number),
+            (Report::Resetting(_) | Report::Warning(_) | Report::Ended(_), at) => at,
         }
     }
 }
 
-impl fmt::Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            At::Reading => f.write_str("reading the host"),
-            At::Step(number) => write!(f, "step {number}"),
-            At::Undo(number) => write!(f, "taking back step {number}"),
-        }
-    }
-}
-
-/// What is said of something that does not return.
-fn waits(at: At) -> String {
+/// What is said of something that does not return; `None`: it was said.
+fn waits(at: At) -> Option<String> {
     let seconds = PATIENCE.as_secs();
-    match at {
-        At::Reading => format!(
-            "{at} has taken {seconds} s so far: a file does not answer, as long as a change of the host goes on, or a reset"
-        ),
-        _ => format!(
-            "{at} has not returned for {seconds} s: it waits for something of the host, mostly for the reset of a queue. \
+    let writes = |what: String| {
+        format!(
+            "{what} has not returned for {seconds} s: it waits for something of the host, mostly for the reset of a queue. \
              The kernel's log says of which one (`dmesg`; of an emulated host `apmatrix events`)"
+        )
+    };
+    Some(match at {
+        At::Lock => return None,
+        At::Reading | At::Back => format!(
+            "reading the host has taken {seconds} s so far: a file does not answer, as long as a change of the host goes on, or a \
+             reset"
         ),
-    }
+        At::Step(number) => writes(format!("step {number}")),
+        At::After(number) => {
+            format!(
+                "{seconds} s after step {number} the host is not yet as it is to be: mostly queues still reset"
+            )
+        }
+        At::Undo(number) => writes(format!("taking back step {number}")),
+    })
 }
 
 /// What becomes of it after ^C.
 fn interrupted(at: At, ends: Ends) -> String {
     let so_far = match at {
-        At::Reading => return "interrupted before anything was written".to_owned(),
-        at => format!("interrupted at {at}, a write that may still take effect"),
+        At::Reading | At::Lock => return "interrupted: this command has written nothing".to_owned(),
+        At::Step(number) => format!("interrupted at step {number}, a write that may still take effect"),
+        At::After(number) => format!("interrupted after step {number}"),
+        At::Back => "interrupted while all is taken back".to_owned(),
+        At::Undo(number) => {
+            format!("interrupted at taking back step {number}, a write that may still take effect")
+        }
     };
     match ends {
         Ends::Guard => {
@@ -109,10 +126,14 @@ pub fn watched<R: Send>(
         let _ = signal_hook::flag::register(SIGINT, Arc::clone(&pressed));
     }
     let (says, heard) = channel();
+    let mut at = At::Reading;
     let result = thread::scope(|scope| {
         let worker = scope.spawn(move || {
             work(&mut |report| {
-                if let Some(at) = At::of(&report) {
+                let now = at.of(&report);
+                // What goes on as before has gone on for as long.
+                if now != at {
+                    at = now;
                     let _ = says.send(at);
                 }
                 tell(report);
@@ -143,10 +164,12 @@ fn watch(ends: Ends, pressed: &AtomicBool, heard: &Receiver<At>) {
         }
         if pressed.load(Ordering::Relaxed) {
             say(&interrupted(at, ends));
+            // It does not come back.
             let _ = emulate_default_handler(SIGINT);
+            return;
         }
         if !told && since.elapsed() >= PATIENCE {
-            say(&waits(at));
+            waits(at).iter().for_each(|line| say(line));
             told = true;
         }
     }
@@ -162,7 +185,9 @@ mod tests {
 
     #[test]
     fn each_place_says_what_stays_and_what_ends_it() {
-        assert_eq!(interrupted(At::Reading, Ends::Recovery), "interrupted before anything was written");
+        for nothing in [At::Reading, At::Lock] {
+            assert_eq!(interrupted(nothing, Ends::Recovery), "interrupted: this command has written nothing");
+        }
         assert_eq!(
             interrupted(At::Step(3), Ends::Recovery),
             "interrupted at step 3, a write that may still take effect: what was done stays until `apmatrix recover` ends it, \
@@ -173,7 +198,32 @@ mod tests {
             "interrupted at taking back step 2, a write that may still take effect: all is taken back when it is over; \
              `apmatrix recover` says how it ended"
         );
-        assert!(waits(At::Step(3)).starts_with("step 3 has not returned for 10 s"));
-        assert!(waits(At::Reading).starts_with("reading the host has taken 10 s so far"));
+        let said = |at| waits(at).expect("it is said");
+        assert!(said(At::Step(3)).starts_with("step 3 has not returned for 10 s"));
+        assert!(said(At::Reading).starts_with("reading the host has taken 10 s so far"));
+        assert!(said(At::After(3)).starts_with("10 s after step 3 the host is not yet as it is to be"));
+        assert_eq!(waits(At::Lock), None, "it was told for whom, and how long");
+    }
+
+    /// A way back has written to the journal before it writes to the host.
+    #[test]
+    fn what_is_reported_says_where_it_is() {
+        let store = ap_plan::Store { path: "bus/ap/apmask".into(), text: "-4".into() };
+        let reports = [
+            (Report::WaitsForLock("7", 30), At::Lock),
+            (Report::StaleLock("7"), At::Reading),
+            (Report::Step(1, 2, &store), At::Step(1)),
+            (Report::Resetting(5), At::After(1)),
+            (Report::Done(1), At::After(1)),
+            (Report::Warning("it"), At::After(1)),
+            (Report::Back("why"), At::Back),
+            (Report::Undo(1, &store), At::Undo(1)),
+            (Report::Resetting(5), At::Undo(1)),
+        ];
+        let mut at = At::Reading;
+        for (report, then) in reports {
+            at = at.of(&report);
+            assert_eq!(at, then, "{report:?}");
+        }
     }
 }

@@ -121,6 +121,25 @@ fn a_mask_in_the_wrong_order_is_not_answered_with_its_inverse() {
     }
 }
 
+/// `apmask = "8"` is the kernel's mask of adapter 0, in a machine file.
+#[test]
+fn a_proposed_mask_of_one_id_is_none_of_the_kernels() {
+    for (mask, left) in [("0,8", "08"), ("0,5", "05")] {
+        let file = |mask: &str| {
+            let head = HOST.replacen('\n', &format!("\napmask = {mask}\n"), 1);
+            format!("{head}[[mdev]]\nuuid = \"{ONE}\"\nadapters = [0, 6]\ndomains = [0, 1]\n")
+        };
+        let (status, said) = check(&file(&format!("\"{mask}\"")));
+        assert_ne!(status, 0, "{mask}: {said}");
+        let (_, after) = said.split_once("`apmask = ").expect("a proposal");
+        let (proposed, _) = after.split_once('`').expect("a proposal");
+        let (status, listed) = check(&file(proposed));
+        assert_eq!(status, 0, "{proposed}: {listed}");
+        let hosts = listed.lines().filter(|line| line.ends_with(" host"));
+        assert!(hosts.clone().count() > 0 && hosts.clone().all(|line| line.starts_with(left)), "{listed}");
+    }
+}
+
 #[test]
 fn n4_a_range_without_quotation_marks_is_said_to_be_a_text() {
     for ids in ["0-19", "[0-4, 9]", "[9, 0 - 4]", "[\n  0-4,\n]", "00-13"] {

@@ -264,6 +264,11 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
         Ok(())
     }
 
+    /// Whether anything keeps the search from being trusted.
+    pub(crate) fn has_problem(&self) -> bool {
+        self.common.problem().is_some() || self.executor.conductor.control.borrow().learned.problem.is_some()
+    }
+
     fn enabled(&self) -> Tasks {
         self.frames[self.depth].state.enabled(&self.executor.conductor.control.borrow().learned)
     }

@@ -10,7 +10,7 @@ use crate::engine::findings;
 use crate::engine::mode::Mode;
 use crate::engine::model::Phase;
 use crate::engine::replay::Along;
-use crate::engine::tasks::Tasks;
+use crate::engine::tasks::{Tasks, members};
 use crate::met::{Found, Met};
 use crate::program::{Finding, Outcome};
 
@@ -90,6 +90,10 @@ impl Ways<'_, '_, '_> {
         let is_it = |finding: &Finding| Found::of(finding).key == key;
         if let Some((last, before)) = way.split_last() {
             self.reach(before)?;
+            // A way may come from a file, or from another machine.
+            if !members(self.enabled()).any(|task| task == usize::from(*last)) {
+                return Ok(None);
+            }
             let ends = self.advance(usize::from(*last))?;
             let control = self.executor.conductor.control.borrow();
             for (number, steps) in &self.found {
