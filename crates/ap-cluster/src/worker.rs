@@ -6,6 +6,7 @@
 //! This module knows nothing of how workers are started.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -116,7 +117,7 @@ impl<'j, 'e, S: Space> Search<'j, 'e, S> {
         let me = Part { worker: worker.index(), of: worker.peers() };
         let last = last_level(worker, job)?;
         let lesson = explorer.lesson();
-        let mut lessons = agree(worker, &job.signs, Ok(lesson))?;
+        let mut lessons = each_once(agree(worker, &job.signs, Ok(lesson))?);
         if let Some(last) = &last {
             // What the search knew when it began: the levels that are kept were explored by that, and by nothing else.
             let first = job.checkpoint.as_ref().map(|kept| kept.level(At { number: 0, ..last.at() }));
@@ -217,6 +218,7 @@ impl<'j, 'e, S: Space> Search<'j, 'e, S> {
             samples.push(sample);
             lessons.push(lesson);
         }
+        let lessons = each_once(lessons);
         // All are told the same: if one can't read it, none can.
         let anew = self.expander.explorer().learn(&lessons).map_err(ClusterError::Astray)?;
         if anew && !level.late {
@@ -315,6 +317,11 @@ impl<'j, 'e, S: Space> Search<'j, 'e, S> {
         agree(worker, &self.job.signs, written.map_err(ClusterError::from))?;
         Ok(())
     }
+}
+
+/// Lessons without those that say the same: who warms up as others do learns as much.
+fn each_once(lessons: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    lessons.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The last level that is whole, as far as anybody knows.

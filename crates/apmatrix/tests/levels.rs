@@ -4,17 +4,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ap_cluster::{Wanted, search};
 use ap_proof::scenario::Explored;
 use apmatrix::scenario::Playable;
 use apmatrix::states::States;
 use explore::{Audit, Options, Strategy};
+use killed::{kill, wait_for};
+
+mod killed;
 
 /// Scenarios of all kinds that are small: two to four tasks, guests, removals that wait, resets, modules, both kernels.
 const SAMPLE: [&str; 12] = [
@@ -143,28 +144,7 @@ fn apmatrix(words: &[&str]) -> Command {
 
 /// What a search prints, but for how long it took and how much memory.
 fn told(output: &Output) -> serde_json::Value {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let mut document: serde_json::Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let fields = document.as_object_mut().expect("an object");
-    for vary in ["seconds", "memory_bytes"] {
-        fields.remove(vary).expect("it is said");
-    }
-    document
-}
-
-/// Waits until a file is there, as long as the process runs.
-fn wait_for(file: &Path, child: &mut Child) {
-    while !file.exists() {
-        assert_eq!(child.try_wait().expect("it can be waited for"), None, "it runs until it is killed");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn kill(mut child: Child) {
-    child.kill().expect("it runs");
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.signal(), Some(9), "it was killed before it had ended");
+    killed::told(output, &["seconds", "memory_bytes"])
 }
 
 /// One that takes some seconds in a build for debugging.

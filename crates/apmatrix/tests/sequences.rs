@@ -3,12 +3,13 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
 
+use killed::{kill, wait_for};
 use yaml_rust2::{Yaml, YamlLoader};
+
+mod killed;
 
 fn apmatrix(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_apmatrix"));
@@ -19,28 +20,7 @@ fn apmatrix(words: &[&str]) -> Command {
 
 /// What a search prints, but for how long it took and how much memory.
 fn told(output: &Output) -> serde_json::Value {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let mut document: serde_json::Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let fields = document.as_object_mut().expect("an object");
-    for vary in ["seconds", "transitions_per_second", "memory_bytes"] {
-        fields.remove(vary).expect("it is said");
-    }
-    document
-}
-
-/// Waits until a file is there, as long as the process runs.
-fn wait_for(file: &Path, child: &mut Child) {
-    while !file.exists() {
-        assert_eq!(child.try_wait().expect("it can be waited for"), None, "it runs until it is killed");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn kill(mut child: Child) {
-    child.kill().expect("it runs");
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.signal(), Some(9), "it was killed before it had ended");
+    killed::told(output, &["seconds", "transitions_per_second", "memory_bytes"])
 }
 
 /// So many ports in a row that nobody uses.

@@ -20,7 +20,7 @@ use super::log::{Entry, Log, Number};
 use super::mode::Mode;
 use super::objects::OpKind;
 use super::persistent;
-use super::state::{Missing, State, follow, walk};
+use super::state::{Missing, State, first, walk};
 use super::tasks::{Tasks, members};
 use super::visited::Visited;
 use crate::report::Progress;
@@ -267,20 +267,13 @@ impl<'e, 'c, 'p, 'l, 'a> Walk<'e, 'c, 'p, 'l, 'a> {
     fn enter_first(&mut self) -> bool {
         self.begin();
         let tasks = self.executor.tasks();
-        let mut state = State::new(tasks);
         let mut control = self.executor.conductor.control.borrow_mut();
-        for task in 0..tasks {
-            let root = control.root(task);
-            state.nodes[task] = root;
-            let walked =
-                follow(&control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
-            if walked.is_err() {
-                drop(control);
-                self.problem("the tasks begin in different ways".to_owned());
-                return false;
-            }
-        }
+        let state = first(&mut control, tasks, &mut self.found, &self.path);
         drop(control);
+        let Ok(state) = state else {
+            self.problem("the tasks begin in different ways".to_owned());
+            return false;
+        };
         self.frames.push(Frame { steps: self.path.len(), ..Frame::new(state) });
         self.report();
         self.enter();

@@ -71,8 +71,8 @@ impl Frozen {
             places.insert(print, node);
         }
         let mut inputs = Vec::new();
-        for (from, input, to) in common.edges() {
-            if let (Some(&node), Some(&next)) = (places.get(&from), places.get(&to)) {
+        for (from, input, does) in common.edges() {
+            if let (Some(&node), Some(&next)) = (places.get(&from), places.get(&does.to)) {
                 // Two that differ are a contradiction, which whoever met it has told.
                 if automaton.learn(node, input, Edge { next, ..Edge::default() }).is_ok()
                     && automaton.edges_len() > inputs.len()

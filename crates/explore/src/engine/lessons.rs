@@ -46,8 +46,17 @@ pub(crate) struct Place {
     pub held: Vec<Lock>,
 }
 
-/// An edge: where it begins, what the step lets the task observe, and where it ends.
-pub(crate) type Edge = (u64, u64, u64);
+/// An edge: where it begins, and what the step lets the task observe; and what comes of that.
+pub(crate) type Edge = (u64, u64, Does);
+
+/// What comes of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Does {
+    /// The place where it ends.
+    pub to: u64,
+    /// A fingerprint of all else that the task does up to there: what it publishes, what is found, whether it returns.
+    pub print: u64,
+}
 
 /// That a task asked for a lock while it held others, with the tasks of the steps that lead there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,10 +128,11 @@ impl Words {
         self.locks(&place.held);
     }
 
-    pub(crate) fn edge(&mut self, (from, input, to): Edge) {
+    pub(crate) fn edge(&mut self, (from, input, does): Edge) {
         self.word(from);
         self.word(input);
-        self.word(to);
+        self.word(does.to);
+        self.word(does.print);
     }
 
     pub(crate) fn asks(&mut self, name: u64, asks: &Asks) {
@@ -188,7 +198,7 @@ impl<'l> Reader<'l> {
     }
 
     pub(crate) fn edge(&mut self) -> Option<Edge> {
-        Some((self.word()?, self.word()?, self.word()?))
+        Some((self.word()?, self.word()?, Does { to: self.word()?, print: self.word()? }))
     }
 
     pub(crate) fn asks(&mut self) -> Option<(u64, Asks)> {

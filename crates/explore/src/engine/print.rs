@@ -18,13 +18,14 @@
 //! that differ have different ones but for collisions of 64-bit words within each part, and of 128-bit sums of them. This
 //! module knows nothing of how states are walked to.
 
-use super::automaton::{Automaton, Node, NodeId};
+use super::automaton::{self, Node, NodeId};
 use super::learned::Learned;
-use super::lessons::{Edge, Place, Step};
+use super::lessons::{Does, Edge, Place, Step};
 use super::mix::mix;
 use super::model::{Cell, Model, Phase};
 use super::objects::{At, ObjectId, Objects, Op};
 use super::state::State;
+use crate::met::Found;
 
 /// The fingerprints of a task's places, by their numbers.
 #[derive(Default)]
@@ -96,11 +97,21 @@ fn cell(name: u64, cell: &Cell) -> u64 {
     if cell.readers == 0 { held } else { mix(held, cell.readers) }
 }
 
-/// All edges of an automaton from one on: where each begins, what is observed, and where it ends.
-pub(crate) fn edges(automaton: &Automaton, prints: &Prints, from: usize) -> impl Iterator<Item = Edge> {
-    automaton.edges().enumerate().skip(from).map(|(number, (place, edge))| {
-        (prints.place(place), automaton.input(number), prints.place(edge.next))
+/// All edges of what was learned from one on: where each begins, what is observed, and what comes of it.
+pub(crate) fn edges(learned: &Learned, prints: &Prints, from: usize) -> impl Iterator<Item = Edge> {
+    let automaton = &learned.automaton;
+    automaton.edges().enumerate().skip(from).map(move |(number, (place, edge))| {
+        let does = Does { to: prints.place(edge.next), print: done(edge, learned) };
+        (prints.place(place), automaton.input(number), does)
     })
+}
+
+/// The fingerprint of what a task does along an edge, which in one exploration is compared whenever it is executed again.
+fn done(edge: &automaton::Edge, learned: &Learned) -> u64 {
+    let name = |id: ObjectId| learned.objects.get(id).name;
+    let published = edge.published.iter().map(|&(id, content)| mix(name(id), content));
+    let found = edge.findings.iter().map(|&number| Found::of(learned.findings.get(number)).key);
+    published.chain(found).fold(u64::from(edge.returns), mix)
 }
 
 /// All places from one on, by their fingerprints.

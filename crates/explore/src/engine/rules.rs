@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::graph::{Asked, Graph, Holding};
 use super::learned::Learned;
-use super::lessons::{Asks, Edge, Place, Reader, Words};
+use super::lessons::{Asks, Does, Edge, Place, Reader, Words};
 use super::mix::mix;
 use super::objects::{Facts, Objects, Op};
 use super::print::{self, Prints};
@@ -38,8 +38,8 @@ pub(crate) struct Rules {
 pub(crate) struct Common {
     facts: BTreeMap<u64, Facts>,
     places: BTreeMap<u64, Place>,
-    /// By where they begin and what is observed: where they end.
-    edges: BTreeMap<(u64, u64), u64>,
+    /// By where they begin and what is observed.
+    edges: BTreeMap<(u64, u64), Does>,
     rounders: Tasks,
     /// Something was put off; tasks went round; both.
     slept: bool,
@@ -87,8 +87,8 @@ impl Told {
             .collect();
         self.places = learned.automaton.len();
         words.each(&places, |words, (print, place)| words.place(*print, place));
-        let edges: BTreeSet<Edge> = print::edges(&learned.automaton, prints, self.edges)
-            .filter(|(from, input, to)| common.edges.get(&(*from, *input)) != Some(to))
+        let edges: BTreeSet<Edge> = print::edges(learned, prints, self.edges)
+            .filter(|(from, input, does)| common.edges.get(&(*from, *input)) != Some(does))
             .collect();
         self.edges = learned.automaton.edges_len();
         words.each(edges, Words::edge);
@@ -154,12 +154,12 @@ impl Common {
         }
         let mut grown: Tasks = 0;
         for _ in 0..lesson.word()? {
-            let (from, input, to) = lesson.edge()?;
+            let (from, input, does) = lesson.edge()?;
             let known = *self.edges.entry((from, input)).or_insert_with(|| {
                 grown |= self.places.get(&from).map_or(0, |place| 1 << place.task);
-                to
+                does
             });
-            if known != to {
+            if known != does {
                 self.complain(DIFFERS);
             }
         }
@@ -195,9 +195,9 @@ impl Common {
     /// Whether a task's edges lead to a place again.
     fn goes_round(&self, task: u8) -> bool {
         let mut next: FxHashMap<u64, Vec<u64>> = FxHashMap::default();
-        for (&(from, _), &to) in &self.edges {
+        for (&(from, _), does) in &self.edges {
             if self.places.get(&from).is_some_and(|place| place.task == task) {
-                next.entry(from).or_default().push(to);
+                next.entry(from).or_default().push(does.to);
             }
         }
         // Along a stack: a place that stands on it is met again.
@@ -254,7 +254,7 @@ impl Common {
         words.byte((0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum());
         words.each(&self.facts, |words, (name, facts)| words.fact(*name, *facts));
         words.each(&self.places, |words, (print, place)| words.place(*print, place));
-        words.each(&self.edges, |words, (&(from, input), &to)| words.edge((from, input, to)));
+        words.each(&self.edges, |words, (&(from, input), &does)| words.edge((from, input, does)));
         words.each(&self.asked, |words, (name, asks)| words.asks(*name, asks));
         words.each(&self.claims, |words, claim| words.text(claim));
         words.text(self.problem.as_deref().unwrap_or_default().as_bytes());
@@ -278,7 +278,7 @@ impl Common {
 
     /// All edges.
     pub(crate) fn edges(&self) -> impl Iterator<Item = Edge> {
-        self.edges.iter().map(|(&(from, input), &to)| (from, input, to))
+        self.edges.iter().map(|(&(from, input), &does)| (from, input, does))
     }
 
     /// How many edges there are.
@@ -322,7 +322,12 @@ mod tests {
     use crate::engine::objects::OpKind;
 
     /// A task's places are a hundred times its number, and what it is.
-    fn lesson(slept: bool, round: bool, edges: &[Edge]) -> Vec<u8> {
+    fn lesson(slept: bool, round: bool, edges: &[(u64, u64, u64)]) -> Vec<u8> {
+        doing(0, slept, round, edges)
+    }
+
+    /// The same, of edges along which this is done.
+    fn doing(print: u64, slept: bool, round: bool, edges: &[(u64, u64, u64)]) -> Vec<u8> {
         let mut words = Words::default();
         words.byte(u8::from(slept) | u8::from(round) << 1);
         let facts = Facts { users: 1 << edges.len(), changers: 1, watched: true, ..Facts::default() };
@@ -332,7 +337,8 @@ mod tests {
         let places: BTreeMap<u64, Place> =
             edges.iter().map(|(from, ..)| (*from, place((*from / 100) as u8))).collect();
         words.each(&places, |words, (print, place)| words.place(*print, place));
-        words.each(edges.iter().copied(), Words::edge);
+        let edges_of = edges.iter().map(|&(from, input, to)| (from, input, Does { to, print }));
+        words.each(edges_of, Words::edge);
         let asks = Asks {
             task: 0,
             kind: OpKind::Lock,
@@ -386,6 +392,13 @@ mod tests {
         let mut common = Common::default();
         common.add(&lesson(false, false, &[(1, 0, 2)])).unwrap();
         common.add(&lesson(false, false, &[(1, 0, 3)])).unwrap();
+        assert_eq!(common.problem(), Some(DIFFERS));
+        // They end in the same place, and one has published something else.
+        let mut common = Common::default();
+        common.add(&doing(1, false, false, &[(1, 0, 2)])).unwrap();
+        common.add(&doing(1, false, false, &[(1, 0, 2)])).unwrap();
+        assert_eq!(common.problem(), None);
+        common.add(&doing(2, false, false, &[(1, 0, 2)])).unwrap();
         assert_eq!(common.problem(), Some(DIFFERS));
     }
 }

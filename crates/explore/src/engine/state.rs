@@ -4,6 +4,7 @@
 //! states are walked to.
 
 use super::automaton::NodeId;
+use super::control::Control;
 use super::knowledge::{self, Knowledge};
 use super::learned::Learned;
 use super::mix::mix;
@@ -142,8 +143,24 @@ fn pending(learned: &Learned, node: NodeId) -> &Op {
     learned.automaton.get(node).op.as_ref().expect("a task that has not ended has a step")
 }
 
+/// The state in which every task stands before its first step.
+pub(crate) fn first(
+    control: &mut Control,
+    tasks: usize,
+    found: &mut Vec<(u32, usize)>,
+    path: &[u8],
+) -> Result<State, Missing> {
+    let mut state = State::new(tasks);
+    for task in 0..tasks {
+        let root = control.root(task);
+        state.nodes[task] = root;
+        follow(&control.learned, None, &mut state, task, (root, 0), found, path)?;
+    }
+    Ok(state)
+}
+
 /// Follows an edge; says whether the task goes on at once.
-pub(crate) fn follow(
+fn follow(
     learned: &Learned,
     inside: Option<&[bool]>,
     state: &mut State,

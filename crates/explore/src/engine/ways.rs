@@ -46,7 +46,7 @@ use super::objects::OpKind;
 use super::print::{Prints, Sum};
 use super::reach::Reach;
 use super::rules::{Common, Rules};
-use super::state::{Missing, State, follow, walk};
+use super::state::{Missing, State, first, walk};
 use super::tasks::{Tasks, members};
 use crate::met::{Came, Found};
 
@@ -211,19 +211,11 @@ impl<'e, 'c, 'p> Ways<'e, 'c, 'p> {
     fn root(&mut self) -> Result<u128, String> {
         self.start();
         let tasks = self.executor.tasks();
-        let mut state = State::new(tasks);
         self.path.clear();
         self.found.clear();
         let mut control = self.executor.conductor.control.borrow_mut();
-        for task in 0..tasks {
-            let root = control.root(task);
-            state.nodes[task] = root;
-            let walked =
-                follow(&control.learned, None, &mut state, task, (root, 0), &mut self.found, &self.path);
-            if walked.is_err() {
-                return Err("the tasks begin in different ways: the program is not deterministic".to_owned());
-            }
-        }
+        let mut state = first(&mut control, tasks, &mut self.found, &self.path)
+            .map_err(|_| "the tasks begin in different ways: the program is not deterministic".to_owned())?;
         self.prints.renew(&control.learned);
         if let Some(frozen) = &mut self.frozen {
             frozen.renew(&self.prints);
