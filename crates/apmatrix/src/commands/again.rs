@@ -1,7 +1,7 @@
 //! `apmatrix confirm`, `revert`, `recover`: of the last apply.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ap_apply::apply::{Options, Outcome as Applied, confirm, recover, revert, was_taken_back};
 
@@ -46,9 +46,6 @@ pub struct RevertArgs {
     /// The process that applies
     #[arg(long, value_name = "PID", hide = true, requires = "guard")]
     parent: Option<u32>,
-    /// Where the files for the next boot are
-    #[arg(long, value_name = "DIR", default_value = "/etc", hide = true)]
-    etc_dir: PathBuf,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -123,7 +120,7 @@ pub fn run_revert(args: &RevertArgs) -> Outcome {
     let status = ended(&outcome, args.json).map(|_| u8::from(!whole(&outcome)))?;
     // Files are those of the host whose tree `/sys` is; what an emulated one boots with is in its machine file.
     if root == Path::new("/sys") && !root.join(DIRECTORY).is_dir() {
-        tell_notes(boot::stays(&args.etc_dir).as_slice())?;
+        tell_notes(boot::stays(Path::new("/etc")).as_slice())?;
     }
     Ok(status)
 }

@@ -30,6 +30,9 @@ pub enum Ends {
     Guard,
 }
 
+/// What is said of ^C that came too late; what would come next (files for the next boot) does not.
+const OVER: &str = "interrupted when it was over: `apmatrix recover` says how it ended";
+
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
@@ -155,17 +158,20 @@ fn ignored() -> bool {
 }
 
 fn watch(ends: Ends, pressed: &AtomicBool, heard: &Receiver<At>) {
-    let (mut at, mut since, mut told) = (At::Reading, Instant::now(), false);
+    let (mut at, mut since, mut told, mut over) = (At::Reading, Instant::now(), false, false);
     loop {
         match heard.recv_timeout(LOOK) {
             Ok(next) => (at, since, told) = (next, Instant::now(), false),
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => over = true,
             Err(RecvTimeoutError::Timeout) => {}
         }
         if pressed.load(Ordering::Relaxed) {
-            say(&interrupted(at, ends));
+            say(&if over { OVER.to_owned() } else { interrupted(at, ends) });
             // It does not come back.
             let _ = emulate_default_handler(SIGINT);
+            return;
+        }
+        if over {
             return;
         }
         if !told && since.elapsed() >= PATIENCE {
